@@ -1,0 +1,13 @@
+// Logging through spdlog's default logger, on stderr.
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <string>
+
+namespace ember {
+
+// level: trace, debug, info, warn, error, off. json: one JSON object per line instead of text. Call once, from main.
+void init_log(const std::string& level, bool json);
+
+}  // namespace ember

@@ -1,0 +1,62 @@
+// How much work may be inside at once: reserved before a body is parsed, given back when its answer is done.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "ember/base/result.h"
+
+namespace ember {
+
+class Admission;
+
+// A place in the queue. Gives everything back when destroyed.
+class Ticket {
+ public:
+  Ticket() = default;
+  Ticket(Ticket&& other) noexcept { swap(other); }
+  Ticket& operator=(Ticket&& other) noexcept {
+    Ticket(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Ticket();
+
+  // Takes room for `sequences` more sequences than the one that comes with the ticket, and for prompt tokens.
+  // kBusy ("queue_full") when there is none; what was reserved before stays.
+  Result<void> extend(int sequences, int64_t tokens);
+
+ private:
+  friend class Admission;
+  void swap(Ticket& other) noexcept {
+    std::swap(admission_, other.admission_);
+    std::swap(sequences_, other.sequences_);
+    std::swap(tokens_, other.tokens_);
+  }
+  Admission* admission_ = nullptr;
+  int sequences_ = 0;
+  int64_t tokens_ = 0;
+};
+
+// Thread-safe counters.
+class Admission {
+ public:
+  // max_sequences: those that run plus those that may wait. max_tokens: prompt tokens of all of them.
+  Admission(int max_sequences, int64_t max_tokens) : max_sequences_(max_sequences), max_tokens_(max_tokens) {}
+
+  Result<Ticket> reserve();  // kBusy ("queue_full")
+  int sequences() const { return sequences_.load(std::memory_order_relaxed); }
+  int64_t tokens() const { return tokens_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Ticket;
+  Result<void> take(int sequences, int64_t tokens);
+  void give_back(int sequences, int64_t tokens);
+
+  const int max_sequences_;
+  const int64_t max_tokens_;
+  std::atomic<int> sequences_{0};
+  std::atomic<int64_t> tokens_{0};
+};
+
+}  // namespace ember
