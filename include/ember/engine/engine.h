@@ -59,7 +59,7 @@ class Engine {
   void loop();
   void take_commands(std::vector<Command> commands);
   bool launch_next();
-  void commit_oldest();
+  int commit_oldest();  // number of tokens in the step
   void fail(const std::string& why);
   void publish(int num_tokens);
 

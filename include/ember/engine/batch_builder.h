@@ -1,0 +1,49 @@
+// Flattens a step into the arrays that the model reads.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ember/backend/backend.h"
+#include "ember/scheduler/scheduler.h"
+
+namespace ember {
+
+struct BatchLimits {
+  int max_tokens = 0;      // of one step
+  int max_seqs = 0;
+  int max_logit_rows = 0;
+  int max_blocks = 0;      // of one sequence
+  int block_size = 0;
+};
+
+// All arrays lie in one device tensor that is allocated once and filled by one copy per step.
+class BatchBuilder {
+ public:
+  BatchBuilder(Backend& backend, const BatchLimits& limits);
+
+  // Valid until the next build.
+  const BatchView& build(const Step& step);
+  // Where the tokens and logit rows of the step's sequences are, as host arrays; valid until the next build.
+  const std::vector<SamplingRow>& sampling_rows() const { return rows_; }
+
+ private:
+  struct Array {
+    int32_t* host = nullptr;
+    Tensor device;
+  };
+  Array carve(std::initializer_list<int64_t> shape);
+  void add_tokens(const ScheduledSequence& scheduled, int first_token);
+  void add_logit_rows(const ScheduledSequence& scheduled, int end_token);
+
+  const BatchLimits limits_;
+  Backend& backend_;
+  std::vector<int32_t> host_;
+  Tensor device_;
+  int64_t carved_ = 0;
+  Array token_ids_, positions_, slots_, q_starts_, kv_lens_, block_tables_, logit_rows_;
+  std::vector<SamplingRow> rows_;
+  BatchView view_;
+};
+
+}  // namespace ember

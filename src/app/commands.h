@@ -1,0 +1,17 @@
+// What `ember COMMAND` does. Each returns the exit code or throws StartError.
+#pragma once
+
+#include <iosfwd>
+
+#include "app/config.h"
+
+namespace ember {
+
+ExitCode serve(const Settings& settings);                  // until a signal ends it
+ExitCode plan(const Settings& settings, std::ostream& out);
+ExitCode check(const Settings& settings, std::ostream& out);
+ExitCode tokenize(const Settings& settings, std::istream& in, std::ostream& out);
+// Reads lines, writes answers as they come. /clear forgets the conversation, /exit or the end of input leaves.
+ExitCode chat(const Settings& settings, std::istream& in, std::ostream& out);
+
+}  // namespace ember

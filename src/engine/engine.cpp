@@ -1,0 +1,99 @@
+#include "ember/engine/engine.h"
+
+#include <exception>
+
+#include "ember/base/log.h"
+
+namespace ember {
+
+namespace {
+
+constexpr Duration kIdleTick = std::chrono::milliseconds(100);  // deadlines of waiting requests are looked at so often
+
+}  // namespace
+
+Engine::Engine(const SchedulerConfig& config, const BlockPoolConfig& cache, std::unique_ptr<StepRunner> runner, OutputSink& sink)
+    : pool_(cache), scheduler_(config, pool_), runner_(std::move(runner)), sink_(sink) {}
+
+Engine::~Engine() { stop(); }
+
+void Engine::start() {
+  last_progress_ = Clock::now().time_since_epoch().count();
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Engine::stop() {
+  if (!thread_.joinable()) return;
+  stopping_ = true;
+  commands_.push(RequestId{0});  // wakes the loop; no request has this id
+  thread_.join();
+}
+
+void Engine::loop() {
+  while (!stopping_) {
+    const bool idle = in_flight_.empty() && (failed() || !scheduler_.has_work());
+    take_commands(idle ? commands_.wait_all(kIdleTick) : commands_.take_all());
+    int num_tokens = 0;
+    try {
+      const bool launched = !failed() && launch_next();
+      const bool full = in_flight_.size() >= static_cast<size_t>(runner_->max_in_flight());
+      if (full || (!launched && !in_flight_.empty())) num_tokens = commit_oldest();
+    } catch (const std::exception& e) {
+      fail(e.what());
+    }
+    publish(num_tokens);
+  }
+  scheduler_.abort_all(FinishReason::kEngineFailed, events_);
+  publish(0);
+}
+
+void Engine::take_commands(std::vector<Command> commands) {
+  for (Command& command : commands) {
+    if (const RequestId* id = std::get_if<RequestId>(&command)) {
+      scheduler_.cancel(*id);
+      continue;
+    }
+    Request& request = std::get<Request>(command);
+    const RequestId id = request.id;
+    if (failed()) {
+      events_.push_back({.request_id = id, .finish = FinishReason::kEngineFailed});
+    } else if (const Result<void> taken = scheduler_.submit(std::move(request), Clock::now()); !taken.ok()) {
+      // The front end has checked the request against the same limits, so this is a fault of ours, not the client's.
+      spdlog::error("request {} was refused by the scheduler: {}", id, taken.error().message);
+      events_.push_back({.request_id = id, .finish = FinishReason::kEngineFailed});
+    }
+  }
+}
+
+bool Engine::launch_next() {
+  if (in_flight_.size() >= static_cast<size_t>(runner_->max_in_flight())) return false;
+  const Step& step = scheduler_.schedule(Clock::now(), events_);
+  if (step.seqs.empty()) return false;
+  runner_->launch(step);
+  in_flight_.push_back(&step);
+  return true;
+}
+
+int Engine::commit_oldest() {
+  const std::span<const SampledToken> sampled = runner_->wait();
+  const Step& step = *in_flight_.front();
+  in_flight_.erase(in_flight_.begin());
+  const int num_tokens = step.num_tokens;
+  scheduler_.commit(step, sampled, Clock::now(), events_);
+  return num_tokens;
+}
+
+// The device is gone: what it was doing is lost, and so is everything behind it.
+void Engine::fail(const std::string& why) {
+  spdlog::critical("the engine failed: {}", why);
+  in_flight_.clear();
+  scheduler_.abort_all(FinishReason::kEngineFailed, events_);
+  failed_.store(true, std::memory_order_release);
+}
+
+void Engine::publish(int num_tokens) {
+  last_progress_.store(Clock::now().time_since_epoch().count(), std::memory_order_release);
+  sink_.on_step(std::exchange(events_, {}), {.num_tokens = num_tokens, .scheduler = scheduler_.stats()});
+}
+
+}  // namespace ember
