@@ -267,7 +267,8 @@ std::map<std::string, std::string> ember_environment() {
   std::map<std::string, std::string> found;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string line = *entry;
-    if (const size_t equals = line.find('='); line.rfind("EMBER_", 0) == 0 && equals != std::string::npos)
+    const bool ours = line.starts_with("EMBER_") || line.starts_with("NOTIFY_SOCKET=");
+    if (const size_t equals = line.find('='); ours && equals != std::string::npos)
       found[line.substr(0, equals)] = line.substr(equals + 1);
   }
   return found;

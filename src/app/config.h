@@ -88,7 +88,7 @@ struct Settings {
 std::optional<Settings> parse_settings(int argc, const char* const* argv, const std::map<std::string, std::string>& environment,
                                        std::string& out);
 
-// The EMBER_* variables of this process.
+// The EMBER_* variables of this process, and NOTIFY_SOCKET (systemd's, see sd_notify.h).
 std::map<std::string, std::string> ember_environment();
 
 }  // namespace ember

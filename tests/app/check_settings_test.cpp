@@ -1,0 +1,68 @@
+#include "app/check_settings.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <cmath>
+#include <functional>
+
+namespace ember {
+namespace {
+
+Settings good() {
+  Settings settings;
+  settings.model_path = "d";
+  return settings;
+}
+
+std::string refusal(const std::function<void(Settings&)>& spoil, bool has_keys = false) {
+  Settings settings = good();
+  spoil(settings);
+  try {
+    check_settings(settings, has_keys);
+  } catch (const StartError& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(CheckSettings, TakesTheDefaults) { EXPECT_EQ(refusal([](Settings&) {}), ""); }
+
+TEST(CheckSettings, NamesTheFlagAtFault) {
+  struct Case {
+    std::function<void(Settings&)> spoil;
+    const char* says;
+  };
+  for (const Case& c : std::vector<Case>{
+           {[](Settings& s) { s.model_path = ""; }, "--model-path is missing"},
+           {[](Settings& s) { s.max_num_queued_reqs = 0; }, "--max-num-queued-reqs 0: must be 1 to"},
+           {[](Settings& s) { s.header_timeout = 0; }, "--header-timeout 0"},
+           {[](Settings& s) { s.queue_timeout = -1; }, "--queue-timeout -1"},
+           {[](Settings& s) { s.gpu_memory_utilization = 0.0; }, "--gpu-memory-utilization 0"},
+           {[](Settings& s) { s.gpu_memory_utilization = 1.5; }, "--gpu-memory-utilization 1.5"},
+           {[](Settings& s) { s.gpu_memory_utilization = NAN; }, "--gpu-memory-utilization nan"},
+           {[](Settings& s) { s.request_timeout = NAN; }, "--request-timeout nan"},
+           {[](Settings& s) { s.block_size = 24; }, "--block-size 24: must be a power of two"},
+           {[](Settings& s) { s.max_num_seqs = 0; }, "--max-num-seqs 0"},
+           {[](Settings& s) { s.max_num_batched_tokens = 100; }, "--max-num-seqs 256 is more than --max-num-batched-tokens 100"},
+           {[](Settings& s) { s.host = "0.0.0.0"; }, "--host 0.0.0.0 lets other machines in"},
+           {[](Settings& s) { s.host = "::"; }, "--host :: lets other machines in"}})
+    EXPECT_NE(refusal(c.spoil).find(c.says), std::string::npos) << c.says << " | " << refusal(c.spoil);
+}
+
+TEST(CheckSettings, StrangersAreLetInWithKeysOrOnPurpose) {
+  EXPECT_EQ(refusal([](Settings& s) { s.host = "0.0.0.0"; }, true), "");
+  EXPECT_EQ(refusal([](Settings& s) { s.host = "0.0.0.0"; s.insecure_no_auth = true; }), "");
+  EXPECT_EQ(refusal([](Settings& s) { s.host = "::1"; }), "");
+}
+
+TEST(CheckSettings, ConnectionsAreBoundedByOpenFiles) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(connections_that_fit(10), 10);
+  EXPECT_EQ(connections_that_fit(1 << 30), static_cast<int>(before.rlim_max - 64));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+}  // namespace
+}  // namespace ember
