@@ -1,0 +1,41 @@
+// How the device's memory is divided, computed before anything is loaded or allocated.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "ember/backend/backend.h"
+#include "ember/model/decoder.h"
+
+namespace ember {
+
+struct MemoryBudget {
+  double utilization = 0.9;                // share of the device's free memory that may be used, (0, 1]
+  std::optional<size_t> kv_cache_bytes;    // exact size of the KV cache instead of what the share leaves
+};
+
+struct MemoryPlan {
+  size_t free_bytes = 0;        // on the device, before
+  size_t budget_bytes = 0;      // of it, what Ember may use
+  size_t weight_bytes = 0;
+  size_t activation_bytes = 0;  // of the largest legal step
+  size_t kv_block_bytes = 0;    // of one block over all layers
+  int num_blocks = 0;
+  int block_size = 0;           // tokens
+  int max_model_len = 0;
+  int max_num_seqs = 0;
+
+  size_t kv_bytes() const { return kv_block_bytes * static_cast<size_t>(num_blocks); }
+  size_t total_bytes() const { return weight_bytes + activation_bytes + kv_bytes(); }
+  int64_t kv_tokens() const { return int64_t{num_blocks} * block_size; }
+  std::string table() const;  // for people, several lines
+};
+
+// As many KV blocks as the budget holds after weights and activations, but not more than max_num_seqs sequences of full length
+// need. `limits.num_blocks` is ignored. Throws StartError(kNoDevice), with the bytes needed and those there are, when the plan
+// does not fit or cannot hold one sequence of max_model_len.
+MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs,
+                       const MemoryBudget& budget);
+
+}  // namespace ember

@@ -1,0 +1,68 @@
+#include "ember/engine/memory_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "ember/base/start_error.h"
+
+namespace ember {
+
+namespace {
+
+std::string size_text(size_t bytes) {
+  const double mib = static_cast<double>(bytes) / (1 << 20);
+  return mib < 10240 ? fmt::format("{:.1f} MiB", mib) : fmt::format("{:.1f} GiB", mib / 1024);
+}
+
+int64_t blocks_for(int64_t tokens, int block_size) { return (tokens + block_size - 1) / block_size; }
+
+}  // namespace
+
+MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs,
+                       const MemoryBudget& budget) {
+  MemoryPlan plan;
+  plan.free_bytes = backend.memory().free_bytes;
+  plan.budget_bytes = static_cast<size_t>(static_cast<double>(plan.free_bytes) * budget.utilization);
+  plan.weight_bytes = weight_bytes(backend, config);
+  plan.activation_bytes = activation_bytes(backend, config, limits);
+  plan.kv_block_bytes = backend.kv_block_bytes(kv_cache_spec(config, limits));
+  plan.block_size = limits.block_size;
+  plan.max_model_len = limits.max_model_len;
+  plan.max_num_seqs = max_num_seqs;
+
+  const size_t fixed = plan.weight_bytes + plan.activation_bytes;
+  const size_t left = plan.budget_bytes > fixed ? plan.budget_bytes - fixed : 0;
+  const int64_t of_one = blocks_for(limits.max_model_len, limits.block_size);
+  const int64_t useful = std::min<int64_t>(of_one * max_num_seqs, std::numeric_limits<int>::max() / limits.block_size);
+  const int64_t affordable = static_cast<int64_t>(budget.kv_cache_bytes.value_or(left) / plan.kv_block_bytes);
+  plan.num_blocks = static_cast<int>(budget.kv_cache_bytes ? std::min<int64_t>(affordable, std::numeric_limits<int>::max() / limits.block_size)
+                                                           : std::min(affordable, useful));
+  if (budget.kv_cache_bytes && fixed + plan.kv_bytes() > plan.free_bytes)
+    throw StartError(ExitCode::kNoDevice, fmt::format("{} are needed ({} of them for the KV cache), {} are free on the device",
+                                                      size_text(fixed + plan.kv_bytes()), size_text(plan.kv_bytes()), size_text(plan.free_bytes)));
+  if (plan.num_blocks < of_one)
+    throw StartError(ExitCode::kNoDevice,
+                     fmt::format("one sequence of --max-model-len {} tokens needs {} of KV cache, {} are left of {} ({} weights, {} "
+                                 "activations): lower --max-model-len or raise the memory",
+                                 limits.max_model_len, size_text(plan.kv_block_bytes * static_cast<size_t>(of_one)),
+                                 size_text(budget.kv_cache_bytes.value_or(left)), size_text(plan.budget_bytes),
+                                 size_text(plan.weight_bytes), size_text(plan.activation_bytes)));
+  return plan;
+}
+
+std::string MemoryPlan::table() const {
+  std::string text;
+  const auto row = [&](const char* name, size_t bytes, const std::string& note) {
+    text += fmt::format("{:<14}{:>14}  {}\n", name, size_text(bytes), note);
+  };
+  row("weights", weight_bytes, "");
+  row("activations", activation_bytes, "of the largest step");
+  row("KV cache", kv_bytes(), fmt::format("{} blocks of {} tokens = {} tokens, {:.1f} sequences of {}", num_blocks, block_size, kv_tokens(),
+                                         static_cast<double>(kv_tokens()) / max_model_len, max_model_len));
+  row("total", total_bytes(), fmt::format("of {} that may be used, {} free", size_text(budget_bytes), size_text(free_bytes)));
+  return text;
+}
+
+}  // namespace ember

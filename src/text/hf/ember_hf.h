@@ -1,0 +1,57 @@
+/* Hugging Face tokenizers and chat templates from Rust. Every function may be called from any thread. Functions that return
+ * char* return NULL on success, otherwise a message for ember_hf_free_text. No panic leaves the library. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct EmberTokenizer EmberTokenizer;
+typedef struct EmberTemplate EmberTemplate;
+
+/* Bytes with a length; may hold zero bytes. Owned by the caller: ember_hf_free_bytes. */
+typedef struct {
+  uint8_t* data;
+  size_t size;
+} EmberBytes;
+/* Token ids; ember_hf_free_ids. */
+typedef struct {
+  uint32_t* data;
+  size_t size;
+} EmberIds;
+
+void ember_hf_free_text(char* text);
+void ember_hf_free_bytes(EmberBytes bytes);
+void ember_hf_free_ids(EmberIds ids);
+
+/* The contents of a tokenizer.json. */
+char* ember_tokenizer_load(const uint8_t* json, size_t size, EmberTokenizer** out);
+void ember_tokenizer_free(EmberTokenizer* tokenizer);
+/* `text` is UTF-8. parse_special: the text of special tokens becomes their ids, otherwise it is text like any other. */
+char* ember_tokenizer_encode(const EmberTokenizer* tokenizer, const uint8_t* text, size_t size, bool add_special,
+                             bool parse_special, EmberIds* out);
+char* ember_tokenizer_decode(const EmberTokenizer* tokenizer, const uint32_t* ids, size_t count, bool skip_special,
+                             EmberBytes* out);
+/* The largest id plus one. */
+uint32_t ember_tokenizer_vocab_size(const EmberTokenizer* tokenizer);
+/* False when there is no such token. */
+bool ember_tokenizer_id_to_token(const EmberTokenizer* tokenizer, uint32_t id, EmberBytes* out);
+bool ember_tokenizer_token_to_id(const EmberTokenizer* tokenizer, const uint8_t* token, size_t size, uint32_t* id);
+/* The ids of the special tokens, ascending. */
+EmberIds ember_tokenizer_special_ids(const EmberTokenizer* tokenizer);
+/* The ids of all added tokens (special ones included), ascending: their text stands for itself. */
+EmberIds ember_tokenizer_added_ids(const EmberTokenizer* tokenizer);
+
+/* A Jinja template as Hugging Face's apply_chat_template reads it. */
+char* ember_template_compile(const uint8_t* source, size_t size, EmberTemplate** out);
+void ember_template_free(EmberTemplate* tmpl);
+/* `context` is a JSON object; its keys are the template's variables. Bounded in steps and in the size of the output. */
+char* ember_template_render(const EmberTemplate* tmpl, const uint8_t* context, size_t size, EmberBytes* out);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,222 @@
+//! Hugging Face tokenizers and chat templates behind `ember_hf.h`. Only this file knows of C; no panic leaves it.
+
+mod python;
+mod template;
+mod tokenizer;
+
+use std::ffi::{c_char, CString};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use template::Template;
+use tokenizer::Tokenizer;
+
+#[repr(C)]
+pub struct EmberBytes {
+    data: *mut u8,
+    size: usize,
+}
+
+#[repr(C)]
+pub struct EmberIds {
+    data: *mut u32,
+    size: usize,
+}
+
+fn into_raw<T>(items: Vec<T>) -> (*mut T, usize) {
+    let size = items.len();
+    (Box::into_raw(items.into_boxed_slice()) as *mut T, size)
+}
+
+fn bytes(text: Vec<u8>) -> EmberBytes {
+    let (data, size) = into_raw(text);
+    EmberBytes { data, size }
+}
+
+fn ids(list: Vec<u32>) -> EmberIds {
+    let (data, size) = into_raw(list);
+    EmberIds { data, size }
+}
+
+unsafe fn slice<'a, T>(data: *const T, size: usize) -> &'a [T] {
+    if size == 0 {
+        &[]
+    } else {
+        std::slice::from_raw_parts(data, size)
+    }
+}
+
+unsafe fn text<'a>(data: *const u8, size: usize) -> Result<&'a str, String> {
+    std::str::from_utf8(slice(data, size)).map_err(|e| format!("not UTF-8: {e}"))
+}
+
+/// Runs `body`; its error, or its panic's message, becomes the returned string.
+fn guarded(body: impl FnOnce() -> Result<(), String>) -> *mut c_char {
+    let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().cloned();
+        let message = message.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()));
+        Err(format!("internal error: {}", message.unwrap_or_default()))
+    });
+    match result {
+        Ok(()) => std::ptr::null_mut(),
+        Err(message) => CString::new(message.replace('\0', " ")).unwrap_or_default().into_raw(),
+    }
+}
+
+/// # Safety
+/// `text` came from this library and was not freed before.
+#[no_mangle]
+pub unsafe extern "C" fn ember_hf_free_text(text: *mut c_char) {
+    if !text.is_null() {
+        drop(CString::from_raw(text));
+    }
+}
+
+/// # Safety
+/// `b` came from this library and was not freed before.
+#[no_mangle]
+pub unsafe extern "C" fn ember_hf_free_bytes(b: EmberBytes) {
+    if !b.data.is_null() {
+        drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(b.data, b.size)));
+    }
+}
+
+/// # Safety
+/// `i` came from this library and was not freed before.
+#[no_mangle]
+pub unsafe extern "C" fn ember_hf_free_ids(i: EmberIds) {
+    if !i.data.is_null() {
+        drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(i.data, i.size)));
+    }
+}
+
+/// # Safety
+/// Pointers are valid for the sizes given.
+#[no_mangle]
+pub unsafe extern "C" fn ember_tokenizer_load(json: *const u8, size: usize, out: *mut *mut Tokenizer) -> *mut c_char {
+    guarded(|| {
+        *out = Box::into_raw(Box::new(Tokenizer::load(slice(json, size))?));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `tokenizer` came from ember_tokenizer_load and was not freed before.
+#[no_mangle]
+pub unsafe extern "C" fn ember_tokenizer_free(tokenizer: *mut Tokenizer) {
+    if !tokenizer.is_null() {
+        drop(Box::from_raw(tokenizer));
+    }
+}
+
+/// # Safety
+/// Pointers are valid for the sizes given.
+#[no_mangle]
+pub unsafe extern "C" fn ember_tokenizer_encode(
+    tokenizer: &Tokenizer,
+    data: *const u8,
+    size: usize,
+    add_special: bool,
+    parse_special: bool,
+    out: *mut EmberIds,
+) -> *mut c_char {
+    guarded(|| {
+        *out = ids(tokenizer.encode(text(data, size)?, add_special, parse_special)?);
+        Ok(())
+    })
+}
+
+/// # Safety
+/// Pointers are valid for the sizes given.
+#[no_mangle]
+pub unsafe extern "C" fn ember_tokenizer_decode(
+    tokenizer: &Tokenizer,
+    list: *const u32,
+    count: usize,
+    skip_special: bool,
+    out: *mut EmberBytes,
+) -> *mut c_char {
+    guarded(|| {
+        *out = bytes(tokenizer.decode(slice(list, count), skip_special)?.into_bytes());
+        Ok(())
+    })
+}
+
+#[no_mangle]
+pub extern "C" fn ember_tokenizer_vocab_size(tokenizer: &Tokenizer) -> u32 {
+    tokenizer.vocab_size()
+}
+
+/// # Safety
+/// `out` is valid.
+#[no_mangle]
+pub unsafe extern "C" fn ember_tokenizer_id_to_token(tokenizer: &Tokenizer, id: u32, out: *mut EmberBytes) -> bool {
+    match tokenizer.id_to_token(id) {
+        Some(token) => {
+            *out = bytes(token.into_bytes());
+            true
+        }
+        None => false,
+    }
+}
+
+/// # Safety
+/// Pointers are valid for the sizes given.
+#[no_mangle]
+pub unsafe extern "C" fn ember_tokenizer_token_to_id(
+    tokenizer: &Tokenizer,
+    token: *const u8,
+    size: usize,
+    id: *mut u32,
+) -> bool {
+    match text(token, size).ok().and_then(|t| tokenizer.token_to_id(t)) {
+        Some(found) => {
+            *id = found;
+            true
+        }
+        None => false,
+    }
+}
+
+#[no_mangle]
+pub extern "C" fn ember_tokenizer_special_ids(tokenizer: &Tokenizer) -> EmberIds {
+    ids(tokenizer.added_ids(true))
+}
+
+#[no_mangle]
+pub extern "C" fn ember_tokenizer_added_ids(tokenizer: &Tokenizer) -> EmberIds {
+    ids(tokenizer.added_ids(false))
+}
+
+/// # Safety
+/// Pointers are valid for the sizes given.
+#[no_mangle]
+pub unsafe extern "C" fn ember_template_compile(source: *const u8, size: usize, out: *mut *mut Template) -> *mut c_char {
+    guarded(|| {
+        *out = Box::into_raw(Box::new(Template::compile(text(source, size)?)?));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `template` came from ember_template_compile and was not freed before.
+#[no_mangle]
+pub unsafe extern "C" fn ember_template_free(template: *mut Template) {
+    if !template.is_null() {
+        drop(Box::from_raw(template));
+    }
+}
+
+/// # Safety
+/// Pointers are valid for the sizes given.
+#[no_mangle]
+pub unsafe extern "C" fn ember_template_render(
+    template: &Template,
+    context: *const u8,
+    size: usize,
+    out: *mut EmberBytes,
+) -> *mut c_char {
+    guarded(|| {
+        *out = bytes(template.render(text(context, size)?)?.into_bytes());
+        Ok(())
+    })
+}
