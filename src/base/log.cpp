@@ -1,5 +1,6 @@
 #include "ember/base/log.h"
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 
 namespace ember {

@@ -43,7 +43,7 @@ void Engine::loop() {
     }
     publish(num_tokens);
   }
-  scheduler_.abort_all(FinishReason::kEngineFailed, events_);
+  scheduler_.abort_all(FinishReason::kEngineFailed);
   publish(0);
 }
 
@@ -67,7 +67,7 @@ void Engine::take_commands(std::vector<Command> commands) {
 
 bool Engine::launch_next() {
   if (in_flight_.size() >= static_cast<size_t>(runner_->max_in_flight())) return false;
-  const Step& step = scheduler_.schedule(Clock::now(), events_);
+  const Step& step = scheduler_.schedule(Clock::now());
   if (step.seqs.empty()) return false;
   runner_->launch(step);
   in_flight_.push_back(&step);
@@ -79,7 +79,7 @@ int Engine::commit_oldest() {
   const Step& step = *in_flight_.front();
   in_flight_.erase(in_flight_.begin());
   const int num_tokens = step.num_tokens;
-  scheduler_.commit(step, sampled, Clock::now(), events_);
+  scheduler_.commit(step, sampled);
   return num_tokens;
 }
 
@@ -87,12 +87,13 @@ int Engine::commit_oldest() {
 void Engine::fail(const std::string& why) {
   spdlog::critical("the engine failed: {}", why);
   in_flight_.clear();
-  scheduler_.abort_all(FinishReason::kEngineFailed, events_);
+  scheduler_.abort_all(FinishReason::kEngineFailed);
   failed_.store(true, std::memory_order_release);
 }
 
 void Engine::publish(int num_tokens) {
   last_progress_.store(Clock::now().time_since_epoch().count(), std::memory_order_release);
+  scheduler_.take_events(events_);
   sink_.on_step(std::exchange(events_, {}), {.num_tokens = num_tokens, .scheduler = scheduler_.stats()});
 }
 

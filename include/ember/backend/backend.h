@@ -95,6 +95,8 @@ class Backend {
 
   // Zeroed, aligned for every operation, freed with the backend.
   virtual Tensor allocate(DType dtype, std::initializer_list<int64_t> shape) = 0;
+  // Copies `bytes` of host memory to the start of a tensor, before any operation called later. The memory may be reused at once.
+  virtual void write(Tensor to, const void* from, size_t bytes) = 0;
   // A copy of a host tensor (F32, F16, BF16), e.g. a norm's weight, as activation_dtype or float32, whichever ops read.
   virtual Tensor upload(const Tensor& host) = 0;
 

@@ -24,7 +24,7 @@ class BatchBuilder {
 
   // Valid until the next build.
   const BatchView& build(const Step& step);
-  // Where the tokens and logit rows of the step's sequences are, as host arrays; valid until the next build.
+  // How each logit row of the step becomes a token; valid until the next build.
   const std::vector<SamplingRow>& sampling_rows() const { return rows_; }
 
  private:
@@ -33,8 +33,8 @@ class BatchBuilder {
     Tensor device;
   };
   Array carve(std::initializer_list<int64_t> shape);
-  void add_tokens(const ScheduledSequence& scheduled, int first_token);
-  void add_logit_rows(const ScheduledSequence& scheduled, int end_token);
+  void add_tokens(const ScheduledSequence& part, int first_token);
+  void add_logit_rows(const ScheduledSequence& part, int first_token);
 
   const BatchLimits limits_;
   Backend& backend_;

@@ -1,7 +1,7 @@
 //! Chat templates as Hugging Face renders them: Jinja2 with trim_blocks, lstrip_blocks, loop controls and Python's spelling.
 
 use minijinja::value::{Kwargs, Value};
-use minijinja::{context, Environment, Error, ErrorKind, Output, State};
+use minijinja::{Environment, Error, ErrorKind, Output, State};
 
 use crate::python;
 
@@ -39,7 +39,7 @@ impl Template {
         let context: serde_json::Value = serde_json::from_str(json).map_err(|e| e.to_string())?;
         let template = self.env.get_template("chat").map_err(|e| describe(&e))?;
         let mut out = Bounded::default();
-        let result = template.render_to_write(context! { ..Value::from_serialize(&context) }, &mut out);
+        let result = template.render_captured_to(&context, &mut out).map(drop);
         result.map_err(|e| describe(&e))?;
         String::from_utf8(out.bytes).map_err(|e| e.to_string())
     }

@@ -1,0 +1,112 @@
+// Which blocks of the paged KV cache are free, in use, or kept because a later prompt may begin like an earlier one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace ember {
+
+// Names one sequence of tokens from the start of a prompt to the end of a full block, within one tenant and salt. Never reused.
+struct PrefixId {
+  uint64_t high = 0, low = 0;
+  bool operator==(const PrefixId&) const = default;
+  bool known() const { return high != 0 || low != 0; }
+};
+
+// XXH3-128 over a prefix id and the tokens of the block that follows it.
+struct BlockKey {
+  uint64_t high = 0, low = 0;
+  bool operator==(const BlockKey&) const = default;
+};
+
+struct BlockKeyHash {
+  size_t operator()(const BlockKey& key) const { return key.low; }
+};
+
+struct BlockPoolConfig {
+  int num_blocks = 0;
+  int block_size = 0;            // tokens
+  bool enable_prefix_caching = true;
+  int key_bits = 128;            // fewer force collisions in tests
+};
+
+// A block is in exactly one state: free; referenced (in num_refs block tables); or cached (in none, but published and found by
+// prompts until it is evicted). Logical only: knows no tensor. Not thread-safe. Nothing is allocated after the constructor but
+// the entries of the key map.
+class BlockPool {
+ public:
+  explicit BlockPool(const BlockPoolConfig& config);
+
+  int num_blocks() const { return config_.num_blocks; }
+  int block_size() const { return config_.block_size; }
+  bool caching() const { return config_.enable_prefix_caching; }
+  // Blocks that allocate() can still hand out: free ones, and cached ones, which it evicts.
+  int num_available() const { return num_free_ + num_cached_; }
+  int num_free() const { return num_free_; }
+  int num_cached() const { return num_cached_; }
+
+  // The prefix before the first block. Equal prompts share blocks only within one tenant and salt.
+  static PrefixId root(const std::string& tenant, const std::string& salt);
+
+  // Appends to `table` the published blocks of the longest known beginning of `tokens` and takes a reference to each. Only whole
+  // blocks count, and the last token is never covered: its logits are needed. `ids` receives one id per block.
+  void find_prefix(const PrefixId& root, std::span<const int32_t> tokens, std::vector<int32_t>& table, std::vector<PrefixId>& ids);
+
+  // A block with one reference, its contents undefined. There must be one available. Evicts the block released longest ago,
+  // children before their parents, when none is free.
+  int32_t allocate();
+  // Gives one reference back.
+  void release(int32_t block);
+  // Gives all of a table's references back, the end first, so that beginnings outlive what continues them.
+  void release_all(std::vector<int32_t>& table);
+
+  // Declares that a referenced block now holds K and V of these tokens behind `parent`, so that prompts can find it; it must not
+  // be written afterwards. Returns the name of the prefix it ends: a known one when another block holds the same, and an unknown
+  // one, which cannot be continued either, when caching is off, `parent` is unknown or the key collides.
+  PrefixId publish(int32_t block, const PrefixId& parent, std::span<const int32_t> tokens);
+
+  int num_refs(int32_t block) const { return blocks_[static_cast<size_t>(block)].num_refs; }
+  bool is_published(int32_t block) const { return blocks_[static_cast<size_t>(block)].published; }
+  // Counts how often the block has been handed out; a change means that old contents are gone.
+  uint32_t generation(int32_t block) const { return blocks_[static_cast<size_t>(block)].generation; }
+
+  // CHECKs invariants B1 to B11 against `tables`, all live block tables. Slow: for tests.
+  void check_invariants(std::span<const std::vector<int32_t>* const> tables) const;
+
+ private:
+  static constexpr int32_t kNone = -1;
+  struct Block {
+    int32_t num_refs = 0;
+    int32_t previous = kNone, next = kNone;  // in the free list or the list of cached blocks
+    uint32_t generation = 0;
+    bool published = false;
+    BlockKey key;
+    PrefixId parent, id;
+  };
+  // A doubly linked list through Block::previous and next: the front was released longest ago.
+  struct List {
+    int32_t front = kNone, back = kNone;
+  };
+
+  Block& at(int32_t block);
+  void push_back(List& list, int32_t block);
+  void remove(List& list, int32_t block);
+  void withdraw(int32_t block);
+  BlockKey key_of(const PrefixId& parent, std::span<const int32_t> tokens) const;
+  bool holds(int32_t block, const PrefixId& parent, std::span<const int32_t> tokens) const;
+  void check_lists(std::vector<int>& seen) const;
+
+  const BlockPoolConfig config_;
+  std::vector<Block> blocks_;
+  std::vector<int32_t> tokens_;  // of published blocks: [num_blocks, block_size]
+  std::unordered_map<BlockKey, int32_t, BlockKeyHash> by_key_;
+  List free_, cached_;
+  int num_free_ = 0, num_cached_ = 0;
+  uint64_t last_id_ = 0;
+};
+
+}  // namespace ember

@@ -1,0 +1,127 @@
+// Who runs in the next step, and how many tokens of each: continuous batching over a paged cache.
+//
+// One rule replaces prefill and decode: a sequence has num_tokens and num_computed_tokens, and a step computes some of the
+// difference. Whoever has all computed but one gets one more token out of it. Chunked prefill, prefix hits and resuming after a
+// preemption are the same subtraction.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "ember/base/result.h"
+#include "ember/cache/block_pool.h"
+#include "ember/scheduler/request.h"
+#include "ember/scheduler/sequence.h"
+
+namespace ember {
+
+enum class SchedulingPolicy : uint8_t { kFcfs, kPriority };
+
+struct SchedulerConfig {
+  int max_num_batched_tokens = 2048;  // of one step; at least max_num_seqs, so that every running sequence gets its token
+  int max_num_seqs = 256;             // running at once
+  int max_num_logit_rows = 256;       // of one step; at least max_num_seqs
+  int max_model_len = 0;              // tokens of one sequence
+  int max_num_queued_reqs = 512;      // beyond those running
+  int max_in_flight = 1;              // steps launched and not committed
+  SchedulingPolicy policy = SchedulingPolicy::kFcfs;
+  Duration ageing = std::chrono::seconds(30);  // under the priority policy, who has waited for so long goes before everybody else
+};
+
+// What a sequence does in a step.
+struct ScheduledSequence {
+  Sequence* seq = nullptr;
+  int first_position = 0;      // computes tokens first_position .. first_position + num_tokens - 1
+  int num_tokens = 0;
+  int first_row_position = 0;  // wants the logits of num_logit_rows positions from here on, the last of them its last token's
+  int num_logit_rows = 0;      // if it samples; the others give the log probability of the prompt token that follows
+  bool samples = false;        // its last token's logits give a new token
+};
+
+struct Step {
+  uint64_t id = 0;
+  std::vector<ScheduledSequence> seqs;  // decodes first
+  int num_tokens = 0;
+  int num_logit_rows = 0;
+};
+
+struct SchedulerStats {
+  int num_running = 0;
+  int num_waiting = 0;
+  int num_blocks = 0;
+  int num_used_blocks = 0;  // referenced by sequences
+  // Since the start:
+  uint64_t prefix_cache_queries = 0;  // prompt tokens looked up
+  uint64_t prefix_cache_hits = 0;     // of them, found
+  uint64_t num_preemptions = 0;
+};
+
+// A pure state machine: no clock, no thread, no tensor. Used by one thread.
+class Scheduler {
+ public:
+  // `pool` must outlive it and be used by nobody else.
+  Scheduler(const SchedulerConfig& config, BlockPool& pool);
+  ~Scheduler();
+
+  // kInvalid: the request could never finish, even alone ("context_length_exceeded" among others). kBusy ("queue_full").
+  Result<void> submit(Request request, TimePoint now);
+  // Ends it with kCancelled; its blocks are free at once, or when the steps in flight that use them are committed. False: unknown.
+  bool cancel(RequestId id);
+  // Ends everything at once, whatever is in flight. Steps scheduled before must not be committed any more.
+  void abort_all(FinishReason reason);
+
+  // The next step; empty `seqs` when nothing can run now. Valid until it is committed. Sequences past their deadline end first.
+  // May be called while earlier steps are in flight, up to max_in_flight.
+  const Step& schedule(TimePoint now);
+  // `sampled` has one entry per logit row of the step. Steps are committed in the order in which they were scheduled.
+  void commit(const Step& step, std::span<const SampledToken> sampled);
+
+  // Appends what happened since the last call, oldest first.
+  void take_events(std::vector<TokenOutput>& out);
+
+  bool has_work() const { return !running_.empty() || !waiting_.empty(); }
+  SchedulerStats stats() const;
+  // CHECKs what must hold between any two calls (invariants B, S and F). Slow: for tests.
+  void check_invariants() const;
+
+ private:
+  using Order = std::vector<Sequence*>;  // sorted by Sequence::before
+
+  struct Budget {
+    int tokens, rows;
+  };
+
+  void expire(TimePoint now);
+  void age(TimePoint now);
+  void schedule_running(Budget& budget, bool decodes);
+  void schedule_waiting(Budget& budget, TimePoint now);
+  bool plan(Sequence& seq, Budget& budget);
+  bool get_blocks(Sequence& seq, int num_tokens);
+  Sequence* victim_for(const Sequence& seq) const;
+  void preempt(Sequence& seq);
+  bool admit(Sequence& seq);
+  void publish_full_blocks(Sequence& seq, int num_committed);
+  void commit_rows(const ScheduledSequence& part, std::span<const SampledToken> rows);
+  void append(Sequence& seq, const SampledToken& sampled);
+  TokenOutput& emit(Sequence& seq);
+  void finish(Sequence& seq, FinishReason reason);
+  void retire(Sequence& seq);
+  bool wants_more(const Sequence& seq) const;
+
+  const SchedulerConfig config_;
+  BlockPool& pool_;
+  std::unordered_map<RequestId, std::unique_ptr<Sequence>> sequences_;
+  Order running_, waiting_;
+  std::vector<std::unique_ptr<Sequence>> finished_;  // still in flight
+  std::vector<Step> steps_;                          // reused in turn
+  Step* step_ = nullptr;                             // being built
+  bool preempted_ = false;                           // somebody, for the step being built
+  std::vector<TokenOutput> events_;
+  uint64_t num_submitted_ = 0, num_steps_ = 0;
+  SchedulerStats totals_;
+};
+
+}  // namespace ember

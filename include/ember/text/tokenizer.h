@@ -1,0 +1,66 @@
+// Text to token ids and back, exactly as Hugging Face's tokenizers library does it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ember/base/result.h"
+
+namespace ember {
+
+// Immutable: every function may be called from any thread.
+class Tokenizer {
+ public:
+  // Reads tokenizer.json and, where there is one, tokenizer_config.json. The error names the file and what is wrong with it.
+  static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& model_dir);
+  ~Tokenizer();
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+
+  struct EncodeOptions {
+    bool add_special_tokens = true;  // those of the post-processor, e.g. a BOS
+    bool parse_special = true;       // special tokens written out in the text become their ids, otherwise they are plain text
+  };
+  // Invalid UTF-8 in `text` is read as U+FFFD.
+  Result<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options) const;
+  // kInvalid when an id is outside the vocabulary.
+  Result<std::string> decode(std::span<const int32_t> ids, bool skip_special_tokens) const;
+
+  int32_t vocab_size() const { return static_cast<int32_t>(token_bytes_.size()); }  // the largest id plus one, added tokens included
+  bool is_special(int32_t id) const { return id >= 0 && id < vocab_size() && special_[static_cast<size_t>(id)]; }
+  // What the token stands for in the middle of a text, as raw bytes (perhaps part of a character); empty for an unused id.
+  // id in [0, vocab_size()).
+  const std::string& token_bytes(int32_t id) const { return token_bytes_[static_cast<size_t>(id)]; }
+  std::optional<int32_t> token_to_id(std::string_view token) const;
+
+  // Texts of the special tokens.
+  const std::vector<std::string>& special_tokens() const { return special_texts_; }
+  // The beginning-of-sequence token of tokenizer_config.json, as text; empty: none.
+  const std::string& bos_token() const { return bos_token_; }
+  const std::string& eos_token() const { return eos_token_; }
+  // True when a token's text is its bytes, whatever stands around it (byte-level BPE): decode() then is concatenation.
+  bool byte_level() const { return byte_level_; }
+
+ private:
+  Tokenizer() = default;
+  Result<void> read(const std::filesystem::path& model_dir);
+  void fill_token_bytes(bool metaspace);
+
+  struct Deleter {
+    void operator()(void* handle) const;
+  };
+  std::unique_ptr<void, Deleter> handle_;
+  std::vector<std::string> token_bytes_;
+  std::vector<bool> special_;
+  std::vector<std::string> special_texts_;
+  std::string bos_token_, eos_token_;
+  bool byte_level_ = false;
+};
+
+}  // namespace ember

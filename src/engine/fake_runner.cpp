@@ -1,0 +1,33 @@
+#include "ember/engine/fake_runner.h"
+
+#include <thread>
+
+namespace ember {
+
+int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed, int32_t vocab_size) {
+  uint64_t hash = 0xcbf29ce484222325u ^ seed;  // FNV-1a over the ids, then a finalizer (splitmix64)
+  for (const int32_t token : tokens) hash = (hash ^ static_cast<uint32_t>(token)) * 0x100000001b3u;
+  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
+  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
+  return static_cast<int32_t>((hash ^ (hash >> 31)) % static_cast<uint64_t>(vocab_size));
+}
+
+void FakeRunner::launch(const Step& step) {
+  sampled_.assign(static_cast<size_t>(step.num_logit_rows), {});
+  size_t row = 0;
+  for (const ScheduledSequence& part : step.seqs) {
+    const std::vector<int32_t>& tokens = part.seq->tokens;
+    for (int i = 0; i < part.num_logit_rows; ++i) {
+      const auto end = static_cast<size_t>(part.first_row_position + i) + 1;
+      const bool sampled = part.samples && i == part.num_logit_rows - 1;
+      sampled_[row++].token = sampled ? next_token(std::span(tokens).first(end), part.seq->request.sampling.seed, vocab_size_) : tokens[end];
+    }
+  }
+}
+
+std::span<const SampledToken> FakeRunner::wait() {
+  if (step_time_ > Duration::zero()) std::this_thread::sleep_for(step_time_);
+  return sampled_;
+}
+
+}  // namespace ember

@@ -1,0 +1,352 @@
+#include "ember/scheduler/scheduler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "ember/base/check.h"
+
+namespace ember {
+
+namespace {
+
+int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+bool before(const Sequence* a, const Sequence* b) { return a->before(*b); }
+
+void insert(std::vector<Sequence*>& order, Sequence* seq) { order.insert(std::upper_bound(order.begin(), order.end(), seq, before), seq); }
+
+}  // namespace
+
+Scheduler::Scheduler(const SchedulerConfig& config, BlockPool& pool) : config_(config), pool_(pool) {
+  CHECK(config.max_num_seqs >= 1 && config.max_in_flight >= 1 && config.max_model_len >= 1);
+  CHECK(config.max_num_batched_tokens >= config.max_num_seqs && config.max_num_logit_rows >= config.max_num_seqs);
+  steps_.resize(static_cast<size_t>(config.max_in_flight) + 1);
+  for (Step& step : steps_) step.seqs.reserve(static_cast<size_t>(config.max_num_seqs));
+  running_.reserve(static_cast<size_t>(config.max_num_seqs));
+}
+
+Scheduler::~Scheduler() = default;
+
+Result<void> Scheduler::submit(Request request, TimePoint now) {
+  const auto prompt = static_cast<int64_t>(request.prompt.size());
+  const int64_t length = prompt + request.max_tokens;
+  if (prompt == 0) return invalid("prompt", "the prompt has no tokens");
+  if (request.max_tokens < 0) return invalid("max_tokens", fmt::format("max_tokens is {}, must be at least 0", request.max_tokens));
+  if (length > config_.max_model_len)
+    return invalid("max_tokens", fmt::format("{} prompt tokens and {} of output exceed the context of {}", prompt, request.max_tokens, config_.max_model_len),
+                   "context_length_exceeded");
+  // The last token of the output is never an input, so its K and V are not kept.
+  const int64_t stored = std::max(prompt, length - 1);
+  if (stored > int64_t{pool_.num_blocks()} * pool_.block_size())
+    return invalid("max_tokens", fmt::format("{} tokens exceed the KV cache of {}", stored, int64_t{pool_.num_blocks()} * pool_.block_size()),
+                   "context_length_exceeded");
+  if (sequences_.size() >= static_cast<size_t>(config_.max_num_seqs) + static_cast<size_t>(config_.max_num_queued_reqs))
+    return Error{ErrorKind::kBusy, "the queue is full", "", "queue_full"};
+  CHECK(!sequences_.contains(request.id), "request id {} is in use", request.id);
+
+  auto seq = std::make_unique<Sequence>();
+  seq->arrival = num_submitted_++;
+  seq->rank = config_.policy == SchedulingPolicy::kPriority ? request.priority : 0;
+  seq->tokens.reserve(static_cast<size_t>(length));
+  seq->tokens = request.prompt;
+  const auto blocks = static_cast<size_t>(ceil_div(static_cast<int>(stored), pool_.block_size()));
+  seq->block_table.reserve(blocks);
+  seq->prefixes.reserve(blocks);
+  if (request.arrival == TimePoint{}) request.arrival = now;
+  seq->request = std::move(request);
+  insert(waiting_, seq.get());
+  sequences_[seq->request.id] = std::move(seq);
+  return {};
+}
+
+bool Scheduler::cancel(RequestId id) {
+  const auto found = sequences_.find(id);
+  if (found == sequences_.end()) return false;
+  finish(*found->second, FinishReason::kCancelled);
+  return true;
+}
+
+void Scheduler::abort_all(FinishReason reason) {
+  while (!sequences_.empty()) {
+    Sequence& seq = *sequences_.begin()->second;
+    seq.in_flight = 0;
+    finish(seq, reason);
+  }
+  for (const auto& seq : finished_) pool_.release_all(seq->block_table);
+  finished_.clear();
+}
+
+const Step& Scheduler::schedule(TimePoint now) {
+  expire(now);
+  age(now);
+  step_ = &steps_[num_steps_ % steps_.size()];
+  step_->id = num_steps_;
+  step_->seqs.clear();
+  step_->num_tokens = step_->num_logit_rows = 0;
+  preempted_ = false;
+  Budget budget{config_.max_num_batched_tokens, config_.max_num_logit_rows};
+  schedule_running(budget, true);
+  schedule_running(budget, false);
+  schedule_waiting(budget, now);
+  if (!step_->seqs.empty()) ++num_steps_;
+  return *step_;
+}
+
+void Scheduler::expire(TimePoint now) {
+  for (const Order* order : {&running_, &waiting_})
+    for (size_t i = order->size(); i-- > 0;) {
+      Sequence& seq = *(*order)[i];
+      if (seq.request.deadline <= now) finish(seq, FinishReason::kDeadline);
+      else if (seq.scheduled == TimePoint{} && seq.request.start_deadline <= now) finish(seq, FinishReason::kQueueTimeout);
+    }
+}
+
+// Without this a stream of urgent requests would starve the others.
+void Scheduler::age(TimePoint now) {
+  constexpr int64_t kFirst = std::numeric_limits<int64_t>::min();
+  if (config_.policy != SchedulingPolicy::kPriority) return;
+  bool changed = false;
+  for (Sequence* seq : waiting_)
+    if (seq->rank != kFirst && now - seq->request.arrival >= config_.ageing) {
+      seq->rank = kFirst;
+      changed = true;
+    }
+  if (changed) std::sort(waiting_.begin(), waiting_.end(), before);
+}
+
+bool Scheduler::wants_more(const Sequence& seq) const {
+  const bool all_sampled = seq.num_output_tokens() + seq.num_pending_tokens >= seq.request.max_tokens;
+  const int last = all_sampled ? std::max(seq.num_prompt_tokens(), seq.num_tokens() - 1) : seq.num_tokens();
+  return seq.num_computed_tokens < last;
+}
+
+void Scheduler::schedule_running(Budget& budget, bool decodes) {
+  for (size_t i = 0; i < running_.size() && budget.tokens > 0;) {
+    Sequence& seq = *running_[i];
+    const bool planned = (seq.num_uncomputed_tokens() == 1) == decodes && wants_more(seq) && plan(seq, budget);
+    // Making room for it may have preempted the sequence itself: then the next one has moved up.
+    if (planned || (i < running_.size() && running_[i] == &seq)) ++i;
+  }
+}
+
+void Scheduler::schedule_waiting(Budget& budget, TimePoint now) {
+  while (!preempted_ && !waiting_.empty() && budget.tokens > 0 && budget.rows > 0 &&
+         running_.size() < static_cast<size_t>(config_.max_num_seqs)) {
+    Sequence& seq = *waiting_.front();
+    if (!admit(seq)) return;
+    if (seq.scheduled == TimePoint{}) {
+      seq.scheduled = now;
+      seq.num_cached_tokens = seq.num_computed_tokens;
+      if (pool_.caching() && !seq.request.prompt_logprobs) {
+        totals_.prefix_cache_queries += static_cast<uint64_t>(seq.num_prompt_tokens());
+        totals_.prefix_cache_hits += static_cast<uint64_t>(seq.num_cached_tokens);
+      }
+    }
+    CHECK(plan(seq, budget), "an admitted sequence has no room");
+  }
+}
+
+// From waiting to running, if its present tokens find room without taking any from others.
+bool Scheduler::admit(Sequence& seq) {
+  // Log probabilities of the prompt need every position's logits: a cached one has none.
+  const bool everything = seq.request.prompt_logprobs && seq.num_prompt_logprobs < seq.num_prompt_tokens() - 1;
+  if (!everything)
+    pool_.find_prefix(BlockPool::root(seq.request.tenant, seq.request.cache_salt), seq.tokens, seq.block_table, seq.prefixes);
+  if (ceil_div(seq.num_tokens(), pool_.block_size()) - static_cast<int>(seq.block_table.size()) > pool_.num_available()) {
+    pool_.release_all(seq.block_table);
+    seq.prefixes.clear();
+    return false;
+  }
+  seq.num_computed_tokens = static_cast<int>(seq.block_table.size()) * pool_.block_size();
+  seq.state = SequenceState::kRunning;
+  waiting_.erase(waiting_.begin());
+  insert(running_, &seq);
+  return true;
+}
+
+// Puts as much of the sequence into the step as the budget allows. False: no room in the cache at the moment.
+bool Scheduler::plan(Sequence& seq, Budget& budget) {
+  ScheduledSequence part{.seq = &seq, .first_position = seq.num_computed_tokens};
+  part.num_tokens = std::min(seq.num_uncomputed_tokens(), budget.tokens);
+  // A row for each prompt position whose successor's log probability is still wanted, and one to sample from.
+  part.first_row_position = part.first_position;
+  int last_prompt_row = part.first_position;
+  if (seq.request.prompt_logprobs) {
+    part.num_tokens = std::min(part.num_tokens, budget.rows);
+    part.first_row_position = std::max(part.first_position, seq.num_prompt_logprobs);
+    last_prompt_row = std::min(part.first_position + part.num_tokens, seq.num_prompt_tokens() - 1);
+  }
+  const int end = part.first_position + part.num_tokens;
+  part.samples = end == seq.num_tokens() && seq.request.max_tokens > 0;
+  part.num_logit_rows = std::max(0, last_prompt_row - part.first_row_position) + (part.samples ? 1 : 0);
+  if (part.samples) part.first_row_position = end - part.num_logit_rows;
+  if (part.num_tokens == 0 || part.num_logit_rows > budget.rows || !get_blocks(seq, end)) return false;
+
+  seq.num_computed_tokens = end;
+  seq.num_pending_tokens += part.samples ? 1 : 0;
+  ++seq.in_flight;
+  budget.tokens -= part.num_tokens;
+  budget.rows -= part.num_logit_rows;
+  step_->num_tokens += part.num_tokens;
+  step_->num_logit_rows += part.num_logit_rows;
+  step_->seqs.push_back(part);
+  return true;
+}
+
+// Blocks for the first num_tokens positions, at the cost of those who come last. False: not now; it may have been preempted.
+bool Scheduler::get_blocks(Sequence& seq, int num_tokens) {
+  const auto wanted = static_cast<size_t>(ceil_div(num_tokens, pool_.block_size()));
+  while (wanted > seq.block_table.size() + static_cast<size_t>(pool_.num_available())) {
+    Sequence* victim = victim_for(seq);
+    if (victim == nullptr) return false;
+    preempt(*victim);
+    if (victim == &seq) return false;
+  }
+  while (seq.block_table.size() < wanted) seq.block_table.push_back(pool_.allocate());
+  return true;
+}
+
+// The last running sequence that is not computed on at the moment, `seq` itself if it is that; never one that goes before it,
+// and never the first of all. Null: wait for the steps in flight.
+Sequence* Scheduler::victim_for(const Sequence& seq) const {
+  for (size_t i = running_.size(); i-- > 1;) {
+    if (running_[i]->in_flight == 0) return running_[i];
+    if (running_[i] == &seq) return nullptr;
+  }
+  return nullptr;
+}
+
+void Scheduler::preempt(Sequence& seq) {
+  CHECK(seq.in_flight == 0 && seq.num_pending_tokens == 0);
+  pool_.release_all(seq.block_table);
+  seq.prefixes.clear();
+  seq.num_computed_tokens = 0;
+  seq.state = SequenceState::kWaiting;
+  ++seq.num_preemptions;
+  ++totals_.num_preemptions;
+  preempted_ = true;
+  std::erase(running_, &seq);
+  insert(waiting_, &seq);
+}
+
+void Scheduler::commit(const Step& step, std::span<const SampledToken> sampled) {
+  CHECK(sampled.size() == static_cast<size_t>(step.num_logit_rows), "{} rows, {} sampled", step.num_logit_rows, sampled.size());
+  size_t row = 0;
+  for (const ScheduledSequence& part : step.seqs) {
+    const auto rows = sampled.subspan(row, static_cast<size_t>(part.num_logit_rows));
+    row += rows.size();
+    --part.seq->in_flight;
+    if (part.seq->state == SequenceState::kFinished) {
+      if (part.seq->in_flight == 0) retire(*part.seq);
+      continue;
+    }
+    publish_full_blocks(*part.seq, part.first_position + part.num_tokens);
+    commit_rows(part, rows);
+  }
+}
+
+void Scheduler::publish_full_blocks(Sequence& seq, int num_committed) {
+  if (!pool_.caching()) return;
+  const auto size = static_cast<size_t>(pool_.block_size());
+  for (size_t i = seq.prefixes.size(); (i + 1) * size <= static_cast<size_t>(num_committed); ++i) {
+    const PrefixId parent = i == 0 ? BlockPool::root(seq.request.tenant, seq.request.cache_salt) : seq.prefixes[i - 1];
+    seq.prefixes.push_back(pool_.publish(seq.block_table[i], parent, std::span<const int32_t>(seq.tokens).subspan(i * size, size)));
+  }
+}
+
+void Scheduler::commit_rows(const ScheduledSequence& part, std::span<const SampledToken> rows) {
+  Sequence& seq = *part.seq;
+  const auto prompt_rows = rows.first(rows.size() - (part.samples ? 1 : 0));
+  if (!prompt_rows.empty()) {
+    emit(seq).prompt_logprobs.assign(prompt_rows.begin(), prompt_rows.end());
+    seq.num_prompt_logprobs = part.first_row_position + static_cast<int>(prompt_rows.size());
+  }
+  if (part.samples) append(seq, rows.back());
+  else if (seq.request.max_tokens == 0 && part.first_position + part.num_tokens == seq.num_prompt_tokens()) finish(seq, FinishReason::kLength);
+}
+
+void Scheduler::append(Sequence& seq, const SampledToken& sampled) {
+  --seq.num_pending_tokens;
+  if (sampled.token < 0) return finish(seq, FinishReason::kNumericalError);
+  seq.tokens.push_back(sampled.token);
+  TokenOutput& event = emit(seq);
+  event.token = sampled.token;
+  event.logprob = sampled.logprob;
+  event.rank = sampled.rank;
+  event.top_logprobs = sampled.top;
+  const auto& stops = seq.request.stop_token_ids;
+  if (seq.num_output_tokens() > seq.request.min_tokens && std::binary_search(stops.begin(), stops.end(), sampled.token))
+    finish(seq, FinishReason::kStop);
+  else if (seq.num_output_tokens() >= seq.request.max_tokens)
+    finish(seq, FinishReason::kLength);
+}
+
+TokenOutput& Scheduler::emit(Sequence& seq) {
+  TokenOutput& event = events_.emplace_back();
+  event.request_id = seq.request.id;
+  event.num_cached_tokens = seq.num_cached_tokens;
+  if (!std::exchange(seq.first_event_sent, true)) event.scheduled = seq.scheduled;
+  return event;
+}
+
+// The last event of the sequence: that of its last token where there is one.
+void Scheduler::finish(Sequence& seq, FinishReason reason) {
+  const bool with_token = (reason == FinishReason::kStop || reason == FinishReason::kLength) && !events_.empty() &&
+                          events_.back().request_id == seq.request.id && events_.back().finish == FinishReason::kNone;
+  (with_token ? events_.back() : emit(seq)).finish = reason;
+  std::erase(seq.state == SequenceState::kRunning ? running_ : waiting_, &seq);
+  seq.state = SequenceState::kFinished;
+  const auto found = sequences_.find(seq.request.id);
+  finished_.push_back(std::move(found->second));
+  sequences_.erase(found);
+  if (seq.in_flight == 0) retire(seq);
+}
+
+void Scheduler::retire(Sequence& seq) {
+  pool_.release_all(seq.block_table);
+  std::erase_if(finished_, [&](const auto& owned) { return owned.get() == &seq; });
+}
+
+void Scheduler::take_events(std::vector<TokenOutput>& out) {
+  out.insert(out.end(), std::make_move_iterator(events_.begin()), std::make_move_iterator(events_.end()));
+  events_.clear();
+}
+
+SchedulerStats Scheduler::stats() const {
+  SchedulerStats stats = totals_;
+  stats.num_running = static_cast<int>(running_.size());
+  stats.num_waiting = static_cast<int>(waiting_.size());
+  stats.num_blocks = pool_.num_blocks();
+  stats.num_used_blocks = pool_.num_blocks() - pool_.num_available();
+  return stats;
+}
+
+void Scheduler::check_invariants() const {
+  std::vector<const std::vector<int32_t>*> tables;
+  size_t num_running = 0;
+  for (const auto& [id, seq] : sequences_) {
+    CHECK(id == seq->request.id && seq->state != SequenceState::kFinished);
+    const bool running = seq->state == SequenceState::kRunning;
+    const Order& order = running ? running_ : waiting_;
+    CHECK(std::count(order.begin(), order.end(), seq.get()) == 1);
+    num_running += running ? 1 : 0;
+    CHECK(running || (seq->block_table.empty() && seq->num_computed_tokens == 0 && seq->in_flight == 0));
+    CHECK(seq->num_computed_tokens <= seq->num_tokens() && seq->num_output_tokens() <= seq->request.max_tokens);
+    CHECK(seq->num_tokens() <= config_.max_model_len && seq->in_flight <= config_.max_in_flight);
+    CHECK(!running || static_cast<int>(seq->block_table.size()) == ceil_div(seq->num_computed_tokens, pool_.block_size()));
+    CHECK(seq->prefixes.size() <= seq->block_table.size());
+    tables.push_back(&seq->block_table);
+  }
+  for (const auto& seq : finished_) {
+    CHECK(seq->state == SequenceState::kFinished && seq->in_flight > 0);
+    tables.push_back(&seq->block_table);
+  }
+  CHECK(running_.size() == num_running && running_.size() + waiting_.size() == sequences_.size());
+  CHECK(running_.size() <= static_cast<size_t>(config_.max_num_seqs));
+  CHECK(std::is_sorted(running_.begin(), running_.end(), before) && std::is_sorted(waiting_.begin(), waiting_.end(), before));
+  pool_.check_invariants(tables);
+}
+
+}  // namespace ember

@@ -1,0 +1,165 @@
+#include "ember/text/chat_template.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "text/files.h"
+#include "text/hf_handle.h"
+#include "text/special_marks.h"
+
+namespace ember {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMaxTemplateBytes = 1 << 20, kMaxConfigBytes = 16 << 20;
+
+EmberTemplate* as_template(void* handle) { return static_cast<EmberTemplate*>(handle); }
+
+struct Source {
+  std::string file, chat, tool;
+};
+
+// A template given as text, or as a list of named ones: "default" and perhaps "tool_use".
+Result<void> read_entry(const Json& entry, Source& source) {
+  if (entry.is_string()) source.chat = entry.get<std::string>();
+  if (!entry.is_array()) return {};
+  for (const Json& item : entry) {
+    if (!item.is_object() || !item.contains("name") || !item.contains("template") || !item["template"].is_string()) continue;
+    if (item["name"] == "default") source.chat = item["template"].get<std::string>();
+    if (item["name"] == "tool_use") source.tool = item["template"].get<std::string>();
+  }
+  if (source.chat.empty() && !entry.empty())
+    return invalid("", fmt::format("{}: chat_template lists no template named \"default\"", source.file));
+  return {};
+}
+
+Result<Source> find_source(const std::filesystem::path& dir, const std::filesystem::path& override_file) {
+  Source source;
+  const std::filesystem::path jinja = override_file.empty() ? dir / "chat_template.jinja" : override_file;
+  if (!override_file.empty() || std::filesystem::exists(jinja)) {
+    source.file = jinja.string();
+    Result<std::string> text = read_text_file(jinja, kMaxTemplateBytes);
+    if (!text.ok()) return text.error();
+    source.chat = std::move(text).value();
+    return source;
+  }
+  for (const char* name : {"chat_template.json", "tokenizer_config.json"}) {
+    source.file = (dir / name).string();
+    if (!std::filesystem::exists(source.file)) continue;
+    const Result<Json> json = read_json_file(source.file, kMaxConfigBytes);
+    if (!json.ok()) return json.error();
+    if (!json.value().is_object() || !json.value().contains("chat_template")) continue;
+    if (const Result<void> read = read_entry(json.value()["chat_template"], source); !read.ok()) return read.error();
+    if (source.chat.size() > kMaxTemplateBytes)
+      return invalid("", fmt::format("{}: chat_template of {} bytes, at most {} are read", source.file, source.chat.size(), kMaxTemplateBytes));
+    break;
+  }
+  return source;
+}
+
+Result<EmberTemplate*> compile_one(const std::string& source) {
+  EmberTemplate* compiled = nullptr;
+  const std::string error = hf::take(ember_template_compile(hf::data(source), source.size(), &compiled));
+  if (!error.empty()) return invalid("chat_template", error);
+  return compiled;
+}
+
+std::string trimmed(const std::string& text) {
+  const size_t first = text.find_first_not_of(" \t\r\n\v\f");
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n\v\f") - first + 1);
+}
+
+// The last text of a message's content, a string or a list of parts.
+std::string final_text(const Json& message) {
+  const auto content = message.find("content");
+  if (content == message.end()) return {};
+  if (content->is_string()) return content->get<std::string>();
+  std::string text;
+  if (content->is_array())
+    for (const Json& part : *content)
+      if (part.is_object() && part.contains("text") && part["text"].is_string()) text = part["text"].get<std::string>();
+  return text;
+}
+
+// Cuts what the template writes after the last message's text, as transformers does for continue_final_message.
+Result<void> cut_after_final_message(std::string& rendered, const std::string& message) {
+  const std::string core = trimmed(message);
+  const size_t at = core.empty() ? std::string::npos : rendered.rfind(core);
+  if (at == std::string::npos)
+    return invalid("continue_final_message", "continue_final_message: the last message does not appear in the rendered prompt");
+  const size_t leading = message.find(core);
+  const std::string with_trailing = message.substr(leading);
+  const bool kept = rendered.compare(at, with_trailing.size(), with_trailing) == 0;
+  rendered.resize(at + (kept ? with_trailing.size() : core.size()));
+  return {};
+}
+
+}  // namespace
+
+void ChatTemplate::Deleter::operator()(void* handle) const { ember_template_free(as_template(handle)); }
+ChatTemplate::~ChatTemplate() = default;
+
+Result<std::unique_ptr<ChatTemplate>> ChatTemplate::load(const std::filesystem::path& model_dir, const Tokenizer& tokenizer,
+                                                         const std::filesystem::path& override_file) {
+  const Result<Source> source = find_source(model_dir, override_file);
+  if (!source.ok()) return source.error();
+  if (source.value().chat.empty()) return std::unique_ptr<ChatTemplate>();
+  Result<std::unique_ptr<ChatTemplate>> compiled = compile(source.value().chat, source.value().tool, tokenizer);
+  if (!compiled.ok()) return invalid("", fmt::format("{}: chat_template: {}", source.value().file, compiled.error().message));
+  return compiled;
+}
+
+Result<std::unique_ptr<ChatTemplate>> ChatTemplate::compile(const std::string& source, const std::string& tool_source,
+                                                            const Tokenizer& tokenizer) {
+  std::unique_ptr<ChatTemplate> made(new ChatTemplate(tokenizer));
+  const Result<EmberTemplate*> chat = compile_one(source);
+  if (!chat.ok()) return chat.error();
+  made->handle_.reset(chat.value());
+  if (tool_source.empty()) return made;
+  const Result<EmberTemplate*> tool = compile_one(tool_source);
+  if (!tool.ok()) return tool.error();
+  made->tool_handle_.reset(tool.value());
+  return made;
+}
+
+Result<std::string> ChatTemplate::render_text(const Json& messages, const ChatInput& input) const {
+  Json context = input.kwargs;
+  context["messages"] = messages;
+  context["tools"] = input.tools;
+  context["documents"] = nullptr;
+  context["add_generation_prompt"] = input.add_generation_prompt && !input.continue_final_message;
+  context["bos_token"] = tokenizer_.bos_token();
+  context["eos_token"] = tokenizer_.eos_token();
+  const std::string json = context.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const bool use_tools = tool_handle_ != nullptr && !input.tools.is_null();
+  EmberBytes bytes{};
+  const std::string error = hf::take(
+      ember_template_render(as_template((use_tools ? tool_handle_ : handle_).get()), hf::data(json), json.size(), &bytes));
+  if (!error.empty()) return invalid("messages", "the chat template refuses the messages: " + error);
+  return hf::take(bytes);
+}
+
+Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
+  const SpecialMarks marks(tokenizer_.special_tokens(), input.messages);
+  const Json marked = marks.mark(input.messages);
+  Result<std::string> rendered = render_text(marked, input);
+  if (!rendered.ok()) return rendered.error();
+  if (input.continue_final_message && !marked.empty()) {
+    const Result<void> cut = cut_after_final_message(rendered.value(), final_text(marked.back()));
+    if (!cut.ok()) return cut.error();
+  }
+  ChatPrompt prompt;
+  for (const SpecialMarks::Piece& piece : marks.split(rendered.value())) {
+    const Result<std::vector<int32_t>> ids = tokenizer_.encode(piece.text, {.add_special_tokens = false, .parse_special = !piece.plain});
+    if (!ids.ok()) return ids.error();
+    prompt.ids.insert(prompt.ids.end(), ids.value().begin(), ids.value().end());
+    prompt.text += piece.text;
+  }
+  return prompt;
+}
+
+}  // namespace ember

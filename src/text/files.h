@@ -1,0 +1,17 @@
+// Reading the text files of a model directory.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "ember/base/result.h"
+
+namespace ember {
+
+// At most max_bytes of a regular file; the error names the file.
+Result<std::string> read_text_file(const std::filesystem::path& path, size_t max_bytes);
+// The same, as JSON that nests at most 64 deep.
+Result<nlohmann::ordered_json> read_json_file(const std::filesystem::path& path, size_t max_bytes);
+
+}  // namespace ember

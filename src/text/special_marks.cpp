@@ -1,0 +1,92 @@
+#include "text/special_marks.h"
+
+#include <algorithm>
+
+namespace ember {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Bytes of the UTF-8 character that `text` begins with.
+size_t first_character(std::string_view text) {
+  size_t n = 1;
+  while (n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) ++n;
+  return n;
+}
+
+bool contains(const Json& value, const std::string& text) {
+  if (value.is_string()) return value.get_ref<const std::string&>().find(text) != std::string::npos;
+  return value.is_structured() && std::any_of(value.begin(), value.end(), [&](const Json& item) { return contains(item, text); });
+}
+
+// U+FDD0 to U+FDEF mean nothing in any text; one of them is not used in this one.
+std::string unused_character(const Json& messages) {
+  std::string mark = "\xEF\xB7\x90";
+  while (contains(messages, mark) && mark[2] != '\xAF') ++mark[2];
+  return mark;
+}
+
+void erase_all(std::string& text, const std::string& what) {
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at)) text.erase(at, what.size());
+}
+
+}  // namespace
+
+SpecialMarks::SpecialMarks(const std::vector<std::string>& special_tokens, const Json& messages) : mark_(unused_character(messages)) {
+  for (const std::string& token : special_tokens)
+    if (!token.empty()) by_first_byte_[static_cast<unsigned char>(token[0])].push_back(token);
+}
+
+size_t SpecialMarks::special_at(std::string_view text) const {
+  size_t longest = 0;
+  for (const std::string_view token : by_first_byte_[static_cast<unsigned char>(text[0])])
+    if (token.size() > longest && text.starts_with(token)) longest = token.size();
+  return longest;
+}
+
+std::string SpecialMarks::mark_text(std::string_view text) const {
+  std::string marked;
+  marked.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = first_character(text.substr(at));
+    marked.append(text.substr(at, length));
+    if (special_at(text.substr(at)) > 0) marked.append(mark_);
+    at += length;
+  }
+  return marked;
+}
+
+Json SpecialMarks::mark(const Json& value) const {
+  if (value.is_string()) return mark_text(value.get_ref<const std::string&>());
+  Json copy = value;
+  if (value.is_structured())
+    for (auto& item : copy) item = mark(item);
+  return copy;
+}
+
+std::vector<SpecialMarks::Piece> SpecialMarks::split(const std::string& rendered) const {
+  if (rendered.find(mark_) == std::string::npos) return {{rendered, false}};
+  std::vector<Piece> pieces;
+  std::string segment;
+  const auto end_segment = [&] {
+    const bool plain = segment.find(mark_) != std::string::npos;
+    erase_all(segment, mark_);
+    if (!segment.empty()) pieces.push_back({std::exchange(segment, {}), plain});
+  };
+  for (size_t at = 0; at < rendered.size();) {
+    const std::string_view rest = std::string_view(rendered).substr(at);
+    const size_t special = special_at(rest);
+    if (special > 0) {
+      end_segment();
+      pieces.push_back({std::string(rest.substr(0, special)), false});
+    } else {
+      segment.push_back(rendered[at]);
+    }
+    at += std::max<size_t>(special, 1);
+  }
+  end_segment();
+  return pieces;
+}
+
+}  // namespace ember

@@ -1,0 +1,189 @@
+#include "ember/text/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "ember/text/utf8.h"
+#include "text/files.h"
+#include "text/hf_handle.h"
+
+namespace ember {
+
+namespace {
+
+constexpr size_t kMaxTokenizerBytes = 256 << 20, kMaxConfigBytes = 16 << 20;
+constexpr uint32_t kMaxVocab = 1 << 22;
+
+EmberTokenizer* as_tokenizer(void* handle) { return static_cast<EmberTokenizer*>(handle); }
+
+// The code points that GPT-2's byte-level alphabet writes bytes with: printable ones stand for themselves, the others lie from
+// U+0100 on (bytes_to_unicode of the GPT-2 encoder).
+std::array<int, 512> byte_of_code_point() {
+  std::array<int, 512> table;
+  table.fill(-1);
+  int next = 256;
+  for (int b = 0; b < 256; ++b) {
+    const bool printable = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
+    table[static_cast<size_t>(printable ? b : next++)] = b;
+  }
+  return table;
+}
+
+// The bytes of a byte-level token; the token itself where a character is not of the alphabet.
+std::string from_byte_level(const std::string& token) {
+  static const std::array<int, 512> table = byte_of_code_point();
+  std::string bytes;
+  for (size_t i = 0; i < token.size(); ++i) {
+    const auto b = static_cast<unsigned char>(token[i]);
+    size_t code = b;
+    if (b >= 0x80) {
+      if ((b & 0xE0) != 0xC0 || i + 1 == token.size()) return token;
+      code = static_cast<size_t>((b & 0x1F) << 6 | (static_cast<unsigned char>(token[++i]) & 0x3F));
+    }
+    if (code >= table.size() || table[code] < 0) return token;
+    bytes.push_back(static_cast<char>(table[code]));
+  }
+  return bytes;
+}
+
+// SentencePiece: U+2581 is a space, "<0x0A>" a byte.
+std::string from_metaspace(const std::string& token) {
+  if (token.size() == 6 && token.starts_with("<0x") && token.back() == '>') {
+    char* end = nullptr;
+    const long value = std::strtol(token.c_str() + 3, &end, 16);
+    if (end == token.c_str() + 5) return std::string(1, static_cast<char>(value));
+  }
+  std::string bytes = token;
+  for (size_t at = bytes.find("\xE2\x96\x81"); at != std::string::npos; at = bytes.find("\xE2\x96\x81", at)) bytes.replace(at, 3, " ");
+  return bytes;
+}
+
+bool uses_decoder(const nlohmann::ordered_json& decoder, const std::string& type) {
+  if (!decoder.is_object()) return false;
+  if (decoder.value("type", "") == type) return true;
+  const auto parts = decoder.find("decoders");
+  return parts != decoder.end() && parts->is_array() &&
+         std::any_of(parts->begin(), parts->end(), [&](const auto& part) { return uses_decoder(part, type); });
+}
+
+// tokenizer_config.json holds a token as its text or as an object with "content".
+std::string token_text(const nlohmann::ordered_json& config, const char* key) {
+  const auto entry = config.find(key);
+  if (entry == config.end()) return {};
+  if (entry->is_string()) return entry->get<std::string>();
+  const auto content = entry->is_object() ? entry->find("content") : entry->end();
+  return entry->is_object() && content != entry->end() && content->is_string() ? content->get<std::string>() : std::string();
+}
+
+// What the library takes without a word and later makes wrong tokens of.
+Result<void> check_vocabulary(const nlohmann::ordered_json& json, const std::string& file) {
+  const auto model = json.find("model");
+  if (model == json.end() || !model->is_object()) return invalid("", fmt::format("{}: \"model\" is missing", file));
+  const auto vocab = model->find("vocab");
+  if (vocab == model->end() || !vocab->is_object()) return {};  // unigram: a list
+  std::vector<bool> seen;
+  for (const auto& [token, id] : vocab->items()) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() >= kMaxVocab)
+      return invalid("", fmt::format("{}: vocabulary id of {:?} must be 0 to {}, found {}", file, token.substr(0, 64), kMaxVocab - 1, id.dump()));
+    const auto index = id.get<size_t>();
+    if (index >= seen.size()) seen.resize(index + 1);
+    if (seen[index]) return invalid("", fmt::format("{}: vocabulary id {} is given to two tokens", file, index));
+    seen[index] = true;
+  }
+  return {};
+}
+
+}  // namespace
+
+void Tokenizer::Deleter::operator()(void* handle) const { ember_tokenizer_free(as_tokenizer(handle)); }
+Tokenizer::~Tokenizer() = default;
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& model_dir) {
+  std::unique_ptr<Tokenizer> tokenizer(new Tokenizer);
+  if (const Result<void> read = tokenizer->read(model_dir); !read.ok()) return read.error();
+  return tokenizer;
+}
+
+Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
+  const std::string file = (model_dir / "tokenizer.json").string();
+  const Result<std::string> text = read_text_file(file, kMaxTokenizerBytes);
+  if (!text.ok()) return text.error();
+  const Result<nlohmann::ordered_json> json = read_json_file(file, kMaxTokenizerBytes);
+  if (!json.ok()) return json.error();
+  if (!json.value().is_object()) return invalid("", fmt::format("{}: must hold a JSON object", file));
+  if (const Result<void> checked = check_vocabulary(json.value(), file); !checked.ok()) return checked.error();
+  EmberTokenizer* loaded = nullptr;
+  if (const std::string error = hf::take(ember_tokenizer_load(hf::data(text.value()), text.value().size(), &loaded)); !error.empty())
+    return invalid("", fmt::format("{}: {}", file, error));
+  handle_.reset(loaded);
+  const uint32_t size = ember_tokenizer_vocab_size(loaded);
+  if (size == 0 || size > kMaxVocab) return invalid("", fmt::format("{}: {} tokens, must be 1 to {}", file, size, kMaxVocab));
+  token_bytes_.resize(size);
+  special_.resize(size);
+  const nlohmann::ordered_json decoder = json.value().value("decoder", nlohmann::ordered_json());
+  byte_level_ = uses_decoder(decoder, "ByteLevel") && decoder.value("type", "") == "ByteLevel";
+  fill_token_bytes(uses_decoder(decoder, "ByteFallback") || uses_decoder(decoder, "Metaspace") || uses_decoder(decoder, "Replace"));
+
+  const std::filesystem::path config_file = model_dir / "tokenizer_config.json";
+  if (!std::filesystem::exists(config_file)) return {};
+  const Result<nlohmann::ordered_json> config = read_json_file(config_file, kMaxConfigBytes);
+  if (!config.ok()) return config.error();
+  if (!config.value().is_object()) return invalid("", fmt::format("{}: must hold a JSON object", config_file.string()));
+  bos_token_ = token_text(config.value(), "bos_token");
+  eos_token_ = token_text(config.value(), "eos_token");
+  return {};
+}
+
+void Tokenizer::fill_token_bytes(bool metaspace) {
+  const auto* tokenizer = as_tokenizer(handle_.get());
+  std::vector<bool> added(token_bytes_.size());
+  for (const int32_t id : hf::take(ember_tokenizer_added_ids(tokenizer))) added[static_cast<size_t>(id)] = true;
+  for (size_t id = 0; id < token_bytes_.size(); ++id) {
+    EmberBytes bytes{};
+    if (!ember_tokenizer_id_to_token(tokenizer, static_cast<uint32_t>(id), &bytes)) continue;
+    std::string token = hf::take(bytes);
+    // Added tokens are written as they are, unless the byte-level decoder can read them: it knows no difference.
+    if (byte_level_) token = from_byte_level(token);
+    else if (metaspace && !added[id]) token = from_metaspace(token);
+    token_bytes_[id] = std::move(token);
+  }
+  for (const int32_t id : hf::take(ember_tokenizer_special_ids(tokenizer))) {
+    special_[static_cast<size_t>(id)] = true;
+    EmberBytes bytes{};
+    if (ember_tokenizer_id_to_token(tokenizer, static_cast<uint32_t>(id), &bytes)) special_texts_.push_back(hf::take(bytes));
+  }
+}
+
+Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  std::string repaired;
+  if (!is_valid_utf8(text)) text = repaired = to_valid_utf8(text);
+  EmberIds ids{};
+  const std::string error = hf::take(ember_tokenizer_encode(as_tokenizer(handle_.get()), hf::data(text), text.size(),
+                                                            options.add_special_tokens, options.parse_special, &ids));
+  if (!error.empty()) return Error{ErrorKind::kInternal, "the tokenizer failed: " + error, "", "tokenizer_error"};
+  return hf::take(ids);
+}
+
+Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
+  std::vector<uint32_t> list;
+  list.reserve(ids.size());
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= vocab_size()) return invalid("tokens", fmt::format("token id {} is outside the vocabulary of {}", id, vocab_size()));
+    list.push_back(static_cast<uint32_t>(id));
+  }
+  EmberBytes bytes{};
+  const std::string error =
+      hf::take(ember_tokenizer_decode(as_tokenizer(handle_.get()), list.data(), list.size(), skip_special_tokens, &bytes));
+  if (!error.empty()) return Error{ErrorKind::kInternal, "the tokenizer failed: " + error, "", "tokenizer_error"};
+  return hf::take(bytes);
+}
+
+std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  uint32_t id = 0;
+  if (!ember_tokenizer_token_to_id(as_tokenizer(handle_.get()), hf::data(token), token.size(), &id)) return std::nullopt;
+  return static_cast<int32_t>(id);
+}
+
+}  // namespace ember
