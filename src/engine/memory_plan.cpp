@@ -25,7 +25,7 @@ MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, cons
   MemoryPlan plan;
   plan.free_bytes = backend.memory().free_bytes;
   plan.budget_bytes = static_cast<size_t>(static_cast<double>(plan.free_bytes) * budget.utilization);
-  plan.weight_bytes = weight_bytes(backend, config);
+  plan.weight_bytes = weight_bytes(backend, config, budget.dtype);
   plan.activation_bytes = activation_bytes(backend, config, limits);
   plan.kv_block_bytes = backend.kv_block_bytes(kv_cache_spec(config, limits));
   plan.block_size = limits.block_size;

@@ -1,6 +1,7 @@
 #include "ember/text/detokenizer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ember/text/utf8.h"
 

@@ -1,6 +1,7 @@
 #include "text/special_marks.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ember {
 

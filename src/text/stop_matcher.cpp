@@ -1,6 +1,7 @@
 #include "ember/text/stop_matcher.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ember {
 

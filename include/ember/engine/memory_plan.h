@@ -12,6 +12,7 @@ namespace ember {
 
 struct MemoryBudget {
   double utilization = 0.9;                // share of the device's free memory that may be used, (0, 1]
+  std::optional<DType> dtype;              // of the weights, as in LoadOptions
   std::optional<size_t> kv_cache_bytes;    // exact size of the KV cache instead of what the share leaves
 };
 

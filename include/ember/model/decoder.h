@@ -1,0 +1,68 @@
+// The decoder-only transformer, once for all families, devices and numbers of ranks.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "ember/backend/backend.h"
+#include "ember/model/decoder_config.h"
+#include "ember/model/safetensors.h"
+
+namespace ember {
+
+// The largest step, and the KV cache.
+struct DecoderLimits {
+  int max_tokens = 0;      // of one step
+  int max_logit_rows = 0;  // of one step
+  int max_model_len = 0;   // positions of one sequence
+  int num_blocks = 0;
+  int block_size = 0;      // tokens
+};
+
+struct LoadOptions {
+  std::optional<DType> dtype;  // of the matrices; nullopt: as in the checkpoint. A number too large for it is a StartError
+  std::function<void(size_t bytes_done, size_t bytes_total)> progress;
+};
+
+class Decoder {
+ public:
+  // Loads all weights; the checkpoint is not needed afterwards. `backend` must outlive the decoder. Throws StartError.
+  Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint, const LoadOptions& options);
+
+  // Activations for the largest step, the rope table and the KV cache. Once, before the first forward.
+  void allocate(const DecoderLimits& limits);
+
+  // Computes all tokens of the batch, writing their K and V to the cache, and returns float logits [num_logit_rows, vocab_size],
+  // valid until the next call (an empty tensor for no rows). Runs on the backend, perhaps asynchronously.
+  Tensor forward(const BatchView& batch);
+
+  const DecoderConfig& config() const { return config_; }
+
+ private:
+  struct Layer {
+    Linear qkv, output, gate_up, down;
+    Tensor input_norm, mlp_norm;
+    Tensor q_norm, k_norm;                     // qk_norm
+    Tensor post_attention_norm, post_mlp_norm;  // sandwich_norms
+    AttentionOp attention;
+    KvLayer kv;
+  };
+
+  void attention_block(const Layer& layer, Tensor x, const BatchView& batch);
+  void mlp_block(const Layer& layer, Tensor x, int num_tokens);
+
+  Backend& backend_;
+  const DecoderConfig config_;
+  Linear embedding_, lm_head_;
+  Tensor final_norm_;
+  std::vector<Layer> layers_;
+  Tensor hidden_, residual_, qkv_, attention_, gate_up_, mlp_, last_, logits_, cos_sin_;
+};
+
+// For the memory plan, before anything is loaded. `dtype` as in LoadOptions.
+size_t weight_bytes(const Backend& backend, const DecoderConfig& config, std::optional<DType> dtype);
+size_t activation_bytes(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits);
+KvCacheSpec kv_cache_spec(const DecoderConfig& config, const DecoderLimits& limits);
+
+}  // namespace ember

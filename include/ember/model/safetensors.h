@@ -1,0 +1,88 @@
+// Safetensors files: mapped read-only, with a header that has been checked before anything else is believed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ember/base/dtype.h"
+#include "ember/base/tensor.h"
+
+namespace ember {
+
+// Where a tensor's bytes are, relative to the end of the header.
+struct TensorEntry {
+  std::string dtype;            // as the file spells it, e.g. "BF16"
+  std::vector<int64_t> shape;   // at most 8 dimensions
+  uint64_t begin = 0, end = 0;  // bytes
+};
+
+using TensorEntries = std::map<std::string, TensorEntry, std::less<>>;
+
+// Checks the header (JSON text) of a file with `data_bytes` bytes behind it: names unique, types known, shapes times type equal the
+// byte ranges, ranges disjoint and without holes up to the end. Throws std::invalid_argument saying what is wrong (with the
+// tensor's name). Allocates in proportion to the header only. At most 100,000 tensors.
+TensorEntries parse_safetensors_header(std::string_view header, uint64_t data_bytes);
+
+// One mapped file. Throws StartError(kBadModel) naming file, tensor and reason.
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::filesystem::path& path);
+  ~SafetensorsFile();
+  SafetensorsFile(SafetensorsFile&& other) noexcept;
+  SafetensorsFile& operator=(SafetensorsFile&&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  const TensorEntries& entries() const { return entries_; }
+  const void* data(const TensorEntry& entry) const { return data_ + entry.begin; }
+
+ private:
+  std::filesystem::path path_;
+  void* mapping_ = nullptr;
+  size_t mapped_bytes_ = 0;
+  const std::byte* data_ = nullptr;
+  TensorEntries entries_;
+};
+
+// All weights of a model directory: model.safetensors, or the shards that model.safetensors.index.json names.
+class Checkpoint {
+ public:
+  // Opens and checks every file; reads no weight. Throws StartError(kBadModel).
+  static Checkpoint open(const std::filesystem::path& model_dir);
+
+  bool has(std::string_view name) const { return where_.contains(name); }
+  std::vector<std::string> names() const;
+  // A view into the mapping, valid as long as the checkpoint. Throws when it is missing, not F32, F16 or BF16, or of another shape.
+  Tensor tensor(std::string_view name, std::span<const int64_t> shape) const;
+  // The file that holds it.
+  const std::filesystem::path& file_of(std::string_view name) const;
+  size_t total_bytes() const;
+
+  struct Raw {
+    std::string_view dtype;
+    const void* data;
+    size_t bytes;
+  };
+  // The bytes of a tensor that is there, whatever its type.
+  Raw raw(std::string_view name) const;
+
+ private:
+  struct Place {
+    size_t file;
+    const TensorEntry* entry;
+  };
+  std::filesystem::path dir_;
+  std::vector<SafetensorsFile> files_;
+  std::map<std::string, Place, std::less<>> where_;
+};
+
+// Reads every weight: all are finite. Throws StartError(kBadModel) naming file and tensor otherwise.
+void check_finite(const Checkpoint& checkpoint);
+
+}  // namespace ember

@@ -1,0 +1,127 @@
+#include "model/json_object.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+
+#include "ember/base/start_error.h"
+
+namespace ember {
+
+namespace {
+
+constexpr uintmax_t kMaxBytes = 16 << 20;
+constexpr int kMaxDepth = 64;
+
+// A value as it stands in the file, shortened.
+std::string shown(const nlohmann::json& value) {
+  if (value.is_structured()) return value.is_array() ? "a list" : "an object";
+  const std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return text.size() > 64 ? text.substr(0, 64) + "..." : text;
+}
+
+}  // namespace
+
+void bad_model(const std::filesystem::path& file, const std::string& what) {
+  throw StartError(ExitCode::kBadModel, fmt::format("{}: {}", file.string(), what));
+}
+
+JsonObject::JsonObject(std::filesystem::path file, std::string prefix, nlohmann::json json)
+    : file_(std::move(file)), prefix_(std::move(prefix)), json_(std::move(json)) {}
+
+JsonObject JsonObject::read(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (!std::filesystem::exists(status)) bad_model(file, "file is missing");
+  if (!std::filesystem::is_regular_file(status)) bad_model(file, "not a regular file");
+  const auto size = std::filesystem::file_size(file, error);
+  if (error || size > kMaxBytes) bad_model(file, fmt::format("{} bytes, at most {} are read", size, kMaxBytes));
+  std::ifstream in(file, std::ios::binary);
+  if (!in) bad_model(file, "cannot be read");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  bool too_deep = false;
+  const auto bounded = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    too_deep = too_deep || depth > kMaxDepth;
+    return !too_deep;
+  };
+  nlohmann::json json;
+  try {
+    json = nlohmann::json::parse(text, bounded);
+  } catch (const nlohmann::json::exception& e) {
+    bad_model(file, fmt::format("not JSON: {}", e.what()));
+  }
+  if (too_deep) bad_model(file, fmt::format("nests deeper than {}", kMaxDepth));
+  if (!json.is_object()) bad_model(file, fmt::format("must hold a JSON object, found {}", shown(json)));
+  return {file, "", std::move(json)};
+}
+
+bool JsonObject::has(const std::string& name) const {
+  const auto found = json_.find(name);
+  return found != json_.end() && !found->is_null();
+}
+
+void JsonObject::refuse(const std::string& name, const std::string& expected) const {
+  const std::string found = json_.contains(name) ? shown(json_[name]) : "nothing";
+  bad_model(file_, fmt::format("\"{}{}\": expected {}, found {}", prefix_, name, expected, found));
+}
+
+int64_t JsonObject::integer(const std::string& name, int64_t low, int64_t high, std::optional<int64_t> otherwise) const {
+  if (!has(name) && otherwise) return *otherwise;
+  const std::string expected = fmt::format("an integer from {} to {}", low, high);
+  if (!has(name) || !json_[name].is_number_integer()) refuse(name, expected);
+  const auto& value = json_[name];
+  const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
+  if (huge || value.get<int64_t>() < low || value.get<int64_t>() > high) refuse(name, expected);
+  return value.get<int64_t>();
+}
+
+double JsonObject::number(const std::string& name, double low, double high, std::optional<double> otherwise) const {
+  if (!has(name) && otherwise) return *otherwise;
+  if (!has(name) || !json_[name].is_number() || !(json_[name].get<double>() >= low && json_[name].get<double>() <= high))
+    refuse(name, fmt::format("a number from {} to {}", low, high));
+  return json_[name].get<double>();
+}
+
+bool JsonObject::boolean(const std::string& name, bool otherwise) const {
+  if (!has(name)) return otherwise;
+  if (!json_[name].is_boolean()) refuse(name, "true or false");
+  return json_[name].get<bool>();
+}
+
+std::string JsonObject::text(const std::string& name, const std::string& otherwise) const {
+  if (!has(name)) return otherwise;
+  if (!json_[name].is_string()) refuse(name, "a string");
+  return json_[name].get<std::string>();
+}
+
+std::vector<std::string> JsonObject::texts(const std::string& name) const {
+  std::vector<std::string> list;
+  if (!has(name)) return list;
+  if (!json_[name].is_array()) refuse(name, "a list of strings");
+  for (const auto& item : json_[name]) {
+    if (!item.is_string()) refuse(name, "a list of strings");
+    list.push_back(item.get<std::string>());
+  }
+  return list;
+}
+
+std::vector<int64_t> JsonObject::integers(const std::string& name) const {
+  if (!has(name)) return {};
+  const nlohmann::json list = json_[name].is_array() ? json_[name] : nlohmann::json::array({json_[name]});
+  std::vector<int64_t> values;
+  for (const auto& item : list) {
+    if (!item.is_number_integer()) refuse(name, "an integer or a list of integers");
+    values.push_back(item.get<int64_t>());
+  }
+  return values;
+}
+
+std::optional<JsonObject> JsonObject::object(const std::string& name) const {
+  if (!has(name)) return std::nullopt;
+  if (!json_[name].is_object()) refuse(name, "an object");
+  return JsonObject(file_, prefix_ + name + ".", json_[name]);
+}
+
+}  // namespace ember

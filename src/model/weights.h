@@ -1,0 +1,56 @@
+// Which tensors a decoder is made of, and how they get from a checkpoint to a device.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ember/model/decoder.h"
+
+namespace ember {
+
+// A matrix that is stored as one or several tensors "name.weight" [rows, in] (and "name.bias" [rows]), stacked.
+struct MatrixSpec {
+  struct Part {
+    std::string name;
+    int64_t rows;
+  };
+  std::vector<Part> parts;
+  int64_t in_features = 0;
+  bool bias = false;
+
+  int64_t out_features() const;
+};
+
+struct LayerSpec {
+  MatrixSpec qkv, output, gate_up, down;
+  std::string input_norm, mlp_norm, q_norm, k_norm, post_attention_norm, post_mlp_norm;  // empty: none
+};
+
+LayerSpec layer_spec(const DecoderConfig& config, int layer);
+MatrixSpec embedding_spec(const DecoderConfig& config);
+MatrixSpec lm_head_spec(const DecoderConfig& config);
+inline constexpr const char* kFinalNorm = "model.norm.weight";
+
+// All tensors the config asks for are there, in a type and shape Ember can read; others are named in the log. Reads no weight but
+// a tied output matrix that is stored besides the embedding: the two must be equal. Throws StartError(kBadModel).
+void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config);
+
+class WeightLoader {
+ public:
+  WeightLoader(Backend& backend, const Checkpoint& checkpoint, const LoadOptions& options);
+
+  Linear matrix(const MatrixSpec& spec);
+  Tensor vector(const std::string& name, int64_t size);  // empty name: an empty tensor
+
+ private:
+  Tensor converted(Tensor tensor, const std::string& name, std::vector<uint8_t>& storage) const;
+  void count(const Tensor& tensor);
+
+  Backend& backend_;
+  const Checkpoint& checkpoint_;
+  const LoadOptions& options_;
+  size_t bytes_done_ = 0;
+  const size_t bytes_total_;
+};
+
+}  // namespace ember
