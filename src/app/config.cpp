@@ -43,7 +43,7 @@ void add_device_options(CLI::App& app, Settings& s) {
   app.add_option("--cpu-threads", s.cpu_threads, "threads of the CPU device; 0 is all this process may use")
       ->capture_default_str()->group("Device");
   app.add_option("--cpu-isa", s.cpu_isa, "instruction set of the CPU device")
-      ->check(CLI::IsMember({"auto", "avx2", "avx512", "avx512_bf16", "amx"}))->capture_default_str()->group("Device");
+      ->check(CLI::IsMember({"auto", "avx2", "avx512", "amx"}))->capture_default_str()->group("Device");
   app.add_option("--fake-step-ms", s.fake_step_ms)->group("");  // of --device fake, for tests
 }
 

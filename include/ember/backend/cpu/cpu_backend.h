@@ -10,7 +10,7 @@ namespace ember {
 
 struct CpuOptions {
   int num_threads = 0;  // 0: as many as this process may run on
-  // Instruction set: auto (the best this machine has), avx2, avx512, avx512_bf16, amx. Forcing one that the machine lacks is
+  // Instruction set: auto (the best this machine has), avx2, avx512, amx. Forcing one that the machine lacks is
   // a StartError(kNoDevice) that names those it has.
   std::string isa = "auto";
 };

@@ -1,0 +1,220 @@
+#include "ember/backend/cpu/cpu_backend.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+
+#include "backend/cpu/isa.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/memory.h"
+#include "backend/cpu/packed_linear.h"
+#include "backend/cpu/rope.h"
+#include "backend/cpu/sample.h"
+#include "backend/cpu/thread_pool.h"
+#include "ember/base/check.h"
+
+namespace ember {
+
+namespace cpu {
+
+const Kernels& kernels_of(Isa isa) { return isa == Isa::kAvx2 ? avx2_kernels() : avx512_kernels(); }
+
+namespace {
+
+int usable_cpus() {
+  cpu_set_t set;
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(const CpuOptions& options)
+      : isa_(choose_isa(options.isa)), kernels_(kernels_of(isa_)), pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
+    scratch_.resize(static_cast<size_t>(pool_.num_threads()));
+    sample_scratch_.resize(static_cast<size_t>(pool_.num_threads()));
+  }
+
+  std::string describe() const override { return fmt::format("CPU, {}, {} threads", name_of(isa_), pool_.num_threads()); }
+  MemoryInfo memory() const override { return host_memory(); }
+  DType activation_dtype() const override { return DType::kF32; }
+  int max_in_flight() const override { return 1; }
+
+  Tensor allocate(DType dtype, std::initializer_list<int64_t> shape) override {
+    Tensor tensor(nullptr, dtype, shape);
+    tensor.data = arena_.allocate(tensor.bytes());
+    return tensor;
+  }
+
+  void write(Tensor to, const void* from, size_t bytes) override {
+    CHECK(bytes <= to.bytes());
+    if (bytes > 0) std::memcpy(to.data, from, bytes);
+  }
+
+  Tensor upload(const Tensor& host) override {
+    Tensor tensor = host;
+    tensor.dtype = DType::kF32;
+    tensor.data = arena_.allocate(tensor.bytes());
+    for (int64_t i = 0; i < host.elements(); ++i) tensor.as<float>()[i] = to_float(host, i);
+    return tensor;
+  }
+
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases) override {
+    const PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_));
+    return {.in_features = matrix.in, .out_features = matrix.out, .impl = &matrix};
+  }
+
+  size_t linear_bytes(DType dtype, int64_t out, int64_t in) const override { return PackedLinear::bytes(dtype, out, in); }
+
+  AttentionOp make_attention(const AttentionSpec& spec) override {
+    for (std::vector<float>& scratch : scratch_) scratch.resize(std::max(scratch.size(), static_cast<size_t>(attention_scratch(spec.head_dim))));
+    return {.spec = spec};
+  }
+
+  size_t kv_block_bytes(const KvCacheSpec& spec) const override {
+    return 2 * sizeof(float) * static_cast<size_t>(spec.num_layers) * static_cast<size_t>(spec.block_size) * static_cast<size_t>(spec.num_kv_heads) *
+           static_cast<size_t>(spec.head_dim);
+  }
+
+  std::vector<KvLayer> make_kv_cache(const KvCacheSpec& spec) override {
+    std::vector<KvLayer> layers;
+    for (int i = 0; i < spec.num_layers; ++i)
+      layers.push_back({allocate(DType::kF32, {spec.num_blocks, spec.num_kv_heads, spec.head_dim, spec.block_size}),
+                        allocate(DType::kF32, {spec.num_blocks, spec.num_kv_heads, spec.block_size, spec.head_dim})});
+    return layers;
+  }
+
+  void embed(Tensor y, const Linear& table, Tensor ids) override {
+    const auto& matrix = *static_cast<const PackedLinear*>(table.impl);
+    for_rows(ids.shape[0], [&](int64_t t) { unpack_row(matrix, ids.as<int32_t>()[t], row(y, t)); });
+  }
+
+  void rms_norm(Tensor y, Tensor x, Tensor w, float eps) override {
+    for_rows(x.shape[0], [&](int64_t t) { kernels_.rms_norm(row(y, t), row(x, t), w.as<float>(), eps, x.shape[1]); });
+  }
+
+  void add_rms_norm(Tensor y, Tensor residual, Tensor x, Tensor w, float eps) override {
+    for_rows(x.shape[0], [&](int64_t t) { kernels_.add_rms_norm(row(y, t), row(residual, t), row(x, t), w.as<float>(), eps, x.shape[1]); });
+  }
+
+  void linear(Tensor y, Tensor x, const Linear& w) override {
+    const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
+    const LinearArgs args{.weights = matrix.weights, .dtype = matrix.dtype, .bias = matrix.bias, .x = x.as<float>(), .x_stride = x.row_stride,
+                          .y = y.as<float>(), .y_stride = y.row_stride, .rows = x.shape[0], .in = matrix.in, .out = matrix.out};
+    pool_.run(static_cast<int>(matrix.tasks()), [&](int task, int) { kernels_.linear(args, task); });
+  }
+
+  void qk_norm(Tensor qkv, Tensor q_weight, Tensor k_weight, float eps, const AttentionOp& op) override {
+    const AttentionSpec& spec = op.spec;
+    for_rows(qkv.shape[0], [&](int64_t t) {
+      for (int h = 0; h < spec.num_heads + spec.num_kv_heads; ++h) {
+        float* head = row(qkv, t) + int64_t{h} * spec.head_dim;
+        kernels_.rms_norm(head, head, (h < spec.num_heads ? q_weight : k_weight).as<float>(), eps, spec.head_dim);
+      }
+    });
+  }
+
+  void rope_and_store(Tensor qkv, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
+    const int block_size = static_cast<int>(kv.k.shape[3]);
+    for_rows(b.num_tokens, [&](int64_t t) {
+      rope_and_store_token(row(qkv, t), row(cos_sin, b.positions.as<int32_t>()[t]), kv.k.as<float>(), kv.v.as<float>(), b.slots.as<int32_t>()[t],
+                           block_size, op.spec);
+    });
+  }
+
+  void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
+    plan_attention(b, op.spec);
+    pool_.run(static_cast<int>(attention_tasks_.size()), [&](int task, int thread) {
+      attend(attention_tasks_[static_cast<size_t>(task)], y, qkv, kv, b, op.spec, scratch_[static_cast<size_t>(thread)].data());
+    });
+  }
+
+  void silu_mul(Tensor y, Tensor gate_up) override {
+    for_rows(y.shape[0], [&](int64_t t) { kernels_.silu_mul(row(y, t), row(gate_up, t), row(gate_up, t) + y.shape[1], y.shape[1]); });
+  }
+
+  void gather_rows(Tensor y, Tensor x, Tensor rows) override {
+    for (int64_t i = 0; i < rows.shape[0]; ++i) std::memcpy(row(y, i), row(x, rows.as<int32_t>()[i]), static_cast<size_t>(x.shape[1]) * sizeof(float));
+  }
+
+  void all_reduce(Tensor) override {}
+
+  void sample(Tensor logits, std::span<const SamplingRow> rows, std::span<SampledToken> out) override {
+    CHECK(rows.size() == out.size());
+    pool_.run(static_cast<int>(rows.size()), [&](int i, int thread) {
+      const auto at = static_cast<size_t>(i);
+      out[at] = sample_row({row(logits, i), static_cast<size_t>(logits.shape[1])}, rows[at], sample_scratch_[static_cast<size_t>(thread)]);
+    });
+  }
+
+  void run(int, const std::function<void()>& body) override { body(); }
+  void wait() override {}
+
+ private:
+  // Some tokens of a sequence, for one key-value head.
+  struct AttentionTask {
+    int sequence, first_token, num_tokens, kv_head;
+  };
+
+  static float* row(const Tensor& tensor, int64_t i) { return tensor.as<float>() + i * tensor.row_stride; }
+
+  // Few rows at a time, so that small operations do not wake anybody.
+  template <class Body>
+  void for_rows(int64_t rows, const Body& body) {
+    constexpr int64_t kRows = 8;
+    pool_.run(static_cast<int>((rows + kRows - 1) / kRows), [&](int task, int) {
+      for (int64_t t = task * kRows; t < std::min(rows, (task + 1) * kRows); ++t) body(t);
+    });
+  }
+
+  void plan_attention(const BatchView& b, const AttentionSpec& spec) {
+    constexpr int kTaskTokens = 32;
+    attention_tasks_.clear();
+    for (int s = 0; s < b.num_seqs; ++s)
+      for (int t = b.q_starts.as<int32_t>()[s]; t < b.q_starts.as<int32_t>()[s + 1]; t += kTaskTokens)
+        for (int h = 0; h < spec.num_kv_heads; ++h)
+          attention_tasks_.push_back({s, t, std::min(kTaskTokens, b.q_starts.as<int32_t>()[s + 1] - t), h});
+  }
+
+  void attend(const AttentionTask& task, Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionSpec& spec, float* scratch) const {
+    const int64_t dim = spec.head_dim;
+    const int group = spec.num_heads / spec.num_kv_heads, block_size = static_cast<int>(kv.k.shape[3]);
+    const int64_t head_stride = dim * block_size;
+    kernels_.attention({.k = kv.k.as<float>() + task.kv_head * head_stride,
+                        .v = kv.v.as<float>() + task.kv_head * head_stride,
+                        .k_block_stride = kv.k.row_stride,
+                        .v_block_stride = kv.v.row_stride,
+                        .block_table = b.block_tables.as<int32_t>() + task.sequence * b.block_tables.row_stride,
+                        .block_size = block_size,
+                        .q = row(qkv, task.first_token) + task.kv_head * group * dim,
+                        .q_stride = qkv.row_stride,
+                        .y = row(y, task.first_token) + task.kv_head * group * dim,
+                        .y_stride = y.row_stride,
+                        .num_tokens = task.num_tokens,
+                        .num_heads = group,
+                        .head_dim = spec.head_dim,
+                        .first_position = b.positions.as<int32_t>()[task.first_token],
+                        .window = spec.window,
+                        .scale = spec.scale,
+                        .scratch = scratch});
+  }
+
+  const Isa isa_;
+  const Kernels& kernels_;
+  ThreadPool pool_;
+  Arena arena_;
+  std::deque<PackedLinear> matrices_;
+  std::vector<std::vector<float>> scratch_;  // one per thread
+  std::vector<SampleScratch> sample_scratch_;
+  std::vector<AttentionTask> attention_tasks_;
+};
+
+}  // namespace
+
+}  // namespace cpu
+
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) { return std::make_unique<cpu::CpuBackend>(options); }
+
+}  // namespace ember

@@ -1,0 +1,18 @@
+// Compiled for its instruction set alone (see isa.cmake).
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/vec_avx512.h"
+
+namespace ember::cpu {
+
+namespace avx512 {
+namespace {
+#include "backend/cpu/kernels_impl.h"
+}  // namespace
+}  // namespace avx512
+
+const Kernels& avx512_kernels() {
+  static constexpr Kernels kernels{avx512::linear, avx512::attention, avx512::rms_norm, avx512::add_rms_norm, avx512::silu_mul, avx512::exp};
+  return kernels;
+}
+
+}  // namespace ember::cpu

@@ -1,0 +1,272 @@
+// Written once over Vec (16 floats); included inside the namespace of an instruction set, in the one file compiled for it.
+// Uses nothing of the standard library, so that no shared inline function is compiled with that file's instructions.
+
+template <int n>
+struct Count {};
+
+inline float sum_lanes(Vec a) {
+  float lanes[kLanes];
+  store(lanes, a);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  return lanes[0];
+}
+
+inline float max_lanes(Vec a) {
+  float lanes[kLanes];
+  store(lanes, a);
+  float most = lanes[0];
+  for (int i = 1; i < kLanes; ++i) most = lanes[i] > most ? lanes[i] : most;
+  return most;
+}
+
+// exp: 2^n * e^r with |r| <= ln(2)/2, e^r by its Taylor series to r^7 (relative error below 1e-7). 0 below -87.
+inline Vec exp_vec(Vec x) {
+  const Vec clamped = min(max(x, splat(-87.0f)), splat(88.0f));
+  const Vec n = round(mul(clamped, splat(1.44269504f)));
+  Vec r = fma(n, splat(-0.693359375f), clamped);  // ln 2 in two parts
+  r = fma(n, splat(2.12194440e-4f), r);
+  Vec p = splat(1.0f / 5040);
+  p = fma(p, r, splat(1.0f / 720));
+  p = fma(p, r, splat(1.0f / 120));
+  p = fma(p, r, splat(1.0f / 24));
+  p = fma(p, r, splat(1.0f / 6));
+  p = fma(p, r, splat(0.5f));
+  p = fma(p, r, splat(1.0f));
+  p = fma(p, r, splat(1.0f));
+  return replace_below(x, splat(-87.0f), scale2(p, n), zero());
+}
+
+// R rows and B blocks of outputs in registers over the whole of K.
+template <class W, int R, int B>
+inline void linear_tile(const LinearArgs& args, int64_t row, int64_t block) {
+  const W* w = static_cast<const W*>(args.weights) + block * args.in * kBlockOutputs;
+  const int64_t block_size = args.in * kBlockOutputs;
+  const float* x = args.x + row * args.x_stride;
+  Vec sums[R][B][2];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int b = 0; b < B; ++b) sums[r][b][0] = sums[r][b][1] = zero();
+  for (int64_t k = 0; k < args.in; ++k) {
+    Vec weights[B][2];
+#pragma GCC unroll 4
+    for (int b = 0; b < B; ++b) {
+      weights[b][0] = load(w + b * block_size + k * kBlockOutputs);
+      weights[b][1] = load(w + b * block_size + k * kBlockOutputs + kLanes);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Vec input = splat(x[r * args.x_stride + k]);
+#pragma GCC unroll 4
+      for (int b = 0; b < B; ++b) {
+        sums[r][b][0] = fma(input, weights[b][0], sums[r][b][0]);
+        sums[r][b][1] = fma(input, weights[b][1], sums[r][b][1]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int b = 0; b < B; ++b)
+      for (int half = 0; half < 2; ++half) {
+        const int64_t n = (block + b) * kBlockOutputs + half * kLanes;
+        const int64_t count = args.out - n < kLanes ? args.out - n : kLanes;
+        if (count <= 0) continue;
+        const Vec sum = args.bias != nullptr ? add(sums[r][b][half], load(args.bias + n)) : sums[r][b][half];
+        store_some(args.y + (row + r) * args.y_stride + n, sum, count);
+      }
+}
+
+template <class W, int B, int R>
+inline void linear_rest(const LinearArgs& args, int64_t row, int64_t block, Count<R>) {
+  if (args.rows - row == R) linear_tile<W, R, B>(args, row, block);
+  else linear_rest<W, B>(args, row, block, Count<R - 1>{});
+}
+template <class W, int B>
+inline void linear_rest(const LinearArgs&, int64_t, int64_t, Count<0>) {}
+
+template <class W, int B>
+inline void linear_rows(const LinearArgs& args, int64_t block) {
+  int64_t row = 0;
+  for (; args.rows - row >= kTileRows; row += kTileRows) linear_tile<W, kTileRows, B>(args, row, block);
+  linear_rest<W, B>(args, row, block, Count<kTileRows - 1>{});
+}
+
+template <class W>
+inline void linear_task(const LinearArgs& args, int64_t task) {
+  const int64_t blocks = (args.out + kBlockOutputs - 1) / kBlockOutputs;
+  int64_t block = task * kTaskBlocks;
+  const int64_t end = block + kTaskBlocks < blocks ? block + kTaskBlocks : blocks;
+  for (; end - block >= kTileBlocks; block += kTileBlocks) linear_rows<W, kTileBlocks>(args, block);
+  for (; block < end; ++block) linear_rows<W, 1>(args, block);
+}
+
+void linear(const LinearArgs& args, int64_t task) {
+  switch (args.dtype) {
+    case DType::kF16: return linear_task<F16>(args, task);
+    case DType::kBF16: return linear_task<BF16>(args, task);
+    default: return linear_task<float>(args, task);
+  }
+}
+
+// Up to kAttentionRows rows: their queries scaled, their sums so far, and how they stand.
+struct AttentionRows {
+  int count;
+  float* q;       // [kAttentionRows][head_dim]
+  float* sums;    // [kAttentionRows][head_dim]
+  float* scores;  // [kAttentionRows][kAttentionKeys]
+  int begin[kAttentionRows], end[kAttentionRows];  // positions that the row sees
+  float most[kAttentionRows], total[kAttentionRows];
+};
+
+// Scores of the keys of one segment, 16 at a time; what a row does not see is minus infinity.
+inline void score_keys(const AttentionArgs& args, const AttentionRows& rows, int segment, int end) {
+  const Vec nothing = splat(-__builtin_inff());
+  for (int first = segment; first < end; first += kLanes) {
+    Vec scores[kAttentionRows];
+    for (int r = 0; r < kAttentionRows; ++r) scores[r] = zero();
+    // 16 positions are one row of a block's keys, or lie in several smaller blocks: then they are gathered.
+    float gathered[kLanes];
+    const int offset = first % args.block_size;
+    const bool whole = offset + kLanes <= args.block_size;
+    const float* k = args.k + args.block_table[first / args.block_size] * args.k_block_stride + offset;
+    for (int d = 0; d < args.head_dim; ++d) {
+      if (!whole) {
+        for (int i = 0; i < kLanes; ++i) {
+          const int position = first + i < end ? first + i : end - 1;
+          gathered[i] = args.k[args.block_table[position / args.block_size] * args.k_block_stride + d * args.block_size + position % args.block_size];
+        }
+      }
+      const Vec keys = whole ? load(k + d * args.block_size) : load(gathered);
+#pragma GCC unroll 8
+      for (int r = 0; r < kAttentionRows; ++r) scores[r] = fma(splat(rows.q[r * args.head_dim + d]), keys, scores[r]);
+    }
+    for (int r = 0; r < rows.count; ++r) {
+      const int from = rows.begin[r] - first, to = rows.end[r] - first;
+      store(rows.scores + r * kAttentionKeys + (first - segment),
+            keep_lanes(scores[r], from < 0 ? 0 : from > kLanes ? kLanes : from, to < 0 ? 0 : to > kLanes ? kLanes : to, nothing));
+    }
+  }
+  const int padded = (end - segment + kLanes - 1) / kLanes * kLanes;
+  for (int r = 0; r < rows.count; ++r)
+    for (int i = padded; i < kAttentionKeys; i += kLanes) store(rows.scores + r * kAttentionKeys + i, nothing);
+}
+
+// Scores become weights exp(score - maximum so far); earlier sums are brought to the new maximum.
+inline void weigh(const AttentionArgs& args, AttentionRows& rows, int r) {
+  float* scores = rows.scores + r * kAttentionKeys;
+  Vec most = load(scores);
+  for (int i = kLanes; i < kAttentionKeys; i += kLanes) most = max(most, load(scores + i));
+  const float segment_most = max_lanes(most);
+  if (segment_most == -__builtin_inff()) {  // sees none of these keys
+    for (int i = 0; i < kAttentionKeys; i += kLanes) store(scores + i, zero());
+    return;
+  }
+  const float new_most = segment_most > rows.most[r] ? segment_most : rows.most[r];
+  Vec total = zero();
+  for (int i = 0; i < kAttentionKeys; i += kLanes) {
+    const Vec weight = exp_vec(sub(load(scores + i), splat(new_most)));
+    store(scores + i, weight);
+    total = add(total, weight);
+  }
+  float correction[kLanes];
+  store(correction, exp_vec(splat(rows.most[r] - new_most)));
+  rows.total[r] = rows.total[r] * correction[0] + sum_lanes(total);
+  rows.most[r] = new_most;
+  float* sums = rows.sums + r * args.head_dim;
+  for (int d = 0; d < args.head_dim; ++d) sums[d] *= correction[0];
+}
+
+// sums += weights * values.
+inline void add_values(const AttentionArgs& args, const AttentionRows& rows, int segment, int begin, int end) {
+  for (int d = 0; d < args.head_dim; d += kLanes) {
+    const int64_t width = args.head_dim - d < kLanes ? args.head_dim - d : kLanes;
+    Vec sums[kAttentionRows];
+#pragma GCC unroll 8
+    for (int r = 0; r < kAttentionRows; ++r) sums[r] = load_some(rows.sums + r * args.head_dim + d, width);
+    for (int position = begin; position < end; ++position) {
+      const float* v = args.v + args.block_table[position / args.block_size] * args.v_block_stride + (position % args.block_size) * args.head_dim + d;
+      const Vec values = width == kLanes ? load(v) : load_some(v, width);
+#pragma GCC unroll 8
+      for (int r = 0; r < kAttentionRows; ++r) sums[r] = fma(splat(rows.scores[r * kAttentionKeys + (position - segment)]), values, sums[r]);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kAttentionRows; ++r) store_some(rows.sums + r * args.head_dim + d, sums[r], width);
+  }
+}
+
+inline void attend(const AttentionArgs& args, AttentionRows& rows) {
+  int begin = rows.begin[0], end = rows.end[0];
+  for (int r = 1; r < rows.count; ++r) {
+    begin = rows.begin[r] < begin ? rows.begin[r] : begin;
+    end = rows.end[r] > end ? rows.end[r] : end;
+  }
+  for (int segment = begin / kAttentionKeys * kAttentionKeys; segment < end; segment += kAttentionKeys) {
+    const int segment_end = segment + kAttentionKeys < end ? segment + kAttentionKeys : end;
+    score_keys(args, rows, segment, segment_end);
+    for (int r = 0; r < rows.count; ++r) weigh(args, rows, r);
+    add_values(args, rows, segment, segment < begin ? begin : segment, segment_end);
+  }
+}
+
+void attention(const AttentionArgs& args) {
+  AttentionRows rows;
+  rows.q = args.scratch;
+  rows.sums = rows.q + kAttentionRows * args.head_dim;
+  rows.scores = rows.sums + kAttentionRows * args.head_dim;
+  const int total = args.num_tokens * args.num_heads;
+  for (int first = 0; first < total; first += kAttentionRows) {
+    rows.count = total - first < kAttentionRows ? total - first : kAttentionRows;
+    for (int i = 0; i < kAttentionRows * args.head_dim; ++i) rows.q[i] = rows.sums[i] = 0;
+    for (int i = 0; i < kAttentionRows * kAttentionKeys; ++i) rows.scores[i] = 0;
+    for (int r = 0; r < rows.count; ++r) {
+      const int token = (first + r) / args.num_heads, head = (first + r) % args.num_heads;
+      const float* q = args.q + token * args.q_stride + head * args.head_dim;
+      for (int d = 0; d < args.head_dim; ++d) rows.q[r * args.head_dim + d] = q[d] * args.scale;
+      const int position = args.first_position + token;
+      rows.end[r] = position + 1;
+      rows.begin[r] = args.window > 0 && position + 1 > args.window ? position + 1 - args.window : 0;
+      rows.most[r] = -__builtin_inff();
+      rows.total[r] = 0;
+    }
+    attend(args, rows);
+    for (int r = 0; r < rows.count; ++r) {
+      float* y = args.y + (first + r) / args.num_heads * args.y_stride + (first + r) % args.num_heads * args.head_dim;
+      for (int d = 0; d < args.head_dim; ++d) y[d] = rows.sums[r * args.head_dim + d] / rows.total[r];
+    }
+  }
+}
+
+inline Vec load_at(const float* p, int64_t i, int64_t n) { return n - i >= kLanes ? load(p + i) : load_some(p + i, n - i); }
+inline void store_at(float* p, int64_t i, int64_t n, Vec a) {
+  if (n - i >= kLanes) store(p + i, a);
+  else store_some(p + i, a, n - i);
+}
+
+void rms_norm(float* y, const float* x, const float* w, float eps, int64_t n) {
+  Vec squares = zero();
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const Vec v = load_at(x, i, n);
+    squares = fma(v, v, squares);
+  }
+  const Vec factor = splat(1.0f / __builtin_sqrtf(sum_lanes(squares) / static_cast<float>(n) + eps));
+  for (int64_t i = 0; i < n; i += kLanes) store_at(y, i, n, mul(mul(load_at(x, i, n), factor), load_at(w, i, n)));
+}
+
+void add_rms_norm(float* y, float* residual, const float* x, const float* w, float eps, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) store_at(residual, i, n, add(load_at(residual, i, n), load_at(x, i, n)));
+  rms_norm(y, residual, w, eps, n);
+}
+
+void silu_mul(float* y, const float* gate, const float* up, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const Vec g = load_at(gate, i, n);
+    const Vec silu = div(g, add(splat(1.0f), exp_vec(sub(zero(), g))));
+    store_at(y, i, n, mul(silu, load_at(up, i, n)));
+  }
+}
+
+void exp(float* y, const float* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) store_at(y, i, n, exp_vec(load_at(x, i, n)));
+}

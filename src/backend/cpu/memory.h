@@ -1,0 +1,33 @@
+// Host memory: how much there is, and large blocks of it.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <vector>
+
+#include "ember/backend/backend.h"
+
+namespace ember::cpu {
+
+// What the kernel calls available, bounded by the memory limit of the control group (version 2).
+MemoryInfo host_memory();
+// The same, from these files (for tests): the format of /proc/meminfo; memory.max and memory.current of a group, which may be missing.
+MemoryInfo host_memory(const std::filesystem::path& meminfo, const std::filesystem::path& group);
+
+// Owns zeroed memory, aligned to a cache line, in huge pages where it is large; freed with the arena. Pages that are never
+// touched cost nothing.
+class Arena {
+ public:
+  Arena() = default;
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  // Throws StartError(kNoDevice) when there is none.
+  void* allocate(size_t bytes);
+
+ private:
+  std::vector<std::pair<void*, size_t>> mappings_;
+};
+
+}  // namespace ember::cpu

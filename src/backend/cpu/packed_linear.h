@@ -1,0 +1,33 @@
+// A matrix in the order in which the kernels read it.
+#pragma once
+
+#include <span>
+
+#include "ember/backend/backend.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/memory.h"
+
+namespace ember::cpu {
+
+// [ceil(out / 32)][in][32]: 32 outputs side by side, so that each is one lane's sum over `in` in order.
+struct PackedLinear {
+  DType dtype = DType::kF32;
+  int64_t in = 0, out = 0;
+  void* weights = nullptr;
+  float* bias = nullptr;  // [ceil(out / 32) * 32]; null: none
+
+  int64_t blocks() const { return (out + kBlockOutputs - 1) / kBlockOutputs; }
+  int64_t tasks() const { return (blocks() + kTaskBlocks - 1) / kTaskBlocks; }
+  static size_t bytes(DType dtype, int64_t out, int64_t in);
+};
+
+// Arguments as Backend::make_linear. All weights have one type and one number of columns.
+PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biases, Arena& arena);
+
+// Copies row `row` of the matrix to y[in], as floats.
+void unpack_row(const PackedLinear& matrix, int64_t row, float* y);
+
+// Element i of a contiguous tensor.
+float to_float(const Tensor& tensor, int64_t i);
+
+}  // namespace ember::cpu

@@ -1,0 +1,23 @@
+// From a row of logits to the next token.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "ember/backend/backend.h"
+
+namespace ember::cpu {
+
+// Memory that sampling one row needs; one per thread, grown once.
+struct SampleScratch {
+  std::vector<int32_t> candidates;
+  std::vector<int32_t> counts;  // of output tokens, zero between calls
+  std::vector<float> raw;       // logits before they were adjusted
+};
+
+// As base/sampling.h and SamplingRow say. Overwrites `logits`. The draw is an argmax over logit / temperature + Gumbel noise, the
+// noise of a token being a function of (seed, position, token): equal to sampling from the softmax, and independent of everything
+// else.
+SampledToken sample_row(std::span<float> logits, const SamplingRow& row, SampleScratch& scratch);
+
+}  // namespace ember::cpu

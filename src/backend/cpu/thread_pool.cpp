@@ -1,0 +1,66 @@
+#include "backend/cpu/thread_pool.h"
+
+#include <immintrin.h>
+
+namespace ember::cpu {
+
+namespace {
+
+// Operations follow each other within microseconds, so a thread looks for a while before it sleeps.
+constexpr int kSpins = 4000;
+
+// Returns once `value` is not `old`.
+template <class T>
+void await_change(const std::atomic<T>& value, T old) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    _mm_pause();
+  }
+  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int num_threads) {
+  for (int thread = 1; thread < num_threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+}
+
+ThreadPool::~ThreadPool() {
+  stopping_ = true;
+  round_.fetch_add(1, std::memory_order_release);
+  round_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::run(int num_tasks, Function function, const void* body) {
+  if (num_tasks <= 1 || workers_.empty()) {
+    for (int task = 0; task < num_tasks; ++task) function(body, task, 0);
+    return;
+  }
+  function_ = function;
+  body_ = body;
+  num_tasks_ = num_tasks;
+  next_task_.store(0, std::memory_order_relaxed);
+  num_busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+  round_.fetch_add(1, std::memory_order_release);
+  round_.notify_all();
+  take_tasks(0);
+  for (int busy = num_busy_.load(std::memory_order_acquire); busy != 0; busy = num_busy_.load(std::memory_order_acquire))
+    await_change(num_busy_, busy);
+}
+
+void ThreadPool::work(int thread) {
+  for (uint32_t seen = 0;; ++seen) {
+    await_change(round_, seen);
+    if (stopping_) return;
+    take_tasks(thread);
+    if (num_busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) num_busy_.notify_one();
+  }
+}
+
+void ThreadPool::take_tasks(int thread) {
+  for (int task = next_task_.fetch_add(1, std::memory_order_relaxed); task < num_tasks_; task = next_task_.fetch_add(1, std::memory_order_relaxed))
+    function_(body_, task, thread);
+}
+
+}  // namespace ember::cpu

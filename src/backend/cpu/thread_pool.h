@@ -1,0 +1,45 @@
+// A fixed set of threads that share out the tasks of one operation at a time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+namespace ember::cpu {
+
+class ThreadPool {
+ public:
+  // num_threads includes the one that calls run().
+  explicit ThreadPool(int num_threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int num_threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(task, thread) for each task in [0, num_tasks), each exactly once, and returns when all are done. thread is in
+  // [0, num_threads()). Called by one thread at a time; never from inside a body.
+  template <class Body>
+  void run(int num_tasks, const Body& body) {
+    run(num_tasks, [](const void* b, int task, int thread) { (*static_cast<const Body*>(b))(task, thread); }, &body);
+  }
+
+ private:
+  using Function = void (*)(const void* body, int task, int thread);
+
+  void run(int num_tasks, Function function, const void* body);
+  void work(int thread);
+  void take_tasks(int thread);
+
+  std::vector<std::thread> workers_;
+  Function function_ = nullptr;
+  const void* body_ = nullptr;
+  int num_tasks_ = 0;
+  std::atomic<int> next_task_{0};
+  std::atomic<int> num_busy_{0};         // workers that have not finished the present round
+  std::atomic<uint32_t> round_{0};       // changes when there is work, and at the end
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace ember::cpu
