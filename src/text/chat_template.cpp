@@ -23,10 +23,10 @@ struct Source {
 };
 
 // A template given as text, or as a list of named ones: "default" and perhaps "tool_use".
-Result<void> read_entry(const Json& entry, Source& source) {
+Result<void> read_entry(const nlohmann::json& entry, Source& source) {
   if (entry.is_string()) source.chat = entry.get<std::string>();
   if (!entry.is_array()) return {};
-  for (const Json& item : entry) {
+  for (const nlohmann::json& item : entry) {
     if (!item.is_object() || !item.contains("name") || !item.contains("template") || !item["template"].is_string()) continue;
     if (item["name"] == "default") source.chat = item["template"].get<std::string>();
     if (item["name"] == "tool_use") source.tool = item["template"].get<std::string>();
@@ -49,7 +49,7 @@ Result<Source> find_source(const std::filesystem::path& dir, const std::filesyst
   for (const char* name : {"chat_template.json", "tokenizer_config.json"}) {
     source.file = (dir / name).string();
     if (!std::filesystem::exists(source.file)) continue;
-    const Result<Json> json = read_json_file(source.file, kMaxConfigBytes);
+    const Result<nlohmann::json> json = read_json_file(source.file, kMaxConfigBytes);
     if (!json.ok()) return json.error();
     if (!json.value().is_object() || !json.value().contains("chat_template")) continue;
     if (const Result<void> read = read_entry(json.value()["chat_template"], source); !read.ok()) return read.error();
@@ -126,16 +126,16 @@ Result<std::unique_ptr<ChatTemplate>> ChatTemplate::compile(const std::string& s
   return made;
 }
 
-Result<std::string> ChatTemplate::render_text(const Json& messages, const ChatInput& input) const {
+Result<std::string> ChatTemplate::render_text(const Json& messages, const Json& tools, const ChatInput& input) const {
   Json context = input.kwargs;
   context["messages"] = messages;
-  context["tools"] = input.tools;
+  context["tools"] = tools;
   context["documents"] = nullptr;
   context["add_generation_prompt"] = input.add_generation_prompt && !input.continue_final_message;
   context["bos_token"] = tokenizer_.bos_token();
   context["eos_token"] = tokenizer_.eos_token();
   const std::string json = context.dump(-1, ' ', false, Json::error_handler_t::replace);
-  const bool use_tools = tool_handle_ != nullptr && !input.tools.is_null();
+  const bool use_tools = tool_handle_ != nullptr && !tools.is_null();
   EmberBytes bytes{};
   const std::string error = hf::take(
       ember_template_render(as_template((use_tools ? tool_handle_ : handle_).get()), hf::data(json), json.size(), &bytes));
@@ -144,9 +144,9 @@ Result<std::string> ChatTemplate::render_text(const Json& messages, const ChatIn
 }
 
 Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
-  const SpecialMarks marks(tokenizer_.special_tokens(), input.messages);
+  const SpecialMarks marks(tokenizer_.special_tokens(), {input.messages, input.tools});
   const Json marked = marks.mark(input.messages);
-  Result<std::string> rendered = render_text(marked, input);
+  Result<std::string> rendered = render_text(marked, marks.mark(input.tools), input);
   if (!rendered.ok()) return rendered.error();
   if (input.continue_final_message && !marked.empty()) {
     const Result<void> cut = cut_after_final_message(rendered.value(), final_text(marked.back()));

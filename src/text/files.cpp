@@ -30,21 +30,25 @@ Result<std::string> read_text_file(const std::filesystem::path& path, size_t max
   return text;
 }
 
-Result<nlohmann::ordered_json> read_json_file(const std::filesystem::path& path, size_t max_bytes) {
-  Result<std::string> text = read_text_file(path, max_bytes);
-  if (!text.ok()) return text.error();
+Result<nlohmann::json> parse_json_file(const std::filesystem::path& path, const std::string& text) {
   bool too_deep = false;
-  const auto bounded = [&](int depth, nlohmann::ordered_json::parse_event_t, nlohmann::ordered_json&) {
+  const auto bounded = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
     too_deep = too_deep || depth > kMaxDepth;
     return !too_deep;
   };
   try {
-    nlohmann::ordered_json json = nlohmann::ordered_json::parse(text.value(), bounded);
+    nlohmann::json json = nlohmann::json::parse(text, bounded);
     if (too_deep) return refusal(path, fmt::format("nests deeper than {}", kMaxDepth));
     return json;
   } catch (const nlohmann::json::exception& e) {
     return refusal(path, fmt::format("not JSON: {}", e.what()));
   }
+}
+
+Result<nlohmann::json> read_json_file(const std::filesystem::path& path, size_t max_bytes) {
+  const Result<std::string> text = read_text_file(path, max_bytes);
+  if (!text.ok()) return text.error();
+  return parse_json_file(path, text.value());
 }
 
 }  // namespace ember

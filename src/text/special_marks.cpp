@@ -18,13 +18,16 @@ size_t first_character(std::string_view text) {
 
 bool contains(const Json& value, const std::string& text) {
   if (value.is_string()) return value.get_ref<const std::string&>().find(text) != std::string::npos;
+  if (value.is_object())
+    for (const auto& [key, item] : value.items())
+      if (key.find(text) != std::string::npos) return true;
   return value.is_structured() && std::any_of(value.begin(), value.end(), [&](const Json& item) { return contains(item, text); });
 }
 
 // U+FDD0 to U+FDEF mean nothing in any text; one of them is not used in this one.
-std::string unused_character(const Json& messages) {
+std::string unused_character(const Json& input) {
   std::string mark = "\xEF\xB7\x90";
-  while (contains(messages, mark) && mark[2] != '\xAF') ++mark[2];
+  while (contains(input, mark) && mark[2] != '\xAF') ++mark[2];
   return mark;
 }
 
@@ -34,7 +37,7 @@ void erase_all(std::string& text, const std::string& what) {
 
 }  // namespace
 
-SpecialMarks::SpecialMarks(const std::vector<std::string>& special_tokens, const Json& messages) : mark_(unused_character(messages)) {
+SpecialMarks::SpecialMarks(const std::vector<std::string>& special_tokens, const Json& input) : mark_(unused_character(input)) {
   for (const std::string& token : special_tokens)
     if (!token.empty()) by_first_byte_[static_cast<unsigned char>(token[0])].push_back(token);
 }
@@ -60,9 +63,12 @@ std::string SpecialMarks::mark_text(std::string_view text) const {
 
 Json SpecialMarks::mark(const Json& value) const {
   if (value.is_string()) return mark_text(value.get_ref<const std::string&>());
-  Json copy = value;
-  if (value.is_structured())
-    for (auto& item : copy) item = mark(item);
+  if (!value.is_structured()) return value;
+  Json copy = value.is_object() ? Json::object() : Json::array();
+  if (value.is_array())
+    for (const Json& item : value) copy.push_back(mark(item));
+  else
+    for (const auto& [key, item] : value.items()) copy.get_ref<Json::object_t&>().emplace_back(mark_text(key), mark(item));
   return copy;
 }
 

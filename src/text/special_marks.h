@@ -9,12 +9,12 @@
 namespace ember {
 
 // Before a template is rendered, a mark that occurs nowhere else (a Unicode noncharacter) is put behind the first character of
-// each special token's text in the messages. In the rendered text, what carries a mark came from a message.
+// each special token's text in the messages and tools. In the rendered text, what carries a mark came from there.
 class SpecialMarks {
  public:
-  SpecialMarks(const std::vector<std::string>& special_tokens, const nlohmann::ordered_json& messages);
+  SpecialMarks(const std::vector<std::string>& special_tokens, const nlohmann::ordered_json& input);
 
-  // A copy with marks in all its strings.
+  // A copy with marks in all its strings, keys included. `value` is a part of the constructor's `input`.
   nlohmann::ordered_json mark(const nlohmann::ordered_json& value) const;
 
   struct Piece {

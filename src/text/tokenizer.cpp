@@ -55,12 +55,17 @@ std::string from_metaspace(const std::string& token) {
     const long value = std::strtol(token.c_str() + 3, &end, 16);
     if (end == token.c_str() + 5) return std::string(1, static_cast<char>(value));
   }
-  std::string bytes = token;
-  for (size_t at = bytes.find("\xE2\x96\x81"); at != std::string::npos; at = bytes.find("\xE2\x96\x81", at)) bytes.replace(at, 3, " ");
-  return bytes;
+  constexpr std::string_view kSpace = "\xE2\x96\x81";
+  std::string bytes;
+  size_t begin = 0;
+  for (size_t at = token.find(kSpace); at != std::string::npos; at = token.find(kSpace, begin)) {
+    bytes.append(token, begin, at - begin).push_back(' ');
+    begin = at + kSpace.size();
+  }
+  return bytes.append(token, begin);
 }
 
-bool uses_decoder(const nlohmann::ordered_json& decoder, const std::string& type) {
+bool uses_decoder(const nlohmann::json& decoder, const std::string& type) {
   if (!decoder.is_object()) return false;
   if (decoder.value("type", "") == type) return true;
   const auto parts = decoder.find("decoders");
@@ -69,7 +74,7 @@ bool uses_decoder(const nlohmann::ordered_json& decoder, const std::string& type
 }
 
 // tokenizer_config.json holds a token as its text or as an object with "content".
-std::string token_text(const nlohmann::ordered_json& config, const char* key) {
+std::string token_text(const nlohmann::json& config, const char* key) {
   const auto entry = config.find(key);
   if (entry == config.end()) return {};
   if (entry->is_string()) return entry->get<std::string>();
@@ -78,7 +83,7 @@ std::string token_text(const nlohmann::ordered_json& config, const char* key) {
 }
 
 // What the library takes without a word and later makes wrong tokens of.
-Result<void> check_vocabulary(const nlohmann::ordered_json& json, const std::string& file) {
+Result<void> check_vocabulary(const nlohmann::json& json, const std::string& file) {
   const auto model = json.find("model");
   if (model == json.end() || !model->is_object()) return invalid("", fmt::format("{}: \"model\" is missing", file));
   const auto vocab = model->find("vocab");
@@ -110,7 +115,7 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
   const std::string file = (model_dir / "tokenizer.json").string();
   const Result<std::string> text = read_text_file(file, kMaxTokenizerBytes);
   if (!text.ok()) return text.error();
-  const Result<nlohmann::ordered_json> json = read_json_file(file, kMaxTokenizerBytes);
+  const Result<nlohmann::json> json = parse_json_file(file, text.value());
   if (!json.ok()) return json.error();
   if (!json.value().is_object()) return invalid("", fmt::format("{}: must hold a JSON object", file));
   if (const Result<void> checked = check_vocabulary(json.value(), file); !checked.ok()) return checked.error();
@@ -122,13 +127,13 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
   if (size == 0 || size > kMaxVocab) return invalid("", fmt::format("{}: {} tokens, must be 1 to {}", file, size, kMaxVocab));
   token_bytes_.resize(size);
   special_.resize(size);
-  const nlohmann::ordered_json decoder = json.value().value("decoder", nlohmann::ordered_json());
+  const nlohmann::json decoder = json.value().value("decoder", nlohmann::json());
   byte_level_ = uses_decoder(decoder, "ByteLevel") && decoder.value("type", "") == "ByteLevel";
   fill_token_bytes(uses_decoder(decoder, "ByteFallback") || uses_decoder(decoder, "Metaspace") || uses_decoder(decoder, "Replace"));
 
   const std::filesystem::path config_file = model_dir / "tokenizer_config.json";
   if (!std::filesystem::exists(config_file)) return {};
-  const Result<nlohmann::ordered_json> config = read_json_file(config_file, kMaxConfigBytes);
+  const Result<nlohmann::json> config = read_json_file(config_file, kMaxConfigBytes);
   if (!config.ok()) return config.error();
   if (!config.value().is_object()) return invalid("", fmt::format("{}: must hold a JSON object", config_file.string()));
   bos_token_ = token_text(config.value(), "bos_token");

@@ -3,16 +3,17 @@
 
 #include <unistd.h>
 
+#include <memory>
 #include <string>
 #include <utility>
-
-#include "ember/base/clock.h"
 
 namespace ember {
 
 class Connection {
  public:
-  explicit Connection(int fd, std::string peer = {}) : fd_(fd), peer_(std::move(peer)) {}
+  // `slot` counts it among the open connections for as long as it lives, wherever it goes; may be null.
+  explicit Connection(int fd, std::string peer = {}, std::shared_ptr<void> slot = {})
+      : fd_(fd), peer_(std::move(peer)), slot_(std::move(slot)) {}
   ~Connection() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -22,11 +23,13 @@ class Connection {
   int fd() const { return fd_; }  // non-blocking, TCP_NODELAY
   const std::string& peer() const { return peer_; }
 
-  std::string input;  // received, not yet consumed: the start of the next request when the client pipelines
+  std::string input;     // received, not yet consumed: the start of the next request when the client pipelines
+  bool closing = false;  // carries no further request: whoever gets it ends it, with shutdown() and a short drain first
 
  private:
   const int fd_;
   const std::string peer_;
+  const std::shared_ptr<void> slot_;
 };
 
 }  // namespace ember

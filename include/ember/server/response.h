@@ -1,7 +1,6 @@
 // One HTTP answer in the making: what the hub needs to know of it.
 #pragma once
 
-#include <span>
 #include <string>
 #include <vector>
 

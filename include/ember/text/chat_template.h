@@ -38,13 +38,14 @@ class ChatTemplate {
                                                        const Tokenizer& tokenizer);
   ~ChatTemplate();
 
-  // Equal to Hugging Face's apply_chat_template, except that the text of a special token inside a message stays plain text
+  // Equal to Hugging Face's apply_chat_template, except that the text of a special token inside messages or tools stays plain text
   // when it is tokenized. kInvalid ("messages"): the template refuses them, or needs too many steps.
   Result<ChatPrompt> render(const ChatInput& input) const;
 
  private:
   explicit ChatTemplate(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-  Result<std::string> render_text(const nlohmann::ordered_json& messages, const ChatInput& input) const;
+  Result<std::string> render_text(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& tools,
+                                  const ChatInput& input) const;
 
   struct Deleter {
     void operator()(void* handle) const;

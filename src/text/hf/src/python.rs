@@ -36,7 +36,7 @@ fn number(value: &Value) -> String {
     }
 }
 
-fn json_string(out: &mut String, text: &str) {
+fn json_string(out: &mut String, text: &str, ascii: bool) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -48,6 +48,11 @@ fn json_string(out: &mut String, text: &str) {
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
             c if (c as u32) < 0x20 => write!(out, "\\u{:04x}", c as u32).expect("string"),
+            c if ascii && !c.is_ascii() => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}").expect("string");
+                }
+            }
             c => out.push(c),
         }
     }
@@ -62,6 +67,7 @@ pub struct JsonStyle {
     pub item_separator: String,
     pub key_separator: String,
     pub sort_keys: bool,
+    pub ensure_ascii: bool,
 }
 
 pub fn json(value: &Value, style: &JsonStyle) -> Result<String, minijinja::Error> {
@@ -91,10 +97,10 @@ fn write_json(out: &mut String, value: &Value, style: &JsonStyle, depth: usize) 
             "-inf" => "-Infinity".to_string(),
             text => text.to_string(),
         }),
-        ValueKind::String => json_string(out, value.as_str().unwrap_or_default()),
+        ValueKind::String => json_string(out, value.as_str().unwrap_or_default(), style.ensure_ascii),
         ValueKind::Map => write_container(out, value, style, depth, true)?,
         ValueKind::Seq | ValueKind::Iterable => write_container(out, value, style, depth, false)?,
-        _ => json_string(out, &value.to_string()),
+        _ => json_string(out, &value.to_string(), style.ensure_ascii),
     }
     Ok(())
 }
@@ -123,7 +129,7 @@ fn write_container(
         }
         newline(out, depth + 1);
         if map {
-            json_string(out, &text(item));
+            json_string(out, &text(item), style.ensure_ascii);
             out.push_str(&style.key_separator);
             write_json(out, &value.get_item(item)?, style, depth + 1)?;
         } else {

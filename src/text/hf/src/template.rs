@@ -100,14 +100,20 @@ fn without_generation_tags(source: &str) -> String {
 fn tojson(value: Value, args: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = args.get("indent")?;
     let separators: Option<Vec<String>> = args.get("separators")?;
-    let _ascii: Option<bool> = args.get("ensure_ascii")?;
+    let ensure_ascii: Option<bool> = args.get("ensure_ascii")?;
     let sort_keys: Option<bool> = args.get("sort_keys")?;
     args.assert_all_used()?;
     let (item, key) = match separators.as_deref() {
         Some([item, key]) => (item.clone(), key.clone()),
         _ => (if indent.is_some() { "," } else { ", " }.to_string(), ": ".to_string()),
     };
-    let style = python::JsonStyle { indent, item_separator: item, key_separator: key, sort_keys: sort_keys.unwrap_or(false) };
+    let style = python::JsonStyle {
+        indent,
+        item_separator: item,
+        key_separator: key,
+        sort_keys: sort_keys.unwrap_or(false),
+        ensure_ascii: ensure_ascii.unwrap_or(false),
+    };
     python::json(&value, &style)
 }
 
