@@ -46,8 +46,8 @@ need_venv() {
 
 # configure PRESET [cmake argument...]
 configure() {
-  cmake --preset "$1" "${@:2}" >"build-$1.log" 2>&1 || { cat "build-$1.log"; rm -f "build-$1.log"; return 1; }
-  rm -f "build-$1.log"
+  mkdir -p build
+  cmake --preset "$1" "${@:2}" >"build/configure-$1.log" 2>&1 || { cat "build/configure-$1.log" >&2; return 1; }
 }
 
 # build PRESET [target...]

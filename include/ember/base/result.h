@@ -9,12 +9,10 @@ namespace ember {
 
 enum class ErrorKind {
   kInvalid,      // the request is wrong: HTTP 400
-  kUnauthorized,  // no key, or a wrong one: 401
   kNotFound,     // names something that does not exist: 404
   kTooLarge,     // over a size limit: 413
   kBusy,         // too much at the moment: 429
   kUnavailable,  // not able now (loading, draining, engine failed): 503
-  kDeadline,     // was begun and not finished in time: 504
   kInternal,     // our fault: 500
 };
 

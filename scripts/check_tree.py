@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Checks the shape of the tree: who may include whom, where CUDA may appear, how long a file may be, what has a test.
+
+Usage: scripts/check_tree.py [ROOT]. No build, no GPU, no package.
+"""
+import re
+import sys
+from pathlib import Path
+
+NS = "ember"  # include/<NS>/<layer>/file.h and src/<layer>/file.cpp
+LAYERS = {  # layer: the layers it may include
+    "base": set(),
+    "backend": {"base"},
+    "model": {"base", "backend"},
+    "cache": {"base"},
+    "scheduler": {"base", "cache"},
+    "text": {"base"},
+    "engine": {"base", "backend", "model", "cache", "scheduler"},
+    "server": {"base", "scheduler", "text", "engine"},
+}
+LAYERS["app"] = set(LAYERS)  # what main wires together
+FOLDERS = ("include", "src", "kernels", "tests")
+CUDA_HOME = ("src/backend/cuda/", "kernels/", "tests/kernels/", "tests/backend/cuda")
+ENVIRONMENT_HOME = ("src/config.cpp", "src/app/config.cpp")
+PTX_HOME = "kernels/common/"
+MAX_LINES = {".h": 300, ".cpp": 500, ".cu": 700, ".cuh": 700}
+MAIN_PATH = ("src/main.cpp", "src/server/routes*.cpp", "src/engine/engine.cpp", "src/scheduler/scheduler.cpp",
+             "src/cache/block_pool.cpp", "src/engine/batch_builder.cpp", "src/model/decoder.cpp", "include/ember/backend/backend.h")
+MAX_MAIN_PATH = 1500  # lines in total, so that it can be read in one sitting
+CUDA = re.compile(r'#\s*include\s*[<"](?:cuda|cublas|nccl|kernels/)|\b(?:__CUDACC__|cudaStream_t)\b')
+GETENV = re.compile(r"\b(?:secure_)?getenv\s*\(|\bextern\s+char\s*\*\s*\*\s*environ\b")
+PTX = re.compile(r"\basm\s+volatile\b|\b__?asm(?:__)?\s*(?:volatile|__volatile__)?\s*\(|\basm\s*\(")
+INCLUDE = re.compile(r'^\s*#\s*include\s*"(?:%s/)?([a-z_]+)/' % NS, re.M)
+COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
+
+
+def layer_of(path):
+    parts = path.parts
+    if parts[0] == "include" and len(parts) > 3:
+        return parts[2]
+    return parts[1] if parts[0] == "src" and len(parts) > 2 else None
+
+
+def layer_problems(path, text):
+    layer, where = layer_of(path), path.as_posix()
+    if layer is None:
+        return
+    if layer not in LAYERS:
+        yield f"{where}: {layer} is no layer; add it to LAYERS with what it may include"
+        return
+    for other in sorted(set(INCLUDE.findall(text)) & LAYERS.keys()):
+        if other != layer and other not in LAYERS[layer]:
+            yield f"{where}: {layer} may not include {other}"
+
+
+def content_problems(path, text):
+    where, code = path.as_posix(), COMMENT.sub("", text)
+    lines = text.count("\n")
+    if lines > MAX_LINES[path.suffix]:
+        yield f"{where}: {lines} lines, more than {MAX_LINES[path.suffix]}"
+    if not where.startswith(CUDA_HOME) and CUDA.search(code):
+        yield f"{where}: CUDA outside src/backend/cuda and kernels"
+    if path.parts[0] != "tests" and where not in ENVIRONMENT_HOME and GETENV.search(code):
+        yield f"{where}: reads the environment; settings come from the configuration"
+    if path.suffix in (".cu", ".cuh") or where.startswith("kernels/"):
+        if not where.startswith(PTX_HOME) and PTX.search(code):
+            yield f"{where}: PTX outside {PTX_HOME}"
+
+
+def main_path_problems(root):
+    files = sorted(path for pattern in MAIN_PATH for path in root.glob(pattern))
+    lines = {path.relative_to(root).as_posix(): path.read_text().count("\n") for path in files}
+    if sum(lines.values()) >= MAX_MAIN_PATH:
+        listed = ", ".join(f"{name} {count}" for name, count in lines.items())
+        yield f"main path: {sum(lines.values())} lines, must be below {MAX_MAIN_PATH} ({listed})"
+
+
+def problems(root):
+    files = [p.relative_to(root) for d in FOLDERS for p in (root / d).rglob("*") if p.suffix in MAX_LINES and "target" not in p.parts]
+    for path in sorted(files):
+        text = (root / path).read_text()
+        yield from layer_problems(path, text)
+        yield from content_problems(path, text)
+        if path.parts[0] == "src" and layer_of(path) and path.suffix == ".cpp":
+            test = Path("tests", *path.parts[1:]).with_name(path.stem + "_test.cpp")
+            if test not in files:
+                yield f"{path.as_posix()}: no {test.as_posix()}"
+    yield from main_path_problems(root)
+
+
+if __name__ == "__main__":
+    found = list(problems(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()))
+    print("\n".join(found) if found else "tree: no complaints")
+    sys.exit(bool(found))

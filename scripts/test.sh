@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Installs, builds and runs every test; the last line is "N passed, M failed".
+#   scripts/test.sh [--quick] [-k FILTER]
+# --quick: the release build's tests and the end-to-end tests only.  -k: only tests whose name holds FILTER.
+source "$(dirname "$0")/lib.sh"
+
+quick=
+filter=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) quick=yes ;;
+    -k) [ $# -ge 2 ] || die "-k needs a filter"; filter=$2; shift ;;
+    *) die "unknown argument $1: test.sh [--quick] [-k FILTER]" ;;
+  esac
+  shift
+done
+
+SANITIZED=(base cache scheduler text engine server app)  # the model and backend tests compute too much for a debug build
+THREADED=(base engine server)
+
+install "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+need_rust
+need_venv
+reports=build/reports
+rm -rf "$reports"
+mkdir -p "$reports"
+[ -n "$filter" ] && export GTEST_FILTER="*$filter*"
+passed=0
+failed=0
+summary=()
+
+# step NAME COMMAND...: counts the cases of the reports that the command leaves in its folder; without any, the command is one case.
+step() {
+  local name=$1 rc=0 counts=(0 0) started=$SECONDS
+  shift
+  say "$name"
+  mkdir -p "$reports/$name"
+  "$@" || rc=$?
+  if compgen -G "$reports/$name/*.xml" >/dev/null; then
+    read -r -a counts < <(python3 scripts/sum_reports.py "$reports/$name"/*.xml || echo 0 1)
+    [ "$rc" -ne 0 ] && [ "${counts[1]}" -eq 0 ] && counts[1]=1  # a crash leaves no failed case behind
+  elif [ "$rc" -eq 0 ]; then
+    counts=(1 0)
+  else
+    counts=(0 1)
+  fi
+  passed=$((passed + counts[0]))
+  failed=$((failed + counts[1]))
+  summary+=("$(printf '%-16s %5d passed %4d failed %5d s' "$name" "${counts[0]}" "${counts[1]}" $((SECONDS - started)))")
+}
+
+# unit_tests NAME PRESET LAYER...: the layers' gtest binaries that exist, each to its end even if one fails.
+unit_tests() {
+  local name=$1 preset=$2 layer bad=0
+  shift 2
+  for layer in "$@"; do
+    [ -x "build/$preset/${layer}_tests" ] || continue
+    timeout 900 "build/$preset/${layer}_tests" --gtest_brief=1 --gtest_output="xml:$reports/$name/$layer.xml" ||
+      { bad=1; echo "$layer: exit status $?" >&2; }
+  done
+  return $bad
+}
+
+# The gtest binaries that a configured build knows, of the given layers.
+targets_of() {
+  local preset=$1 layer
+  shift
+  for layer in "$@"; do
+    if compgen -G "tests/$layer/*_test.cpp" >/dev/null || compgen -G "tests/$layer/*/*_test.cpp" >/dev/null; then
+      echo "${layer}_tests"
+    fi
+  done
+}
+
+run_ctest() {
+  GTEST_OUTPUT="xml:$PWD/$reports/ctest/" GTEST_BRIEF=1 ctest --test-dir build/release --output-on-failure --timeout 900
+}
+
+run_pytest() {
+  local name=$1
+  shift
+  local rc=0
+  EMBER_BIN="$PWD/build/release/ember" PYTHONDONTWRITEBYTECODE=1 \
+    .venv/bin/pytest -q -p no:cacheprovider --junitxml="$reports/$name/pytest.xml" ${filter:+-k "$filter"} "$@" || rc=$?
+  [ "$rc" -eq 5 ] && rc=0  # nothing matched the filter
+  return $rc
+}
+
+# sanitized NAME PRESET LAYER...: builds and runs the layers' tests with a sanitizer.
+sanitized() {
+  local name=$1 preset=$2 targets
+  shift 2
+  configure "$preset" -DEMBER_TESTS=ON || return 1
+  mapfile -t targets < <(targets_of "$preset" "$@")
+  build "$preset" "${targets[@]}" || return 1
+  unit_tests "$name" "$preset" "$@"
+}
+
+build_release() { configure release -DEMBER_TESTS=ON && build release; }
+
+step check_tree python3 scripts/check_tree.py
+step build build_release
+step scripts run_pytest scripts tests/scripts
+step ctest run_ctest
+step e2e run_pytest e2e tests/e2e
+if [ -z "$quick" ]; then
+  step thread_safety scripts/check_thread_safety.sh
+  export UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+  step asan_ubsan sanitized asan_ubsan dev "${SANITIZED[@]}"
+  step tsan sanitized tsan tsan "${THREADED[@]}"
+fi
+
+printf '%s\n' "${summary[@]}"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
