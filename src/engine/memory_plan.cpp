@@ -42,7 +42,9 @@ MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, cons
   if (budget.kv_cache_bytes && fixed + plan.kv_bytes() > plan.free_bytes)
     throw StartError(ExitCode::kNoDevice, fmt::format("{} are needed ({} of them for the KV cache), {} are free on the device",
                                                       size_text(fixed + plan.kv_bytes()), size_text(plan.kv_bytes()), size_text(plan.free_bytes)));
-  if (plan.num_blocks < of_one)
+  if (plan.num_blocks < of_one && plan.num_blocks > 0 && budget.may_shorten_context)
+    plan.max_model_len = plan.num_blocks * plan.block_size;
+  else if (plan.num_blocks < of_one)
     throw StartError(ExitCode::kNoDevice,
                      fmt::format("one sequence of --max-model-len {} tokens needs {} of KV cache, {} are left of {} ({} weights, {} "
                                  "activations): lower --max-model-len or raise the memory",

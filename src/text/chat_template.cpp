@@ -144,7 +144,7 @@ Result<std::string> ChatTemplate::render_text(const Json& messages, const Json& 
 }
 
 Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
-  const SpecialMarks marks(tokenizer_.special_tokens(), {input.messages, input.tools});
+  const SpecialMarks marks(tokenizer_.special_tokens(), Json::array({input.messages, input.tools}));
   const Json marked = marks.mark(input.messages);
   Result<std::string> rendered = render_text(marked, marks.mark(input.tools), input);
   if (!rendered.ok()) return rendered.error();

@@ -1,0 +1,37 @@
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "app/check_settings.h"
+#include "app/commands.h"
+#include "app/device.h"
+#include "ember/base/log.h"
+
+namespace ember {
+
+ExitCode plan(const Settings& settings, std::ostream& out) {
+  init_log(settings.log_level, settings.log_format == "json");
+  check_settings(settings, true);
+  const DecoderConfig config = load_decoder_config(settings.model_path);
+  const std::unique_ptr<Backend> backend = open_device(settings);
+  const MemoryPlan plan = lay_out(settings, *backend, config).plan;
+  if (!settings.json) {
+    out << backend->describe() << "\n" << plan.table();
+    return ExitCode::kOk;
+  }
+  const nlohmann::ordered_json json = {{"device", backend->describe()},
+                                       {"free_bytes", plan.free_bytes},
+                                       {"budget_bytes", plan.budget_bytes},
+                                       {"weight_bytes", plan.weight_bytes},
+                                       {"activation_bytes", plan.activation_bytes},
+                                       {"kv_cache_bytes", plan.kv_bytes()},
+                                       {"total_bytes", plan.total_bytes()},
+                                       {"num_blocks", plan.num_blocks},
+                                       {"block_size", plan.block_size},
+                                       {"kv_cache_tokens", plan.kv_tokens()},
+                                       {"max_model_len", plan.max_model_len},
+                                       {"max_num_seqs", plan.max_num_seqs}};
+  out << json.dump(2) << "\n";
+  return ExitCode::kOk;
+}
+
+}  // namespace ember
