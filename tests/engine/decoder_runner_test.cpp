@@ -1,0 +1,104 @@
+// Through scheduler and model: the same request gives the same bits, whatever happens around it.
+#include "ember/engine/decoder_runner.h"
+
+#include <gtest/gtest.h>
+
+#include "ember/backend/cpu/cpu_backend.h"
+#include "ember/engine/engine.h"
+#include "engine/recorder.h"
+
+namespace ember {
+namespace {
+
+const std::filesystem::path kDemo = std::filesystem::path(EMBER_SOURCE_DIR) / "configs/demo-model";
+
+struct Setup {
+  int max_num_batched_tokens = 512;
+  int num_blocks = 512;
+  int block_size = 16;
+  bool caching = true;
+  int num_threads = 2;
+};
+
+std::vector<Request> some_requests(int n) {
+  std::vector<Request> requests;
+  for (int i = 0; i < n; ++i) {
+    Request r;
+    r.id = static_cast<RequestId>(i) + 1;
+    for (int t = 0; t < 5 + i * 13 % 70; ++t) r.prompt.push_back((i / 3 * 17 + t * 31) % 6000);  // some share their beginning
+    r.max_tokens = 12;
+    r.num_logprobs = 3;
+    r.sampling.seed = static_cast<uint64_t>(i);
+    r.sampling.temperature = i % 2 == 0 ? 0.0f : 0.9f;
+    r.sampling.top_p = i % 4 == 1 ? 0.9f : 1.0f;
+    requests.push_back(std::move(r));
+  }
+  return requests;
+}
+
+std::vector<Recorder::Answer> run(const Setup& setup, const std::vector<Request>& requests, bool one_by_one) {
+  Recorder sink;
+  std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = setup.num_threads});
+  const DecoderLimits limits{.max_tokens = setup.max_num_batched_tokens, .max_logit_rows = 16, .max_model_len = 256,
+                             .num_blocks = setup.num_blocks, .block_size = setup.block_size};
+  auto decoder = std::make_unique<Decoder>(*backend, load_decoder_config(kDemo), Checkpoint::open(kDemo), LoadOptions{});
+  Engine engine({.max_num_batched_tokens = setup.max_num_batched_tokens, .max_num_seqs = 16, .max_num_logit_rows = 16, .max_model_len = 256},
+                {.num_blocks = setup.num_blocks, .block_size = setup.block_size, .enable_prefix_caching = setup.caching},
+                std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, 16), sink);
+  engine.start();
+  int submitted = 0;
+  for (const Request& request : requests) {
+    engine.submit(request);
+    ++submitted;
+    if (one_by_one) {
+      EXPECT_TRUE(sink.wait_finished(submitted));
+    }
+  }
+  EXPECT_TRUE(sink.wait_finished(submitted));
+  std::vector<Recorder::Answer> answers;
+  for (const Request& request : requests) answers.push_back(sink.answer(request.id));
+  return answers;
+}
+
+void expect_equal(const std::vector<Recorder::Answer>& a, const std::vector<Recorder::Answer>& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(a[i].tokens, b[i].tokens) << i;
+    ASSERT_EQ(a[i].events.size(), b[i].events.size()) << i;
+    for (size_t e = 0; e < a[i].events.size(); ++e) {
+      EXPECT_EQ(a[i].events[e].logprob, b[i].events[e].logprob) << i << " " << e;
+      ASSERT_EQ(a[i].events[e].top_logprobs.size(), 3u);
+      for (size_t k = 0; k < 3; ++k) {
+        EXPECT_EQ(a[i].events[e].top_logprobs[k].token, b[i].events[e].top_logprobs[k].token);
+        EXPECT_EQ(a[i].events[e].top_logprobs[k].logprob, b[i].events[e].top_logprobs[k].logprob);
+      }
+    }
+  }
+}
+
+TEST(DecoderRunner, TokensAndLogprobsAreTheSameBitsInEveryCompany) {
+  const std::vector<Request> requests = some_requests(32);
+  const std::vector<Recorder::Answer> alone = run({.caching = false}, requests, true);
+  {
+    SCOPED_TRACE("in a batch");
+    expect_equal(alone, run({.caching = false}, requests, false));
+  }
+  {
+    SCOPED_TRACE("with prefix hits");
+    expect_equal(alone, run({}, requests, false));
+  }
+  {
+    SCOPED_TRACE("in chunks of 16 tokens");
+    expect_equal(alone, run({.max_num_batched_tokens = 16}, requests, false));
+  }
+  {
+    SCOPED_TRACE("with preemption");
+    expect_equal(alone, run({.max_num_batched_tokens = 64, .num_blocks = 16}, requests, false));
+  }
+  {
+    SCOPED_TRACE("with blocks of 4 tokens, on one thread");
+    expect_equal(alone, run({.num_blocks = 2048, .block_size = 4, .num_threads = 1}, requests, false));
+  }
+}
+
+}  // namespace
+}  // namespace ember

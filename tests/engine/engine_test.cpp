@@ -1,0 +1,131 @@
+#include "ember/engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "ember/engine/fake_runner.h"
+#include "engine/recorder.h"
+
+namespace ember {
+namespace {
+
+constexpr int32_t kVocab = 1000;
+constexpr SchedulerConfig kConfig{.max_num_batched_tokens = 32, .max_num_seqs = 8, .max_num_logit_rows = 8, .max_model_len = 64, .max_num_queued_reqs = 100};
+constexpr BlockPoolConfig kPool{.num_blocks = 40, .block_size = 4};
+
+Request request(RequestId id, int prompt_tokens, int max_tokens) {
+  Request r;
+  r.id = id;
+  for (int i = 0; i < prompt_tokens; ++i) r.prompt.push_back(static_cast<int32_t>((id * 31 + static_cast<uint64_t>(i) * 7) % kVocab));
+  r.max_tokens = max_tokens;
+  r.sampling.seed = id;
+  return r;
+}
+
+// What the fake model says, computed alone.
+std::vector<int32_t> expected(const Request& r) {
+  std::vector<int32_t> tokens = r.prompt;
+  for (int i = 0; i < r.max_tokens; ++i) tokens.push_back(FakeRunner::next_token(tokens, r.sampling.seed, kVocab));
+  return {tokens.begin() + static_cast<long>(r.prompt.size()), tokens.end()};
+}
+
+TEST(Engine, AnswersManyRequestsAsIfEachWereAlone) {
+  Recorder sink;
+  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()), sink);
+  engine.start();
+  constexpr int kRequests = 60;
+  for (RequestId id = 1; id <= kRequests; ++id) engine.submit(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17)));
+  ASSERT_TRUE(sink.wait_finished(kRequests));
+  for (RequestId id = 1; id <= kRequests; ++id) {
+    const Recorder::Answer answer = sink.answer(id);
+    EXPECT_EQ(answer.tokens, expected(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17)))) << id;
+    EXPECT_EQ(answer.finish, FinishReason::kLength);
+    EXPECT_EQ(answer.num_finals, 1);
+  }
+  const StepReport report = sink.next_report();
+  EXPECT_EQ(report.scheduler.num_running, 0);
+  EXPECT_EQ(report.scheduler.num_used_blocks, 0);
+}
+
+TEST(Engine, CancelEndsARequestAndFreesItsBlocks) {
+  Recorder sink;
+  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)), sink);
+  engine.start();
+  engine.submit(request(1, 10, 50));
+  ASSERT_TRUE(sink.wait_tokens(1, 1));
+  engine.cancel(1);
+  engine.cancel(77);  // unknown
+  ASSERT_TRUE(sink.wait_finished(1));
+  const Recorder::Answer answer = sink.answer(1);
+  EXPECT_EQ(answer.finish, FinishReason::kCancelled);
+  EXPECT_EQ(answer.events.back().finish, FinishReason::kCancelled);
+  EXPECT_LT(answer.tokens.size(), 50u);
+  EXPECT_EQ(sink.next_report().scheduler.num_used_blocks, 0);
+}
+
+TEST(Engine, StopAnswersWhatIsUnfinished) {
+  Recorder sink;
+  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(5)), sink);
+  engine.start();
+  for (RequestId id = 1; id <= 20; ++id) engine.submit(request(id, 10, 50));
+  ASSERT_TRUE(sink.wait_tokens(1, 1));
+  engine.stop();
+  for (RequestId id = 1; id <= 20; ++id) EXPECT_EQ(sink.answer(id).finish, FinishReason::kEngineFailed) << id;
+}
+
+TEST(Engine, WaitingRequestsMeetTheirDeadlineWithoutASlot) {
+  Recorder sink;
+  SchedulerConfig config = kConfig;
+  config.max_num_seqs = 1;
+  Engine engine(config, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(2)), sink);
+  engine.start();
+  engine.submit(request(1, 4, 60));
+  Request late = request(2, 4, 4);
+  late.start_deadline = Clock::now() + std::chrono::milliseconds(5);
+  engine.submit(late);
+  ASSERT_TRUE(sink.wait_finished(2));
+  EXPECT_EQ(sink.answer(2).finish, FinishReason::kQueueTimeout);
+  EXPECT_EQ(sink.answer(1).finish, FinishReason::kLength);
+}
+
+TEST(Engine, ARequestThatTheSchedulerRefusesIsAnswered) {
+  Recorder sink;
+  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()), sink);
+  engine.start();
+  engine.submit(request(1, 60, 60));  // more than max_model_len
+  ASSERT_TRUE(sink.wait_finished(1));
+  EXPECT_EQ(sink.answer(1).finish, FinishReason::kEngineFailed);
+}
+
+class BrokenRunner final : public StepRunner {
+ public:
+  int max_in_flight() const override { return 1; }
+  void launch(const Step&) override {
+    if (++launched_ == 3) throw std::runtime_error("the device is gone");
+    sampled_.assign(8, SampledToken{.token = 1});
+  }
+  std::span<const SampledToken> wait() override { return std::span(sampled_).first(1); }
+
+ private:
+  int launched_ = 0;
+  std::vector<SampledToken> sampled_;
+};
+
+TEST(Engine, AFailedDeviceFailsEverythingAndWhatComesLater) {
+  Recorder sink;
+  Engine engine(kConfig, kPool, std::make_unique<BrokenRunner>(), sink);
+  engine.start();
+  engine.submit(request(1, 4, 40));
+  ASSERT_TRUE(sink.wait_finished(1));
+  EXPECT_EQ(sink.answer(1).finish, FinishReason::kEngineFailed);
+  EXPECT_EQ(sink.answer(1).tokens.size(), 2u);
+  while (!engine.failed()) std::this_thread::yield();
+  engine.submit(request(2, 4, 4));
+  ASSERT_TRUE(sink.wait_finished(2));
+  EXPECT_EQ(sink.answer(2).finish, FinishReason::kEngineFailed);
+  EXPECT_EQ(sink.next_report().scheduler.num_used_blocks, 0);
+}
+
+}  // namespace
+}  // namespace ember

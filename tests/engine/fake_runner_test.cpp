@@ -1,0 +1,40 @@
+#include "ember/engine/fake_runner.h"
+
+#include <gtest/gtest.h>
+
+namespace ember {
+namespace {
+
+TEST(FakeRunner, TheNextTokenDependsOnEveryTokenAndTheSeed) {
+  const std::vector<int32_t> tokens = {1, 2, 3, 4};
+  const int32_t next = FakeRunner::next_token(tokens, 0, 1 << 20);
+  EXPECT_EQ(next, FakeRunner::next_token(tokens, 0, 1 << 20));
+  EXPECT_NE(next, FakeRunner::next_token(tokens, 1, 1 << 20));
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    std::vector<int32_t> other = tokens;
+    ++other[i];
+    EXPECT_NE(next, FakeRunner::next_token(other, 0, 1 << 20)) << i;
+  }
+  for (int32_t vocab = 1; vocab < 50; ++vocab) {
+    EXPECT_GE(FakeRunner::next_token(tokens, 0, vocab), 0);
+    EXPECT_LT(FakeRunner::next_token(tokens, 0, vocab), vocab);
+  }
+}
+
+TEST(FakeRunner, GivesOneTokenPerRow) {
+  Sequence seq;
+  seq.request.prompt = {5, 6, 7};
+  seq.tokens = {5, 6, 7};
+  Step step;
+  step.seqs.push_back({.seq = &seq, .first_position = 0, .num_tokens = 3, .first_row_position = 1, .num_logit_rows = 2, .samples = true});
+  step.num_logit_rows = 2;
+  FakeRunner runner(100, Duration::zero());
+  runner.launch(step);
+  const auto sampled = runner.wait();
+  ASSERT_EQ(sampled.size(), 2u);
+  EXPECT_EQ(sampled[0].token, 7);  // the prompt's own, for its log probability
+  EXPECT_EQ(sampled[1].token, FakeRunner::next_token(seq.tokens, 0, 100));
+}
+
+}  // namespace
+}  // namespace ember
