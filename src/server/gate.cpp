@@ -86,9 +86,10 @@ void Gate::send(std::unique_ptr<Connection> connection, std::string bytes) {
 
 void Gate::loop() {
   while (true) {
+    const bool last_answers_queued = finish_;
     try {
       turn();
-      if (finish_ && is_done(Clock::now())) break;
+      if (last_answers_queued && is_done(Clock::now())) break;
     } catch (const std::exception& e) {  // memory, most likely: the connections stay, their deadlines too
       spdlog::error("http gate: {}", e.what());
     }

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -140,6 +139,7 @@ class ResponseHub::Impl {
     epoll_event event{EPOLLRDHUP, {.fd = fd}};
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) return drop(stream);
     if (!guarded(stream, [&] { stream.response->start(stream.out); })) return;
+    if (stop_until_ != kNever) return fail(stream);
     for (Request& request : adoption.requests) {
       stream.open.push_back(request.id);
       by_request_[request.id] = &stream;
@@ -261,19 +261,24 @@ class ResponseHub::Impl {
   }
 
   void fail_all() {
-    std::optional<Error> error;
     {
       MutexLock lock(mu_);
-      error = stop_error_;
       stop_until_ = Clock::now() + grace_;
     }
     std::vector<Stream*> unfinished;
     for (const auto& [fd, stream] : streams_)
       if (!stream->response->finished()) unfinished.push_back(stream.get());
-    for (Stream* stream : unfinished) {
-      cancel_all(*stream);
-      if (guarded(*stream, [&] { stream->response->fail(*error, stream->out); })) flush(*stream);
+    for (Stream* stream : unfinished) fail(*stream);
+  }
+
+  void fail(Stream& stream) {
+    Error error;
+    {
+      MutexLock lock(mu_);
+      error = stop_error_;
     }
+    cancel_all(stream);
+    if (guarded(stream, [&] { stream.response->fail(error, stream.out); })) flush(stream);
   }
 
   std::unique_ptr<Stream> release(Stream& stream) {

@@ -1,0 +1,52 @@
+#include "app/device.h"
+
+#include "app/model_dir.h"
+
+namespace ember {
+namespace {
+
+TEST(Device, LaysOutWhatTheModelNeeds) {
+  Settings settings;
+  const std::unique_ptr<Backend> backend = open_device(settings);
+  const DecoderConfig config = load_decoder_config(kDemoModel);
+  const Layout layout = lay_out(settings, *backend, config);
+  EXPECT_EQ(layout.limits.max_model_len, 2048);
+  EXPECT_EQ(layout.limits.block_size, 16);
+  EXPECT_EQ(layout.limits.num_blocks, layout.plan.num_blocks);
+  EXPECT_GE(layout.limits.max_logit_rows, settings.max_num_seqs);
+}
+
+TEST(Device, RefusesAContextBeyondTheModels) {
+  Settings settings;
+  settings.max_model_len = 2049;
+  const std::unique_ptr<Backend> backend = open_device(settings);
+  try {
+    lay_out(settings, *backend, load_decoder_config(kDemoModel));
+    FAIL();
+  } catch (const StartError& e) {
+    EXPECT_EQ(e.code(), ExitCode::kConfig);
+    EXPECT_NE(std::string(e.what()).find("--max-model-len 2049: the model's context is 2048"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Device, ShortensOnlyAContextThatWasNotAskedFor) {
+  Settings settings;
+  settings.kv_cache_memory_bytes = 4u << 20;
+  const std::unique_ptr<Backend> backend = open_device(settings);
+  const DecoderConfig config = load_decoder_config(kDemoModel);
+  EXPECT_LT(lay_out(settings, *backend, config).limits.max_model_len, 2048);
+  settings.max_model_len = 2048;
+  EXPECT_THROW(lay_out(settings, *backend, config), StartError);
+}
+
+TEST(Device, RefusesWhatThisBuildOrMachineLacks) {
+  Settings settings;
+  settings.device = "cuda";
+  EXPECT_THROW(open_device(settings), StartError);
+  EXPECT_EQ(weight_dtype(settings), std::nullopt);
+  settings.dtype = "bfloat16";
+  EXPECT_EQ(weight_dtype(settings), DType::kBF16);
+}
+
+}  // namespace
+}  // namespace ember

@@ -1,0 +1,35 @@
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "app/commands.h"
+#include "app/model_dir.h"
+
+namespace ember {
+namespace {
+
+Settings settings(bool json) {
+  Settings s;
+  s.command = CommandKind::kPlan;
+  s.model_path = kDemoModel.string();
+  s.json = json;
+  s.log_level = "error";
+  return s;
+}
+
+TEST(Plan, PrintsATable) {
+  std::ostringstream out;
+  EXPECT_EQ(plan(settings(false), out), ExitCode::kOk);
+  for (const char* row : {"CPU, ", "weights", "activations", "KV cache", "total"}) EXPECT_NE(out.str().find(row), std::string::npos) << out.str();
+}
+
+TEST(Plan, PrintsJsonWhoseNumbersAddUp) {
+  std::ostringstream out;
+  EXPECT_EQ(plan(settings(true), out), ExitCode::kOk);
+  const nlohmann::json json = nlohmann::json::parse(out.str());
+  EXPECT_EQ(json["total_bytes"].get<size_t>(),
+            json["weight_bytes"].get<size_t>() + json["activation_bytes"].get<size_t>() + json["kv_cache_bytes"].get<size_t>());
+  EXPECT_EQ(json["kv_cache_tokens"], json["num_blocks"].get<int64_t>() * json["block_size"].get<int64_t>());
+}
+
+}  // namespace
+}  // namespace ember

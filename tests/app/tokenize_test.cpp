@@ -1,0 +1,43 @@
+#include <sstream>
+
+#include "app/commands.h"
+#include "app/model_dir.h"
+
+namespace ember {
+namespace {
+
+Settings settings(const std::string& text, bool decode) {
+  Settings s;
+  s.command = CommandKind::kTokenize;
+  s.model_path = kDemoModel.string();
+  s.text = text;
+  s.decode = decode;
+  return s;
+}
+
+std::string output(const Settings& s, const std::string& input = {}) {
+  std::istringstream in(input);
+  std::ostringstream out;
+  EXPECT_EQ(tokenize(s, in, out), ExitCode::kOk);
+  return out.str();
+}
+
+TEST(Tokenize, TextToIdsAndBack) {
+  EXPECT_EQ(output(settings("Once upon a time", false)), "[6136, 843, 856, 274, 610]\n");
+  EXPECT_EQ(output(settings("", false), "Once upon a time"), "[6136, 843, 856, 274, 610]\n");
+  Settings plain = settings("Once upon a time", false);
+  plain.special_tokens = false;
+  EXPECT_EQ(output(plain), "[843, 856, 274, 610]\n");
+  EXPECT_EQ(output(settings("[843, 856 274,610]", true)), "Once upon a time\n");
+}
+
+TEST(Tokenize, RefusesIdsThatDoNotExist) {
+  for (const char* ids : {"[6144]", "99999999999999999999"}) {
+    std::istringstream in;
+    std::ostringstream out;
+    EXPECT_THROW(tokenize(settings(ids, true), in, out), StartError);
+  }
+}
+
+}  // namespace
+}  // namespace ember

@@ -1,0 +1,174 @@
+#include "ember/model/safetensors.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "model/temp_model.h"
+
+namespace ember {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+const std::string kOne = safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} )", "12345678");
+const std::string kOther = safetensors(R"({"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} )", "abcdefgh");
+
+std::string why_refused(const fs::path& dir) {
+  return refusal([&] { Checkpoint::open(dir); });
+}
+
+void write_index(const fs::path& dir, const nlohmann::json& weight_map) {
+  write_file(dir / "model.safetensors.index.json", nlohmann::json{{"weight_map", weight_map}}.dump());
+}
+
+TEST(Checkpoint, OneFileIsAViewOfItsBytes) {
+  const TempDir dir;
+  write_file(dir / "model.safetensors", kOne);
+  const Checkpoint checkpoint = Checkpoint::open(dir.path());
+  const Tensor a = checkpoint.tensor("a", std::vector<int64_t>{2});
+  EXPECT_EQ(a.dtype, DType::kF32);
+  EXPECT_EQ(std::string(a.as<char>(), a.bytes()), "12345678");
+  EXPECT_EQ(checkpoint.total_bytes(), 8u);
+  EXPECT_TRUE(checkpoint.has("a"));
+  EXPECT_FALSE(checkpoint.has("b"));
+  EXPECT_EQ(checkpoint.file_of("a"), dir / "model.safetensors");
+}
+
+TEST(Checkpoint, ShardsAreFoundThroughTheIndex) {
+  const TempDir dir;
+  write_file(dir / "x.safetensors", kOne);
+  write_file(dir / "y.safetensors", kOther);
+  write_index(dir.path(), {{"a", "x.safetensors"}, {"b", "y.safetensors"}});
+  const Checkpoint checkpoint = Checkpoint::open(dir.path());
+  EXPECT_EQ(checkpoint.names(), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(checkpoint.file_of("b"), dir / "y.safetensors");
+  EXPECT_EQ(std::string(checkpoint.tensor("b", std::vector<int64_t>{2}).as<char>(), 8), "abcdefgh");
+}
+
+TEST(Checkpoint, RefusesDamagedFilesByName) {
+  const struct {
+    const char* id;
+    std::string bytes;
+    const char* reason;
+  } cases[] = {{"M01", "", "0 bytes are no safetensors"},
+               {"M02", "1234567", "7 bytes are no safetensors"},
+               {"M03", length_prefix(0) + kOne, "header of 0 bytes"},
+               {"M04", length_prefix(1000) + "{}", "truncated?"},
+               {"M05", length_prefix(~uint64_t{0}) + "{}", "18446744073709551615 bytes, must be"},
+               {"M05", length_prefix(100'000'001) + "{}", "100000001 bytes, must be"},
+               {"M07", kOne.substr(0, kOne.size() - 1), "truncated?"},
+               {"M11", kOne + "PK", "2 bytes follow"}};
+  for (const auto& c : cases) {
+    const TempDir dir;
+    write_file(dir / "model.safetensors", c.bytes);
+    EXPECT_THAT(why_refused(dir.path()), AllOf(HasSubstr("model.safetensors"), HasSubstr(c.reason))) << c.id;
+  }
+}
+
+TEST(Checkpoint, RefusesAFileTruncatedAnywhere) {
+  const std::string whole = read_file(tiny_model("llama2") / "model.safetensors");
+  for (size_t percent = 0; percent < 100; ++percent) {
+    const TempDir dir;
+    write_file(dir / "model.safetensors", whole.substr(0, whole.size() * percent / 100));
+    EXPECT_THAT(why_refused(dir.path()), HasSubstr("model.safetensors")) << percent << " %";
+  }
+}
+
+TEST(Checkpoint, ShardsOutsideTheDirectoryAreRefused) {
+  for (const char* file : {"../../x.safetensors", "/etc/passwd", "/dev/zero", "", ".", "..", "sub/x.safetensors"}) {
+    const TempDir dir;
+    write_index(dir.path(), {{"a", file}});
+    EXPECT_THAT(why_refused(dir.path()), AllOf(HasSubstr("weight_map.a"), HasSubstr("name of a file"))) << file;
+  }
+}
+
+TEST(Checkpoint, OnlyRegularFilesAreOpened) {
+  const TempDir dir;
+  write_index(dir.path(), {{"a", "shard"}});
+  ASSERT_EQ(mkfifo((dir / "shard").c_str(), 0600), 0);
+  EXPECT_THAT(why_refused(dir.path()), HasSubstr("not a regular file"));
+  fs::remove(dir / "shard");
+  fs::create_directory(dir / "shard");
+  EXPECT_THAT(why_refused(dir.path()), HasSubstr("not a regular file"));
+  fs::remove(dir / "shard");
+  EXPECT_THAT(why_refused(dir.path()), HasSubstr("file is missing"));
+}
+
+TEST(Checkpoint, LinksMustStayInTheDirectoryOrItsCache) {
+  const TempDir root;
+  write_file(root / "outside.safetensors", kOne);
+  const fs::path dir = root / "model", snapshot = root / "cache/models--a--b/snapshots/0123", blobs = root / "cache/models--a--b/blobs";
+  for (const fs::path& made : {dir, snapshot, blobs}) fs::create_directories(made);
+  fs::create_symlink(root / "outside.safetensors", dir / "model.safetensors");
+  EXPECT_THAT(why_refused(dir), HasSubstr("outside of"));
+  fs::remove(dir / "model.safetensors");
+  fs::create_symlink("model.safetensors", dir / "model.safetensors");
+  EXPECT_THAT(why_refused(dir), HasSubstr("model.safetensors"));  // a loop
+  fs::remove(dir / "model.safetensors");
+  write_file(dir / "other", kOne);
+  fs::create_symlink("other", dir / "model.safetensors");
+  EXPECT_TRUE(Checkpoint::open(dir).has("a"));
+  write_file(blobs / "abc", kOne);
+  fs::create_symlink("../../blobs/abc", snapshot / "model.safetensors");
+  EXPECT_TRUE(Checkpoint::open(snapshot).has("a"));
+  fs::remove(snapshot / "model.safetensors");
+  fs::create_symlink(root / "outside.safetensors", snapshot / "model.safetensors");
+  EXPECT_THAT(why_refused(snapshot), HasSubstr("outside of"));
+}
+
+TEST(Checkpoint, IndexAndShardsMustAgree) {
+  const TempDir dir;
+  write_file(dir / "x.safetensors", kOne);
+  write_file(dir / "y.safetensors", kOne);
+  write_index(dir.path(), {{"a", "x.safetensors"}, {"b", "x.safetensors"}});
+  EXPECT_THAT(why_refused(dir.path()), AllOf(HasSubstr("\"b\""), HasSubstr("is not in x.safetensors")));
+  write_index(dir.path(), {{"a", "x.safetensors"}, {"b", "y.safetensors"}});
+  EXPECT_THAT(why_refused(dir.path()), AllOf(HasSubstr("\"a\" is also in"), HasSubstr("y.safetensors")));
+  for (const nlohmann::json& map : {nlohmann::json::object(), nlohmann::json(3), nlohmann::json{{"a", 3}}}) {
+    write_index(dir.path(), map);
+    EXPECT_THAT(why_refused(dir.path()), HasSubstr("weight_map")) << map;
+  }
+}
+
+TEST(Checkpoint, ADirectoryWithoutSafetensorsIsRefused) {
+  const TempDir dir;
+  write_file(dir / "pytorch_model.bin", "PK");
+  EXPECT_THAT(why_refused(dir.path()), HasSubstr("neither model.safetensors nor"));
+}
+
+TEST(Checkpoint, TensorsAreFetchedByShapeAndType) {
+  const TempDir dir;
+  write_file(dir / "model.safetensors", safetensors(R"({"a":{"dtype":"I32","shape":[2],"data_offsets":[0,8]}} )", "12345678"));
+  const Checkpoint checkpoint = Checkpoint::open(dir.path());
+  const auto why = [&](const char* name, std::vector<int64_t> shape) { return refusal([&] { checkpoint.tensor(name, shape); }); };
+  EXPECT_THAT(why("z", {2}), HasSubstr("tensor \"z\" of shape [2] is missing"));
+  EXPECT_THAT(why("a", {2, 1}), HasSubstr("expected shape [2, 1], found [2]"));
+  EXPECT_THAT(why("a", {2}), HasSubstr("expected F32, F16 or BF16, found I32"));
+  EXPECT_EQ(checkpoint.raw("a").bytes, 8u);
+}
+
+TEST(Checkpoint, NonFiniteWeightsAreFoundInEveryType) {
+  const struct {
+    const char* model;
+    std::string bits;
+    bool finite;
+  } cases[] = {{"llama2", std::string("\x00\x00\xc0\x7f", 4), false}, {"llama2", std::string("\x00\x00\x80\xff", 4), false},
+               {"llama2", std::string("\xff\xff\x7f\x7f", 4), true},  {"qwen3", std::string("\x80\x7f", 2), false},
+               {"qwen3", std::string("\x7f\x7f", 2), true},           {"llama_biases", std::string("\x00\x7e", 2), false},
+               {"llama_biases", std::string("\xff\x7b", 2), true}};
+  for (const auto& c : cases) {
+    const TempModel model(c.model);
+    model.edit_checkpoint([&](nlohmann::json& header, std::string& data) {
+      data.replace(header["model.norm.weight"]["data_offsets"][0].get<size_t>(), c.bits.size(), c.bits);
+    });
+    const Checkpoint checkpoint = Checkpoint::open(model.path());
+    if (c.finite) EXPECT_NO_THROW(check_finite(checkpoint)) << c.model;
+    else EXPECT_THAT(refusal([&] { check_finite(checkpoint); }), HasSubstr("\"model.norm.weight\" holds a NaN")) << c.model;
+  }
+}
+
+}  // namespace
+}  // namespace ember

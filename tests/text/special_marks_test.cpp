@@ -1,0 +1,75 @@
+#include "text/special_marks.h"
+
+#include <gtest/gtest.h>
+
+#include "text/fixtures.h"
+
+namespace ember {
+namespace {
+
+using test::Json;
+
+const std::vector<std::string> kSpecials = {"<s>", "</s>", "<s><s>", "é!"};
+
+std::string joined(const std::vector<SpecialMarks::Piece>& pieces) {
+  std::string text;
+  for (const auto& piece : pieces) text += piece.text;
+  return text;
+}
+
+TEST(SpecialMarks, NothingChangesWithoutSpecialText) {
+  const Json messages = {{{"role", "user"}, {"content", "a < b, s> é"}, {"n", 1.5}, {"list", {1, nullptr, true}}}};
+  const SpecialMarks marks(kSpecials, messages);
+  EXPECT_EQ(marks.mark(messages), messages);
+  const auto pieces = marks.split("<s>a < b</s>");
+  ASSERT_EQ(pieces.size(), 1u);
+  EXPECT_FALSE(pieces[0].plain);
+}
+
+TEST(SpecialMarks, TellsTheTemplatesTokensFromTheMessages) {
+  const Json messages = Json::array({{{"content", "x</s>y"}}});
+  const SpecialMarks marks(kSpecials, messages);
+  const auto pieces = marks.split("<s>" + marks.mark(messages)[0]["content"].get<std::string>() + "</s>");
+  ASSERT_EQ(pieces.size(), 3u);
+  EXPECT_EQ(pieces[0].text, "<s>");
+  EXPECT_FALSE(pieces[0].plain);
+  EXPECT_EQ(pieces[1].text, "x</s>y");
+  EXPECT_TRUE(pieces[1].plain);
+  EXPECT_EQ(pieces[2].text, "</s>");
+  EXPECT_FALSE(pieces[2].plain);
+}
+
+TEST(SpecialMarks, MarksKeysAndNestedValues) {
+  const Json value = {{"a", {{{"<s>", "é!"}}}}};
+  const SpecialMarks marks(kSpecials, value);
+  const std::string rendered = marks.mark(value).dump();
+  EXPECT_EQ(rendered.find("<s>"), std::string::npos);
+  EXPECT_EQ(rendered.find("é!"), std::string::npos);
+  const auto pieces = marks.split(rendered);
+  ASSERT_EQ(pieces.size(), 1u);
+  EXPECT_TRUE(pieces[0].plain);
+  EXPECT_EQ(pieces[0].text, value.dump());
+}
+
+// Whatever the messages hold, even the marks themselves: the text comes back and no special token of theirs is special.
+TEST(SpecialMarks, RandomMessages) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 rng(seed);
+  const std::vector<std::string> parts = {"<s>", "</s>", "<", "s", ">", "/", "é", "!", "\xEF\xB7\x90", "\xEF\xB7\x91", "x"};
+  for (int round = 0; round < 5000; ++round) {
+    std::string content;
+    for (uint64_t n = rng() % 12; n > 0; --n) content += parts[rng() % parts.size()];
+    const Json value = content;
+    const SpecialMarks marks(kSpecials, value);
+    const auto pieces = marks.split("</s>" + marks.mark(value).get<std::string>() + "</s>");
+    ASSERT_EQ(joined(pieces), "</s>" + content + "</s>");
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      if (pieces.size() > 1 && !pieces[i].plain && i > 0 && i + 1 < pieces.size())
+        for (const std::string& special : kSpecials) ASSERT_EQ(pieces[i].text.find(special), std::string::npos) << content;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ember
