@@ -260,6 +260,7 @@ std::optional<Settings> parse_settings(int argc, const char* const* argv, const 
   settings.command = kinds.at(command);
   if (const auto it = environment.find("EMBER_CONFIG"); file.empty() && it != environment.end()) file = it->second;
   fill_in(*command, environment, file);
+  if (const auto it = environment.find("NOTIFY_SOCKET"); it != environment.end()) settings.notify_socket = it->second;
   return settings;
 }
 

@@ -69,6 +69,8 @@ struct Settings {
   std::string api_key_file;
   bool insecure_no_auth = false;
 
+  std::string notify_socket;  // systemd's NOTIFY_SOCKET; empty: none
+
   std::string log_level = "info";
   std::string log_format = "text";
 

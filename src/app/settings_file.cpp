@@ -36,12 +36,12 @@ int line_at(const std::string& text, size_t offset) {
   return 1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<long>(std::min(offset, text.size())), '\n'));
 }
 
-// Keys are plain words, so the first quoted occurrence that a colon follows is the key itself.
-int line_of_key(const std::string& text, const std::string& key) {
+// Keys are plain words, so a quoted occurrence that a colon follows is the key itself: the n-th of them.
+int line_of_key(const std::string& text, const std::string& key, int n = 1) {
   const std::string quoted = '"' + key + '"';
   for (size_t at = text.find(quoted); at != std::string::npos; at = text.find(quoted, at + 1)) {
     const size_t next = text.find_first_not_of(" \t\r\n", at + quoted.size());
-    if (next != std::string::npos && text[next] == ':') return line_at(text, at);
+    if (next != std::string::npos && text[next] == ':' && --n == 0) return line_at(text, at);
   }
   return 1;
 }
@@ -72,7 +72,7 @@ SettingsFile SettingsFile::read(const std::string& path) {
     throw StartError(ExitCode::kConfig, fmt::format("{}:{}: not JSON: {}", path, line_at(text, e.byte == 0 ? 0 : e.byte - 1), e.what()));
   }
   if (!json.is_object()) refuse(path + ":1", "settings must be one JSON object");
-  if (!twice.empty()) refuse(fmt::format("{}:{}", path, line_of_key(text, twice)), fmt::format("key \"{}\" appears twice", twice));
+  if (!twice.empty()) refuse(fmt::format("{}:{}", path, line_of_key(text, twice, 2)), fmt::format("key \"{}\" appears twice", twice));
 
   SettingsFile file;
   for (const auto& [key, value] : json.items()) {

@@ -152,6 +152,8 @@ void check_ranges(const TensorEntries& entries, uint64_t data_bytes) {
 
 TensorEntries parse_safetensors_header(std::string_view header, uint64_t data_bytes) {
   if (!header.starts_with('{')) bad("header does not begin with {");
+  // To the JSON parser a NUL is the end of its input, so that anything could follow unseen.
+  if (header.find('\0') != std::string_view::npos) bad("header is not JSON: it holds a NUL byte");
   HeaderReader reader;
   nlohmann::json::sax_parse(header.begin(), header.end(), &reader);
   check_ranges(reader.entries, data_bytes);

@@ -123,6 +123,15 @@ float as_float(const Tensor& tensor, int64_t i) {
 
 }  // namespace
 
+Tensor WeightLoader::fetch(const std::string& name, const std::vector<int64_t>& shape, std::vector<uint8_t>& copy) const {
+  Tensor tensor = checkpoint_.tensor(name, shape);
+  if (reinterpret_cast<uintptr_t>(tensor.data) % size_of(tensor.dtype) == 0) return tensor;
+  const auto* bytes = tensor.as<uint8_t>();
+  copy.assign(bytes, bytes + tensor.bytes());
+  tensor.data = copy.data();
+  return tensor;
+}
+
 Tensor WeightLoader::converted(Tensor tensor, const std::string& name, std::vector<uint8_t>& storage) const {
   if (!options_.dtype || *options_.dtype == tensor.dtype) return tensor;
   Tensor result = tensor;
@@ -146,12 +155,12 @@ Tensor WeightLoader::converted(Tensor tensor, const std::string& name, std::vect
 
 Linear WeightLoader::matrix(const MatrixSpec& spec) {
   std::vector<Tensor> weights, biases;
-  std::vector<std::vector<uint8_t>> storage(spec.parts.size());
+  std::vector<std::vector<uint8_t>> storage(spec.parts.size()), weight_copies(spec.parts.size()), bias_copies(spec.parts.size());
   for (size_t i = 0; i < spec.parts.size(); ++i) {
     const auto& [name, rows] = spec.parts[i];
-    const Tensor weight = checkpoint_.tensor(name + ".weight", std::vector<int64_t>{rows, spec.in_features});
+    const Tensor weight = fetch(name + ".weight", {rows, spec.in_features}, weight_copies[i]);
     weights.push_back(converted(weight, name + ".weight", storage[i]));
-    if (spec.bias) biases.push_back(checkpoint_.tensor(name + ".bias", std::vector<int64_t>{rows}));
+    if (spec.bias) biases.push_back(fetch(name + ".bias", {rows}, bias_copies[i]));
     count(weight);
   }
   return backend_.make_linear(weights, biases);
@@ -159,7 +168,8 @@ Linear WeightLoader::matrix(const MatrixSpec& spec) {
 
 Tensor WeightLoader::vector(const std::string& name, int64_t size) {
   if (name.empty()) return {};
-  const Tensor tensor = checkpoint_.tensor(name, std::vector<int64_t>{size});
+  std::vector<uint8_t> copy;
+  const Tensor tensor = fetch(name, {size}, copy);
   count(tensor);
   return backend_.upload(tensor);
 }

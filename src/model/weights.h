@@ -43,6 +43,8 @@ class WeightLoader {
   Tensor vector(const std::string& name, int64_t size);  // empty name: an empty tensor
 
  private:
+  // The tensor, in `copy` where the file has it at an address that its type may not be read from.
+  Tensor fetch(const std::string& name, const std::vector<int64_t>& shape, std::vector<uint8_t>& copy) const;
   Tensor converted(Tensor tensor, const std::string& name, std::vector<uint8_t>& storage) const;
   void count(const Tensor& tensor);
 

@@ -85,7 +85,7 @@ const Step& Scheduler::schedule(TimePoint now) {
   step_->id = num_steps_;
   step_->seqs.clear();
   step_->num_tokens = step_->num_logit_rows = 0;
-  preempted_ = false;
+  short_of_blocks_ = false;
   Budget budget{config_.max_num_batched_tokens, config_.max_num_logit_rows};
   schedule_running(budget, true);
   schedule_running(budget, false);
@@ -132,7 +132,8 @@ void Scheduler::schedule_running(Budget& budget, bool decodes) {
 }
 
 void Scheduler::schedule_waiting(Budget& budget, TimePoint now) {
-  while (!preempted_ && !waiting_.empty() && budget.tokens > 0 && budget.rows > 0 &&
+  // Nobody comes in while one that runs lacks blocks: a stream of small requests would take every block that becomes free.
+  while (!short_of_blocks_ && !waiting_.empty() && budget.tokens > 0 && budget.rows > 0 &&
          running_.size() < static_cast<size_t>(config_.max_num_seqs)) {
     Sequence& seq = *waiting_.front();
     if (!admit(seq)) return;
@@ -200,6 +201,7 @@ bool Scheduler::get_blocks(Sequence& seq, int num_tokens) {
   const auto wanted = static_cast<size_t>(ceil_div(num_tokens, pool_.block_size()));
   while (wanted > seq.block_table.size() + static_cast<size_t>(pool_.num_available())) {
     Sequence* victim = victim_for(seq);
+    short_of_blocks_ = true;
     if (victim == nullptr) return false;
     preempt(*victim);
     if (victim == &seq) return false;
@@ -226,7 +228,6 @@ void Scheduler::preempt(Sequence& seq) {
   seq.state = SequenceState::kWaiting;
   ++seq.num_preemptions;
   ++totals_.num_preemptions;
-  preempted_ = true;
   std::erase(running_, &seq);
   insert(waiting_, &seq);
 }

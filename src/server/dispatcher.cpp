@@ -15,8 +15,9 @@ constexpr size_t kMaxRoutedPath = 1024;  // std::regex recurses once per charact
 
 // Headers that cpp-httplib would act on, or that it sets itself from them.
 bool is_hidden(const std::string& name) {
-  for (const char* hidden : {"Range", "If-Range", "Accept", "Expect", "Connection", "Transfer-Encoding", "Content-Length",
-                             "X-Request-Id", "REMOTE_ADDR", "REMOTE_PORT", "LOCAL_ADDR", "LOCAL_PORT"})
+  for (const char* hidden :
+       {"Range", "If-Range", "Accept", "Expect", "Connection", "Transfer-Encoding", "Content-Length", "X-Request-Id",
+        "REMOTE_ADDR", "REMOTE_PORT", "LOCAL_ADDR", "LOCAL_PORT"})
     if (equal_ignoring_case(name, hidden)) return true;
   return false;
 }
@@ -95,7 +96,8 @@ bool Dispatcher::keep_connection() {
   return call_->keep;
 }
 
-Answer Dispatcher::answer(FramedRequest framed, const std::string& request_id, std::unique_ptr<Connection>& connection) {
+Answer Dispatcher::answer(FramedRequest framed, const std::string& request_id,
+                          std::unique_ptr<Connection>& connection) {
   Call call{connection, request_id, framed.keep_alive};
   call_ = &call;
   MemoryStream stream(framed.method + " " + framed.target + " HTTP/1.1\r\n\r\n", connection->peer());
@@ -125,7 +127,9 @@ void Dispatcher::handle(httplib::Request& request, httplib::Response& response) 
   if (route) {
     run(*route, request, response);
   } else if (!allow.empty()) {
-    set_error(response, 405, Error{ErrorKind::kInvalid, "method " + request.method + " is not allowed here", "", "method_not_allowed"});
+    set_error(
+        response, 405,
+        Error{ErrorKind::kInvalid, "method " + request.method + " is not allowed here", "", "method_not_allowed"});
     response.set_header("Allow", allow);
   } else {
     set_error(response, 404, Error{ErrorKind::kNotFound, "no such path", "", "not_found"});
@@ -157,7 +161,8 @@ const Dispatcher::Route* Dispatcher::find(httplib::Request& request, std::string
   if (request.path.size() > kMaxRoutedPath) return nullptr;
   std::set<std::string> methods;
   for (const Route& route : routes_) {
-    if (route.pattern ? !std::regex_match(request.path, request.matches, *route.pattern) : request.path != route.path) continue;
+    if (route.pattern ? !std::regex_match(request.path, request.matches, *route.pattern) : request.path != route.path)
+      continue;
     if (route.method == request.method || (route.method == "GET" && request.method == "HEAD")) return &route;
     methods.insert(route.method);
     if (route.method == "GET") methods.insert("HEAD");

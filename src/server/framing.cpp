@@ -13,7 +13,9 @@ constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "DELETE",
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_alnum(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z'); }
-bool is_token_char(char c) { return is_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos; }
+bool is_token_char(char c) {
+  return is_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
 bool is_token(std::string_view s) { return !s.empty() && std::all_of(s.begin(), s.end(), is_token_char); }
 
 bool is_host(std::string_view s) {
@@ -68,10 +70,14 @@ std::vector<std::string_view> RequestParser::values(std::string_view name) const
 RequestParser::State RequestParser::state() const {
   switch (part_) {
     case Part::kRequestLine:
-    case Part::kHeaders: return State::kHead;
-    case Part::kDone: return State::kDone;
-    case Part::kFailed: return State::kFailed;
-    default: return State::kBody;
+    case Part::kHeaders:
+      return State::kHead;
+    case Part::kDone:
+      return State::kDone;
+    case Part::kFailed:
+      return State::kFailed;
+    default:
+      return State::kBody;
   }
 }
 
@@ -99,10 +105,14 @@ size_t RequestParser::add_body(std::string_view data) {
 
 size_t RequestParser::line_limit() const {
   switch (part_) {
-    case Part::kRequestLine: return limits_.max_uri_bytes + 32;
-    case Part::kChunkSize: return kMaxChunkLine;
-    case Part::kChunkEnd: return 2;
-    default: return limits_.max_header_line_bytes;
+    case Part::kRequestLine:
+      return limits_.max_uri_bytes + 32;
+    case Part::kChunkSize:
+      return kMaxChunkLine;
+    case Part::kChunkEnd:
+      return 2;
+    default:
+      return limits_.max_header_line_bytes;
   }
 }
 
@@ -130,7 +140,8 @@ void RequestParser::fail_line_too_long() {
     case Part::kRequestLine:
       return fail(414, fmt::format("the URI is longer than {} bytes", limits_.max_uri_bytes), "uri_too_long");
     case Part::kChunkSize:
-    case Part::kChunkEnd: return fail(400, "malformed chunk");
+    case Part::kChunkEnd:
+      return fail(400, "malformed chunk");
     default:
       return fail(431, fmt::format("a header line is longer than {} bytes", limits_.max_header_line_bytes),
                   "headers_too_large");
@@ -139,9 +150,12 @@ void RequestParser::fail_line_too_long() {
 
 void RequestParser::end_line() {
   switch (part_) {
-    case Part::kRequestLine: return parse_request_line();
-    case Part::kHeaders: return line_.empty() ? end_of_head() : parse_header();
-    case Part::kChunkSize: return parse_chunk_size();
+    case Part::kRequestLine:
+      return parse_request_line();
+    case Part::kHeaders:
+      return line_.empty() ? end_of_head() : parse_header();
+    case Part::kChunkSize:
+      return parse_chunk_size();
     case Part::kChunkEnd:
       if (!line_.empty()) return fail(400, "malformed chunk");
       part_ = Part::kChunkSize;
@@ -152,7 +166,8 @@ void RequestParser::end_line() {
         return;
       }
       return parse_header();
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -211,8 +226,10 @@ void RequestParser::end_of_head() {
 
 bool RequestParser::check_host() {
   const auto hosts = values("Host");
-  if (hosts.size() > 1 || (hosts.empty() && !http_1_0_)) fail(400, "exactly one Host header is required");
-  else if (!hosts.empty() && !is_host(hosts[0])) fail(400, "malformed Host header");
+  if (hosts.size() > 1 || (hosts.empty() && !http_1_0_))
+    fail(400, "exactly one Host header is required");
+  else if (!hosts.empty() && !is_host(hosts[0]))
+    fail(400, "malformed Host header");
   return part_ != Part::kFailed;
 }
 
@@ -221,15 +238,19 @@ bool RequestParser::check_length() {
   const auto lengths = values("Content-Length"), codings = values("Transfer-Encoding");
   const std::string& method = request_.method;
   if (!codings.empty()) {
-    if (!lengths.empty()) fail(400, "Content-Length and Transfer-Encoding exclude each other");
-    else if (http_1_0_) fail(400, "HTTP/1.0 has no Transfer-Encoding");
+    if (!lengths.empty())
+      fail(400, "Content-Length and Transfer-Encoding exclude each other");
+    else if (http_1_0_)
+      fail(400, "HTTP/1.0 has no Transfer-Encoding");
     else if (codings.size() > 1 || !equal_ignoring_case(codings[0], "chunked"))
       fail(400, "the only Transfer-Encoding supported is chunked");
-    else part_ = Part::kChunkSize;
+    else
+      part_ = Part::kChunkSize;
     return part_ != Part::kFailed;
   }
   if (lengths.empty()) {
-    if (method == "POST" || method == "PUT" || method == "PATCH") fail(411, "Content-Length is required", "length_required");
+    if (method == "POST" || method == "PUT" || method == "PATCH")
+      fail(411, "Content-Length is required", "length_required");
     return part_ != Part::kFailed;
   }
   const std::string_view text = lengths[0];
@@ -278,8 +299,9 @@ void RequestParser::parse_chunk_size() {
   const std::string_view digits = line.substr(0, std::min(line.find(';'), line.size()));
   size_t size = 0;
   const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), size, 16);
-  if (result.ec == std::errc::result_out_of_range || (result.ec == std::errc() &&
-      result.ptr == digits.data() + digits.size() && size > limits_.max_body_bytes - request_.body.size()))
+  if (result.ec == std::errc::result_out_of_range ||
+      (result.ec == std::errc() && result.ptr == digits.data() + digits.size() &&
+       size > limits_.max_body_bytes - request_.body.size()))
     return fail(413, fmt::format("the body is larger than {} bytes", limits_.max_body_bytes), "body_too_large");
   if (result.ec != std::errc() || result.ptr != digits.data() + digits.size()) return fail(400, "malformed chunk size");
   left_ = size;

@@ -18,10 +18,10 @@ struct FramingLimits {
 
 struct FramedRequest {
   std::string method;
-  std::string target;  // origin form: starts with '/'
+  std::string target;                                        // origin form: starts with '/'
   std::vector<std::pair<std::string, std::string>> headers;  // in order, values trimmed
-  std::string body;         // transfer coding removed
-  bool keep_alive = false;  // the client allows another request on the connection
+  std::string body;                                          // transfer coding removed
+  bool keep_alive = false;                                   // the client allows another request on the connection
 
   // The first header of that name (any case); nullptr when there is none.
   const std::string* header(std::string_view name) const;
@@ -43,8 +43,8 @@ class RequestParser {
 
   explicit RequestParser(const FramingLimits& limits) : limits_(limits) {}
 
-  // Takes the bytes that belong to this request and returns their number. The result does not depend on how the bytes are
-  // split over calls.
+  // Takes the bytes that belong to this request and returns their number. The result does not depend on how the bytes
+  // are split over calls.
   size_t feed(std::string_view data);
 
   State state() const;
@@ -80,9 +80,9 @@ class RequestParser {
   bool started_ = false;
   bool http_1_0_ = false;
   bool expects_continue_ = false;
-  std::string line_;     // without its CRLF, except a CR that waits for its LF
-  int num_lines_ = 0;    // headers, or trailers
-  size_t left_ = 0;      // bytes of the body or chunk still to come
+  std::string line_;   // without its CRLF, except a CR that waits for its LF
+  int num_lines_ = 0;  // headers, or trailers
+  size_t left_ = 0;    // bytes of the body or chunk still to come
   FramedRequest request_;
   FramingError error_;
 };

@@ -21,7 +21,8 @@ constexpr int kMaxEvents = 256;
 constexpr int kMaxAcceptsPerTurn = 256;
 constexpr size_t kMaxDrained = 1024 * 1024;
 constexpr size_t kReadSize = 64 * 1024;
-constexpr Duration kAcceptPause = std::chrono::milliseconds(100);  // after an error that lasts, e.g. no descriptors left
+constexpr Duration kAcceptPause =
+    std::chrono::milliseconds(100);  // after an error that lasts, e.g. no descriptors left
 constexpr Duration kLinger = std::chrono::seconds(1);
 constexpr Duration kLongestWait = std::chrono::milliseconds(500);
 constexpr const char* kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -31,8 +32,10 @@ std::string peer_of(int fd) {
   socklen_t size = sizeof address;
   char text[INET6_ADDRSTRLEN] = "";
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
-  if (address.ss_family == AF_INET) ::inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in&>(address).sin_addr, text, sizeof text);
-  if (address.ss_family == AF_INET6) ::inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6&>(address).sin6_addr, text, sizeof text);
+  if (address.ss_family == AF_INET)
+    ::inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in&>(address).sin_addr, text, sizeof text);
+  if (address.ss_family == AF_INET6)
+    ::inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6&>(address).sin6_addr, text, sizeof text);
   return text;
 }
 
@@ -135,7 +138,8 @@ void Gate::take_outgoing() {
     if (closing_ && outgoing.bytes.empty()) continue;
     const int fd = outgoing.connection->fd();
     add(std::move(outgoing.connection));
-    if (const auto found = clients_.find(fd); found != clients_.end()) begin_writing(*found->second, std::move(outgoing.bytes));
+    if (const auto found = clients_.find(fd); found != clients_.end())
+      begin_writing(*found->second, std::move(outgoing.bytes));
   }
 }
 
@@ -145,8 +149,10 @@ void Gate::begin_stop() {
   accept_again_ = kNever;
   std::vector<Client*> ended;
   for (const auto& [fd, client] : clients_)
-    if (client->phase == Phase::kWriting) client->connection->closing = true;
-    else if (client->phase != Phase::kLingering) ended.push_back(client.get());
+    if (client->phase == Phase::kWriting)
+      client->connection->closing = true;
+    else if (client->phase != Phase::kLingering)
+      ended.push_back(client.get());
   for (Client* client : ended) remove(*client);
 }
 
@@ -157,9 +163,12 @@ void Gate::expire(TimePoint now) {
   }
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     Client& client = *clients_.at(deadlines_.begin()->second);
-    if (client.phase == Phase::kHead) answer_error(client, {408, "the request's head did not arrive in time", "request_timeout", ""});
-    else if (client.phase == Phase::kBody) answer_error(client, {408, "the request's body did not arrive in time", "request_timeout", ""});
-    else remove(client);
+    if (client.phase == Phase::kHead)
+      answer_error(client, {408, "the request's head did not arrive in time", "request_timeout", ""});
+    else if (client.phase == Phase::kBody)
+      answer_error(client, {408, "the request's body did not arrive in time", "request_timeout", ""});
+    else
+      remove(client);
   }
 }
 
@@ -196,7 +205,8 @@ bool Gate::refuse(Connection& connection) {
   const std::string id = request_id_for({});
   const Error error{ErrorKind::kUnavailable, "too many connections", "", "too_many_connections"};
   const std::string bytes = error_answer(503, error, id, "Retry-After: 1\r\n");
-  [[maybe_unused]] const ssize_t sent = ::send(connection.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  [[maybe_unused]] const ssize_t sent =
+      ::send(connection.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   ::shutdown(connection.fd(), SHUT_WR);
   log_access("- - " + id, 503, bytes.size(), Duration::zero());
   return true;
@@ -239,9 +249,12 @@ void Gate::want(Client& client, uint32_t events) {
 
 void Gate::on_event(Client& client) {
   switch (client.phase) {
-    case Phase::kWriting: return write_some(client);
-    case Phase::kLingering: return drain(client);
-    default: return read_some(client);
+    case Phase::kWriting:
+      return write_some(client);
+    case Phase::kLingering:
+      return drain(client);
+    default:
+      return read_some(client);
   }
 }
 
@@ -272,11 +285,13 @@ void Gate::advance(Client& client) {
     incoming.connection->closing = !incoming.request.keep_alive;
     return on_request_(std::move(incoming));
   }
-  if (state == RequestParser::State::kBody && client.phase == Phase::kHead) enter(client, Phase::kBody, now + options_.body_timeout);
+  if (state == RequestParser::State::kBody && client.phase == Phase::kHead)
+    enter(client, Phase::kBody, now + options_.body_timeout);
   if (client.parser.expects_continue() && !client.continued) {
     client.continued = true;
     const std::string_view bytes = kContinue;  // tiny, and the first thing sent: fits, or the client does not read
-    if (::send(client.connection->fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) remove(client);
+    if (::send(client.connection->fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
+      remove(client);
   }
 }
 
@@ -299,7 +314,8 @@ void Gate::begin_writing(Client& client, std::string bytes) {
 
 void Gate::write_some(Client& client) {
   while (client.num_sent < client.out.size()) {
-    const ssize_t count = ::send(client.connection->fd(), client.out.data() + client.num_sent, client.out.size() - client.num_sent, MSG_NOSIGNAL);
+    const ssize_t count = ::send(client.connection->fd(), client.out.data() + client.num_sent,
+                                 client.out.size() - client.num_sent, MSG_NOSIGNAL);
     if (count < 0 && would_block()) return want(client, EPOLLOUT);
     if (count < 0) return remove(client);
     client.num_sent += static_cast<size_t>(count);
@@ -315,8 +331,8 @@ void Gate::after_writing(Client& client) {
   advance(client);
 }
 
-// The kernel drops what was sent when a socket with unread input is closed: so first nothing more is sent, then what comes
-// is thrown away until the client closes too.
+// The kernel drops what was sent when a socket with unread input is closed: so first nothing more is sent, then what
+// comes is thrown away until the client closes too.
 void Gate::linger(Client& client) {
   ::shutdown(client.connection->fd(), SHUT_WR);
   client.out = {};

@@ -29,7 +29,7 @@ struct Incoming {
 
 class Gate {
  public:
-  using OnRequest = std::function<void(Incoming)>;  // on the gate's thread; must not block
+  using OnRequest = std::function<void(Incoming)>;   // on the gate's thread; must not block
   using Accept = std::function<int(int listen_fd)>;  // accept4 or, in tests, something that fails
 
   Gate(const HttpOptions& options, OnRequest on_request, Accept accept = {});
@@ -55,16 +55,17 @@ class Gate {
   enum class Phase { kIdle, kHead, kBody, kWriting, kLingering };
 
   struct Client {
-    explicit Client(std::unique_ptr<Connection> c, const FramingLimits& limits) : connection(std::move(c)), parser(limits) {}
+    explicit Client(std::unique_ptr<Connection> c, const FramingLimits& limits)
+        : connection(std::move(c)), parser(limits) {}
     std::unique_ptr<Connection> connection;
     RequestParser parser;
     Phase phase = Phase::kIdle;
-    TimePoint since{};      // the current request's first byte
-    TimePoint deadline{};   // of the phase
-    std::string out;        // to be written
-    size_t num_sent = 0;    // of out
+    TimePoint since{};     // the current request's first byte
+    TimePoint deadline{};  // of the phase
+    std::string out;       // to be written
+    size_t num_sent = 0;   // of out
     size_t num_drained = 0;
-    uint32_t events = 0;    // asked of epoll
+    uint32_t events = 0;     // asked of epoll
     bool continued = false;  // 100 Continue has been sent
   };
   struct Outgoing {

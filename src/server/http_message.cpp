@@ -18,20 +18,34 @@ constexpr size_t kMaxLogged = 256;
 
 const char* reason(int status) {
   switch (status) {
-    case 400: return "Bad Request";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 411: return "Length Required";
-    case 413: return "Payload Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 417: return "Expectation Failed";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Error";
+    case 400:
+      return "Bad Request";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 411:
+      return "Length Required";
+    case 413:
+      return "Payload Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 503:
+      return "Service Unavailable";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Error";
   }
 }
 
@@ -39,10 +53,13 @@ const char* type_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kInvalid:
     case ErrorKind::kNotFound:
-    case ErrorKind::kTooLarge: return "invalid_request_error";
-    case ErrorKind::kBusy: return "rate_limit_error";
+    case ErrorKind::kTooLarge:
+      return "invalid_request_error";
+    case ErrorKind::kBusy:
+      return "rate_limit_error";
     case ErrorKind::kUnavailable:
-    case ErrorKind::kInternal: return "server_error";
+    case ErrorKind::kInternal:
+      return "server_error";
   }
   return "server_error";
 }
@@ -50,7 +67,9 @@ const char* type_of(ErrorKind kind) {
 }  // namespace
 
 std::string error_body(const Error& error) {
-  const auto text_or_null = [](const std::string& s) { return s.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(s); };
+  const auto text_or_null = [](const std::string& s) {
+    return s.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(s);
+  };
   nlohmann::ordered_json inner;
   inner["message"] = error.message;
   inner["type"] = type_of(error.kind);
@@ -65,20 +84,28 @@ int http_status(const Error& error) {
   if (error.code == "invalid_api_key") return 401;
   if (error.code == "deadline_exceeded") return 504;
   switch (error.kind) {
-    case ErrorKind::kInvalid: return 400;
-    case ErrorKind::kNotFound: return 404;
-    case ErrorKind::kTooLarge: return 413;
-    case ErrorKind::kBusy: return 429;
-    case ErrorKind::kUnavailable: return 503;
-    case ErrorKind::kInternal: return 500;
+    case ErrorKind::kInvalid:
+      return 400;
+    case ErrorKind::kNotFound:
+      return 404;
+    case ErrorKind::kTooLarge:
+      return 413;
+    case ErrorKind::kBusy:
+      return 429;
+    case ErrorKind::kUnavailable:
+      return 503;
+    case ErrorKind::kInternal:
+      return 500;
   }
   return 500;
 }
 
-std::string error_answer(int status, const Error& error, const std::string& request_id, const std::string& extra_headers) {
+std::string error_answer(int status, const Error& error, const std::string& request_id,
+                         const std::string& extra_headers) {
   const std::string body = error_body(error);
   return fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n{}Connection: close\r\n\r\n{}",
+      "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n{}Connection: "
+      "close\r\n\r\n{}",
       status, reason(status), body.size(), request_id, extra_headers, body);
 }
 
@@ -91,18 +118,22 @@ std::string request_id_for(const FramedRequest& request) {
   static const uint64_t start = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
   static std::atomic<uint64_t> count{0};
   const auto allowed = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||
+           c == '-';
   };
   const std::string* given = request.header("X-Request-Id");
-  if (given && !given->empty() && given->size() <= 128 && std::all_of(given->begin(), given->end(), allowed)) return *given;
+  if (given && !given->empty() && given->size() <= 128 && std::all_of(given->begin(), given->end(), allowed))
+    return *given;
   return fmt::format("req-{:016x}", start + count.fetch_add(1, std::memory_order_relaxed));
 }
 
 std::string escape_for_log(std::string_view text) {
   std::string out;
   for (const char c : text.substr(0, kMaxLogged)) {
-    if (c > 0x20 && c < 0x7f && c != '\\') out += c;
-    else out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    if (c > 0x20 && c < 0x7f && c != '\\')
+      out += c;
+    else
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   }
   if (text.size() > kMaxLogged) out += "...";
   return out;

@@ -11,7 +11,8 @@
 namespace ember {
 
 // A whole HTTP/1.1 answer with a JSON error body that ends the connection. `extra_headers`: whole lines with CRLF.
-std::string error_answer(int status, const Error& error, const std::string& request_id, const std::string& extra_headers = {});
+std::string error_answer(int status, const Error& error, const std::string& request_id,
+                         const std::string& extra_headers = {});
 std::string framing_error_answer(const FramingError& error, const std::string& request_id);
 
 // The client's if it has 1 to 128 characters of [A-Za-z0-9._-], else "req-" and 16 hexadecimal digits, unique.

@@ -33,12 +33,12 @@ struct Adoption {
 struct Stream {
   std::unique_ptr<Connection> connection;
   std::unique_ptr<Response> response;
-  std::vector<RequestId> open;  // submitted, without a last event so far
-  std::string out;              // appended by the response
-  size_t num_sent = 0;          // of out
-  size_t num_bytes = 0;         // sent altogether
-  bool want_write = false;      // epoll waits for room
-  bool dirty = false;           // in Impl::dirty_
+  std::vector<RequestId> open;     // submitted, without a last event so far
+  std::string out;                 // appended by the response
+  size_t num_sent = 0;             // of out
+  size_t num_bytes = 0;            // sent altogether
+  bool want_write = false;         // epoll waits for room
+  bool dirty = false;              // in Impl::dirty_
   TimePoint since{}, last_sent{};  // last_sent: when the client last took a byte, or had taken all
 
   bool flushed() const { return num_sent == out.size(); }
@@ -49,7 +49,10 @@ struct Stream {
 class ResponseHub::Impl {
  public:
   Impl(const HubOptions& options, OnDone on_done)
-      : options_(options), on_done_(std::move(on_done)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+      : options_(options),
+        on_done_(std::move(on_done)),
+        epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+        wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     CHECK(epoll_ >= 0 && wake_ >= 0, "no descriptors left");
     epoll_event event{EPOLLIN, {.fd = wake_}};
     CHECK(::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) == 0);
@@ -108,8 +111,10 @@ class ResponseHub::Impl {
     const int count = ::epoll_wait(epoll_, events, kMaxEvents, tick_ms());
     eventfd_t value;
     for (int i = 0; i < count; ++i)
-      if (events[i].data.fd == wake_) ::eventfd_read(wake_, &value);
-      else if (const auto found = streams_.find(events[i].data.fd); found != streams_.end()) on_socket(*found->second, events[i].events);
+      if (events[i].data.fd == wake_)
+        ::eventfd_read(wake_, &value);
+      else if (const auto found = streams_.find(events[i].data.fd); found != streams_.end())
+        on_socket(*found->second, events[i].events);
     // Adoptions first: the events of a request come after its submission, which happens here.
     for (Adoption& adoption : adoptions_.take_all()) begin(std::move(adoption));
     for (const auto& batch : events_.take_all())
@@ -215,7 +220,8 @@ class ResponseHub::Impl {
   void flush(Stream& stream) {
     const int fd = stream.connection->fd();
     while (!stream.flushed()) {
-      const ssize_t count = ::send(fd, stream.out.data() + stream.num_sent, stream.out.size() - stream.num_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t count = ::send(fd, stream.out.data() + stream.num_sent, stream.out.size() - stream.num_sent,
+                                   MSG_NOSIGNAL | MSG_DONTWAIT);
       if (count < 0 && errno == EINTR) continue;
       if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
       if (count < 0) return drop(stream);
@@ -249,9 +255,11 @@ class ResponseHub::Impl {
     const TimePoint now = Clock::now();
     std::vector<Stream*> late, silent;
     for (const auto& [fd, stream] : streams_) {
-      if (!stream->flushed() && now - stream->last_sent >= options_.write_timeout) late.push_back(stream.get());
+      if (!stream->flushed() && now - stream->last_sent >= options_.write_timeout)
+        late.push_back(stream.get());
       else if (stream->flushed() && options_.keep_alive_interval > Duration::zero() &&
-               now - stream->last_sent >= options_.keep_alive_interval) silent.push_back(stream.get());
+               now - stream->last_sent >= options_.keep_alive_interval)
+        silent.push_back(stream.get());
     }
     for (Stream* stream : late) drop(*stream);
     for (Stream* stream : silent) {
@@ -293,7 +301,8 @@ class ResponseHub::Impl {
   // Complete and sent.
   void end(Stream& stream) {
     const auto ended = release(stream);
-    log_access(ended->response->access_line(), ended->response->status(), ended->num_bytes, Clock::now() - ended->since);
+    log_access(ended->response->access_line(), ended->response->status(), ended->num_bytes,
+               Clock::now() - ended->since);
     ended->connection->closing = !ended->response->keep_connection();
     on_done_(std::move(ended->connection));
   }
@@ -331,14 +340,16 @@ class ResponseHub::Impl {
   std::thread thread_;
 };
 
-ResponseHub::ResponseHub(const HubOptions& options, OnDone on_done) : impl_(std::make_unique<Impl>(options, std::move(on_done))) {}
+ResponseHub::ResponseHub(const HubOptions& options, OnDone on_done)
+    : impl_(std::make_unique<Impl>(options, std::move(on_done))) {}
 ResponseHub::~ResponseHub() {
   stop(Error{ErrorKind::kUnavailable, "the server is shutting down", "", "server_shutdown"}, Duration::zero());
 }
 
 void ResponseHub::start(Submit submit, Cancel cancel) { impl_->start(std::move(submit), std::move(cancel)); }
 void ResponseHub::stop(const Error& error, Duration grace) { impl_->stop(error, grace); }
-void ResponseHub::adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response, std::vector<Request> requests) {
+void ResponseHub::adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response,
+                        std::vector<Request> requests) {
   impl_->adopt({std::move(connection), std::move(response), std::move(requests)});
 }
 void ResponseHub::on_step(std::vector<TokenOutput> events, const StepReport&) {

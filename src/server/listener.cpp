@@ -20,16 +20,17 @@ constexpr int kBacklog = 4096;
 constexpr int kFlags = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 
 [[noreturn]] void fail(const std::string& where, int error) {
-  const ExitCode code = error == EADDRINUSE                     ? ExitCode::kPortInUse
+  const ExitCode code = error == EADDRINUSE                 ? ExitCode::kPortInUse
                         : error == EACCES || error == EPERM ? ExitCode::kNoPermission
-                                                                : ExitCode::kUsage;
+                                                            : ExitCode::kUsage;
   throw StartError(code, fmt::format("cannot listen on {}: {}", where, std::strerror(error)));
 }
 
 // Whether somebody accepts connections there.
 bool is_alive(const sockaddr_un& address) {
   const int fd = ::socket(AF_UNIX, kFlags, 0);
-  const bool alive = fd >= 0 && (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN);
+  const bool alive =
+      fd >= 0 && (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN);
   if (fd >= 0) ::close(fd);
   return alive;
 }
@@ -66,7 +67,8 @@ void Listener::listen_tcp(const HttpOptions& options) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   const int rc = ::getaddrinfo(options.host.c_str(), std::to_string(options.port).c_str(), &hints, &found);
-  if (rc != 0) throw StartError(ExitCode::kUsage, fmt::format("cannot resolve host {}: {}", options.host, ::gai_strerror(rc)));
+  if (rc != 0)
+    throw StartError(ExitCode::kUsage, fmt::format("cannot resolve host {}: {}", options.host, ::gai_strerror(rc)));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> holder(found, ::freeaddrinfo);
   fd_ = ::socket(found->ai_family, kFlags, 0);
   if (fd_ < 0) fail(where, errno);

@@ -16,7 +16,7 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  int fd() const { return fd_; }  // non-blocking
+  int fd() const { return fd_; }      // non-blocking
   int port() const { return port_; }  // 0 for a unix socket
 
  private:

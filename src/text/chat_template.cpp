@@ -27,7 +27,8 @@ Result<void> read_entry(const nlohmann::json& entry, Source& source) {
   if (entry.is_string()) source.chat = entry.get<std::string>();
   if (!entry.is_array()) return {};
   for (const nlohmann::json& item : entry) {
-    if (!item.is_object() || !item.contains("name") || !item.contains("template") || !item["template"].is_string()) continue;
+    if (!item.is_object() || !item.contains("name") || !item.contains("template") || !item["template"].is_string())
+      continue;
     if (item["name"] == "default") source.chat = item["template"].get<std::string>();
     if (item["name"] == "tool_use") source.tool = item["template"].get<std::string>();
   }
@@ -54,7 +55,8 @@ Result<Source> find_source(const std::filesystem::path& dir, const std::filesyst
     if (!json.value().is_object() || !json.value().contains("chat_template")) continue;
     if (const Result<void> read = read_entry(json.value()["chat_template"], source); !read.ok()) return read.error();
     if (source.chat.size() > kMaxTemplateBytes)
-      return invalid("", fmt::format("{}: chat_template of {} bytes, at most {} are read", source.file, source.chat.size(), kMaxTemplateBytes));
+      return invalid("", fmt::format("{}: chat_template of {} bytes, at most {} are read", source.file,
+                                     source.chat.size(), kMaxTemplateBytes));
     break;
   }
   return source;
@@ -90,7 +92,8 @@ Result<void> cut_after_final_message(std::string& rendered, const std::string& m
   const std::string core = trimmed(message);
   const size_t at = core.empty() ? std::string::npos : rendered.rfind(core);
   if (at == std::string::npos)
-    return invalid("continue_final_message", "continue_final_message: the last message does not appear in the rendered prompt");
+    return invalid("continue_final_message",
+                   "continue_final_message: the last message does not appear in the rendered prompt");
   const size_t leading = message.find(core);
   const std::string with_trailing = message.substr(leading);
   const bool kept = rendered.compare(at, with_trailing.size(), with_trailing) == 0;
@@ -103,13 +106,15 @@ Result<void> cut_after_final_message(std::string& rendered, const std::string& m
 void ChatTemplate::Deleter::operator()(void* handle) const { ember_template_free(as_template(handle)); }
 ChatTemplate::~ChatTemplate() = default;
 
-Result<std::unique_ptr<ChatTemplate>> ChatTemplate::load(const std::filesystem::path& model_dir, const Tokenizer& tokenizer,
+Result<std::unique_ptr<ChatTemplate>> ChatTemplate::load(const std::filesystem::path& model_dir,
+                                                         const Tokenizer& tokenizer,
                                                          const std::filesystem::path& override_file) {
   const Result<Source> source = find_source(model_dir, override_file);
   if (!source.ok()) return source.error();
   if (source.value().chat.empty()) return std::unique_ptr<ChatTemplate>();
   Result<std::unique_ptr<ChatTemplate>> compiled = compile(source.value().chat, source.value().tool, tokenizer);
-  if (!compiled.ok()) return invalid("", fmt::format("{}: chat_template: {}", source.value().file, compiled.error().message));
+  if (!compiled.ok())
+    return invalid("", fmt::format("{}: chat_template: {}", source.value().file, compiled.error().message));
   return compiled;
 }
 
@@ -137,8 +142,8 @@ Result<std::string> ChatTemplate::render_text(const Json& messages, const Json& 
   const std::string json = context.dump(-1, ' ', false, Json::error_handler_t::replace);
   const bool use_tools = tool_handle_ != nullptr && !tools.is_null();
   EmberBytes bytes{};
-  const std::string error = hf::take(
-      ember_template_render(as_template((use_tools ? tool_handle_ : handle_).get()), hf::data(json), json.size(), &bytes));
+  const std::string error = hf::take(ember_template_render(as_template((use_tools ? tool_handle_ : handle_).get()),
+                                                           hf::data(json), json.size(), &bytes));
   if (!error.empty()) return invalid("messages", "the chat template refuses the messages: " + error);
   return hf::take(bytes);
 }
@@ -154,7 +159,8 @@ Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
   }
   ChatPrompt prompt;
   for (const SpecialMarks::Piece& piece : marks.split(rendered.value())) {
-    const Result<std::vector<int32_t>> ids = tokenizer_.encode(piece.text, {.add_special_tokens = false, .parse_special = !piece.plain});
+    const Result<std::vector<int32_t>> ids =
+        tokenizer_.encode(piece.text, {.add_special_tokens = false, .parse_special = !piece.plain});
     if (!ids.ok()) return ids.error();
     prompt.ids.insert(prompt.ids.end(), ids.value().begin(), ids.value().end());
     prompt.text += piece.text;

@@ -9,8 +9,8 @@ namespace ember {
 
 namespace {
 
-constexpr size_t kContextIds = 6;   // enough before a token to know how it is written
-constexpr size_t kMaxWindow = 64;   // ids that never make a whole character are given out as they are
+constexpr size_t kContextIds = 6;  // enough before a token to know how it is written
+constexpr size_t kMaxWindow = 64;  // ids that never make a whole character are given out as they are
 
 }  // namespace
 

@@ -9,7 +9,9 @@ namespace ember {
 
 namespace {
 
-Error refusal(const std::filesystem::path& path, const std::string& why) { return invalid("", fmt::format("{}: {}", path.string(), why)); }
+Error refusal(const std::filesystem::path& path, const std::string& why) {
+  return invalid("", fmt::format("{}: {}", path.string(), why));
+}
 
 constexpr int kMaxDepth = 64;
 

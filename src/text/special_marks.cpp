@@ -21,7 +21,8 @@ bool contains(const Json& value, const std::string& text) {
   if (value.is_object())
     for (const auto& [key, item] : value.items())
       if (key.find(text) != std::string::npos) return true;
-  return value.is_structured() && std::any_of(value.begin(), value.end(), [&](const Json& item) { return contains(item, text); });
+  return value.is_structured() &&
+         std::any_of(value.begin(), value.end(), [&](const Json& item) { return contains(item, text); });
 }
 
 // U+FDD0 to U+FDEF mean nothing in any text; one of them is not used in this one.
@@ -37,7 +38,8 @@ void erase_all(std::string& text, const std::string& what) {
 
 }  // namespace
 
-SpecialMarks::SpecialMarks(const std::vector<std::string>& special_tokens, const Json& input) : mark_(unused_character(input)) {
+SpecialMarks::SpecialMarks(const std::vector<std::string>& special_tokens, const Json& input)
+    : mark_(unused_character(input)) {
   for (const std::string& token : special_tokens)
     if (!token.empty()) by_first_byte_[static_cast<unsigned char>(token[0])].push_back(token);
 }
@@ -68,7 +70,8 @@ Json SpecialMarks::mark(const Json& value) const {
   if (value.is_array())
     for (const Json& item : value) copy.push_back(mark(item));
   else
-    for (const auto& [key, item] : value.items()) copy.get_ref<Json::object_t&>().emplace_back(mark_text(key), mark(item));
+    for (const auto& [key, item] : value.items())
+      copy.get_ref<Json::object_t&>().emplace_back(mark_text(key), mark(item));
   return copy;
 }
 

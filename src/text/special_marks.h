@@ -8,8 +8,9 @@
 
 namespace ember {
 
-// Before a template is rendered, a mark that occurs nowhere else (a Unicode noncharacter) is put behind the first character of
-// each special token's text in the messages and tools. In the rendered text, what carries a mark came from there.
+// Before a template is rendered, a mark that occurs nowhere else (a Unicode noncharacter) is put behind the first
+// character of each special token's text in the messages and tools. In the rendered text, what carries a mark came from
+// there.
 class SpecialMarks {
  public:
   SpecialMarks(const std::vector<std::string>& special_tokens, const nlohmann::ordered_json& input);

@@ -18,8 +18,8 @@ constexpr uint32_t kMaxVocab = 1 << 22;
 
 EmberTokenizer* as_tokenizer(void* handle) { return static_cast<EmberTokenizer*>(handle); }
 
-// The code points that GPT-2's byte-level alphabet writes bytes with: printable ones stand for themselves, the others lie from
-// U+0100 on (bytes_to_unicode of the GPT-2 encoder).
+// The code points that GPT-2's byte-level alphabet writes bytes with: printable ones stand for themselves, the others
+// lie from U+0100 on (bytes_to_unicode of the GPT-2 encoder).
 std::array<int, 512> byte_of_code_point() {
   std::array<int, 512> table;
   table.fill(-1);
@@ -79,7 +79,8 @@ std::string token_text(const nlohmann::json& config, const char* key) {
   if (entry == config.end()) return {};
   if (entry->is_string()) return entry->get<std::string>();
   const auto content = entry->is_object() ? entry->find("content") : entry->end();
-  return entry->is_object() && content != entry->end() && content->is_string() ? content->get<std::string>() : std::string();
+  return entry->is_object() && content != entry->end() && content->is_string() ? content->get<std::string>()
+                                                                               : std::string();
 }
 
 // What the library takes without a word and later makes wrong tokens of.
@@ -91,7 +92,8 @@ Result<void> check_vocabulary(const nlohmann::json& json, const std::string& fil
   std::vector<bool> seen;
   for (const auto& [token, id] : vocab->items()) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= kMaxVocab)
-      return invalid("", fmt::format("{}: vocabulary id of {:?} must be 0 to {}, found {}", file, token.substr(0, 64), kMaxVocab - 1, id.dump()));
+      return invalid("", fmt::format("{}: vocabulary id of {:?} must be 0 to {}, found {}", file, token.substr(0, 64),
+                                     kMaxVocab - 1, id.dump()));
     const auto index = id.get<size_t>();
     if (index >= seen.size()) seen.resize(index + 1);
     if (seen[index]) return invalid("", fmt::format("{}: vocabulary id {} is given to two tokens", file, index));
@@ -120,16 +122,19 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
   if (!json.value().is_object()) return invalid("", fmt::format("{}: must hold a JSON object", file));
   if (const Result<void> checked = check_vocabulary(json.value(), file); !checked.ok()) return checked.error();
   EmberTokenizer* loaded = nullptr;
-  if (const std::string error = hf::take(ember_tokenizer_load(hf::data(text.value()), text.value().size(), &loaded)); !error.empty())
+  if (const std::string error = hf::take(ember_tokenizer_load(hf::data(text.value()), text.value().size(), &loaded));
+      !error.empty())
     return invalid("", fmt::format("{}: {}", file, error));
   handle_.reset(loaded);
   const uint32_t size = ember_tokenizer_vocab_size(loaded);
-  if (size == 0 || size > kMaxVocab) return invalid("", fmt::format("{}: {} tokens, must be 1 to {}", file, size, kMaxVocab));
+  if (size == 0 || size > kMaxVocab)
+    return invalid("", fmt::format("{}: {} tokens, must be 1 to {}", file, size, kMaxVocab));
   token_bytes_.resize(size);
   special_.resize(size);
   const nlohmann::json decoder = json.value().value("decoder", nlohmann::json());
   byte_level_ = uses_decoder(decoder, "ByteLevel") && decoder.value("type", "") == "ByteLevel";
-  fill_token_bytes(uses_decoder(decoder, "ByteFallback") || uses_decoder(decoder, "Metaspace") || uses_decoder(decoder, "Replace"));
+  fill_token_bytes(uses_decoder(decoder, "ByteFallback") || uses_decoder(decoder, "Metaspace") ||
+                   uses_decoder(decoder, "Replace"));
 
   const std::filesystem::path config_file = model_dir / "tokenizer_config.json";
   if (!std::filesystem::exists(config_file)) return {};
@@ -150,14 +155,17 @@ void Tokenizer::fill_token_bytes(bool metaspace) {
     if (!ember_tokenizer_id_to_token(tokenizer, static_cast<uint32_t>(id), &bytes)) continue;
     std::string token = hf::take(bytes);
     // Added tokens are written as they are, unless the byte-level decoder can read them: it knows no difference.
-    if (byte_level_) token = from_byte_level(token);
-    else if (metaspace && !added[id]) token = from_metaspace(token);
+    if (byte_level_)
+      token = from_byte_level(token);
+    else if (metaspace && !added[id])
+      token = from_metaspace(token);
     token_bytes_[id] = std::move(token);
   }
   for (const int32_t id : hf::take(ember_tokenizer_special_ids(tokenizer))) {
     special_[static_cast<size_t>(id)] = true;
     EmberBytes bytes{};
-    if (ember_tokenizer_id_to_token(tokenizer, static_cast<uint32_t>(id), &bytes)) special_texts_.push_back(hf::take(bytes));
+    if (ember_tokenizer_id_to_token(tokenizer, static_cast<uint32_t>(id), &bytes))
+      special_texts_.push_back(hf::take(bytes));
   }
 }
 
@@ -175,19 +183,21 @@ Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_sp
   std::vector<uint32_t> list;
   list.reserve(ids.size());
   for (const int32_t id : ids) {
-    if (id < 0 || id >= vocab_size()) return invalid("tokens", fmt::format("token id {} is outside the vocabulary of {}", id, vocab_size()));
+    if (id < 0 || id >= vocab_size())
+      return invalid("tokens", fmt::format("token id {} is outside the vocabulary of {}", id, vocab_size()));
     list.push_back(static_cast<uint32_t>(id));
   }
   EmberBytes bytes{};
-  const std::string error =
-      hf::take(ember_tokenizer_decode(as_tokenizer(handle_.get()), list.data(), list.size(), skip_special_tokens, &bytes));
+  const std::string error = hf::take(
+      ember_tokenizer_decode(as_tokenizer(handle_.get()), list.data(), list.size(), skip_special_tokens, &bytes));
   if (!error.empty()) return Error{ErrorKind::kInternal, "the tokenizer failed: " + error, "", "tokenizer_error"};
   return hf::take(bytes);
 }
 
 std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
   uint32_t id = 0;
-  if (!ember_tokenizer_token_to_id(as_tokenizer(handle_.get()), hf::data(token), token.size(), &id)) return std::nullopt;
+  if (!ember_tokenizer_token_to_id(as_tokenizer(handle_.get()), hf::data(token), token.size(), &id))
+    return std::nullopt;
   return static_cast<int32_t>(id);
 }
 

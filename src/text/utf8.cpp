@@ -23,7 +23,8 @@ Lead lead_of(unsigned char b) {
   return {0, 0, 0};
 }
 
-// How many bytes at the start of `bytes` belong to one (perhaps broken or unfinished) character, and whether it is whole.
+// How many bytes at the start of `bytes` belong to one (perhaps broken or unfinished) character, and whether it is
+// whole.
 struct Scan {
   size_t size;
   bool whole;

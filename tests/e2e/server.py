@@ -61,7 +61,7 @@ class Server:
         raise RuntimeError(f"ember was not ready after {START_LIMIT_S} s:\n{self.log()}")
 
     def log(self):
-        return self.log_path.read_text(errors="replace")[-8000:]
+        return self.log_path.read_text(errors="replace")[-8000:] if self.log_path.is_file() else f"(log: {self.log_path})"
 
     def post(self, path, body, **kwargs):
         return self.client.post(path, json=body, headers=self.headers, **kwargs)

@@ -3,6 +3,7 @@ import json
 import threading
 import time
 
+import httpx
 import pytest
 
 from contract import check_error_body
@@ -168,22 +169,20 @@ def test_h19_request_id_is_no_way_in(http, value):
     reply = talk(http.port, raw(f"GET /version HTTP/1.1\n{HOST}") + b"X-Request-Id: " + value.encode() + b"\r\n\r\n")
     assert reply.statuses[0] in (200, 400, 431)
     assert b"\nset-cookie" not in reply.head.lower()
-    assert value[:100].encode() not in reply.head or value.isascii() and "\r" not in value and len(value) < 100
+    if value != "a%0d%0aSet-Cookie: z":  # harmless as it stands, as nothing decodes it
+        assert value.encode() not in reply.head
 
 
-def trickle(port, first, more, statuses, out):
+def trickle(port, first, more, out):
     """Sends `more` one byte at a time until the server ends it."""
     started = time.monotonic()
     with connect(port) as sock:
         send(sock, first)
         sock.settimeout(0.3)
-        received = b""
         while time.monotonic() - started < SLOW_LIMIT_S:
             send(sock, more)
             try:
-                part = sock.recv(4096)
-                received += part
-                if not part:
+                if not sock.recv(4096):
                     out.append(True)
                     return
             except TimeoutError:
@@ -201,7 +200,7 @@ def trickle(port, first, more, statuses, out):
                          ids=["H17 header", "H18 idle", "H31 body", "H30 stalled body", "H34 stalled chunk"])
 def test_slow_clients_are_cut_and_stop_nobody(http, first, more):
     ended = []
-    threads = [threading.Thread(target=trickle, args=(http.port, first, more, None, ended)) for _ in range(48)]
+    threads = [threading.Thread(target=trickle, args=(http.port, first, more, ended)) for _ in range(48)]
     for t in threads:
         t.start()
     for _ in range(5):
@@ -242,13 +241,13 @@ def test_h53_connections_above_the_cap(start):
         assert reply.closed and reply.statuses in ([], [503]), reply
     for sock in held + extra:
         sock.close()
-    capped.client = __import__("httpx").Client(base_url=capped.url, timeout=60)
+    capped.client = httpx.Client(base_url=capped.url, timeout=60)
     end = time.monotonic() + 20
     while time.monotonic() < end:  # the server notices the closed ones within a moment
         try:
             assert capped.golden() == golden
             return
-        except Exception:
+        except httpx.TransportError:
             time.sleep(0.1)
     assert capped.golden() == golden
 

@@ -30,21 +30,37 @@ struct Books {
   int disconnects = 0, done = 0, closing = 0;
   std::vector<std::unique_ptr<Connection>> returned;
 
-  bool has_submitted(RequestId id) { MutexLock lock(mu); return submitted.contains(id); }
-  bool has_cancelled(RequestId id) { MutexLock lock(mu); return cancelled.contains(id); }
-  int num_disconnects() { MutexLock lock(mu); return disconnects; }
-  int num_done() { MutexLock lock(mu); return done; }
+  bool has_submitted(RequestId id) {
+    MutexLock lock(mu);
+    return submitted.contains(id);
+  }
+  bool has_cancelled(RequestId id) {
+    MutexLock lock(mu);
+    return cancelled.contains(id);
+  }
+  int num_disconnects() {
+    MutexLock lock(mu);
+    return disconnects;
+  }
+  int num_done() {
+    MutexLock lock(mu);
+    return done;
+  }
 };
 
-// Sends "head;", then each token as "<token>;" (a large filler for token 1000), and "end;" after the last of its requests.
+// Sends "head;", then each token as "<token>;" (a large filler for token 1000), and "end;" after the last of its
+// requests.
 class ScriptedResponse final : public Response {
  public:
-  ScriptedResponse(Books& books, int num_requests, bool keep = true) : books_(books), left_(num_requests), keep_(keep) {}
+  ScriptedResponse(Books& books, int num_requests, bool keep = true)
+      : books_(books), left_(num_requests), keep_(keep) {}
   void start(std::string& out) override { out += "head;"; }
   void on_event(const TokenOutput& event, std::string& out, std::vector<RequestId>& cancels) override {
     if (event.token == 666) throw std::runtime_error("response failed");
-    if (event.token == 1000) out.append(100000, 'x');
-    else if (event.token >= 0) out += std::to_string(event.token) + ";";
+    if (event.token == 1000)
+      out.append(100000, 'x');
+    else if (event.token >= 0)
+      out += std::to_string(event.token) + ";";
     const bool stop_string = event.token == 7;
     if (stop_string) cancels.push_back(event.request_id);
     if ((event.finish != FinishReason::kNone || stop_string) && --left_ == 0) {
@@ -83,8 +99,15 @@ class HubTest : public testing::Test {
       books.closing += connection->closing;
       books.returned.push_back(std::move(connection));
     });
-    hub->start([this](Request r) { MutexLock lock(books.mu); books.submitted.insert(r.id); },
-               [this](RequestId id) { MutexLock lock(books.mu); books.cancelled.insert(id); });
+    hub->start(
+        [this](Request r) {
+          MutexLock lock(books.mu);
+          books.submitted.insert(r.id);
+        },
+        [this](RequestId id) {
+          MutexLock lock(books.mu);
+          books.cancelled.insert(id);
+        });
   }
 
   Client adopt(std::vector<RequestId> ids, bool keep = true, const std::string& input = "") {
@@ -95,7 +118,8 @@ class HubTest : public testing::Test {
     for (const RequestId id : ids) requests.push_back(Request{.id = id});
     auto connection = std::make_unique<Connection>(fds[0]);
     connection->input = input;
-    hub->adopt(std::move(connection), std::make_unique<ScriptedResponse>(books, static_cast<int>(ids.size()), keep), std::move(requests));
+    hub->adopt(std::move(connection), std::make_unique<ScriptedResponse>(books, static_cast<int>(ids.size()), keep),
+               std::move(requests));
     return Client(Client::Adopt{}, fds[1]);
   }
   void token(RequestId id, int token, FinishReason finish = FinishReason::kNone) {
@@ -147,7 +171,9 @@ TEST_F(HubTest, StopStringCancelsAndLateTokensAreIgnored) {
 
 TEST_F(HubTest, DisconnectInEachPhaseCancels) {
   begin();
-  { Client gone_before_any_token = adopt({1}); }
+  {
+    Client gone_before_any_token = adopt({1});
+  }
   EXPECT_TRUE(eventually([&] { return books.has_cancelled(1); }));
   {
     Client in_the_middle = adopt({2, 3});
@@ -213,7 +239,9 @@ TEST_F(HubTest, ResponseThatThrowsTakesOnlyItselfDown) {
   begin();
   Client bad = adopt({1}), good = adopt({2});
   ASSERT_TRUE(eventually([&] { return books.has_submitted(1) && books.has_submitted(2); }));
-  hub->on_step({TokenOutput{.request_id = 1, .token = 666}, TokenOutput{.request_id = 2, .token = 4, .finish = FinishReason::kStop}}, {});
+  hub->on_step({TokenOutput{.request_id = 1, .token = 666},
+                TokenOutput{.request_id = 2, .token = 4, .finish = FinishReason::kStop}},
+               {});
   EXPECT_TRUE(good.read_until("4;end;"));
   bad.read_all();
   EXPECT_TRUE(books.has_cancelled(1));
@@ -239,7 +267,8 @@ TEST_F(HubTest, ManyStreams) {
   for (int t = 0; t < kTokens; ++t) {
     std::vector<TokenOutput> events;
     for (int i = 0; i < kStreams; ++i)
-      events.push_back({.request_id = static_cast<RequestId>(i + 1), .token = 100 + t,
+      events.push_back({.request_id = static_cast<RequestId>(i + 1),
+                        .token = 100 + t,
                         .finish = t + 1 == kTokens ? FinishReason::kLength : FinishReason::kNone});
     hub->on_step(std::move(events), StepReport{});
     expected += std::to_string(100 + t) + ";";

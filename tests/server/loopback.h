@@ -45,7 +45,8 @@ class Client {
     }
   }
 
-  // Appends what comes to `received` until it contains `text` at or after `from`; false at the connection's end or after 20 s.
+  // Appends what comes to `received` until it contains `text` at or after `from`; false at the connection's end or
+  // after 20 s.
   bool read_until(std::string_view text, size_t from = 0) {
     while (received.find(text, from) == std::string::npos)
       if (!read_more()) return false;
@@ -80,8 +81,10 @@ class Client {
     if (ended || ::poll(&p, 1, 20000) <= 0) return false;
     char buffer[65536];
     const ssize_t count = ::recv(fd_, buffer, sizeof buffer, 0);
-    if (count <= 0) ended = true;
-    else received.append(buffer, static_cast<size_t>(count));
+    if (count <= 0)
+      ended = true;
+    else
+      received.append(buffer, static_cast<size_t>(count));
     return count > 0;
   }
 
@@ -94,11 +97,15 @@ inline int status_of(const std::string& answer) {
 
 // GET /health, POST /echo (answers its body), GET /id/(name), GET /throw, GET /bye (Connection: close).
 inline void add_routes(HttpServer& server) {
-  server.route("GET", "/health", [](const httplib::Request&, httplib::Response& r) { r.set_content("ok", "text/plain"); });
-  server.route("POST", "/echo", [](const httplib::Request& q, httplib::Response& r) { r.set_content(q.body, "application/json"); });
-  server.route("GET", "/id/([a-z]+)",
-               [](const httplib::Request& q, httplib::Response& r) { r.set_content(q.matches[1].str(), "text/plain"); });
-  server.route("GET", "/throw", [](const httplib::Request&, httplib::Response&) { throw std::runtime_error("secret"); });
+  server.route("GET", "/health",
+               [](const httplib::Request&, httplib::Response& r) { r.set_content("ok", "text/plain"); });
+  server.route("POST", "/echo",
+               [](const httplib::Request& q, httplib::Response& r) { r.set_content(q.body, "application/json"); });
+  server.route("GET", "/id/([a-z]+)", [](const httplib::Request& q, httplib::Response& r) {
+    r.set_content(q.matches[1].str(), "text/plain");
+  });
+  server.route("GET", "/throw",
+               [](const httplib::Request&, httplib::Response&) { throw std::runtime_error("secret"); });
   server.route("GET", "/bye", [](const httplib::Request&, httplib::Response& r) {
     r.set_header("Connection", "close");
     r.set_content("bye", "text/plain");
@@ -119,7 +126,8 @@ inline std::string get(const std::string& target, const std::string& headers = "
   return "GET " + target + " HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n";
 }
 inline std::string post(const std::string& target, const std::string& body, const std::string& headers = "") {
-  return "POST " + target + " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + headers + "\r\n" + body;
+  return "POST " + target + " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+         headers + "\r\n" + body;
 }
 
 }  // namespace ember

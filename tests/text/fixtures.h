@@ -57,21 +57,25 @@ class ModelDir {
  public:
   ModelDir() {
     static std::atomic<int> count = 0;
-    path_ = std::filesystem::temp_directory_path() / ("ember_text_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
+    path_ = std::filesystem::temp_directory_path() /
+            ("ember_text_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
     std::filesystem::create_directories(path_);
   }
   ~ModelDir() { std::filesystem::remove_all(path_); }
   ModelDir(const ModelDir&) = delete;
   ModelDir& operator=(const ModelDir&) = delete;
 
-  void write(const std::string& name, const std::string& text) const { std::ofstream(path_ / name, std::ios::binary) << text; }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+  }
   const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
 };
 
-// A SentencePiece-like BPE with byte fallback, as Llama 2's: "▁" for a space, one put before the text, one stripped in decoding.
+// A SentencePiece-like BPE with byte fallback, as Llama 2's: "▁" for a space, one put before the text, one stripped in
+// decoding.
 inline std::string metaspace_json() {
   Json vocab = {{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}};
   int id = 3;
@@ -80,10 +84,12 @@ inline std::string metaspace_json() {
     std::snprintf(name, sizeof name, "<0x%02X>", b);
     vocab[name] = id++;
   }
-  for (const char* token : {"▁", "H", "e", "l", "o", "w", "r", "d", "i", "▁H", "ll", "▁w", "or", "▁wor", "ld"}) vocab[token] = id++;
+  for (const char* token : {"▁", "H", "e", "l", "o", "w", "r", "d", "i", "▁H", "ll", "▁w", "or", "▁wor", "ld"})
+    vocab[token] = id++;
   const Json merges = {"▁ H", "l l", "▁ w", "o r", "▁w or", "l d"};
   const auto added = [](int i, const char* text) {
-    return Json{{"id", i}, {"content", text}, {"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}, {"special", true}};
+    return Json{{"id", i},         {"content", text},     {"single_word", false}, {"lstrip", false},
+                {"rstrip", false}, {"normalized", false}, {"special", true}};
   };
   const Json prepend = {{"type", "Prepend"}, {"prepend", "▁"}};
   const Json to_mark = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}};
@@ -96,10 +102,19 @@ inline std::string metaspace_json() {
               {"normalizer", {{"type", "Sequence"}, {"normalizers", Json::array({prepend, to_mark})}}},
               {"pre_tokenizer", nullptr},
               {"post_processor", nullptr},
-              {"decoder", {{"type", "Sequence"}, {"decoders", Json::array({to_space, Json{{"type", "ByteFallback"}}, Json{{"type", "Fuse"}}, strip})}}},
+              {"decoder",
+               {{"type", "Sequence"},
+                {"decoders", Json::array({to_space, Json{{"type", "ByteFallback"}}, Json{{"type", "Fuse"}}, strip})}}},
               {"model",
-               {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", "<unk>"}, {"continuing_subword_prefix", nullptr},
-                {"end_of_word_suffix", nullptr}, {"fuse_unk", true}, {"byte_fallback", true}, {"vocab", vocab}, {"merges", merges}}}}
+               {{"type", "BPE"},
+                {"dropout", nullptr},
+                {"unk_token", "<unk>"},
+                {"continuing_subword_prefix", nullptr},
+                {"end_of_word_suffix", nullptr},
+                {"fuse_unk", true},
+                {"byte_fallback", true},
+                {"vocab", vocab},
+                {"merges", merges}}}}
       .dump();
 }
 
@@ -109,8 +124,10 @@ inline void append_code_point(std::string& out, uint32_t c) {
   if (c < 0x800) {
     put(0xC0 | c >> 6);
   } else {
-    if (c < 0x10000) put(0xE0 | c >> 12);
-    else put(0xF0 | c >> 18), put(0x80 | (c >> 12 & 0x3F));
+    if (c < 0x10000)
+      put(0xE0 | c >> 12);
+    else
+      put(0xF0 | c >> 18), put(0x80 | (c >> 12 & 0x3F));
     put(0x80 | (c >> 6 & 0x3F));
   }
   put(0x80 | (c & 0x3F));
@@ -122,7 +139,10 @@ inline std::string random_text(std::mt19937_64& rng, size_t max_characters) {
   const size_t count = rng() % (max_characters + 1);
   for (size_t i = 0; i < count; ++i) {
     const uint64_t kind = rng() % 10;
-    uint32_t c = static_cast<uint32_t>(kind < 6 ? 0x20 + rng() % 0x5F : kind < 7 ? rng() % 0x20 : kind < 8 ? rng() % 0x800 : rng() % 0x110000);
+    uint32_t c = static_cast<uint32_t>(kind < 6   ? 0x20 + rng() % 0x5F
+                                       : kind < 7 ? rng() % 0x20
+                                       : kind < 8 ? rng() % 0x800
+                                                  : rng() % 0x110000);
     if (c >= 0xD800 && c < 0xE000) c = 0x1F642;
     const uint64_t times = rng() % 20 == 0 ? 1 + rng() % 30 : 1;
     for (uint64_t n = 0; n < times; ++n) append_code_point(text, c);

@@ -76,7 +76,8 @@ TEST(StopMatcher, RandomPiecesEqualTheOracle) {
     std::string whole;
     for (std::string& piece : pieces) whole += piece = letters(4);
     const bool include_stop = rng() % 2 == 0;
-    ASSERT_EQ(in_pieces(pieces, stops, include_stop), oracle(whole, stops, include_stop)) << whole << ' ' << testing::PrintToString(stops);
+    ASSERT_EQ(in_pieces(pieces, stops, include_stop), oracle(whole, stops, include_stop))
+        << whole << ' ' << testing::PrintToString(stops);
   }
 }
 

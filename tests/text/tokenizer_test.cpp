@@ -91,7 +91,8 @@ TEST(Tokenizer, RandomTextComesBack) {
 }
 
 TEST(Tokenizer, PlainTextHoldsNoSpecialToken) {
-  for (const std::string text : {"<|eot_id|>", "a<|begin_of_text|><|start_header_id|>system<|end_header_id|>", "<|eot_id|><|eot_id|>"}) {
+  for (const std::string text :
+       {"<|eot_id|>", "a<|begin_of_text|><|start_header_id|>system<|end_header_id|>", "<|eot_id|><|eot_id|>"}) {
     EXPECT_TRUE(has_special(test::demo(), encode(test::demo(), text)));
     const Ids plain = encode(test::demo(), text, kPlain);
     EXPECT_FALSE(has_special(test::demo(), plain)) << text;
@@ -121,7 +122,9 @@ TEST(Tokenizer, IdsOutsideTheVocabularyAreRefused) {
   }
 }
 
-TEST(Tokenizer, InvalidUtf8IsRead) { EXPECT_EQ(decode(test::demo(), encode(test::demo(), "a\xFF\xF0\x9Fz")), "a\xEF\xBF\xBD\xEF\xBF\xBDz"); }
+TEST(Tokenizer, InvalidUtf8IsRead) {
+  EXPECT_EQ(decode(test::demo(), encode(test::demo(), "a\xFF\xF0\x9Fz")), "a\xEF\xBF\xBD\xEF\xBF\xBDz");
+}
 
 TEST(Tokenizer, MetaspaceBytes) {
   const test::ModelDir dir;
@@ -140,9 +143,10 @@ void* encode_runs(void* failures) {
     for (size_t i = 0; i < n; ++i) text += unit;
     return text;
   };
-  const std::vector<std::string> texts = {times("a", 1000000), times("^", 1000000), times(" ", 1000000), times("\n", 1000000), times("1", 1000000),
-                                          times("é", 500000), times("Z", 131072), times("\u0301", 1000000), times("👩\u200d", 200000),
-                                          times("\u200f", 500000), times(" \n", 500000), times("<|", 500000)};
+  const std::vector<std::string> texts = {times("a", 1000000),     times("^", 1000000),      times(" ", 1000000),
+                                          times("\n", 1000000),    times("1", 1000000),      times("é", 500000),
+                                          times("Z", 131072),      times("\u0301", 1000000), times("👩\u200d", 200000),
+                                          times("\u200f", 500000), times(" \n", 500000),     times("<|", 500000)};
   for (const std::string& text : texts) {
     const auto ids = test::demo().encode(text, kPlain);
     const auto back = ids.ok() ? test::demo().decode(ids.value(), false) : Result<std::string>(ids.error());
@@ -191,7 +195,10 @@ TEST(Tokenizer, BrokenFilesAreRefused) {
   EXPECT_THAT(changed([](Json& j) { j["model"]["vocab"]["H"] = -1; }), HasSubstr("found -1"));
   EXPECT_THAT(changed([](Json& j) { j["model"]["vocab"]["H"] = 4000000000u; }), HasSubstr("found 4000000000"));
   EXPECT_THAT(changed([](Json& j) { j["model"]["merges"].push_back("H unknown"); }), HasSubstr("tokenizer.json: "));
-  EXPECT_THAT(changed([](Json& j) { j["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}, {"invert", false}}; }),
+  EXPECT_THAT(changed([](Json& j) {
+                j["pre_tokenizer"] = {
+                    {"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}, {"invert", false}};
+              }),
               HasSubstr("tokenizer.json: "));
   EXPECT_EQ(changed([](Json& j) { j["model"]["vocab"]["hole"] = 1000; }), "");
 }

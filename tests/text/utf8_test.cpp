@@ -9,11 +9,12 @@ namespace {
 
 TEST(Utf8, ReplacesEachMaximalBrokenPart) {
   EXPECT_EQ(to_valid_utf8("a\xFFz"), "a\xEF\xBF\xBDz");
-  EXPECT_EQ(to_valid_utf8("\xF0\x9F\x99"), kReplacement);                              // an unfinished character is one part
+  EXPECT_EQ(to_valid_utf8("\xF0\x9F\x99"), kReplacement);  // an unfinished character is one part
   EXPECT_EQ(to_valid_utf8("\xF0\x9F\x99x"), std::string(kReplacement) + "x");
-  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), std::string(kReplacement) + std::string(kReplacement) + std::string(kReplacement));  // surrogate
-  EXPECT_EQ(to_valid_utf8("\xC0\x80"), std::string(kReplacement) + std::string(kReplacement));                                  // overlong
-  EXPECT_FALSE(is_valid_utf8("\xF4\x90\x80\x80"));                                     // beyond U+10FFFF
+  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"),
+            std::string(kReplacement) + std::string(kReplacement) + std::string(kReplacement));  // surrogate
+  EXPECT_EQ(to_valid_utf8("\xC0\x80"), std::string(kReplacement) + std::string(kReplacement));   // overlong
+  EXPECT_FALSE(is_valid_utf8("\xF4\x90\x80\x80"));                                               // beyond U+10FFFF
   EXPECT_TRUE(is_valid_utf8(""));
 }
 

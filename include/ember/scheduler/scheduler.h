@@ -118,7 +118,7 @@ class Scheduler {
   std::vector<std::unique_ptr<Sequence>> finished_;  // still in flight
   std::vector<Step> steps_;                          // reused in turn
   Step* step_ = nullptr;                             // being built
-  bool preempted_ = false;                           // somebody, for the step being built
+  bool short_of_blocks_ = false;                     // somebody who runs, in the step being built
   std::vector<TokenOutput> events_;
   uint64_t num_submitted_ = 0, num_steps_ = 0;
   SchedulerStats totals_;

@@ -37,7 +37,8 @@ int http_status(const Error& error);
 
 class HttpServer {
  public:
-  // Sees the request with X-Request-Id set: the client's if it is well-formed, else a new one. The answer carries the same.
+  // Sees the request with X-Request-Id set: the client's if it is well-formed, else a new one. The answer carries the
+  // same.
   using Handler = std::function<void(const httplib::Request&, httplib::Response&)>;
 
   explicit HttpServer(const HttpOptions& options);
@@ -45,9 +46,9 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Before start(). A path with '(' is a regular expression (its groups in Request::matches), any other matches exactly.
-  // Unknown paths get 404, known ones with another method 405 and Allow; HEAD goes to GET's handler. A handler that throws
-  // is answered 500. An answer with "Connection: close" ends the connection.
+  // Before start(). A path with '(' is a regular expression (its groups in Request::matches), any other matches
+  // exactly. Unknown paths get 404, known ones with another method 405 and Allow; HEAD goes to GET's handler. A handler
+  // that throws is answered 500. An answer with "Connection: close" ends the connection.
   void route(const std::string& method, const std::string& path, Handler handler);
   // Runs before every handler; true when it has answered (a missing key, draining).
   void set_before(std::function<bool(const httplib::Request&, httplib::Response&)> before);
@@ -58,8 +59,8 @@ class HttpServer {
   void start();      // gate and pool threads
   void stop();       // no new connections, idle ones closed, handlers that run finish and are answered; joins
 
-  // Inside a handler: takes the connection away; whatever the handler puts into its httplib::Response is dropped. The new
-  // owner writes the whole answer and the access-log line (the hub does both).
+  // Inside a handler: takes the connection away; whatever the handler puts into its httplib::Response is dropped. The
+  // new owner writes the whole answer and the access-log line (the hub does both).
   static std::unique_ptr<Connection> take_connection();
   // Inside a handler: whether the client lets the connection carry another request (else the answer says close).
   static bool keep_connection();

@@ -14,10 +14,10 @@
 namespace ember {
 
 struct ChatInput {
-  nlohmann::ordered_json messages;                           // a list of objects with "role" and "content"
-  nlohmann::ordered_json tools;                              // null: none
+  nlohmann::ordered_json messages;  // a list of objects with "role" and "content"
+  nlohmann::ordered_json tools;     // null: none
   bool add_generation_prompt = true;
-  bool continue_final_message = false;                       // the prompt ends with the last message's text
+  bool continue_final_message = false;                               // the prompt ends with the last message's text
   nlohmann::ordered_json kwargs = nlohmann::ordered_json::object();  // further variables
 };
 
@@ -29,8 +29,8 @@ struct ChatPrompt {
 // Immutable: every function may be called from any thread.
 class ChatTemplate {
  public:
-  // The model's own template (chat_template.jinja, chat_template.json or tokenizer_config.json, in this order), or the file
-  // `override_file` where it is not empty. Null when the model has none. The error names file and line.
+  // The model's own template (chat_template.jinja, chat_template.json or tokenizer_config.json, in this order), or the
+  // file `override_file` where it is not empty. Null when the model has none. The error names file and line.
   static Result<std::unique_ptr<ChatTemplate>> load(const std::filesystem::path& model_dir, const Tokenizer& tokenizer,
                                                     const std::filesystem::path& override_file);
   // From source; `tokenizer` must outlive the result. tool_source: used when there are tools; empty: the same.
@@ -38,8 +38,8 @@ class ChatTemplate {
                                                        const Tokenizer& tokenizer);
   ~ChatTemplate();
 
-  // Equal to Hugging Face's apply_chat_template, except that the text of a special token inside messages or tools stays plain text
-  // when it is tokenized. kInvalid ("messages"): the template refuses them, or needs too many steps.
+  // Equal to Hugging Face's apply_chat_template, except that the text of a special token inside messages or tools stays
+  // plain text when it is tokenized. kInvalid ("messages"): the template refuses them, or needs too many steps.
   Result<ChatPrompt> render(const ChatInput& input) const;
 
  private:

@@ -10,8 +10,8 @@
 
 namespace ember {
 
-// The pieces put together equal the tokenizer's decode() of all ids. Never returns part of a character: bytes that may become
-// one are held back until they do or cannot any more.
+// The pieces put together equal the tokenizer's decode() of all ids. Never returns part of a character: bytes that may
+// become one are held back until they do or cannot any more.
 class Detokenizer {
  public:
   // `prompt`: the ids before; a tokenizer that treats the beginning of a text specially needs the last few of them.

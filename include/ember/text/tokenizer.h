@@ -17,7 +17,8 @@ namespace ember {
 // Immutable: every function may be called from any thread.
 class Tokenizer {
  public:
-  // Reads tokenizer.json and, where there is one, tokenizer_config.json. The error names the file and what is wrong with it.
+  // Reads tokenizer.json and, where there is one, tokenizer_config.json. The error names the file and what is wrong
+  // with it.
   static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& model_dir);
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
@@ -25,17 +26,20 @@ class Tokenizer {
 
   struct EncodeOptions {
     bool add_special_tokens = true;  // those of the post-processor, e.g. a BOS
-    bool parse_special = true;       // special tokens written out in the text become their ids, otherwise they are plain text
+    bool parse_special =
+        true;  // special tokens written out in the text become their ids, otherwise they are plain text
   };
   // Invalid UTF-8 in `text` is read as U+FFFD.
   Result<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options) const;
   // kInvalid when an id is outside the vocabulary.
   Result<std::string> decode(std::span<const int32_t> ids, bool skip_special_tokens) const;
 
-  int32_t vocab_size() const { return static_cast<int32_t>(token_bytes_.size()); }  // the largest id plus one, added tokens included
+  int32_t vocab_size() const {
+    return static_cast<int32_t>(token_bytes_.size());
+  }  // the largest id plus one, added tokens included
   bool is_special(int32_t id) const { return id >= 0 && id < vocab_size() && special_[static_cast<size_t>(id)]; }
-  // What the token stands for in the middle of a text, as raw bytes (perhaps part of a character); empty for an unused id.
-  // id in [0, vocab_size()).
+  // What the token stands for in the middle of a text, as raw bytes (perhaps part of a character); empty for an unused
+  // id. id in [0, vocab_size()).
   const std::string& token_bytes(int32_t id) const { return token_bytes_[static_cast<size_t>(id)]; }
   std::optional<int32_t> token_to_id(std::string_view token) const;
 

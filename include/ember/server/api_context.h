@@ -1,0 +1,48 @@
+// What the routes need to know and to reach.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ember/engine/admission.h"
+#include "ember/engine/engine.h"
+#include "ember/engine/model_info.h"
+#include "ember/server/hub.h"
+#include "ember/server/metrics.h"
+#include "ember/server/params.h"
+#include "ember/text/chat_template.h"
+#include "ember/text/tokenizer.h"
+
+namespace ember {
+
+enum class ServerState : uint8_t { kLoading, kReady, kDraining, kFailed };
+
+// What serving a model takes; complete before the state becomes kReady, and then unchanged.
+struct ServedModel {
+  ModelInfo info;
+  const Tokenizer* tokenizer = nullptr;
+  const ChatTemplate* chat_template = nullptr;  // null: the model has none
+  const Engine* engine = nullptr;
+  Admission* admission = nullptr;
+};
+
+// Used by all HTTP threads. Set up before the listeners start, except for `model` and `state`.
+struct ApiContext {
+  std::string version;
+  std::vector<std::string> api_keys;  // empty: everybody may ask
+  ParamLimits limits;
+  Duration queue_timeout = std::chrono::seconds(60);
+  Duration request_timeout = std::chrono::seconds(600);
+  ResponseHub* hub = nullptr;
+  Metrics* metrics = nullptr;
+
+  ServedModel model;                                      // read only when the state is not kLoading
+  std::atomic<ServerState> state{ServerState::kLoading};
+  std::atomic<RequestId> next_request{1};
+  std::atomic<double> tokens_per_second{0};               // measured; for Retry-After
+};
+
+}  // namespace ember

@@ -1,0 +1,56 @@
+// Request bodies: JSON parsed with limits, and fields read with types. nlohmann casts silently; this does not.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ember/base/result.h"
+
+namespace ember {
+
+using Json = nlohmann::ordered_json;
+
+// A JSON object. kInvalid: "invalid_json" or "nesting_too_deep" (64 levels; checked before anything is built).
+Result<Json> parse_body(std::string_view body);
+
+// The fields of an object. null is the same as absent. Getters return `otherwise` for an absent field and after a fault; the first
+// fault is kept. Integers may be written 1.0; nothing else is converted.
+class FieldReader {
+ public:
+  // `path` goes before the names in errors, e.g. "messages[0]."
+  explicit FieldReader(const Json& object, std::string path = {}) : object_(object), path_(std::move(path)) {}
+
+  bool has(const std::string& name);  // and not null
+  int64_t integer(const std::string& name, int64_t low, int64_t high, int64_t otherwise);
+  double number(const std::string& name, double low, double high, double otherwise);
+  bool boolean(const std::string& name, bool otherwise);
+  std::string text(const std::string& name, size_t max_bytes, const std::string& otherwise);
+  std::vector<int32_t> ids(const std::string& name, size_t max_count, int32_t vocab_size);
+  const Json* value(const std::string& name);  // null pointer: absent
+
+  // Keeps the fault unless there is one already.
+  void fail(const std::string& name, const std::string& message, const std::string& code = "invalid_value");
+  bool ok() const { return !error_.has_value(); }
+  const Error& error() const { return *error_; }
+  // How many fields nobody asked for.
+  int num_unknown() const;
+
+ private:
+  const Json& object_;
+  const std::string path_;
+  std::set<std::string> read_;
+  std::optional<Error> error_;
+};
+
+// A number that is an integer, or is written like one with a fraction of zero.
+std::optional<int64_t> as_integer(const Json& value);
+// A token id in [0, vocab_size).
+std::optional<int32_t> as_token_id(const Json& value, int32_t vocab_size);
+const char* type_name(const Json& value);
+
+}  // namespace ember

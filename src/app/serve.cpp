@@ -1,0 +1,231 @@
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "app/api_keys.h"
+#include "app/check_settings.h"
+#include "app/commands.h"
+#include "app/device.h"
+#include "app/model_files.h"
+#include "app/progress_line.h"
+#include "app/sd_notify.h"
+#include "app/signals.h"
+#include "app/speed_meter.h"
+#include "app/version.h"
+#include "ember/base/log.h"
+#include "ember/engine/decoder_runner.h"
+#include "ember/engine/fake_runner.h"
+#include "ember/server/routes.h"
+
+namespace ember {
+
+namespace {
+
+Duration as_duration(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
+
+// Loading was interrupted by a signal: not an error.
+struct Interrupted {};
+
+std::vector<std::string> served_names(const Settings& settings) {
+  if (!settings.served_model_name.empty()) return settings.served_model_name;
+  const std::filesystem::path dir = std::filesystem::canonical(settings.model_path);
+  return {dir.filename().string()};
+}
+
+HttpOptions http_options(const Settings& s) {
+  return {.host = s.host,
+          .port = s.port,
+          .uds = s.uds,
+          .num_threads = s.http_threads,
+          .max_connections = connections_that_fit(s.max_connections),
+          .max_body_bytes = s.max_body_bytes,
+          .header_timeout = as_duration(s.header_timeout),
+          .body_timeout = as_duration(s.body_timeout),
+          .idle_timeout = as_duration(s.idle_timeout),
+          .write_timeout = as_duration(s.write_timeout)};
+}
+
+HttpOptions admin_options(const Settings& s) { return {.host = s.admin_host, .port = s.admin_port, .num_threads = 1, .max_connections = 64}; }
+
+SchedulerConfig scheduler_config(const Settings& s, const Layout& layout) {
+  return {.max_num_batched_tokens = s.max_num_batched_tokens,
+          .max_num_seqs = s.max_num_seqs,
+          .max_num_logit_rows = layout.limits.max_logit_rows,
+          .max_model_len = layout.limits.max_model_len,
+          .max_num_queued_reqs = s.max_num_queued_reqs,
+          .policy = s.scheduling_policy == "priority" ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs};
+}
+
+// Everything that serves, in the order in which it is built; destroyed in the reverse order.
+class Server {
+ public:
+  explicit Server(const Settings& settings)
+      : settings_(settings),
+        metrics_(served_names(settings).front(), version_line()),
+        http_(http_options(settings)),
+        admin_(admin_options(settings)),
+        hub_({.keep_alive_interval = as_duration(settings.sse_keep_alive_interval), .write_timeout = as_duration(settings.write_timeout)},
+             [this](std::unique_ptr<Connection> connection) { http_.give_back(std::move(connection)); }),
+        meter_(metrics_, hub_, context_.tokens_per_second) {
+    context_.version = kVersion;
+    context_.api_keys = load_api_keys(settings.api_key, settings.api_key_file);
+    context_.limits = {.max_n = settings.max_n, .max_timeout = settings.request_timeout};
+    context_.queue_timeout = as_duration(settings.queue_timeout);
+    context_.request_timeout = as_duration(settings.request_timeout);
+    context_.hub = &hub_;
+    context_.metrics = &metrics_;
+  }
+
+  ~Server() { stop(Error{ErrorKind::kUnavailable, "The server is shutting down.", "", "server_shutdown"}); }
+
+  // From here on clients get answers, if only that the model is being loaded.
+  void listen() {
+    add_routes(http_, context_);
+    add_admin_routes(admin_, context_);
+    http_.bind();
+    if (settings_.admin_port >= 0) admin_.bind();
+    http_.start();
+    if (settings_.admin_port >= 0) admin_.start();
+    if (settings_.uds.empty()) spdlog::info("listening on http://{}:{}", settings_.host, http_.port());
+    else spdlog::info("listening on {}", settings_.uds);
+    if (settings_.admin_port >= 0) spdlog::info("health and metrics on http://{}:{}", settings_.admin_host, admin_.port());
+  }
+
+  // Throws StartError, or Interrupted when a signal came meanwhile.
+  void load(const Signals& signals) {
+    files_ = open_model_files(settings_);
+    std::unique_ptr<Backend> backend = open_device(settings_);
+    spdlog::info("{}: {}, {}", settings_.model_path, files_.config.architecture, backend->describe());
+    const Layout layout = lay_out(settings_, *backend, files_.config);
+    print_plan(layout.plan);
+    std::unique_ptr<StepRunner> runner = make_runner(std::move(backend), layout, signals);
+    engine_ = std::make_unique<Engine>(scheduler_config(settings_, layout),
+                                       BlockPoolConfig{.num_blocks = layout.limits.num_blocks,
+                                                       .block_size = layout.limits.block_size,
+                                                       .enable_prefix_caching = settings_.enable_prefix_caching},
+                                       std::move(runner), meter_);
+    const int64_t all = int64_t{settings_.max_num_seqs} + settings_.max_num_queued_reqs;
+    const int64_t tokens = settings_.max_num_queued_tokens > 0 ? settings_.max_num_queued_tokens : all * layout.limits.max_model_len;
+    admission_ = std::make_unique<Admission>(static_cast<int>(all), tokens);
+    fill_context(layout);
+    hub_.start([this](Request request) { engine_->submit(std::move(request)); }, [this](RequestId id) { engine_->cancel(id); });
+    engine_->start();
+    ::malloc_trim(0);  // loading's leavings
+    context_.state.store(ServerState::kReady, std::memory_order_release);
+  }
+
+  bool failed() {
+    if (!engine_->failed()) return false;
+    context_.state.store(ServerState::kFailed, std::memory_order_release);
+    return true;
+  }
+
+  // New work is refused; what runs goes on until it is done, or the time is over, or another signal comes.
+  void drain(Signals& signals) {
+    const int seen = signals.stops();
+    context_.state.store(ServerState::kDraining, std::memory_order_release);
+    spdlog::info("shutting down: {} answers are unfinished", hub_.num_open());
+    const TimePoint until = Clock::now() + as_duration(settings_.shutdown_timeout);
+    while (hub_.num_open() > 0 && Clock::now() < until && signals.stops() == seen && !engine_->failed()) signals.wait(seen, std::chrono::milliseconds(20));
+  }
+
+  void stop(const Error& error) {
+    constexpr Duration kGrace = std::chrono::seconds(1);  // for the last bytes
+    hub_.stop(error, kGrace);
+    if (engine_) engine_->stop();
+    http_.stop();
+    admin_.stop();
+  }
+
+ private:
+  void print_plan(const MemoryPlan& plan) const {
+    const std::string table = plan.table();
+    for (size_t begin = 0; begin < table.size();) {
+      const size_t end = std::min(table.find('\n', begin), table.size());
+      spdlog::info("{}", table.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    if (plan.max_model_len < files_.config.max_position && settings_.max_model_len == 0)
+      spdlog::warn("the context is {} tokens instead of the model's {}: the KV cache holds no more", plan.max_model_len, files_.config.max_position);
+  }
+
+  std::unique_ptr<StepRunner> make_runner(std::unique_ptr<Backend> backend, const Layout& layout, const Signals& signals) {
+    if (settings_.device == "fake")
+      return std::make_unique<FakeRunner>(files_.tokenizer->vocab_size(), std::chrono::milliseconds(settings_.fake_step_ms));
+    const TimePoint begin = Clock::now();
+    ProgressLine line;
+    LoadOptions options;
+    options.dtype = weight_dtype(settings_);
+    options.progress = [&](size_t done, size_t total) {
+      if (signals.stops() > 0) throw Interrupted();
+      line.update(done, total);
+    };
+    const Checkpoint checkpoint = Checkpoint::open(settings_.model_path);
+    check_tensors(checkpoint, files_.config);
+    auto decoder = std::make_unique<Decoder>(*backend, files_.config, checkpoint, options);
+    spdlog::info("loaded {:.2f} GB in {:.1f} s", static_cast<double>(checkpoint.total_bytes()) / 1e9, seconds(Clock::now() - begin));
+    return std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), layout.limits, settings_.max_num_seqs);
+  }
+
+  void fill_context(const Layout& layout) {
+    ModelInfo& info = context_.model.info;
+    info.names = served_names(settings_);
+    info.max_model_len = layout.limits.max_model_len;
+    info.vocab_size = files_.tokenizer->vocab_size();
+    info.eos_token_ids = files_.defaults.eos_token_ids;
+    info.seed = settings_.seed;
+    info.temperature = files_.defaults.temperature;
+    info.top_p = files_.defaults.top_p;
+    info.min_p = files_.defaults.min_p;
+    info.top_k = files_.defaults.top_k;
+    info.repetition_penalty = files_.defaults.repetition_penalty;
+    context_.model.tokenizer = files_.tokenizer.get();
+    context_.model.chat_template = files_.chat_template.get();
+    context_.model.engine = engine_.get();
+    context_.model.admission = admission_.get();
+    const auto said = [](const char* name, const auto& value) { return value ? fmt::format(" {} {}", name, *value) : std::string(); };
+    spdlog::info("defaults of the model:{}{}{}{}{}", said("temperature", info.temperature), said("top_p", info.top_p), said("top_k", info.top_k),
+                 said("min_p", info.min_p), said("repetition_penalty", info.repetition_penalty));
+  }
+
+  const Settings& settings_;
+  ApiContext context_;
+  Metrics metrics_;
+  ModelFiles files_;
+  std::unique_ptr<Admission> admission_;
+  HttpServer http_, admin_;
+  ResponseHub hub_;
+  SpeedMeter meter_;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace
+
+ExitCode serve(const Settings& settings) {
+  init_log(settings.log_level, settings.log_format == "json");
+  Signals signals;
+  check_settings(settings, !settings.api_key.empty() || !settings.api_key_file.empty());
+  const std::string notify = settings.notify_socket;
+  Server server(settings);
+  server.listen();
+  try {
+    server.load(signals);
+  } catch (const Interrupted&) {
+    return ExitCode::kOk;
+  }
+  sd_notify(notify, "READY=1");
+  spdlog::info("ready");
+  while (signals.stops() == 0 && !server.failed()) signals.wait(0, std::chrono::milliseconds(100));
+  sd_notify(notify, "STOPPING=1");
+  if (signals.stops() == 0) {
+    server.stop(Error{ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"});
+    return ExitCode::kEngineFailed;
+  }
+  server.drain(signals);
+  server.stop(Error{ErrorKind::kUnavailable, "The server is shutting down.", "", "server_shutdown"});
+  return ExitCode::kOk;
+}
+
+}  // namespace ember

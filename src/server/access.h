@@ -1,0 +1,29 @@
+// Who may ask, and when.
+#pragma once
+
+#include <httplib.h>
+
+#include <optional>
+#include <string>
+
+#include "ember/base/result.h"
+#include "ember/server/api_context.h"
+
+namespace ember {
+
+// Liveness and readiness are for everybody, everything else for those with a key (if there are any): kInvalid with the code
+// "invalid_api_key" (401).
+Result<void> check_key(const ApiContext& context, const httplib::Request& request);
+
+// kUnavailable unless the server is ready: codes "loading", "draining", "engine_failed".
+Result<void> check_ready(const ApiContext& context);
+
+// Puts an error into the answer, with Retry-After where it helps to come back.
+void answer_error(const ApiContext& context, const Error& error, httplib::Response& response);
+void answer_json(const std::string& body, httplib::Response& response);
+
+// Seconds until the work inside may be done: queued tokens by measured speed, 1 to 30, and up to a fifth more or less so that
+// clients do not come back all at once.
+int retry_after(int64_t queued_tokens, double tokens_per_second, uint64_t dice);
+
+}  // namespace ember

@@ -1,0 +1,177 @@
+#include "server/generate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "ember/server/http_server.h"
+#include "ember/server/params.h"
+#include "server/generation_answer.h"
+#include "server/http_message.h"
+
+namespace ember {
+
+namespace {
+
+// splitmix64: requests without a seed of their own, and the choices of one request, draw differently.
+uint64_t mix(uint64_t a, uint64_t b) {
+  uint64_t x = a + 0x9e3779b97f4a7c15u * (b + 1);
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+// How many tokens may come after a prompt. param: the field that holds the prompt.
+Result<int32_t> output_tokens(const GenerationParams& params, size_t prompt_tokens, int32_t context, int32_t otherwise, const char* param) {
+  const auto room = static_cast<int64_t>(context) - static_cast<int64_t>(prompt_tokens);
+  if (prompt_tokens == 0) return invalid(param, fmt::format("{} holds no tokens.", param));
+  if (room < 1)
+    return invalid(param, fmt::format("The prompt has {} tokens; the context of {} must hold them and at least one more.", prompt_tokens, context),
+                   "context_length_exceeded");
+  const int64_t wanted = params.max_tokens.value_or(static_cast<int32_t>(std::min<int64_t>(room, otherwise)));
+  if (wanted > room)
+    return invalid("max_tokens", fmt::format("{} prompt tokens and max_tokens {} exceed the context of {}.", prompt_tokens, wanted, context),
+                   "context_length_exceeded");
+  if (params.min_tokens > wanted) return invalid("min_tokens", fmt::format("min_tokens must not be above the {} tokens that fit.", wanted));
+  return static_cast<int32_t>(wanted);
+}
+
+Request make_request(const ApiContext& context, const GenerationParams& params, const std::vector<int32_t>& prompt, int32_t max_tokens, TimePoint arrival) {
+  Request request;
+  request.prompt = prompt;
+  request.sampling = params.sampling;
+  request.max_tokens = max_tokens;
+  request.min_tokens = params.min_tokens;
+  request.stop_token_ids = params.stop_token_ids;
+  if (!params.ignore_eos)
+    request.stop_token_ids.insert(request.stop_token_ids.end(), context.model.info.eos_token_ids.begin(), context.model.info.eos_token_ids.end());
+  std::sort(request.stop_token_ids.begin(), request.stop_token_ids.end());
+  request.num_logprobs = std::max(params.num_logprobs, params.prompt_logprobs.value_or(-1));
+  request.prompt_logprobs = params.prompt_logprobs.has_value();
+  request.cache_salt = params.cache_salt;
+  request.priority = params.priority;
+  request.arrival = arrival;
+  request.start_deadline = arrival + context.queue_timeout;
+  const Duration limit = params.timeout > 0 ? std::chrono::duration_cast<Duration>(std::chrono::duration<double>(params.timeout)) : context.request_timeout;
+  request.deadline = arrival + std::min(limit, context.request_timeout);
+  return request;
+}
+
+std::vector<Request> make_requests(ApiContext& context, const AnswerSpec& spec, const std::vector<int32_t>& max_tokens) {
+  std::vector<Request> requests;
+  const GenerationParams& params = spec.params;
+  for (size_t p = 0; p < spec.prompts.size(); ++p) {
+    for (int i = 0; i < params.n; ++i) {
+      Request request = make_request(context, params, spec.prompts[p], max_tokens[p], spec.arrival);
+      request.id = spec.first_request + requests.size();
+      const uint64_t base = params.seed ? static_cast<uint64_t>(*params.seed) : mix(context.model.info.seed, request.id);
+      request.sampling.seed = mix(base, requests.size());
+      requests.push_back(std::move(request));
+    }
+  }
+  return requests;
+}
+
+AnswerSpec make_spec(ApiContext& context, const httplib::Request& request, const GenerationParams& params, const char* id_prefix) {
+  AnswerSpec spec;
+  const std::string request_id = request.get_header_value("X-Request-Id");
+  spec.id = id_prefix + request_id;
+  spec.model = params.model.empty() ? context.model.info.names.front() : params.model;
+  spec.access_line = fmt::format("{} {} {}", request.method, escape_for_log(request.target), request_id);
+  spec.created = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  spec.head = {.request_id = request_id, .keep_connection = HttpServer::keep_connection()};
+  spec.params = params;
+  spec.arrival = Clock::now();
+  spec.tokenizer = context.model.tokenizer;
+  spec.metrics = context.metrics;
+  return spec;
+}
+
+// The last checks, then hands everything over.
+Result<void> hand_over(ApiContext& context, AnswerSpec spec, const std::vector<int32_t>& max_tokens,
+                       std::unique_ptr<Response> (*make_answer)(AnswerSpec)) {
+  const auto num_sequences = static_cast<int>(spec.prompts.size()) * spec.params.n;
+  int64_t num_tokens = 0;
+  for (const std::vector<int32_t>& prompt : spec.prompts) num_tokens += static_cast<int64_t>(prompt.size()) * spec.params.n;
+  if (const Result<void> room = spec.ticket.extend(num_sequences - 1, num_tokens); !room.ok()) return room.error();
+  context.metrics->unknown_fields(spec.params.num_unknown_fields);
+  spec.first_request = context.next_request.fetch_add(static_cast<RequestId>(num_sequences), std::memory_order_relaxed);
+  std::vector<Request> requests = make_requests(context, spec, max_tokens);
+  context.hub->adopt(HttpServer::take_connection(), make_answer(std::move(spec)), std::move(requests));
+  return {};
+}
+
+Result<std::vector<int32_t>> encode_prompt(const ApiContext& context, const CompletionParams& params, const CompletionParams::Prompt& prompt) {
+  if (const auto* ids = std::get_if<std::vector<int32_t>>(&prompt)) return *ids;
+  return context.model.tokenizer->encode(std::get<std::string>(prompt), {.add_special_tokens = params.add_special_tokens});
+}
+
+Result<std::string> echo_text(const ApiContext& context, const CompletionParams::Prompt& prompt) {
+  if (const auto* text = std::get_if<std::string>(&prompt)) return *text;
+  return context.model.tokenizer->decode(std::get<std::vector<int32_t>>(prompt), false);
+}
+
+}  // namespace
+
+Result<void> check_model(const ApiContext& context, const std::string& name) {
+  const std::vector<std::string>& names = context.model.info.names;
+  if (name.empty() || std::find(names.begin(), names.end(), name) != names.end()) return {};
+  return Error{ErrorKind::kNotFound, fmt::format("The model \"{}\" does not exist.", escape_for_log(name.substr(0, 128))), "model", "model_not_found"};
+}
+
+Result<ChatPrompt> render_chat(const ApiContext& context, const ChatInput& input) {
+  if (context.model.chat_template == nullptr)
+    return invalid("messages", "The model has no chat template; use /v1/completions, or start the server with --chat-template.", "no_chat_template");
+  return context.model.chat_template->render(input);
+}
+
+Result<void> start_chat(ApiContext& context, const httplib::Request& request) {
+  Result<Ticket> ticket = context.model.admission->reserve();
+  if (!ticket.ok()) return ticket.error();
+  const Result<Json> body = parse_body(request.body);
+  if (!body.ok()) return body.error();
+  const Result<ChatParams> params = parse_chat(body.value(), context.model.info, context.limits);
+  if (!params.ok()) return params.error();
+  if (const Result<void> known = check_model(context, params.value().model); !known.ok()) return known;
+  Result<ChatPrompt> prompt = render_chat(context, params.value().input);
+  if (!prompt.ok()) return prompt.error();
+  const int32_t limit = context.model.info.max_model_len;
+  const Result<int32_t> max_tokens = output_tokens(params.value(), prompt.value().ids.size(), limit, limit, "messages");
+  if (!max_tokens.ok()) return max_tokens.error();
+  AnswerSpec spec = make_spec(context, request, params.value(), "chatcmpl-");
+  spec.ticket = std::move(ticket).value();
+  spec.prompts.push_back(std::move(prompt.value().ids));
+  return hand_over(context, std::move(spec), {max_tokens.value()}, make_chat_answer);
+}
+
+Result<void> start_completion(ApiContext& context, const httplib::Request& request) {
+  constexpr int32_t kDefaultTokens = 16;  // OpenAI's
+  Result<Ticket> ticket = context.model.admission->reserve();
+  if (!ticket.ok()) return ticket.error();
+  const Result<Json> body = parse_body(request.body);
+  if (!body.ok()) return body.error();
+  Result<CompletionParams> parsed = parse_completion(body.value(), context.model.info, context.limits);
+  if (!parsed.ok()) return parsed.error();
+  CompletionParams& params = parsed.value();
+  if (const Result<void> known = check_model(context, params.model); !known.ok()) return known;
+  AnswerSpec spec = make_spec(context, request, params, "cmpl-");
+  if (params.echo && params.num_logprobs >= 0) spec.params.prompt_logprobs = spec.params.prompt_logprobs.value_or(params.num_logprobs);
+  std::vector<int32_t> max_tokens;
+  for (const CompletionParams::Prompt& prompt : params.prompts) {
+    Result<std::vector<int32_t>> ids = encode_prompt(context, params, prompt);
+    if (!ids.ok()) return ids.error();
+    const Result<int32_t> output = output_tokens(params, ids.value().size(), context.model.info.max_model_len, kDefaultTokens, "prompt");
+    if (!output.ok()) return output.error();
+    max_tokens.push_back(output.value());
+    spec.prompts.push_back(std::move(ids).value());
+    if (!params.echo) continue;
+    Result<std::string> text = echo_text(context, prompt);
+    if (!text.ok()) return text.error();
+    spec.echo.push_back(std::move(text).value());
+  }
+  spec.ticket = std::move(ticket).value();
+  return hand_over(context, std::move(spec), max_tokens, make_completion_answer);
+}
+
+}  // namespace ember

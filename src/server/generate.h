@@ -1,0 +1,21 @@
+// From a request's body to sequences in the engine and an answer in the hub.
+#pragma once
+
+#include <httplib.h>
+
+#include "ember/base/result.h"
+#include "ember/server/api_context.h"
+#include "ember/server/json_reader.h"
+
+namespace ember {
+
+// Both take the connection over when they succeed; an error is left to the caller to answer, and nothing was queued.
+Result<void> start_chat(ApiContext& context, const httplib::Request& request);
+Result<void> start_completion(ApiContext& context, const httplib::Request& request);
+
+// The prompt that a chat request would generate from.
+Result<ChatPrompt> render_chat(const ApiContext& context, const ChatInput& input);
+// kNotFound ("model_not_found") unless the name is empty or one of those served.
+Result<void> check_model(const ApiContext& context, const std::string& name);
+
+}  // namespace ember

@@ -1,0 +1,42 @@
+#include "server/http_answer.h"
+
+#include <fmt/format.h>
+
+namespace ember {
+
+namespace {
+
+// Of those that an answer of the hub can have.
+const char* reason_phrase(int status) {
+  switch (status) {
+    case 200: return "OK";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    default: return "Internal Server Error";
+  }
+}
+
+std::string common(const AnswerHead& head) {
+  return fmt::format("X-Request-Id: {}\r\nConnection: {}\r\n", head.request_id, head.keep_connection ? "keep-alive" : "close");
+}
+
+}  // namespace
+
+std::string json_answer(int status, const AnswerHead& head, const std::string& body, int retry_after) {
+  const std::string retry = retry_after > 0 ? fmt::format("Retry-After: {}\r\n", retry_after) : "";
+  return fmt::format("HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}{}\r\n{}", status, reason_phrase(status),
+                     body.size(), retry, common(head), body);
+}
+
+std::string stream_head(const AnswerHead& head) {
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n{}{}\r\n",
+                     head.chunked ? "Transfer-Encoding: chunked\r\n" : "", common(head));
+}
+
+std::string stream_piece(const AnswerHead& head, std::string_view bytes) {
+  return head.chunked ? fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes) : std::string(bytes);
+}
+
+std::string stream_end(const AnswerHead& head) { return head.chunked ? "0\r\n\r\n" : ""; }
+
+}  // namespace ember

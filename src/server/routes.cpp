@@ -1,0 +1,167 @@
+#include "ember/server/routes.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "server/access.h"
+#include "server/generate.h"
+
+namespace ember {
+
+namespace {
+
+using HttpRequest = httplib::Request;
+using HttpResponse = httplib::Response;
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+Json model_card(const ApiContext& context, const std::string& name) {
+  return {{"id", name}, {"object", "model"}, {"created", 0}, {"owned_by", "ember"}, {"max_model_len", context.model.info.max_model_len}};
+}
+
+void list_models(ApiContext& context, const HttpRequest&, HttpResponse& response) {
+  Json list = Json::array();
+  for (const std::string& name : context.model.info.names) list.push_back(model_card(context, name));
+  answer_json(dump({{"object", "list"}, {"data", list}}), response);
+}
+
+void show_model(ApiContext& context, const HttpRequest& request, HttpResponse& response) {
+  const std::string name = request.matches[1];
+  if (const Result<void> known = check_model(context, name); !known.ok()) return answer_error(context, known.error(), response);
+  answer_json(dump(model_card(context, name)), response);
+}
+
+// {"prompt"} or {"messages"} to ids.
+Result<std::vector<int32_t>> tokenize(ApiContext& context, const Json& body) {
+  FieldReader fields(body);
+  const Result<void> model = check_model(context, fields.text("model", SIZE_MAX, ""));
+  const bool special = fields.boolean("add_special_tokens", true);
+  ChatInput input;
+  input.add_generation_prompt = fields.boolean("add_generation_prompt", true);
+  if (!fields.has("prompt") && !fields.has("messages")) fields.fail("prompt", "is missing, and so is messages.", "invalid_type");
+  const std::string prompt = fields.text("prompt", SIZE_MAX, "");
+  if (!fields.ok()) return fields.error();
+  if (!model.ok()) return model.error();
+  if (fields.has("prompt")) return context.model.tokenizer->encode(prompt, {.add_special_tokens = special});
+  Result<Json> messages = parse_messages(fields);
+  if (!messages.ok()) return messages.error();
+  input.messages = std::move(messages).value();
+  Result<ChatPrompt> rendered = render_chat(context, input);
+  if (!rendered.ok()) return rendered.error();
+  return std::move(rendered.value().ids);
+}
+
+Result<Json> answer_tokenize(ApiContext& context, const Json& body) {
+  const Result<std::vector<int32_t>> ids = tokenize(context, body);
+  if (!ids.ok()) return ids.error();
+  return Json{{"count", ids.value().size()}, {"max_model_len", context.model.info.max_model_len}, {"tokens", ids.value()}};
+}
+
+Result<Json> answer_detokenize(ApiContext& context, const Json& body) {
+  FieldReader fields(body);
+  const Result<void> model = check_model(context, fields.text("model", SIZE_MAX, ""));
+  if (!fields.has("tokens")) fields.fail("tokens", "is missing.", "invalid_type");
+  const std::vector<int32_t> ids = fields.ids("tokens", SIZE_MAX, context.model.tokenizer->vocab_size());
+  if (!fields.ok()) return fields.error();
+  if (!model.ok()) return model.error();
+  const Result<std::string> text = context.model.tokenizer->decode(ids, false);
+  if (!text.ok()) return text.error();
+  return Json{{"prompt", text.value()}};
+}
+
+Result<Json> answer_render(ApiContext& context, const Json& body) {
+  const Result<ChatParams> params = parse_chat(body, context.model.info, context.limits);
+  if (!params.ok()) return params.error();
+  if (const Result<void> known = check_model(context, params.value().model); !known.ok()) return known.error();
+  const Result<ChatPrompt> prompt = render_chat(context, params.value().input);
+  if (!prompt.ok()) return prompt.error();
+  return Json{{"prompt", prompt.value().text}, {"prompt_token_ids", prompt.value().ids}};
+}
+
+// An endpoint that answers JSON with JSON at once.
+HttpServer::Handler at_once(ApiContext& context, Result<Json> (*answer)(ApiContext&, const Json&)) {
+  return [&context, answer](const HttpRequest& request, HttpResponse& response) {
+    const Result<Json> body = parse_body(request.body);
+    const Result<Json> result = body.ok() ? answer(context, body.value()) : body;
+    if (!result.ok()) return answer_error(context, result.error(), response);
+    answer_json(dump(result.value()), response);
+  };
+}
+
+// An endpoint whose answer the hub writes.
+HttpServer::Handler generating(ApiContext& context, Result<void> (*start)(ApiContext&, const HttpRequest&)) {
+  return [&context, start](const HttpRequest& request, HttpResponse& response) {
+    if (const Result<void> started = start(context, request); !started.ok()) {
+      answer_error(context, started.error(), response);
+      context.metrics->answered(response.status);
+    }
+  };
+}
+
+// Ready: the model is there, nobody is shutting down, and the engine has shown a sign of life lately.
+bool is_ready(const ApiContext& context) {
+  constexpr Duration kHang = std::chrono::seconds(5);
+  if (context.state.load(std::memory_order_acquire) != ServerState::kReady) return false;
+  const Engine* engine = context.model.engine;
+  return engine == nullptr || (!engine->failed() && Clock::now() - engine->last_progress() < kHang);
+}
+
+const char* state_name(const ApiContext& context) {
+  switch (context.state.load(std::memory_order_acquire)) {
+    case ServerState::kLoading: return "loading";
+    case ServerState::kDraining: return "draining";
+    case ServerState::kFailed: return "failed";
+    case ServerState::kReady: break;
+  }
+  return is_ready(context) ? "ready" : "stalled";
+}
+
+void add_health_routes(HttpServer& server, ApiContext& context) {
+  const auto alive = [&context](const HttpRequest&, HttpResponse& response) { answer_json(dump({{"status", state_name(context)}}), response); };
+  server.route("GET", "/livez", alive);
+  server.route("GET", "/health", alive);
+  server.route("GET", "/readyz", [&context](const HttpRequest&, HttpResponse& response) {
+    response.status = is_ready(context) ? 200 : 503;
+    answer_json(dump({{"status", state_name(context)}}), response);
+  });
+}
+
+bool is_health(const std::string& path) { return path == "/livez" || path == "/health" || path == "/readyz"; }
+
+}  // namespace
+
+void add_routes(HttpServer& server, ApiContext& context) {
+  server.set_before([&context](const HttpRequest& request, HttpResponse& response) {
+    if (const Result<void> allowed = check_key(context, request); !allowed.ok()) {
+      answer_error(context, allowed.error(), response);
+      return true;
+    }
+    if (is_health(request.path) || request.path == "/version") return false;
+    if (const Result<void> ready = check_ready(context); !ready.ok()) {
+      answer_error(context, ready.error(), response);
+      return true;
+    }
+    return false;
+  });
+  const auto with_context = [&context](void (*handler)(ApiContext&, const HttpRequest&, HttpResponse&)) {
+    return [&context, handler](const HttpRequest& request, HttpResponse& response) { handler(context, request, response); };
+  };
+  server.route("POST", "/v1/chat/completions", generating(context, start_chat));
+  server.route("POST", "/v1/completions", generating(context, start_completion));
+  server.route("POST", "/v1/chat/completions/render", at_once(context, answer_render));
+  server.route("POST", "/tokenize", at_once(context, answer_tokenize));
+  server.route("POST", "/detokenize", at_once(context, answer_detokenize));
+  server.route("GET", "/v1/models", with_context(list_models));
+  server.route("GET", "/v1/models/(.+)", with_context(show_model));
+  server.route("GET", "/version", [&context](const HttpRequest&, HttpResponse& response) { answer_json(dump({{"version", context.version}}), response); });
+  add_health_routes(server, context);
+}
+
+void add_admin_routes(HttpServer& server, ApiContext& context) {
+  add_health_routes(server, context);
+  server.route("GET", "/metrics", [&context](const HttpRequest&, HttpResponse& response) {
+    response.set_content(context.metrics->text(), "text/plain; version=0.0.4; charset=utf-8");
+  });
+}
+
+}  // namespace ember

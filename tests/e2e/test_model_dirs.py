@@ -1,0 +1,245 @@
+"""`ember check` on broken model directories: exit status 65 and one line that names what is wrong and where."""
+import json
+import os
+import shutil
+import struct
+import subprocess
+
+import pytest
+
+from model_dir import INDEX, SHARDS, ModelDir, copy_model
+from server import BIN, MODEL_DIR, clean_environment
+
+SHARD = SHARDS[0]
+LIMIT_S = 60
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory):
+    target = tmp_path_factory.mktemp("pristine") / "demo-model"
+    shutil.copytree(MODEL_DIR, target)
+    return target
+
+
+@pytest.fixture
+def model(pristine, tmp_path):
+    return ModelDir(copy_model(pristine, tmp_path / "demo-model"))
+
+
+def check(path, *flags):
+    return subprocess.run([BIN, "check", str(path), *flags], capture_output=True, text=True, timeout=LIMIT_S, check=False,
+                          env=clean_environment())
+
+
+def refused(path, *words, flags=(), status=65):
+    run = check(path, *flags)
+    assert run.returncode == status, (run.returncode, run.stdout, run.stderr)
+    lines = [line for line in run.stderr.splitlines() if line.startswith("ember:")]
+    assert len(lines) == 1, run.stderr
+    for word in words:
+        assert word.lower() in lines[0].lower(), (word, lines[0])
+
+
+def tensor(**fields):
+    return lambda m: m.edit_tensor(lambda entry: entry.update(fields))
+
+
+def first_header(change):
+    """change(header, data) -> (header, data) of the first shard."""
+    def apply(m):
+        m.write_shard(*change(*m.header()))
+    return apply
+
+
+def hole(header, data):
+    for name, entry in header.items():
+        if name != "__metadata__" and entry["data_offsets"][0] > 0:
+            entry["data_offsets"] = [x + 8 for x in entry["data_offsets"]]
+    return header, data + b"\0" * 8
+
+
+def overlap(header, data):
+    names = sorted((k for k in header if k != "__metadata__"), key=lambda k: header[k]["data_offsets"])
+    size = header[names[1]]["data_offsets"][1] - header[names[1]]["data_offsets"][0]
+    header[names[1]]["data_offsets"] = [0, size]
+    return header, data
+
+
+def duplicate(header, data):
+    text = json.dumps(header)
+    name = next(k for k in header if k != "__metadata__")
+    return (text[:-1] + f', "{name}": ' + json.dumps(header[name]) + "}").encode(), data
+
+
+def index_names(value):
+    def apply(m):
+        def edit(content):
+            name = next(k for k, v in content["weight_map"].items() if v == SHARD)
+            content["weight_map"][name] = value
+        m.edit_json(INDEX, edit)
+    return apply
+
+
+def symlink_out(m):
+    outside = m.path.parent / "outside.safetensors"
+    os.rename(m.path / SHARD, outside)
+    (m.path / SHARD).symlink_to(outside)
+
+
+def symlink_loop(m):
+    m.remove(SHARD)
+    (m.path / SHARD).symlink_to(SHARD)
+
+
+def fifo(m):
+    m.remove(SHARD)
+    os.mkfifo(m.path / SHARD)
+
+
+def directory(m):
+    m.remove(SHARD)
+    (m.path / SHARD).mkdir()
+
+
+def absent_tensor(m):
+    m.edit_json(INDEX, lambda c: c["weight_map"].update({"model.layers.0.extra.weight": SHARD}))
+
+
+def missing_tensor(m):
+    header, data = m.header(1)
+    name = next(k for k in header if "mlp" in k)
+    header["renamed"] = header.pop(name)
+    m.write_shard(header, data, 1)
+    m.edit_json(INDEX, lambda c: c["weight_map"].update({"renamed": c["weight_map"].pop(name)}))
+
+
+def tokenizer(edit):
+    return lambda m: m.edit_json("tokenizer.json", edit)
+
+
+def vocab_hole(content):
+    vocab = content["model"]["vocab"]
+    vocab[next(k for k, v in vocab.items() if v == 300)] = 301
+
+
+def nan_weight(m):
+    header, data = m.header()
+    name = min((k for k in header if k != "__metadata__"), key=lambda k: header[k]["data_offsets"])
+    m.write_shard(header, struct.pack("<H", 0x7E00) + data[2:])
+    return name
+
+
+# name: (break it, words of the message)
+CASES = {
+    "M01 empty shard": (lambda m: m.write(SHARD, b""), [SHARD]),
+    "M02 seven bytes": (lambda m: m.write(SHARD, b"\0" * 7), [SHARD]),
+    "M03 header of length 0": (lambda m: m.write(SHARD, struct.pack("<Q", 0) + b"x"), [SHARD]),
+    "M04 header longer than the file": (lambda m: m.write(SHARD, struct.pack("<Q", 1000) + b"{}"), [SHARD]),
+    "M05 header of length 2^64-1": (lambda m: m.write(SHARD, struct.pack("<Q", 2**64 - 1) + b"{}"), [SHARD]),
+    "M05 header of 100 MB + 1": (lambda m: m.write(SHARD, struct.pack("<Q", 100_000_001) + b"{}"), [SHARD]),
+    "M07 file cut": (lambda m: m.write(SHARD, m.read(SHARD)[:-1]), [SHARD]),
+    "M07 file cut in half": (lambda m: m.write(SHARD, m.read(SHARD)[:6_000_000]), [SHARD]),
+    "M08 begin after end": (tensor(data_offsets=[8, 0]), [SHARD]),
+    "M09 overlap": (first_header(overlap), [SHARD]),
+    "M10 hole": (first_header(hole), [SHARD]),
+    "M11 bytes after the last tensor": (lambda m: m.write(SHARD, m.read(SHARD) + b"PK"), [SHARD]),
+    "M12 shape and size differ": (tensor(shape=[1, 1]), [SHARD]),
+    "M13 huge shape": (tensor(shape=[2**40, 2**40]), [SHARD]),
+    "M14 product that wraps": (tensor(shape=[2**32, 2**32]), [SHARD]),
+    "M14 negative": (tensor(shape=[-1, -1]), [SHARD]), "M14 fraction": (tensor(shape=[1.5]), [SHARD]),
+    "M14 nine dimensions": (tensor(shape=[1] * 9), [SHARD]),
+    "M15 unknown dtype": (tensor(dtype="F8_WEIRD"), [SHARD]), "M15 dtype a number": (tensor(dtype=5), [SHARD]),
+    "M15 no dtype": (lambda m: m.edit_tensor(lambda e: e.pop("dtype")), [SHARD]),
+    "M16 duplicate name": (first_header(duplicate), [SHARD]),
+    "M16 no JSON": (first_header(lambda h, d: (b"{nonsense", d)), [SHARD]),
+    "M16 array": (first_header(lambda h, d: (b"[]", d)), [SHARD]),
+    "M16 invalid UTF-8": (first_header(lambda h, d: (b'{"\xff": 1}', d)), [SHARD]),
+    "M16 leading space": (first_header(lambda h, d: (b" " + json.dumps(h).encode(), d)), [SHARD]),
+    "M17 shard outside": (index_names("../../x.safetensors"), [INDEX]),
+    "M17 absolute shard": (index_names("/dev/zero"), [INDEX]),
+    "M18 FIFO": (fifo, [SHARD]), "M18 directory": (directory, [SHARD]),
+    "M19 link out of the directory": (symlink_out, [SHARD]), "M20 link to itself": (symlink_loop, [SHARD]),
+    "M21 shard missing": (lambda m: m.remove(SHARD), [SHARD]),
+    "M22 index names an absent tensor": (absent_tensor, ["model.layers.0.extra.weight"]),
+    "M23 tensor missing": (missing_tensor, ["mlp"]),
+    "M24 wrong shape for the config": (lambda m: m.config(intermediate_size=1024), ["mlp"]),
+    "M25 no config": (lambda m: m.remove("config.json"), ["config.json"]),
+    "M25 empty config": (lambda m: m.write("config.json", ""), ["config.json"]),
+    "M26 config an array": (lambda m: m.write("config.json", "[]"), ["config.json"]),
+    "M26 config of 50 MB": (lambda m: m.write("config.json", b" " * 50_000_000), ["config.json"]),
+    "M27 deep config": (lambda m: m.write("config.json", '{"a":' * 100_000 + "1" + "}" * 100_000), ["config.json"]),
+    **{f"M28 hidden_size {v}": (lambda m, v=v: m.config(hidden_size=v), ["hidden_size"]) for v in (0, -1, 2**31, "4096", 1e30)},
+    **{f"M29 layers {v}": (lambda m, v=v: m.config(num_hidden_layers=v), ["num_hidden_layers"]) for v in (0, 10**6)},
+    **{f"M30 KV heads {v}": (lambda m, v=v: m.config(num_key_value_heads=v), ["num_key_value_heads"]) for v in (0, 7, 4)},
+    "M31 vocab_size": (lambda m: m.config(vocab_size=6145), ["vocab"]),
+    **{f"M32 context {v}": (lambda m, v=v: m.config(max_position_embeddings=v), ["max_position_embeddings"]) for v in (0, 2**40)},
+    "M33 rope_theta 0": (lambda m: m.config(rope_theta=0), ["rope_theta"]),
+    "M33 unknown rope_scaling": (lambda m: m.config(rope_scaling={"rope_type": "odd", "factor": 2}), ["rope"]),
+    "M33 odd head_dim": (lambda m: m.config(head_dim=63), ["head_dim"]),
+    "M34 unknown architecture": (lambda m: m.config(architectures=["OddForCausalLM"]), ["OddForCausalLM"]),
+    "M35 unknown dtype": (lambda m: m.config(torch_dtype="float7"), ["dtype"]),
+    "M36 quantised": (lambda m: m.config(quantization_config={"quant_method": "odd"}), ["quantization"]),
+    "M37 no tokenizer": (lambda m: m.remove("tokenizer.json"), ["tokenizer.json"]),
+    "M37 tokenizer cut": (lambda m: m.write("tokenizer.json", m.read("tokenizer.json")[:1000]), ["tokenizer.json"]),
+    "M38 duplicate token id": (tokenizer(vocab_hole), ["tokenizer.json"]),
+    "M39 merge of unknown tokens": (tokenizer(lambda c: c["model"]["merges"].append(["qqqqzz", "zzqqq"])), ["tokenizer.json"]),
+    "M42 EOS out of range": (lambda m: m.edit_json("generation_config.json", lambda c: c.update(eos_token_id=6144)), ["eos_token_id"]),
+    "M43 template error": (lambda m: m.edit_json("tokenizer_config.json", lambda c: c.update(chat_template="{% if %}")), ["template"]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_refused(model, name):
+    damage, words = CASES[name]
+    damage(model)
+    refused(model.path, *words)
+
+
+def test_whole_model_passes(model):
+    for flags in ((), ("--deep",)):
+        run = check(model.path, *flags)
+        assert run.returncode == 0, run.stderr
+
+
+def test_m44_template_absent_passes(model):
+    model.edit_json("tokenizer_config.json", lambda c: c.pop("chat_template", None))
+    assert check(model.path).returncode == 0
+
+
+def test_m45_nan_is_found_with_deep(model):
+    refused(model.path, nan_weight(model), flags=["--deep"])
+
+
+@pytest.mark.parametrize("kind", ["file", "absent", "empty", "other format"])
+def test_m49_no_model(tmp_path, kind):
+    path = tmp_path / "x"
+    if kind == "file":
+        path.write_text("x")
+    elif kind != "absent":
+        path.mkdir()
+    if kind == "other format":
+        (path / "model.gguf").write_bytes(b"GGUF")
+    refused(path, str(path))
+
+
+@pytest.mark.parametrize("percent", range(0, 100, 7))
+def test_m07_cut_anywhere(model, percent):
+    raw = model.read(SHARDS[1])
+    model.write(SHARDS[1], raw[:len(raw) * percent // 100])
+    refused(model.path, SHARDS[1])
+
+
+def test_m50_nothing_is_written(start, model):
+    before = {f.name: f.stat().st_mtime_ns for f in model.path.iterdir()}
+    first, second = start(model_dir=model.path), start(model_dir=model.path)
+    assert first.golden()["choices"] == second.golden()["choices"]
+    assert {f.name: f.stat().st_mtime_ns for f in model.path.iterdir()} == before
+
+
+def test_m47_weights_cut_while_serving(start, model):
+    shard = model.path / SHARD
+    model.write(SHARD, model.read(SHARD))  # a file of its own, not a link
+    server = start(model_dir=model.path)
+    golden = server.golden()
+    os.truncate(shard, 1000)
+    assert server.golden() == golden

@@ -1,0 +1,108 @@
+"""openai-python with strict validation of every answer."""
+import openai
+import pytest
+
+from contract import check_error_body
+from server import MODEL
+
+MESSAGES = [{"role": "user", "content": "Tell me a story about a fox."}]
+
+
+def client_of(server, key="unused"):
+    return openai.OpenAI(base_url=server.url + "/v1", api_key=key, max_retries=0, timeout=60, _strict_response_validation=True)
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with client_of(server) as made:
+        yield made
+
+
+def test_chat(client):
+    answer = client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=20, temperature=0)
+    assert answer.object == "chat.completion" and answer.model == MODEL
+    assert answer.choices[0].message.role == "assistant" and answer.choices[0].message.content
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+    assert answer.usage.prompt_tokens_details.cached_tokens >= 0
+    assert answer.choices[0].finish_reason in ("stop", "length")
+
+
+def test_chat_stream_equals_whole(client):
+    fields = {"model": MODEL, "messages": MESSAGES, "max_tokens": 40, "temperature": 0}
+    whole = client.chat.completions.create(**fields)
+    chunks = list(client.chat.completions.create(**fields, stream=True, stream_options={"include_usage": True}))
+    assert len({c.id for c in chunks}) == 1
+    assert chunks[0].choices[0].delta.role == "assistant"
+    with_choices = [c for c in chunks if c.choices]
+    assert "".join(c.choices[0].delta.content or "" for c in with_choices) == whole.choices[0].message.content
+    assert [c.choices[0].finish_reason for c in with_choices if c.choices[0].finish_reason] == [whole.choices[0].finish_reason]
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
+    assert all(c.usage is None for c in chunks[:-1])
+
+
+def test_chat_logprobs(client):
+    answer = client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=5, temperature=0, logprobs=True, top_logprobs=3)
+    for token in answer.choices[0].logprobs.content:
+        assert len(token.top_logprobs) == 3
+        assert token.top_logprobs[0].logprob == token.logprob <= 0
+        assert token.top_logprobs[0].token == token.token
+        assert token.logprob >= token.top_logprobs[1].logprob >= token.top_logprobs[2].logprob
+
+
+def test_completion_with_echo_and_logprobs(client):
+    answer = client.completions.create(model=MODEL, prompt="Once upon a time", max_tokens=1, temperature=0, echo=True, logprobs=1)
+    choice = answer.choices[0]
+    assert choice.text.startswith("Once upon a time")
+    assert len(choice.logprobs.tokens) == len(choice.logprobs.token_logprobs) == answer.usage.total_tokens
+    assert choice.logprobs.token_logprobs[0] is None
+    assert all(p <= 0 for p in choice.logprobs.token_logprobs[1:])
+
+
+def test_completion_stream_equals_whole(client):
+    fields = {"model": MODEL, "prompt": "Once upon a time", "max_tokens": 30, "temperature": 0}
+    whole = client.completions.create(**fields)
+    chunks = list(client.completions.create(**fields, stream=True))
+    assert "".join(c.choices[0].text for c in chunks if c.choices) == whole.choices[0].text
+
+
+def test_several_prompts_and_choices(client):
+    answer = client.completions.create(model=MODEL, prompt=["Once", "The fox"], n=2, max_tokens=3, seed=5, temperature=1)
+    assert [c.index for c in answer.choices] == [0, 1, 2, 3]
+
+
+def test_stop_string_is_not_in_the_answer(client):
+    whole = client.completions.create(model=MODEL, prompt="Once upon a time", max_tokens=30, temperature=0).choices[0].text
+    stop = whole[10:14]
+    cut = client.completions.create(model=MODEL, prompt="Once upon a time", max_tokens=30, temperature=0, stop=stop)
+    assert cut.choices[0].text == whole[:whole.index(stop)]
+    assert cut.choices[0].finish_reason == "stop"
+
+
+def test_models(client):
+    assert [m.id for m in client.models.list()] == [MODEL]
+    assert client.models.retrieve(MODEL).object == "model"
+
+
+ERRORS = [
+    ({"model": "nope"}, openai.NotFoundError, 404), ({"temperature": 5}, openai.BadRequestError, 400),
+    ({"messages": []}, openai.BadRequestError, 400), ({"max_tokens": 0}, openai.BadRequestError, 400),
+]
+
+
+@pytest.mark.parametrize("fields, error, status", ERRORS, ids=str)
+def test_errors(client, fields, error, status):
+    with pytest.raises(error) as raised:
+        client.chat.completions.create(**{"model": MODEL, "messages": MESSAGES, "max_tokens": 3, **fields})
+    assert raised.value.status_code == status
+    assert raised.value.request_id
+    check_error_body(raised.value.response.json(), status)
+
+
+def test_authentication(start):
+    server = start("--device", "fake", "--api-key", "sk-right")
+    server.headers = {"Authorization": "Bearer sk-right"}
+    with client_of(server, "sk-wrong") as wrong, pytest.raises(openai.AuthenticationError):
+        wrong.models.list()
+    with client_of(server, "sk-right") as right:
+        assert [m.id for m in right.models.list()] == [MODEL]

@@ -1,0 +1,65 @@
+#include "ember/model/rope.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace ember {
+namespace {
+
+TEST(Rope, RowsAreCosinesThenSines) {
+  const std::vector<float> table = rope_table({.theta = 100, .rotary_dim = 4}, 3);
+  ASSERT_EQ(table.size(), 12u);
+  const double angles[] = {2.0, 0.2};  // position 2 times 100^0 and 100^(-2/4)
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_NEAR(table[8 + i], std::cos(angles[i]), 1e-6);
+    EXPECT_NEAR(table[10 + i], std::sin(angles[i]), 1e-6);
+    EXPECT_EQ(table[i], 1);
+    EXPECT_EQ(table[2 + i], 0);
+  }
+}
+
+TEST(Rope, LinearScalingStretchesPositions) {
+  const RopeConfig plain{.rotary_dim = 8};
+  RopeConfig linear = plain;
+  linear.scaling = RopeScaling::kLinear;
+  linear.factor = 4;
+  const std::vector<float> a = rope_table(plain, 4), b = rope_table(linear, 13);
+  for (size_t p = 0; p < 4; ++p)
+    for (size_t i = 0; i < 8; ++i) EXPECT_NEAR(a[8 * p + i], b[8 * 4 * p + i], 1e-6);
+}
+
+// The scaling starts behind the original context, and a longer table changes no row.
+TEST(Rope, DynamicScalingDependsOnThePositionAlone) {
+  const RopeConfig plain{.rotary_dim = 8};
+  RopeConfig dynamic = plain;
+  dynamic.scaling = RopeScaling::kDynamic;
+  dynamic.factor = 2;
+  dynamic.original_max_position = 16;
+  const std::vector<float> a = rope_table(plain, 40), b = rope_table(dynamic, 40), shorter = rope_table(dynamic, 20);
+  for (size_t i = 0; i < 16 * 8; ++i) EXPECT_EQ(a[i], b[i]);
+  for (size_t i = 0; i < 20 * 8; ++i) EXPECT_EQ(shorter[i], b[i]);
+  const double theta = 10000 * std::pow(2.0 * 32 / 16 - 1, 8.0 / 6);  // for a text of 32
+  EXPECT_NEAR(b[31 * 8 + 1], std::cos(31 * std::pow(theta, -2.0 / 8)), 1e-5);
+}
+
+TEST(Rope, Llama3KeepsShortWavesAndStretchesLongOnes) {
+  const RopeConfig rope{.theta = 500000, .rotary_dim = 128, .scaling = RopeScaling::kLlama3, .factor = 8, .original_max_position = 8192};
+  const std::vector<float> table = rope_table(rope, 2);
+  const auto angle = [&](size_t i) { return std::asin(table[128 + 64 + i]); };
+  const auto plain = [](int i) { return std::pow(500000.0, -i / 64.0); };
+  EXPECT_NEAR(angle(10), plain(10), 1e-6);
+  EXPECT_NEAR(angle(63) / (plain(63) / 8), 1, 1e-5);
+}
+
+TEST(Rope, YarnMultipliesByItsAttentionFactor) {
+  RopeConfig rope{.rotary_dim = 8, .scaling = RopeScaling::kYarn, .factor = 4, .original_max_position = 32};
+  EXPECT_NEAR(rope_table(rope, 1)[0], 0.1 * std::log(4.0) + 1, 1e-6);
+  rope.mscale = 1, rope.mscale_all_dim = 0.5;
+  EXPECT_NEAR(rope_table(rope, 1)[0], (0.1 * std::log(4.0) + 1) / (0.05 * std::log(4.0) + 1), 1e-6);
+  rope.attention_factor = 1.25;
+  EXPECT_NEAR(rope_table(rope, 1)[0], 1.25, 1e-6);
+}
+
+}  // namespace
+}  // namespace ember

@@ -1,0 +1,302 @@
+// A scheduler, a pool and a fake device driven by choices, with everything checked after every operation.
+#pragma once
+
+#include <deque>
+#include <set>
+
+#include "scheduler/fake_model.h"
+
+namespace ember::test {
+
+// Where the choices come from: a generator or a fuzzer's bytes.
+class Choices {
+ public:
+  virtual ~Choices() = default;
+  virtual uint32_t next() = 0;
+  int below(int n) { return static_cast<int>(next() % static_cast<uint32_t>(n)); }
+  int between(int low, int high) { return low + below(high - low + 1); }
+  bool one_in(int n) { return below(n) == 0; }
+};
+
+class SeededChoices final : public Choices {
+ public:
+  explicit SeededChoices(uint64_t seed) : state_(seed) {}
+  uint32_t next() override { return static_cast<uint32_t>(mix(++state_, 77) >> 20); }
+
+ private:
+  uint64_t state_;
+};
+
+struct Setup {
+  SchedulerConfig scheduler;
+  BlockPoolConfig pool;
+
+  std::string text() const {
+    return fmt::format("blocks {}x{} cache {} key_bits {} tokens {} seqs {} rows {} len {} queue {} depth {} priority {}", pool.num_blocks,
+                       pool.block_size, pool.enable_prefix_caching, pool.key_bits, scheduler.max_num_batched_tokens, scheduler.max_num_seqs,
+                       scheduler.max_num_logit_rows, scheduler.max_model_len, scheduler.max_num_queued_reqs, scheduler.max_in_flight,
+                       scheduler.policy == SchedulingPolicy::kPriority);
+  }
+};
+
+inline Setup any_setup(Choices& c) {
+  Setup s;
+  s.pool = {.num_blocks = c.between(3, 20), .block_size = c.between(1, 4), .enable_prefix_caching = !c.one_in(4), .key_bits = c.one_in(3) ? 4 : 128};
+  s.scheduler.max_num_seqs = c.between(1, 6);
+  s.scheduler.max_num_batched_tokens = s.scheduler.max_num_seqs + c.between(0, 12);
+  s.scheduler.max_num_logit_rows = s.scheduler.max_num_seqs + c.between(0, 3);
+  s.scheduler.max_model_len = c.between(6, 24);
+  s.scheduler.max_num_queued_reqs = c.between(0, 6);
+  s.scheduler.max_in_flight = c.between(1, 2);
+  s.scheduler.policy = c.one_in(2) ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs;
+  s.scheduler.ageing = std::chrono::seconds(c.between(1, 40));
+  return s;
+}
+
+class Simulation {
+ public:
+  explicit Simulation(const Setup& setup) : setup_(setup), pool_(setup.pool), scheduler_(setup.scheduler, pool_), device_(pool_) {}
+
+  uint64_t num_steps() const { return num_steps_; }
+  Scheduler& scheduler() { return scheduler_; }
+  const BlockPool& pool() const { return pool_; }
+  bool idle() const { return live_.empty() && in_flight_.empty(); }
+  bool can_schedule() const { return in_flight_.size() < static_cast<size_t>(setup_.scheduler.max_in_flight); }
+  bool can_commit() const { return !in_flight_.empty(); }
+  TimePoint now() const { return now_; }
+  const std::vector<std::string>& trace() const { return trace_; }
+
+  // A random operation.
+  void any(Choices& c) {
+    const int op = c.below(16);
+    if (op < 3) submit(any_request(c));
+    else if (op == 3 && !live_.empty()) cancel(std::next(live_.begin(), c.below(static_cast<int>(live_.size())))->first);
+    else if (op == 4) now_ += std::chrono::seconds(c.between(0, 3));
+    else if (op == 5 && c.one_in(60)) abort_all();
+    else if (op < 11 && can_schedule()) schedule();
+    else if (can_commit()) commit();
+    else schedule();
+  }
+
+  Request any_request(Choices& c) {
+    Request r;
+    r.id = ++last_id_;
+    for (int n = c.between(1, 8); n > 0; --n) r.prompt.push_back(c.below(kVocab));
+    r.max_tokens = c.between(0, 9);
+    r.min_tokens = c.below(3);
+    if (c.one_in(3)) r.stop_token_ids = {c.below(kVocab)};
+    r.prompt_logprobs = c.one_in(4);
+    r.tenant.assign(1, c.one_in(4) ? 'b' : 'a');
+    if (c.one_in(6)) r.cache_salt.assign(1, 's');
+    r.priority = c.below(3);
+    r.sampling.seed = static_cast<uint64_t>(c.below(4));
+    if (c.one_in(8)) r.deadline = now_ + std::chrono::seconds(c.below(12));
+    if (c.one_in(8)) r.start_deadline = now_ + std::chrono::seconds(c.below(6));
+    return r;
+  }
+
+  void submit(const Request& r) {
+    trace_.push_back(fmt::format("submit {} prompt {} max {} at {}", r.id, r.prompt.size(), r.max_tokens, now_.time_since_epoch().count() / 1000000000));
+    const auto& limits = setup_.scheduler;
+    const auto prompt = static_cast<int>(r.prompt.size());
+    const bool fits = prompt + r.max_tokens <= limits.max_model_len &&
+                      std::max(prompt, prompt + r.max_tokens - 1) <= pool_.num_blocks() * pool_.block_size();
+    const bool room = live_.size() < static_cast<size_t>(limits.max_num_seqs + limits.max_num_queued_reqs);
+    const Result<void> result = scheduler_.submit(r, now_);
+    expect(result.ok() == (fits && room), fmt::format("submit {}: fits {}, room {}, answer {}", r.id, fits, room, result.ok()));
+    if (result.ok()) live_[r.id].request = r;
+    else expect(result.error().kind == (fits ? ErrorKind::kBusy : ErrorKind::kInvalid), "the wrong kind of refusal");
+    check();
+  }
+
+  void cancel(RequestId id) {
+    trace_.push_back(fmt::format("cancel {}", id));
+    expect(scheduler_.cancel(id), "a live request is not known");
+    live_.at(id).cancelled = true;
+    check();
+    expect(!live_.contains(id), "a cancelled request lives on");
+    expect(!scheduler_.cancel(id), "cancelled twice");
+  }
+
+  void abort_all() {
+    trace_.push_back("abort all");
+    scheduler_.abort_all(FinishReason::kEngineFailed);
+    in_flight_.clear();
+    aborted_ = true;
+    check();
+    aborted_ = false;
+    expect(live_.empty() && !scheduler_.has_work() && pool_.num_available() == pool_.num_blocks(), "something survived the abort");
+  }
+
+  void schedule() {
+    if (!can_schedule()) return;
+    trace_.push_back(fmt::format("schedule at {}", now_.time_since_epoch().count() / 1000000000));
+    const Step& step = scheduler_.schedule(now_);
+    check();  // first: deadlines end requests
+    check_step(step);
+    expect(!step.seqs.empty() || !in_flight_.empty() || live_.empty(), "F2: work waits and nothing runs");
+    if (step.seqs.empty()) return;
+    ++num_steps_;
+    in_flight_.push_back({&step, device_.launch(step)});
+    for (const ScheduledSequence& part : step.seqs) live_.at(part.seq->request.id).seq = part.seq;
+  }
+
+  void commit() {
+    trace_.push_back("commit");
+    const auto [step, rows] = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    scheduler_.commit(*step, rows);
+    check();
+  }
+
+  bool is_live(RequestId id) const { return live_.contains(id); }
+
+  // Equal for states from which the same operations lead to the same answers: all that is visible of requests, blocks, the
+  // order of their release and the device. (Blocks released by one operation count as equally old.)
+  uint64_t digest() const {
+    uint64_t h = mix(last_id_, in_flight_.size());
+    for (const auto& [id, live] : live_) {
+      h = mix(h, id);
+      h = mix(h, live.tokens.size());
+      if (live.seq == nullptr) continue;
+      const Sequence& seq = *live.seq;
+      for (const int n : {seq.num_computed_tokens, seq.num_pending_tokens, seq.in_flight, static_cast<int>(seq.state), static_cast<int>(seq.prefixes.size())})
+        h = mix(h, static_cast<uint64_t>(n));
+      for (const int32_t block : seq.block_table) h = mix(h, static_cast<uint64_t>(block) + 100);
+    }
+    for (const Launched& launched : in_flight_)
+      for (const ScheduledSequence& part : launched.step->seqs)
+        h = mix(h, part.seq->request.id * 1000 + static_cast<uint64_t>(part.first_position * 30 + part.num_tokens));
+    for (int32_t block = 0; block < pool_.num_blocks(); ++block) {
+      h = mix(h, static_cast<uint64_t>(pool_.num_refs(block) * 2 + (pool_.is_published(block) ? 1 : 0)));
+      if (pool_.is_published(block)) h = mix(h, device_.value_of(block));
+      uint64_t older = 0;
+      for (const uint64_t other : released_) older += other < released_[static_cast<size_t>(block)] ? 1 : 0;
+      h = mix(h, pool_.num_refs(block) == 0 ? older : 99);
+    }
+    return h;
+  }
+
+  // Runs what is left to its end, without new requests.
+  void drain() {
+    // F3, F4: the first sequence always advances, so that the steps are bounded by the tokens of all, one after the other.
+    const int bound = 20 + 8 * static_cast<int>(live_.size()) * setup_.scheduler.max_model_len;
+    for (int i = 0; !idle(); ++i) {
+      expect(i < bound, fmt::format("F3: not finished after {} rounds", i));
+      if (can_schedule()) schedule();
+      if (!in_flight_.empty() && (i % 2 == 0 || !can_schedule())) commit();
+    }
+    const SchedulerStats stats = scheduler_.stats();
+    expect(!scheduler_.has_work() && stats.num_running == 0 && stats.num_waiting == 0 && stats.num_used_blocks == 0, "F10: not at rest");
+    expect(pool_.num_available() == pool_.num_blocks(), "F10: blocks are lost");
+  }
+
+ private:
+  struct Live {
+    Request request;
+    std::vector<int32_t> tokens;
+    std::vector<float> prompt_logprobs;
+    bool cancelled = false;
+    bool first_event_seen = false;
+    int num_computed = 0, num_preemptions = 0;  // F9
+    const Sequence* seq = nullptr;              // once it has been in a step
+  };
+  struct Launched {
+    const Step* step;
+    std::vector<SampledToken> rows;
+  };
+
+  void check() {
+    scheduler_.check_invariants();
+    ++num_checks_;
+    for (int32_t block = 0; block < pool_.num_blocks(); ++block)
+      if (pool_.num_refs(block) > 0) released_[static_cast<size_t>(block)] = num_checks_;
+    events_.clear();
+    scheduler_.take_events(events_);
+    for (const TokenOutput& event : events_) check_event(event);
+    expect(static_cast<size_t>(scheduler_.stats().num_running + scheduler_.stats().num_waiting) == live_.size(), "S1: the counts differ");
+  }
+
+  // S4 to S8.
+  void check_event(const TokenOutput& event) {
+    const auto found = live_.find(event.request_id);
+    expect(found != live_.end(), fmt::format("S4: an event of request {}, which has ended", event.request_id));
+    Live& live = found->second;
+    for (const SampledToken& row : event.prompt_logprobs) live.prompt_logprobs.push_back(row.logprob);
+    if (event.token >= 0) live.tokens.push_back(event.token);
+    expect(!live.cancelled || (event.token < 0 && event.finish == FinishReason::kCancelled), "S8: an event after the cancellation");
+    expect(event.token >= 0 || !event.prompt_logprobs.empty() || event.finish != FinishReason::kNone, "an event that says nothing");
+    const Answer answer = run_alone(live.request);
+    const bool begins = live.tokens.size() <= answer.tokens.size() && std::equal(live.tokens.begin(), live.tokens.end(), answer.tokens.begin());
+    expect(begins, fmt::format("S6: request {} answers otherwise than alone, token {}", event.request_id, live.tokens.size()));
+    expect(live.prompt_logprobs.size() <= answer.prompt_logprobs.size() &&
+               std::equal(live.prompt_logprobs.begin(), live.prompt_logprobs.end(), answer.prompt_logprobs.begin()),
+           fmt::format("S6: request {} has other log probabilities of its prompt than alone", event.request_id));
+    if (event.finish == FinishReason::kNone) return;
+    check_finish(live, event, answer);
+    device_.forget(event.request_id);
+    live_.erase(found);
+  }
+
+  void check_finish(const Live& live, const TokenOutput& event, const Answer& answer) {
+    switch (event.finish) {
+      case FinishReason::kStop:
+      case FinishReason::kLength:
+      case FinishReason::kNumericalError:
+        expect(event.finish == answer.finish && live.tokens == answer.tokens && live.prompt_logprobs == answer.prompt_logprobs,
+               fmt::format("S6: request {} ends otherwise than alone", event.request_id));
+        // F9: only what the cache did not hold was computed, and no more than one token too many.
+        if (live.num_preemptions == 0) {
+          const int stored = static_cast<int>(live.request.prompt.size() + live.tokens.size()) - (event.finish != FinishReason::kNumericalError && live.request.max_tokens > 0 ? 1 : 0);
+          const int computed = live.num_computed + event.num_cached_tokens;
+          expect(computed >= stored && computed <= stored + setup_.scheduler.max_in_flight - 1, fmt::format("F9: request {} computed {} of {}", event.request_id, computed, stored));
+        }
+        break;
+      case FinishReason::kCancelled: expect(live.cancelled, "nobody cancelled"); break;
+      case FinishReason::kDeadline: expect(live.request.deadline <= now_, "F8: before the deadline"); break;
+      case FinishReason::kQueueTimeout: expect(live.request.start_deadline <= now_ && live.num_computed == 0, "F8: it had begun"); break;
+      case FinishReason::kEngineFailed: expect(aborted_, "nobody aborted"); break;
+      case FinishReason::kNone: break;
+    }
+  }
+
+  // F1, F5, F8.
+  void check_step(const Step& step) {
+    int tokens = 0, rows = 0;
+    std::set<const Sequence*> seen;
+    bool prefill = false;
+    for (const ScheduledSequence& part : step.seqs) {
+      const Sequence& seq = *part.seq;
+      expect(seen.insert(&seq).second, "a sequence is twice in a step");
+      expect(seq.state == SequenceState::kRunning && live_.contains(seq.request.id), "what has ended, or waits, is in the step");
+      expect(seq.request.deadline > now_, "F8: past its deadline");
+      expect(part.num_tokens >= 1 && part.num_logit_rows >= (part.samples ? 1 : 0), "an empty part");
+      expect(!(prefill && seq.request.max_tokens > 0 && seq.num_output_tokens() > 0 && part.num_tokens == 1 && seq.num_preemptions == 0), "decodes come first");
+      if (part.num_tokens > 1) prefill = true;
+      tokens += part.num_tokens;
+      rows += part.num_logit_rows;
+      Live& live = live_.at(seq.request.id);
+      live.num_computed += part.num_tokens;
+      live.num_preemptions = seq.num_preemptions;
+    }
+    expect(tokens == step.num_tokens && rows == step.num_logit_rows, "the totals of a step are wrong");
+    expect(tokens <= setup_.scheduler.max_num_batched_tokens && rows <= setup_.scheduler.max_num_logit_rows, "F1: the step is too large");
+    expect(step.seqs.size() <= static_cast<size_t>(setup_.scheduler.max_num_seqs), "F1: too many sequences");
+  }
+
+  const Setup setup_;
+  BlockPool pool_;
+  Scheduler scheduler_;
+  FakeModel device_;
+  TimePoint now_{std::chrono::seconds(1000)};
+  RequestId last_id_ = 0;
+  std::map<RequestId, Live> live_;
+  std::deque<Launched> in_flight_;
+  std::vector<TokenOutput> events_;
+  std::vector<std::string> trace_;
+  std::vector<uint64_t> released_ = std::vector<uint64_t>(static_cast<size_t>(pool_.num_blocks()));  // last check that saw a reference
+  uint64_t num_steps_ = 0, num_checks_ = 0;
+  bool aborted_ = false;
+};
+
+}  // namespace ember::test
