@@ -17,6 +17,7 @@
 #include "ember/base/log.h"
 #include "ember/engine/decoder_runner.h"
 #include "ember/engine/fake_runner.h"
+#include "ember/model/check.h"
 #include "ember/server/routes.h"
 
 namespace ember {

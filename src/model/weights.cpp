@@ -7,6 +7,7 @@
 #include <set>
 
 #include "ember/base/log.h"
+#include "ember/model/check.h"
 #include "model/json_object.h"
 
 namespace ember {

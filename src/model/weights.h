@@ -31,10 +31,6 @@ MatrixSpec embedding_spec(const DecoderConfig& config);
 MatrixSpec lm_head_spec(const DecoderConfig& config);
 inline constexpr const char* kFinalNorm = "model.norm.weight";
 
-// All tensors the config asks for are there, in a type and shape Ember can read; others are named in the log. Reads no weight but
-// a tied output matrix that is stored besides the embedding: the two must be equal. Throws StartError(kBadModel).
-void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config);
-
 class WeightLoader {
  public:
   WeightLoader(Backend& backend, const Checkpoint& checkpoint, const LoadOptions& options);

@@ -25,7 +25,8 @@ void fill(BlockPool& pool, User& user) {
   const auto size = static_cast<size_t>(pool.block_size());
   while (user.table.size() * size < user.tokens.size()) user.table.push_back(pool.allocate());
   for (size_t i = user.ids.size(); (i + 1) * size <= user.tokens.size(); ++i)
-    user.ids.push_back(pool.publish(user.table[i], i == 0 ? user.root : user.ids[i - 1], std::span<const int32_t>(user.tokens).subspan(i * size, size)));
+    user.ids.push_back(pool.publish(user.table[i], i == 0 ? user.root : user.ids[i - 1],
+                                    std::span<const int32_t>(user.tokens).subspan(i * size, size)));
 }
 
 void check(const BlockPool& pool, const std::vector<User>& users) {
@@ -94,7 +95,8 @@ TEST(BlockPool, EvictsWhatWasReleasedLongestAgoChildrenFirst) {
   pool.release_all(recent.table);
   EXPECT_EQ(pool.num_cached(), 4);
   std::vector<int32_t> taken{pool.allocate()};
-  EXPECT_EQ(hits(pool, kRoot, {1, 2, 3}), 1);  // the child of `old` went, and the look-up made its parent the most recent
+  EXPECT_EQ(hits(pool, kRoot, {1, 2, 3}),
+            1);  // the child of `old` went, and the look-up made its parent the most recent
   taken.push_back(pool.allocate());
   EXPECT_EQ(hits(pool, kRoot, {5, 6, 7}), 1);
   taken.push_back(pool.allocate());
@@ -147,7 +149,8 @@ TEST(BlockPool, WithoutCachingNothingIsKept) {
   EXPECT_EQ(pool.num_free(), 4);
 }
 
-// Against what a look-up means: the blocks of a hit must hold the tokens asked for, from the first on, of the right owner.
+// Against what a look-up means: the blocks of a hit must hold the tokens asked for, from the first on, of the right
+// owner.
 TEST(BlockPool, RandomUsersNeverFindForeignTokens) {
   for (uint32_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -156,7 +159,8 @@ TEST(BlockPool, RandomUsersNeverFindForeignTokens) {
     const int size = 1 + below(4);
     BlockPool pool({.num_blocks = 3 + below(18), .block_size = size, .key_bits = below(2) == 0 ? 4 : 128});
     const PrefixId roots[] = {BlockPool::root("a", ""), BlockPool::root("b", "")};
-    std::vector<std::pair<int, Tokens>> contents(static_cast<size_t>(pool.num_blocks()));  // root, all tokens up to the block's end
+    std::vector<std::pair<int, Tokens>> contents(
+        static_cast<size_t>(pool.num_blocks()));  // root, all tokens up to the block's end
     std::vector<User> users;
     for (int op = 0; op < 200; ++op) {
       if (below(3) == 0 && !users.empty()) {
@@ -180,7 +184,8 @@ TEST(BlockPool, RandomUsersNeverFindForeignTokens) {
         fill(pool, user);
         for (size_t b = 0; b < user.table.size(); ++b) {
           const size_t end = std::min(user.tokens.size(), (b + 1) * static_cast<size_t>(size));
-          contents[static_cast<size_t>(user.table[b])] = {owner, Tokens(user.tokens.begin(), user.tokens.begin() + static_cast<long>(end))};
+          contents[static_cast<size_t>(user.table[b])] = {
+              owner, Tokens(user.tokens.begin(), user.tokens.begin() + static_cast<long>(end))};
         }
         users.push_back(user);
       }

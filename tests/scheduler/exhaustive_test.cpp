@@ -1,4 +1,5 @@
-// Every interleaving of three requests, steps and cancellations over four blocks, by breadth-first search over distinct states.
+// Every interleaving of three requests, steps and cancellations over four blocks, by breadth-first search over distinct
+// states.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -77,7 +78,11 @@ size_t explore(const Setup& setup) {
 Setup small_setup(int depth) {
   Setup setup;
   setup.pool = {.num_blocks = 4, .block_size = 2};
-  setup.scheduler = {.max_num_batched_tokens = 4, .max_num_seqs = 3, .max_num_logit_rows = 3, .max_model_len = 12, .max_in_flight = depth};
+  setup.scheduler = {.max_num_batched_tokens = 4,
+                     .max_num_seqs = 3,
+                     .max_num_logit_rows = 3,
+                     .max_model_len = 12,
+                     .max_in_flight = depth};
   return setup;
 }
 

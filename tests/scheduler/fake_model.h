@@ -1,5 +1,6 @@
-// A model whose answers show every mistake of the cache: what it says is a hash of all the K/V cells that it reads through the
-// block table, and a cell holds a hash of everything before it. A stale, foreign or wrongly shared block changes the text.
+// A model whose answers show every mistake of the cache: what it says is a hash of all the K/V cells that it reads
+// through the block table, and a cell holds a hash of everything before it. A stale, foreign or wrongly shared block
+// changes the text.
 #pragma once
 
 #include <fmt/format.h>
@@ -76,9 +77,11 @@ inline Answer run_alone(const Request& r) {
     all.push_back(token);
     answer.tokens.push_back(token);
     const auto made = static_cast<int>(answer.tokens.size());
-    if (made > r.min_tokens && std::find(r.stop_token_ids.begin(), r.stop_token_ids.end(), token) != r.stop_token_ids.end())
+    if (made > r.min_tokens &&
+        std::find(r.stop_token_ids.begin(), r.stop_token_ids.end(), token) != r.stop_token_ids.end())
       answer.finish = FinishReason::kStop;
-    else if (made == r.max_tokens) answer.finish = FinishReason::kLength;
+    else if (made == r.max_tokens)
+      answer.finish = FinishReason::kLength;
   }
   return answer;
 }
@@ -115,18 +118,22 @@ class FakeModel {
     const Cell& c = cell(seq, position);
     const int32_t block = seq.block_table[static_cast<size_t>(position / pool_.block_size())];
     expect(pool_.num_refs(block) > 0, fmt::format("request {} reads block {}, which is free", seq.request.id, block));
-    expect(c.generation == pool_.generation(block) && c.position == position,
-           fmt::format("request {} reads position {} in block {}: the cell holds position {} of generation {}, the block has {}",
-                       seq.request.id, position, block, c.position, c.generation, pool_.generation(block)));
+    expect(
+        c.generation == pool_.generation(block) && c.position == position,
+        fmt::format(
+            "request {} reads position {} in block {}: the cell holds position {} of generation {}, the block has {}",
+            seq.request.id, position, block, c.position, c.generation, pool_.generation(block)));
     return c.value;
   }
 
   void write(const Sequence& seq, int position, uint64_t value) {
     const int32_t block = seq.block_table.at(static_cast<size_t>(position / pool_.block_size()));
     expect(!pool_.is_published(block) && pool_.num_refs(block) == 1,
-           fmt::format("request {} writes position {} to block {}, which is shared or published", seq.request.id, position, block));
+           fmt::format("request {} writes position {} to block {}, which is shared or published", seq.request.id,
+                       position, block));
     Cell& c = cell(seq, position);
-    expect(c.generation != pool_.generation(block), fmt::format("request {} writes position {} twice", seq.request.id, position));
+    expect(c.generation != pool_.generation(block),
+           fmt::format("request {} writes position {} twice", seq.request.id, position));
     c = {pool_.generation(block), position, value};
   }
 
@@ -134,15 +141,18 @@ class FakeModel {
     const Sequence& seq = *part.seq;
     std::vector<int32_t>& known = tokens_.try_emplace(seq.request.id, seq.request.prompt).first->second;
     for (int p = part.first_position; p < part.first_position + part.num_tokens; ++p) {
-      expect(static_cast<size_t>(p) < known.size(), fmt::format("request {}: token {} is not known yet", seq.request.id, p));
+      expect(static_cast<size_t>(p) < known.size(),
+             fmt::format("request {}: token {} is not known yet", seq.request.id, p));
       const auto i = static_cast<size_t>(p);
-      expect(i >= seq.tokens.size() || seq.tokens[i] == known[i], fmt::format("request {}: token {} changed", seq.request.id, p));
+      expect(i >= seq.tokens.size() || seq.tokens[i] == known[i],
+             fmt::format("request {}: token {} changed", seq.request.id, p));
       write(seq, p, mix(p == 0 ? start_of(seq.request) : read(seq, p - 1), static_cast<uint64_t>(known[i])));
     }
     for (int row = 0; row < part.num_logit_rows; ++row) add_row(part, part.first_row_position + row, known, rows);
   }
 
-  void add_row(const ScheduledSequence& part, int position, std::vector<int32_t>& known, std::vector<SampledToken>& rows) {
+  void add_row(const ScheduledSequence& part, int position, std::vector<int32_t>& known,
+               std::vector<SampledToken>& rows) {
     const Sequence& seq = *part.seq;
     const int end = part.first_position + part.num_tokens;
     expect(position >= part.first_position && position < end, "a logit row outside of the step");
@@ -158,7 +168,8 @@ class FakeModel {
 
   const BlockPool& pool_;
   std::vector<Cell> cells_;
-  std::map<RequestId, std::vector<int32_t>> tokens_;  // as the device knows them: ahead of the host by what is in flight
+  std::map<RequestId, std::vector<int32_t>>
+      tokens_;  // as the device knows them: ahead of the host by what is in flight
 };
 
 }  // namespace ember::test

@@ -53,8 +53,8 @@ TEST(SchedulerProperty, EveryRequestAnswersAsIfAlone) {
     steps += done;
   }
   std::signal(SIGABRT, before);
-  std::printf("%llu steps, seeds %llu to %llu\n", static_cast<unsigned long long>(steps), static_cast<unsigned long long>(first_seed),
-              static_cast<unsigned long long>(seed - 1));
+  std::printf("%llu steps, seeds %llu to %llu\n", static_cast<unsigned long long>(steps),
+              static_cast<unsigned long long>(first_seed), static_cast<unsigned long long>(seed - 1));
 }
 
 TEST(SchedulerProperty, TheSameSeedGivesTheSameTrace) {

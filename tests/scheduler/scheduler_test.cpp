@@ -73,7 +73,11 @@ struct Fixture {
 };
 
 SchedulerConfig config() {
-  return {.max_num_batched_tokens = 8, .max_num_seqs = 4, .max_num_logit_rows = 4, .max_model_len = 40, .max_num_queued_reqs = 3};
+  return {.max_num_batched_tokens = 8,
+          .max_num_seqs = 4,
+          .max_num_logit_rows = 4,
+          .max_model_len = 40,
+          .max_num_queued_reqs = 3};
 }
 
 using Ids = std::vector<RequestId>;
@@ -88,7 +92,7 @@ TEST(Scheduler, RefusesWhatCanNeverFinish) {
   EXPECT_EQ(code(request(1, 1, -1)), "invalid_value");
   EXPECT_EQ(code(request(1, 20, 21)), "context_length_exceeded");
   EXPECT_EQ(code(request(1, 20, 2)), "context_length_exceeded");  // 21 tokens stored, the cache has 20
-  EXPECT_EQ(code(request(1, 20, 1)), "");                        // the last token of the output is not stored
+  EXPECT_EQ(code(request(1, 20, 1)), "");                         // the last token of the output is not stored
   EXPECT_EQ(code(request(2, 20, 0)), "");
   for (RequestId id = 3; id <= 7; ++id) EXPECT_EQ(code(request(id, 1, 1)), "");
   EXPECT_EQ(code(request(8, 1, 1)), "queue_full");  // 4 running and 3 waiting
@@ -101,8 +105,8 @@ TEST(Scheduler, MixesDecodesWithSeveralChunkedPrefills) {
   f.submit(request(1, 2, 9));
   f.submit(request(2, 10, 2));
   f.submit(request(3, 3, 2));
-  EXPECT_EQ(f.step(), (Ids{1, 2}));        // 2 + 6 of 10
-  EXPECT_EQ(f.step(), (Ids{1, 2, 3}));     // decode, 4, 3
+  EXPECT_EQ(f.step(), (Ids{1, 2}));     // 2 + 6 of 10
+  EXPECT_EQ(f.step(), (Ids{1, 2, 3}));  // decode, 4, 3
   EXPECT_EQ(f.num_tokens(1), 2);
   EXPECT_EQ(f.num_tokens(2), 1);
   EXPECT_EQ(f.num_tokens(3), 1);
@@ -172,11 +176,12 @@ TEST(Scheduler, PrioritiesGoFirstUntilOthersHaveAged) {
   EXPECT_EQ(order, (Ids{2, 3, 4, 5, 6, 1, 7, 8, 9, 10, 11, 12}));
 }
 
-// Prefills are served after decodes: an urgent one that finds no room for its next chunk must not be overtaken for ever by small
-// requests, each of which finds room.
+// Prefills are served after decodes: an urgent one that finds no room for its next chunk must not be overtaken for ever
+// by small requests, each of which finds room.
 TEST(Scheduler, AStreamOfSmallRequestsDoesNotStarveAPrefill) {
   for (int sweep = 0; sweep < 8 * 10 * 6 * 4; ++sweep) {
-    const int budget = 5 + sweep % 8, big = 6 + sweep / 8 % 10, blocks = big + 2 + sweep / 80 % 6, length = 2 + sweep / 480;
+    const int budget = 5 + sweep % 8, big = 6 + sweep / 8 % 10, blocks = big + 2 + sweep / 80 % 6,
+              length = 2 + sweep / 480;
     SchedulerConfig c = config();
     c.policy = SchedulingPolicy::kPriority;
     c.max_num_batched_tokens = budget;
@@ -196,7 +201,8 @@ TEST(Scheduler, AStreamOfSmallRequestsDoesNotStarveAPrefill) {
       feed(id);
       f.step();
     }
-    EXPECT_EQ(f.finish(1), FinishReason::kLength) << blocks << " blocks, prompt " << big << ", budget " << budget << ", length " << length;
+    EXPECT_EQ(f.finish(1), FinishReason::kLength)
+        << blocks << " blocks, prompt " << big << ", budget " << budget << ", length " << length;
   }
 }
 

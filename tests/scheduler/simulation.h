@@ -5,77 +5,38 @@
 #include <set>
 
 #include "scheduler/fake_model.h"
+#include "scheduler/setup.h"
 
 namespace ember::test {
 
-// Where the choices come from: a generator or a fuzzer's bytes.
-class Choices {
- public:
-  virtual ~Choices() = default;
-  virtual uint32_t next() = 0;
-  int below(int n) { return static_cast<int>(next() % static_cast<uint32_t>(n)); }
-  int between(int low, int high) { return low + below(high - low + 1); }
-  bool one_in(int n) { return below(n) == 0; }
-};
-
-class SeededChoices final : public Choices {
- public:
-  explicit SeededChoices(uint64_t seed) : state_(seed) {}
-  uint32_t next() override { return static_cast<uint32_t>(mix(++state_, 77) >> 20); }
-
- private:
-  uint64_t state_;
-};
-
-struct Setup {
-  SchedulerConfig scheduler;
-  BlockPoolConfig pool;
-
-  std::string text() const {
-    return fmt::format("blocks {}x{} cache {} key_bits {} tokens {} seqs {} rows {} len {} queue {} depth {} priority {}", pool.num_blocks,
-                       pool.block_size, pool.enable_prefix_caching, pool.key_bits, scheduler.max_num_batched_tokens, scheduler.max_num_seqs,
-                       scheduler.max_num_logit_rows, scheduler.max_model_len, scheduler.max_num_queued_reqs, scheduler.max_in_flight,
-                       scheduler.policy == SchedulingPolicy::kPriority);
-  }
-};
-
-inline Setup any_setup(Choices& c) {
-  Setup s;
-  s.pool = {.num_blocks = c.between(3, 20), .block_size = c.between(1, 4), .enable_prefix_caching = !c.one_in(4), .key_bits = c.one_in(3) ? 4 : 128};
-  s.scheduler.max_num_seqs = c.between(1, 6);
-  s.scheduler.max_num_batched_tokens = s.scheduler.max_num_seqs + c.between(0, 12);
-  s.scheduler.max_num_logit_rows = s.scheduler.max_num_seqs + c.between(0, 3);
-  s.scheduler.max_model_len = c.between(6, 24);
-  s.scheduler.max_num_queued_reqs = c.between(0, 6);
-  s.scheduler.max_in_flight = c.between(1, 2);
-  s.scheduler.policy = c.one_in(2) ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs;
-  s.scheduler.ageing = std::chrono::seconds(c.between(1, 40));
-  return s;
-}
-
 class Simulation {
  public:
-  explicit Simulation(const Setup& setup) : setup_(setup), pool_(setup.pool), scheduler_(setup.scheduler, pool_), device_(pool_) {}
+  explicit Simulation(const Setup& setup)
+      : setup_(setup), pool_(setup.pool), scheduler_(setup.scheduler, pool_), device_(pool_) {}
 
   uint64_t num_steps() const { return num_steps_; }
-  Scheduler& scheduler() { return scheduler_; }
-  const BlockPool& pool() const { return pool_; }
   bool idle() const { return live_.empty() && in_flight_.empty(); }
   bool can_schedule() const { return in_flight_.size() < static_cast<size_t>(setup_.scheduler.max_in_flight); }
   bool can_commit() const { return !in_flight_.empty(); }
-  TimePoint now() const { return now_; }
   const std::vector<std::string>& trace() const { return trace_; }
 
   // A random operation.
   void any(Choices& c) {
     const int op = c.below(16);
-    if (op < 3) submit(any_request(c));
-    else if (op == 3 && !live_.empty()) cancel(std::next(live_.begin(), c.below(static_cast<int>(live_.size())))->first);
-    else if (op == 4) now_ += std::chrono::seconds(c.between(0, 3));
-    else if (op == 5 && c.one_in(60)) abort_all();
-    else if (op < 11 && can_schedule()) schedule();
-    else if (can_commit()) commit();
-    else schedule();
+    if (op < 3)
+      submit(any_request(c));
+    else if (op == 3 && !live_.empty())
+      cancel(std::next(live_.begin(), c.below(static_cast<int>(live_.size())))->first);
+    else if (op == 4)
+      now_ += std::chrono::seconds(c.between(0, 3));
+    else if (op == 5 && c.one_in(60))
+      abort_all();
+    else if (op < 11 && can_schedule())
+      schedule();
+    else if (can_commit())
+      commit();
+    else
+      schedule();
   }
 
   Request any_request(Choices& c) {
@@ -96,16 +57,20 @@ class Simulation {
   }
 
   void submit(const Request& r) {
-    trace_.push_back(fmt::format("submit {} prompt {} max {} at {}", r.id, r.prompt.size(), r.max_tokens, now_.time_since_epoch().count() / 1000000000));
+    trace_.push_back(fmt::format("submit {} prompt {} max {} at {}", r.id, r.prompt.size(), r.max_tokens,
+                                 now_.time_since_epoch().count() / 1000000000));
     const auto& limits = setup_.scheduler;
     const auto prompt = static_cast<int>(r.prompt.size());
     const bool fits = prompt + r.max_tokens <= limits.max_model_len &&
                       std::max(prompt, prompt + r.max_tokens - 1) <= pool_.num_blocks() * pool_.block_size();
     const bool room = live_.size() < static_cast<size_t>(limits.max_num_seqs + limits.max_num_queued_reqs);
     const Result<void> result = scheduler_.submit(r, now_);
-    expect(result.ok() == (fits && room), fmt::format("submit {}: fits {}, room {}, answer {}", r.id, fits, room, result.ok()));
-    if (result.ok()) live_[r.id].request = r;
-    else expect(result.error().kind == (fits ? ErrorKind::kBusy : ErrorKind::kInvalid), "the wrong kind of refusal");
+    expect(result.ok() == (fits && room),
+           fmt::format("submit {}: fits {}, room {}, answer {}", r.id, fits, room, result.ok()));
+    if (result.ok())
+      live_[r.id].request = r;
+    else
+      expect(result.error().kind == (fits ? ErrorKind::kBusy : ErrorKind::kInvalid), "the wrong kind of refusal");
     check();
   }
 
@@ -125,14 +90,20 @@ class Simulation {
     aborted_ = true;
     check();
     aborted_ = false;
-    expect(live_.empty() && !scheduler_.has_work() && pool_.num_available() == pool_.num_blocks(), "something survived the abort");
+    expect(live_.empty() && !scheduler_.has_work() && pool_.num_available() == pool_.num_blocks(),
+           "something survived the abort");
   }
 
   void schedule() {
     if (!can_schedule()) return;
     trace_.push_back(fmt::format("schedule at {}", now_.time_since_epoch().count() / 1000000000));
+    const bool fcfs = setup_.scheduler.policy == SchedulingPolicy::kFcfs;
+    const Sequence* first = fcfs && !live_.empty() ? live_.begin()->second.seq : nullptr;
+    const RequestId first_id = first == nullptr ? 0 : first->request.id;
+    const int num_preemptions = first == nullptr ? 0 : first->num_preemptions;
     const Step& step = scheduler_.schedule(now_);
     check();  // first: deadlines end requests
+    expect(!live_.contains(first_id) || first->num_preemptions == num_preemptions, "F4: the oldest was preempted");
     check_step(step);
     expect(!step.seqs.empty() || !in_flight_.empty() || live_.empty(), "F2: work waits and nothing runs");
     if (step.seqs.empty()) return;
@@ -151,8 +122,8 @@ class Simulation {
 
   bool is_live(RequestId id) const { return live_.contains(id); }
 
-  // Equal for states from which the same operations lead to the same answers: all that is visible of requests, blocks, the
-  // order of their release and the device. (Blocks released by one operation count as equally old.)
+  // Equal for states from which the same operations lead to the same answers: all that is visible of requests, blocks,
+  // the order of their release and the device. (Blocks released by one operation count as equally old.)
   uint64_t digest() const {
     uint64_t h = mix(last_id_, in_flight_.size());
     for (const auto& [id, live] : live_) {
@@ -160,7 +131,8 @@ class Simulation {
       h = mix(h, live.tokens.size());
       if (live.seq == nullptr) continue;
       const Sequence& seq = *live.seq;
-      for (const int n : {seq.num_computed_tokens, seq.num_pending_tokens, seq.in_flight, static_cast<int>(seq.state), static_cast<int>(seq.prefixes.size())})
+      for (const int n : {seq.num_computed_tokens, seq.num_pending_tokens, seq.in_flight, static_cast<int>(seq.state),
+                          static_cast<int>(seq.prefixes.size())})
         h = mix(h, static_cast<uint64_t>(n));
       for (const int32_t block : seq.block_table) h = mix(h, static_cast<uint64_t>(block) + 100);
     }
@@ -179,7 +151,8 @@ class Simulation {
 
   // Runs what is left to its end, without new requests.
   void drain() {
-    // F3, F4: the first sequence always advances, so that the steps are bounded by the tokens of all, one after the other.
+    // F3, F4: the first sequence always advances, so that the steps are bounded by the tokens of all, one after the
+    // other.
     const int bound = 20 + 8 * static_cast<int>(live_.size()) * setup_.scheduler.max_model_len;
     for (int i = 0; !idle(); ++i) {
       expect(i < bound, fmt::format("F3: not finished after {} rounds", i));
@@ -187,7 +160,8 @@ class Simulation {
       if (!in_flight_.empty() && (i % 2 == 0 || !can_schedule())) commit();
     }
     const SchedulerStats stats = scheduler_.stats();
-    expect(!scheduler_.has_work() && stats.num_running == 0 && stats.num_waiting == 0 && stats.num_used_blocks == 0, "F10: not at rest");
+    expect(!scheduler_.has_work() && stats.num_running == 0 && stats.num_waiting == 0 && stats.num_used_blocks == 0,
+           "F10: not at rest");
     expect(pool_.num_available() == pool_.num_blocks(), "F10: blocks are lost");
   }
 
@@ -214,7 +188,8 @@ class Simulation {
     events_.clear();
     scheduler_.take_events(events_);
     for (const TokenOutput& event : events_) check_event(event);
-    expect(static_cast<size_t>(scheduler_.stats().num_running + scheduler_.stats().num_waiting) == live_.size(), "S1: the counts differ");
+    expect(static_cast<size_t>(scheduler_.stats().num_running + scheduler_.stats().num_waiting) == live_.size(),
+           "S1: the counts differ");
   }
 
   // S4 to S8.
@@ -224,11 +199,15 @@ class Simulation {
     Live& live = found->second;
     for (const SampledToken& row : event.prompt_logprobs) live.prompt_logprobs.push_back(row.logprob);
     if (event.token >= 0) live.tokens.push_back(event.token);
-    expect(!live.cancelled || (event.token < 0 && event.finish == FinishReason::kCancelled), "S8: an event after the cancellation");
-    expect(event.token >= 0 || !event.prompt_logprobs.empty() || event.finish != FinishReason::kNone, "an event that says nothing");
+    expect(!live.cancelled || (event.token < 0 && event.finish == FinishReason::kCancelled),
+           "S8: an event after the cancellation");
+    expect(event.token >= 0 || !event.prompt_logprobs.empty() || event.finish != FinishReason::kNone,
+           "an event that says nothing");
     const Answer answer = run_alone(live.request);
-    const bool begins = live.tokens.size() <= answer.tokens.size() && std::equal(live.tokens.begin(), live.tokens.end(), answer.tokens.begin());
-    expect(begins, fmt::format("S6: request {} answers otherwise than alone, token {}", event.request_id, live.tokens.size()));
+    const bool begins = live.tokens.size() <= answer.tokens.size() &&
+                        std::equal(live.tokens.begin(), live.tokens.end(), answer.tokens.begin());
+    expect(begins,
+           fmt::format("S6: request {} answers otherwise than alone, token {}", event.request_id, live.tokens.size()));
     expect(live.prompt_logprobs.size() <= answer.prompt_logprobs.size() &&
                std::equal(live.prompt_logprobs.begin(), live.prompt_logprobs.end(), answer.prompt_logprobs.begin()),
            fmt::format("S6: request {} has other log probabilities of its prompt than alone", event.request_id));
@@ -243,20 +222,32 @@ class Simulation {
       case FinishReason::kStop:
       case FinishReason::kLength:
       case FinishReason::kNumericalError:
-        expect(event.finish == answer.finish && live.tokens == answer.tokens && live.prompt_logprobs == answer.prompt_logprobs,
+        expect(event.finish == answer.finish && live.tokens == answer.tokens &&
+                   live.prompt_logprobs == answer.prompt_logprobs,
                fmt::format("S6: request {} ends otherwise than alone", event.request_id));
         // F9: only what the cache did not hold was computed, and no more than one token too many.
         if (live.num_preemptions == 0) {
-          const int stored = static_cast<int>(live.request.prompt.size() + live.tokens.size()) - (event.finish != FinishReason::kNumericalError && live.request.max_tokens > 0 ? 1 : 0);
+          const int stored = static_cast<int>(live.request.prompt.size() + live.tokens.size()) -
+                             (event.finish != FinishReason::kNumericalError && live.request.max_tokens > 0 ? 1 : 0);
           const int computed = live.num_computed + event.num_cached_tokens;
-          expect(computed >= stored && computed <= stored + setup_.scheduler.max_in_flight - 1, fmt::format("F9: request {} computed {} of {}", event.request_id, computed, stored));
+          expect(computed >= stored && computed <= stored + setup_.scheduler.max_in_flight - 1,
+                 fmt::format("F9: request {} computed {} of {}", event.request_id, computed, stored));
         }
         break;
-      case FinishReason::kCancelled: expect(live.cancelled, "nobody cancelled"); break;
-      case FinishReason::kDeadline: expect(live.request.deadline <= now_, "F8: before the deadline"); break;
-      case FinishReason::kQueueTimeout: expect(live.request.start_deadline <= now_ && live.num_computed == 0, "F8: it had begun"); break;
-      case FinishReason::kEngineFailed: expect(aborted_, "nobody aborted"); break;
-      case FinishReason::kNone: break;
+      case FinishReason::kCancelled:
+        expect(live.cancelled, "nobody cancelled");
+        break;
+      case FinishReason::kDeadline:
+        expect(live.request.deadline <= now_, "F8: before the deadline");
+        break;
+      case FinishReason::kQueueTimeout:
+        expect(live.request.start_deadline <= now_ && live.num_computed == 0, "F8: it had begun");
+        break;
+      case FinishReason::kEngineFailed:
+        expect(aborted_, "nobody aborted");
+        break;
+      case FinishReason::kNone:
+        break;
     }
   }
 
@@ -268,10 +259,13 @@ class Simulation {
     for (const ScheduledSequence& part : step.seqs) {
       const Sequence& seq = *part.seq;
       expect(seen.insert(&seq).second, "a sequence is twice in a step");
-      expect(seq.state == SequenceState::kRunning && live_.contains(seq.request.id), "what has ended, or waits, is in the step");
+      expect(seq.state == SequenceState::kRunning && live_.contains(seq.request.id),
+             "what has ended, or waits, is in the step");
       expect(seq.request.deadline > now_, "F8: past its deadline");
       expect(part.num_tokens >= 1 && part.num_logit_rows >= (part.samples ? 1 : 0), "an empty part");
-      expect(!(prefill && seq.request.max_tokens > 0 && seq.num_output_tokens() > 0 && part.num_tokens == 1 && seq.num_preemptions == 0), "decodes come first");
+      expect(!(prefill && seq.request.max_tokens > 0 && seq.num_output_tokens() > 0 && part.num_tokens == 1 &&
+               seq.num_preemptions == 0),
+             "decodes come first");
       if (part.num_tokens > 1) prefill = true;
       tokens += part.num_tokens;
       rows += part.num_logit_rows;
@@ -280,7 +274,8 @@ class Simulation {
       live.num_preemptions = seq.num_preemptions;
     }
     expect(tokens == step.num_tokens && rows == step.num_logit_rows, "the totals of a step are wrong");
-    expect(tokens <= setup_.scheduler.max_num_batched_tokens && rows <= setup_.scheduler.max_num_logit_rows, "F1: the step is too large");
+    expect(tokens <= setup_.scheduler.max_num_batched_tokens && rows <= setup_.scheduler.max_num_logit_rows,
+           "F1: the step is too large");
     expect(step.seqs.size() <= static_cast<size_t>(setup_.scheduler.max_num_seqs), "F1: too many sequences");
   }
 
@@ -294,7 +289,8 @@ class Simulation {
   std::deque<Launched> in_flight_;
   std::vector<TokenOutput> events_;
   std::vector<std::string> trace_;
-  std::vector<uint64_t> released_ = std::vector<uint64_t>(static_cast<size_t>(pool_.num_blocks()));  // last check that saw a reference
+  std::vector<uint64_t> released_ =
+      std::vector<uint64_t>(static_cast<size_t>(pool_.num_blocks()));  // last check that saw a reference
   uint64_t num_steps_ = 0, num_checks_ = 0;
   bool aborted_ = false;
 };
