@@ -48,7 +48,7 @@ std::vector<std::string> load_api_keys(const std::vector<std::string>& flags, co
   for (const std::string& key : flags) add_key(keys, key, "--api-key");
   if (!file.empty()) read_keys(keys, file);
   if (std::set<std::string>(keys.begin(), keys.end()).size() != keys.size())
-    throw StartError(ExitCode::kConfig, "the same API key is given twice");
+    throw StartError(ExitCode::kConfig, "API keys: the same one is given twice, of all keys of --api-key and --api-key-file");
   return keys;
 }
 

@@ -17,10 +17,12 @@ void FakeRunner::launch(const Step& step) {
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     const std::vector<int32_t>& tokens = part.seq->tokens;
+    const SamplingParams& sampling = part.seq->request.sampling;
+    const uint64_t seed = sampling.temperature > 0 ? sampling.seed : 0;  // greedy answers do not depend on it
     for (int i = 0; i < part.num_logit_rows; ++i) {
       const auto end = static_cast<size_t>(part.first_row_position + i) + 1;
       const bool sampled = part.samples && i == part.num_logit_rows - 1;
-      sampled_[row++].token = sampled ? next_token(std::span(tokens).first(end), part.seq->request.sampling.seed, vocab_size_) : tokens[end];
+      sampled_[row++].token = sampled ? next_token(std::span(tokens).first(end), seed, vocab_size_) : tokens[end];
     }
   }
 }

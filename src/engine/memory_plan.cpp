@@ -44,12 +44,15 @@ MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, cons
                                                       size_text(fixed + plan.kv_bytes()), size_text(plan.kv_bytes()), size_text(plan.free_bytes)));
   if (plan.num_blocks < of_one && plan.num_blocks > 0 && budget.may_shorten_context)
     plan.max_model_len = plan.num_blocks * plan.block_size;
+  else if (plan.num_blocks < of_one && budget.kv_cache_bytes)
+    throw StartError(ExitCode::kConfig, fmt::format("--kv-cache-memory-bytes {}: one sequence of {} tokens needs {}", *budget.kv_cache_bytes, limits.max_model_len,
+                                                    plan.kv_block_bytes * static_cast<size_t>(of_one)));
   else if (plan.num_blocks < of_one)
     throw StartError(ExitCode::kNoDevice,
                      fmt::format("one sequence of --max-model-len {} tokens needs {} of KV cache, {} are left of {} ({} weights, {} "
                                  "activations): lower --max-model-len or raise the memory",
                                  limits.max_model_len, size_text(plan.kv_block_bytes * static_cast<size_t>(of_one)),
-                                 size_text(budget.kv_cache_bytes.value_or(left)), size_text(plan.budget_bytes),
+                                 size_text(left), size_text(plan.budget_bytes),
                                  size_text(plan.weight_bytes), size_text(plan.activation_bytes)));
   return plan;
 }

@@ -124,7 +124,9 @@ Answer Dispatcher::answer(FramedRequest framed, const std::string& request_id,
 void Dispatcher::handle(httplib::Request& request, httplib::Response& response) const {
   std::string allow;
   const Route* route = find(request, allow);
-  if (route) {
+  if (run_before(request, response)) {
+    // answered
+  } else if (route) {
     run(*route, request, response);
   } else if (!allow.empty()) {
     set_error(
@@ -143,9 +145,17 @@ void Dispatcher::handle(httplib::Request& request, httplib::Response& response) 
   call_->status = response.status;
 }
 
+// What it throws is answered as what a handler throws.
+bool Dispatcher::run_before(httplib::Request& request, httplib::Response& response) const {
+  if (!before_) return false;
+  bool answered = true;
+  run({"", request.path, std::nullopt, [&](const httplib::Request& r, httplib::Response& a) { answered = before_(r, a); }},
+      request, response);
+  return answered;
+}
+
 void Dispatcher::run(const Route& route, httplib::Request& request, httplib::Response& response) const {
   try {
-    if (before_ && before_(request, response)) return;
     route.handler(request, response);
   } catch (const std::exception& e) {
     spdlog::error("http {}: handler of {} failed: {}", call_->request_id, route.path, escape_for_log(e.what()));

@@ -49,6 +49,7 @@ class Dispatcher : private httplib::Server {
   struct Call;
 
   void handle(httplib::Request& request, httplib::Response& response) const;
+  bool run_before(httplib::Request& request, httplib::Response& response) const;
   void run(const Route& route, httplib::Request& request, httplib::Response& response) const;
   const Route* find(httplib::Request& request, std::string& allow) const;
 

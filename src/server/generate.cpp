@@ -31,7 +31,7 @@ Result<int32_t> output_tokens(const GenerationParams& params, size_t prompt_toke
                    "context_length_exceeded");
   const int64_t wanted = params.max_tokens.value_or(static_cast<int32_t>(std::min<int64_t>(room, otherwise)));
   if (wanted > room)
-    return invalid("max_tokens", fmt::format("{} prompt tokens and max_tokens {} exceed the context of {}.", prompt_tokens, wanted, context),
+    return invalid(params.max_tokens_field, fmt::format("{} prompt tokens and {} {} exceed the context of {}.", prompt_tokens, params.max_tokens_field, wanted, context),
                    "context_length_exceeded");
   if (params.min_tokens > wanted) return invalid("min_tokens", fmt::format("min_tokens must not be above the {} tokens that fit.", wanted));
   return static_cast<int32_t>(wanted);
@@ -134,6 +134,7 @@ Result<void> start_chat(ApiContext& context, const httplib::Request& request) {
   const Result<ChatParams> params = parse_chat(body.value(), context.model.info, context.limits);
   if (!params.ok()) return params.error();
   if (const Result<void> known = check_model(context, params.value().model); !known.ok()) return known;
+  if (params.value().wants_tool_calls) return invalid("tools", "Tool calls are not supported: leave tools out, or set tool_choice to none.", "unsupported_parameter");
   Result<ChatPrompt> prompt = render_chat(context, params.value().input);
   if (!prompt.ok()) return prompt.error();
   const int32_t limit = context.model.info.max_model_len;

@@ -49,36 +49,27 @@ const char* reason(int status) {
   }
 }
 
-const char* type_of(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::kInvalid:
-    case ErrorKind::kNotFound:
-    case ErrorKind::kTooLarge:
-      return "invalid_request_error";
-    case ErrorKind::kBusy:
-      return "rate_limit_error";
-    case ErrorKind::kUnavailable:
-    case ErrorKind::kInternal:
-      return "server_error";
-  }
-  return "server_error";
+const char* type_of(int status) {
+  return status == 429 ? "rate_limit_error" : status >= 500 ? "server_error" : "invalid_request_error";
 }
 
-}  // namespace
-
-std::string error_body(const Error& error) {
+std::string body_of(int status, const Error& error) {
   const auto text_or_null = [](const std::string& s) {
     return s.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(s);
   };
   nlohmann::ordered_json inner;
   inner["message"] = error.message;
-  inner["type"] = type_of(error.kind);
+  inner["type"] = type_of(status);
   inner["param"] = text_or_null(error.param);
   inner["code"] = text_or_null(error.code);
   nlohmann::ordered_json body;
   body["error"] = std::move(inner);
   return body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
+
+}  // namespace
+
+std::string error_body(const Error& error) { return body_of(http_status(error), error); }
 
 int http_status(const Error& error) {
   if (error.code == "invalid_api_key") return 401;
@@ -102,7 +93,7 @@ int http_status(const Error& error) {
 
 std::string error_answer(int status, const Error& error, const std::string& request_id,
                          const std::string& extra_headers) {
-  const std::string body = error_body(error);
+  const std::string body = body_of(status, error);
   return fmt::format(
       "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n{}Connection: "
       "close\r\n\r\n{}",

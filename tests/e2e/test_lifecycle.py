@@ -192,15 +192,3 @@ def test_keep_alive_connection_serves_many(start):
         for _ in range(300):
             send(sock, request(body=completion()))
             assert receive(sock, quiet_s=0.02).statuses == [200]
-
-
-def test_admin_abort_and_requests(start):
-    server = start(*SLOW)
-    stream = Streaming(server, 1900)
-    listed = server.admin.get("/admin/requests").json()
-    entries = listed["requests"] if isinstance(listed, dict) else listed
-    assert len(entries) == 1
-    assert server.admin.delete(f"/admin/requests/{entries[0]['id']}").status_code in (200, 202, 204)
-    stream.join(15)
-    assert not stream.is_alive()
-    assert "data: [DONE]" not in stream.lines

@@ -1,4 +1,5 @@
 """The names dashboards read, and that the counters are exact."""
+import re
 import shutil
 import subprocess
 
@@ -27,7 +28,10 @@ def test_promtool(server):
     assert promtool, "promtool is missing (Debian package prometheus)"
     server.golden()
     run = subprocess.run([promtool, "check", "metrics"], input=server.metrics_text(), capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.returncode in (0, 3), run.stdout + run.stderr  # 1: not the format; 3: matters of style
+    # The names are vLLM's, which dashboards read: their colon, and a histogram that ends in _total.
+    complaints = [line for line in run.stderr.splitlines() if not re.match(r"vllm:\S+ metric names should not contain ':'", line)]
+    assert [line for line in complaints if not line.startswith("vllm:iteration_tokens_total ")] == []
 
 
 def test_counts_are_exact(server):

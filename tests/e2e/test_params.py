@@ -85,7 +85,7 @@ CHAT_GOOD = [
     {"max_completion_tokens": 3}, {"user": "u"}, {"cache_salt": "s"}, {"messages": [{"role": "system", "content": "a"}, USER]},
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]},
     {"response_format": {"type": "text"}}, {"unknown": 1}, {"min_tokens": 2}, {"ignore_eos": True}, {"stop_token_ids": [0, VOCAB - 1]},
-    {"allowed_token_ids": [5, 6]}, {"bad_words": ["bad"]}, {"return_token_ids": True},
+    {"allowed_token_ids": [5, 6]}, {"return_token_ids": True},
 ]
 COMPLETION_GOOD = [
     {"prompt": [1, 2, 3]}, {"prompt": ["a", "b"]}, {"prompt": [[1], [2, 3]]}, {"prompt": [1] * (CONTEXT - 1), "max_tokens": 1},

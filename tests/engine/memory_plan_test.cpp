@@ -20,7 +20,7 @@ std::string refusal(const MemoryBudget& budget, DecoderLimits limits = kLimits) 
   try {
     plan(budget, limits);
   } catch (const StartError& e) {
-    EXPECT_EQ(e.code(), ExitCode::kNoDevice);
+    EXPECT_EQ(e.code(), std::string(e.what()).starts_with("--kv-cache-memory-bytes") ? ExitCode::kConfig : ExitCode::kNoDevice);
     return e.what();
   }
   return "fits";
@@ -38,7 +38,7 @@ TEST(MemoryPlan, TakesWhatAllSequencesCanUseAndNoMore) {
 TEST(MemoryPlan, AnExactSizeIsKept) { EXPECT_EQ(plan({.kv_cache_bytes = 10u << 20}).num_blocks, (10 << 20) / (2 * 8 * 16 * 2 * 64 * 4)); }
 
 TEST(MemoryPlan, RefusesWhatCannotServeOneSequence) {
-  EXPECT_NE(refusal({.kv_cache_bytes = 1u << 20}).find("one sequence of --max-model-len 1024"), std::string::npos);
+  EXPECT_NE(refusal({.kv_cache_bytes = 1u << 20}).find("--kv-cache-memory-bytes 1048576: one sequence of 1024 tokens needs"), std::string::npos);
   EXPECT_NE(refusal({.utilization = 1e-6}).find("lower --max-model-len"), std::string::npos);
   EXPECT_NE(refusal({.kv_cache_bytes = size_t{1} << 50}).find("are free on the device"), std::string::npos);
 }

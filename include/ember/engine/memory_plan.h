@@ -35,8 +35,8 @@ struct MemoryPlan {
 };
 
 // As many KV blocks as the budget holds after weights and activations, but not more than max_num_seqs sequences of full length
-// need. `limits.num_blocks` is ignored. Throws StartError(kNoDevice), with the bytes needed and those there are, when the plan
-// does not fit or cannot hold one sequence of max_model_len.
+// need. `limits.num_blocks` is ignored. Throws StartError with the bytes needed and those there are: kNoDevice when the plan does not
+// fit or cannot hold one sequence of max_model_len, kConfig when that is the fault of kv_cache_bytes.
 MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs,
                        const MemoryBudget& budget);
 

@@ -50,7 +50,7 @@ class HttpServer {
   // exactly. Unknown paths get 404, known ones with another method 405 and Allow; HEAD goes to GET's handler. A handler
   // that throws is answered 500. An answer with "Connection: close" ends the connection.
   void route(const std::string& method, const std::string& path, Handler handler);
-  // Runs before every handler; true when it has answered (a missing key, draining).
+  // Runs before every handler, and also for paths that do not exist; true when it has answered (a missing key, draining).
   void set_before(std::function<bool(const httplib::Request&, httplib::Response&)> before);
 
   // Binds and listens. Throws StartError: kPortInUse, kNoPermission, kUsage.

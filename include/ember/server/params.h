@@ -25,6 +25,7 @@ struct GenerationParams {
   SamplingParams sampling;             // without the seed
   std::optional<int64_t> seed;
   std::optional<int32_t> max_tokens;   // not given: the endpoint's default
+  std::string max_tokens_field = "max_tokens";  // which of its names it came by
   int32_t min_tokens = 0;
   std::vector<std::string> stop;
   std::vector<int32_t> stop_token_ids;
@@ -42,6 +43,7 @@ struct GenerationParams {
 
 struct ChatParams : GenerationParams {
   ChatInput input;
+  bool wants_tool_calls = false;  // tools are given, and tool_choice is not "none"
 };
 
 struct CompletionParams : GenerationParams {
