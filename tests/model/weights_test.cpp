@@ -1,3 +1,4 @@
+#include "ember/model/check.h"
 #include "model/weights.h"
 
 #include <gmock/gmock.h>
