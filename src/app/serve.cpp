@@ -208,6 +208,8 @@ ExitCode serve(const Settings& settings) {
   init_log(settings.log_level, settings.log_format == "json");
   Signals signals;
   check_settings(settings, !settings.api_key.empty() || !settings.api_key_file.empty());
+  if (!std::filesystem::is_directory(settings.model_path))
+    throw StartError(ExitCode::kBadModel, fmt::format("{}: is not a directory", settings.model_path));
   const std::string notify = settings.notify_socket;
   Server server(settings);
   server.listen();

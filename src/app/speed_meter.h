@@ -16,6 +16,8 @@ class SpeedMeter final : public OutputSink {
       : metrics_(metrics), next_(next), tokens_per_second_(tokens_per_second) {}
 
   void on_step(std::vector<TokenOutput> events, const StepReport& report) override;
+  // One step that ended at `now`; 0 tokens: there was nothing to do.
+  void measure(int num_tokens, TimePoint now);
 
  private:
   Metrics& metrics_;
