@@ -120,12 +120,14 @@ struct AttentionRows {
   float most[kAttentionRows], total[kAttentionRows];
 };
 
-// Scores of the keys of one segment, 16 at a time; what a row does not see is minus infinity.
+// Scores of the keys of one segment, 16 at a time, for the first R rows; what a row does not see is minus infinity.
+template <int R>
 inline void score_keys(const AttentionArgs& args, const AttentionRows& rows, int segment, int end) {
   const Vec nothing = splat(-__builtin_inff());
   for (int first = segment; first < end; first += kLanes) {
-    Vec scores[kAttentionRows];
-    for (int r = 0; r < kAttentionRows; ++r) scores[r] = zero();
+    Vec scores[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) scores[r] = zero();
     // 16 positions are one row of a block's keys, or lie in several smaller blocks: then they are gathered.
     float gathered[kLanes];
     const int offset = first % args.block_size;
@@ -140,7 +142,7 @@ inline void score_keys(const AttentionArgs& args, const AttentionRows& rows, int
       }
       const Vec keys = whole ? load(k + d * args.block_size) : load(gathered);
 #pragma GCC unroll 8
-      for (int r = 0; r < kAttentionRows; ++r) scores[r] = fma(splat(rows.q[r * args.head_dim + d]), keys, scores[r]);
+      for (int r = 0; r < R; ++r) scores[r] = fma(splat(rows.q[r * args.head_dim + d]), keys, scores[r]);
     }
     for (int r = 0; r < rows.count; ++r) {
       const int from = rows.begin[r] - first, to = rows.end[r] - first;
@@ -178,24 +180,26 @@ inline void weigh(const AttentionArgs& args, AttentionRows& rows, int r) {
   for (int d = 0; d < args.head_dim; ++d) sums[d] *= correction[0];
 }
 
-// sums += weights * values.
+// sums += weights * values, for the first R rows.
+template <int R>
 inline void add_values(const AttentionArgs& args, const AttentionRows& rows, int segment, int begin, int end) {
   for (int d = 0; d < args.head_dim; d += kLanes) {
     const int64_t width = args.head_dim - d < kLanes ? args.head_dim - d : kLanes;
-    Vec sums[kAttentionRows];
+    Vec sums[R];
 #pragma GCC unroll 8
-    for (int r = 0; r < kAttentionRows; ++r) sums[r] = load_some(rows.sums + r * args.head_dim + d, width);
+    for (int r = 0; r < R; ++r) sums[r] = load_some(rows.sums + r * args.head_dim + d, width);
     for (int position = begin; position < end; ++position) {
       const float* v = args.v + args.block_table[position / args.block_size] * args.v_block_stride + (position % args.block_size) * args.head_dim + d;
       const Vec values = width == kLanes ? load(v) : load_some(v, width);
 #pragma GCC unroll 8
-      for (int r = 0; r < kAttentionRows; ++r) sums[r] = fma(splat(rows.scores[r * kAttentionKeys + (position - segment)]), values, sums[r]);
+      for (int r = 0; r < R; ++r) sums[r] = fma(splat(rows.scores[r * kAttentionKeys + (position - segment)]), values, sums[r]);
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < kAttentionRows; ++r) store_some(rows.sums + r * args.head_dim + d, sums[r], width);
+    for (int r = 0; r < R; ++r) store_some(rows.sums + r * args.head_dim + d, sums[r], width);
   }
 }
 
+template <int R>
 inline void attend(const AttentionArgs& args, AttentionRows& rows) {
   int begin = rows.begin[0], end = rows.end[0];
   for (int r = 1; r < rows.count; ++r) {
@@ -204,9 +208,9 @@ inline void attend(const AttentionArgs& args, AttentionRows& rows) {
   }
   for (int segment = begin / kAttentionKeys * kAttentionKeys; segment < end; segment += kAttentionKeys) {
     const int segment_end = segment + kAttentionKeys < end ? segment + kAttentionKeys : end;
-    score_keys(args, rows, segment, segment_end);
+    score_keys<R>(args, rows, segment, segment_end);
     for (int r = 0; r < rows.count; ++r) weigh(args, rows, r);
-    add_values(args, rows, segment, segment < begin ? begin : segment, segment_end);
+    add_values<R>(args, rows, segment, segment < begin ? begin : segment, segment_end);
   }
 }
 
@@ -230,7 +234,10 @@ void attention(const AttentionArgs& args) {
       rows.most[r] = -__builtin_inff();
       rows.total[r] = 0;
     }
-    attend(args, rows);
+    if (rows.count == 1) attend<1>(args, rows);
+    else if (rows.count == 2) attend<2>(args, rows);
+    else if (rows.count <= 4) attend<4>(args, rows);
+    else attend<kAttentionRows>(args, rows);
     for (int r = 0; r < rows.count; ++r) {
       float* y = args.y + (first + r) / args.num_heads * args.y_stride + (first + r) % args.num_heads * args.head_dim;
       for (int d = 0; d < args.head_dim; ++d) y[d] = rows.sums[r * args.head_dim + d] / rows.total[r];
