@@ -31,7 +31,7 @@ void check_model(const Settings& s) {
 void check_limits(const Settings& s) {
   constexpr double kYear = 365 * 86400.0;
   in_range("--max-num-seqs", s.max_num_seqs, 1, 65536);
-  in_range("--max-num-batched-tokens", s.max_num_batched_tokens, 1, 1 << 20);
+  in_range("--max-num-batched-tokens", s.max_num_batched_tokens, 0, 1 << 20);
   in_range("--max-num-queued-reqs", s.max_num_queued_reqs, 1, 1 << 20);
   in_range<int64_t>("--max-num-queued-tokens", s.max_num_queued_tokens, 0, int64_t{1} << 40);
   in_range("--max-n", s.max_n, 1, 128);
@@ -47,7 +47,7 @@ void check_limits(const Settings& s) {
                                     {"--sse-keep-alive-interval", s.sse_keep_alive_interval}})
     in_range(flag, value, 0.001, kYear);
   in_range("--shutdown-timeout", s.shutdown_timeout, 0.0, kYear);
-  if (s.max_num_seqs > s.max_num_batched_tokens)
+  if (s.max_num_batched_tokens > 0 && s.max_num_seqs > s.max_num_batched_tokens)
     refuse(fmt::format("--max-num-seqs {} is more than --max-num-batched-tokens {}: each running sequence needs one token of a step",
                        s.max_num_seqs, s.max_num_batched_tokens));
 }

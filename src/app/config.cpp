@@ -49,7 +49,7 @@ void add_device_options(CLI::App& app, Settings& s) {
 
 void add_scheduling_options(CLI::App& app, Settings& s) {
   app.add_option("--max-num-seqs", s.max_num_seqs, "sequences that run at once")->capture_default_str()->group("Scheduling");
-  app.add_option("--max-num-batched-tokens", s.max_num_batched_tokens, "tokens of one step")
+  app.add_option("--max-num-batched-tokens", s.max_num_batched_tokens, "tokens of one step; 0 is the device's (512 on the CPU)")
       ->capture_default_str()->group("Scheduling");
   app.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", s.enable_prefix_caching,
                "reuse the KV blocks of equal prompt beginnings; on unless switched off")->group("Scheduling");
@@ -68,7 +68,7 @@ void add_listen_options(CLI::App& app, Settings& s) {
       ->check(CLI::Range(-1, 65535))->capture_default_str()->group("Listeners");
   app.add_option("--http-threads", s.http_threads, "threads that parse, render and tokenize")
       ->capture_default_str()->group("Listeners");
-  app.add_option("--max-connections", s.max_connections)->capture_default_str()->group("Listeners");
+  app.add_option("--max-connections", s.max_connections, "open at once; more are turned away")->capture_default_str()->group("Listeners");
   app.add_option("--max-body-bytes", s.max_body_bytes, "largest request body, e.g. 16MiB")
       ->transform(CLI::AsSizeValue(false))->capture_default_str()->group("Listeners");
   app.add_option("--header-timeout", s.header_timeout, "seconds for a request's head")->capture_default_str()->group("Listeners");

@@ -36,7 +36,7 @@ struct Settings {
 
   // serve and plan: scheduling
   int max_num_seqs = 256;
-  int max_num_batched_tokens = 2048;
+  int max_num_batched_tokens = 0;  // 0: the device's
   bool enable_prefix_caching = true;
   std::string scheduling_policy = "fcfs";
   uint64_t seed = 0;

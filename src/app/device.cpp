@@ -12,6 +12,7 @@ namespace ember {
 namespace {
 
 constexpr int kCpuBlockSize = 16;
+constexpr int kCpuStepTokens = 512;    // as fast as longer steps, and running answers wait less for a long prompt
 constexpr double kCpuUtilization = 0.5;  // a laptop has other things to do
 
 }  // namespace
@@ -34,8 +35,8 @@ Layout lay_out(const Settings& settings, const Backend& backend, const DecoderCo
   if (settings.max_model_len > config.max_position)
     throw StartError(ExitCode::kConfig, fmt::format("--max-model-len {}: the model's context is {}", settings.max_model_len, config.max_position));
   Layout layout;
-  layout.limits.max_tokens = settings.max_num_batched_tokens;
-  layout.limits.max_logit_rows = std::max(settings.max_num_seqs, std::min(settings.max_num_batched_tokens, 256));
+  layout.limits.max_tokens = settings.max_num_batched_tokens > 0 ? settings.max_num_batched_tokens : std::max(kCpuStepTokens, settings.max_num_seqs);
+  layout.limits.max_logit_rows = std::max(settings.max_num_seqs, std::min(layout.limits.max_tokens, 256));
   layout.limits.max_model_len = settings.max_model_len > 0 ? static_cast<int>(settings.max_model_len) : config.max_position;
   layout.limits.block_size = settings.block_size > 0 ? settings.block_size : kCpuBlockSize;
   MemoryBudget budget;

@@ -51,7 +51,7 @@ HttpOptions http_options(const Settings& s) {
 HttpOptions admin_options(const Settings& s) { return {.host = s.admin_host, .port = s.admin_port, .num_threads = 1, .max_connections = 64}; }
 
 SchedulerConfig scheduler_config(const Settings& s, const Layout& layout) {
-  return {.max_num_batched_tokens = s.max_num_batched_tokens,
+  return {.max_num_batched_tokens = layout.limits.max_tokens,
           .max_num_seqs = s.max_num_seqs,
           .max_num_logit_rows = layout.limits.max_logit_rows,
           .max_model_len = layout.limits.max_model_len,
@@ -176,6 +176,8 @@ class Server {
     info.max_model_len = layout.limits.max_model_len;
     info.vocab_size = files_.tokenizer->vocab_size();
     info.eos_token_ids = files_.defaults.eos_token_ids;
+    if (const auto eos = files_.tokenizer->token_to_id(files_.tokenizer->eos_token()); eos && !files_.tokenizer->eos_token().empty())
+      info.eos_token_ids.push_back(*eos);  // some models name it only there
     info.seed = settings_.seed;
     info.temperature = files_.defaults.temperature;
     info.top_p = files_.defaults.top_p;

@@ -18,11 +18,10 @@ DecoderRunner::DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<D
 DecoderRunner::~DecoderRunner() = default;
 
 void DecoderRunner::launch(const Step& step) {
-  const BatchView& batch = builder_.build(step);
+  batch_ = &builder_.build(step);
   num_rows_ = static_cast<size_t>(step.num_logit_rows);
-  Tensor logits;
-  backend_->run(0, [&] { logits = decoder_->forward(batch); });
-  backend_->sample(logits, builder_.sampling_rows(), std::span(sampled_).first(num_rows_));
+  backend_->run(0, [this] { logits_ = decoder_->forward(*batch_); });
+  backend_->sample(logits_, builder_.sampling_rows(), std::span(sampled_).first(num_rows_));
 }
 
 std::span<const SampledToken> DecoderRunner::wait() {

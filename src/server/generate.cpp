@@ -102,9 +102,21 @@ Result<void> hand_over(ApiContext& context, AnswerSpec spec, const std::vector<i
   return {};
 }
 
+// Text that cannot fit whatever its tokens are is not tokenized at all: that would take seconds. Normalizers may shorten a text,
+// but not by much.
+Result<void> check_length(const ApiContext& context, size_t bytes, const char* param) {
+  constexpr size_t kSlack = 4;
+  const size_t most = kSlack * static_cast<size_t>(context.model.info.max_model_len) * context.model.tokenizer->max_token_bytes();
+  if (bytes <= most) return {};
+  return invalid(param, fmt::format("{} has {} bytes, which cannot fit into the context of {} tokens.", param, bytes, context.model.info.max_model_len),
+                 "context_length_exceeded");
+}
+
 Result<std::vector<int32_t>> encode_prompt(const ApiContext& context, const CompletionParams& params, const CompletionParams::Prompt& prompt) {
   if (const auto* ids = std::get_if<std::vector<int32_t>>(&prompt)) return *ids;
-  return context.model.tokenizer->encode(std::get<std::string>(prompt), {.add_special_tokens = params.add_special_tokens});
+  const std::string& text = std::get<std::string>(prompt);
+  if (const Result<void> fits = check_length(context, text.size(), "prompt"); !fits.ok()) return fits.error();
+  return context.model.tokenizer->encode(text, {.add_special_tokens = params.add_special_tokens});
 }
 
 Result<std::string> echo_text(const ApiContext& context, const CompletionParams::Prompt& prompt) {
@@ -123,6 +135,11 @@ Result<void> check_model(const ApiContext& context, const std::string& name) {
 Result<ChatPrompt> render_chat(const ApiContext& context, const ChatInput& input) {
   if (context.model.chat_template == nullptr)
     return invalid("messages", "The model has no chat template; use /v1/completions, or start the server with --chat-template.", "no_chat_template");
+  size_t bytes = 0;
+  for (const Json& message : input.messages)
+    if (const auto content = message.find("content"); content != message.end() && content->is_string())
+      bytes += content->get_ref<const std::string&>().size();
+  if (const Result<void> fits = check_length(context, bytes, "messages"); !fits.ok()) return fits.error();
   return context.model.chat_template->render(input);
 }
 

@@ -23,6 +23,7 @@ Detokenizer::Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> pr
 }
 
 std::string Detokenizer::push(int32_t id) {
+  if (id < 0 || id >= tokenizer_->vocab_size()) return {};
   if (skip_special_tokens_ && tokenizer_->is_special(id)) return {};
   return tokenizer_->byte_level() ? push_bytes(id) : push_window(id);
 }

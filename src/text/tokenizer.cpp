@@ -159,6 +159,7 @@ void Tokenizer::fill_token_bytes(bool metaspace) {
       token = from_byte_level(token);
     else if (metaspace && !added[id])
       token = from_metaspace(token);
+    max_token_bytes_ = std::max(max_token_bytes_, token.size());
     token_bytes_[id] = std::move(token);
   }
   for (const int32_t id : hf::take(ember_tokenizer_special_ids(tokenizer))) {

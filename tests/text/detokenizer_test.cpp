@@ -59,6 +59,17 @@ TEST(Detokenizer, ACharacterThatNeverEndsIsReplacedAtTheEnd) {
   EXPECT_EQ(detokenizer.finish(), kReplacement);
 }
 
+// Models often have more rows than the tokenizer has tokens, and may choose one.
+TEST(Detokenizer, AnIdWithoutATokenIsNothing) {
+  const auto other = metaspace();
+  for (const Tokenizer* tokenizer : {&test::demo(), static_cast<const Tokenizer*>(other.get())}) {
+    const int32_t beyond = tokenizer->vocab_size();
+    const std::vector<int32_t> ids = {5, 6, 7};
+    EXPECT_EQ(streamed(*tokenizer, {5, beyond, 6, beyond + 1000, 7, -1}, false), streamed(*tokenizer, ids, false));
+    EXPECT_EQ(tokenizer->token_bytes(beyond), "");
+  }
+}
+
 TEST(Detokenizer, RandomIdsEqualDecode) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(seed);

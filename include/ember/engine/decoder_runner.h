@@ -26,6 +26,8 @@ class DecoderRunner final : public StepRunner {
   BatchBuilder builder_;
   std::vector<SampledToken> sampled_;
   size_t num_rows_ = 0;
+  const BatchView* batch_ = nullptr;  // of the step launched last
+  Tensor logits_;                     // of it
 };
 
 }  // namespace ember

@@ -17,7 +17,7 @@ class Detokenizer {
   // `prompt`: the ids before; a tokenizer that treats the beginning of a text specially needs the last few of them.
   Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> prompt, bool skip_special_tokens);
 
-  // The text that `id` completes, perhaps none. id in [0, vocab_size()).
+  // The text that `id` completes, perhaps none; none for an id outside the vocabulary.
   std::string push(int32_t id);
   // What is still held back, a broken character as U+FFFD. Nothing may be pushed afterwards.
   std::string finish();

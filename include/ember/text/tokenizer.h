@@ -34,13 +34,15 @@ class Tokenizer {
   // kInvalid when an id is outside the vocabulary.
   Result<std::string> decode(std::span<const int32_t> ids, bool skip_special_tokens) const;
 
-  int32_t vocab_size() const {
-    return static_cast<int32_t>(token_bytes_.size());
-  }  // the largest id plus one, added tokens included
+  // The largest id plus one, added tokens included.
+  int32_t vocab_size() const { return static_cast<int32_t>(token_bytes_.size()); }
   bool is_special(int32_t id) const { return id >= 0 && id < vocab_size() && special_[static_cast<size_t>(id)]; }
   // What the token stands for in the middle of a text, as raw bytes (perhaps part of a character); empty for an unused
-  // id. id in [0, vocab_size()).
-  const std::string& token_bytes(int32_t id) const { return token_bytes_[static_cast<size_t>(id)]; }
+  // id, and for one outside the vocabulary: many models have more rows than tokens.
+  const std::string& token_bytes(int32_t id) const {
+    return id >= 0 && id < vocab_size() ? token_bytes_[static_cast<size_t>(id)] : no_bytes_;
+  }
+  size_t max_token_bytes() const { return max_token_bytes_; }  // of the longest token
   std::optional<int32_t> token_to_id(std::string_view token) const;
 
   // Texts of the special tokens.
@@ -61,6 +63,8 @@ class Tokenizer {
   };
   std::unique_ptr<void, Deleter> handle_;
   std::vector<std::string> token_bytes_;
+  const std::string no_bytes_;
+  size_t max_token_bytes_ = 0;
   std::vector<bool> special_;
   std::vector<std::string> special_texts_;
   std::string bos_token_, eos_token_;
