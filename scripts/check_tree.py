@@ -26,6 +26,18 @@ PTX_HOME = "kernels/common/"
 MAX_LINES = {".h": 300, ".cpp": 500, ".cu": 700, ".cuh": 700}
 MAIN_PATH = ("src/main.cpp", "src/server/routes*.cpp", "src/engine/engine.cpp", "src/scheduler/scheduler.cpp",
              "src/cache/block_pool.cpp", "src/engine/batch_builder.cpp", "src/model/decoder.cpp", "include/ember/backend/backend.h")
+TESTED_END_TO_END = {  # sources whose tests are those of the real binary; everything else has a unit test of its own
+    "src/server/access.cpp": "test_http_abuse.py",
+    "src/server/chat_answer.cpp": "test_openai_client.py",
+    "src/server/choice.cpp": "test_streams.py",
+    "src/server/completion_answer.cpp": "test_openai_client.py",
+    "src/server/generate.cpp": "test_params.py",
+    "src/server/generation_answer.cpp": "test_lifecycle.py",
+    "src/server/http_answer.cpp": "test_curl.py",
+    "src/server/metrics.cpp": "test_metrics.py",
+    "src/server/params.cpp": "test_params.py",
+    "src/server/routes.cpp": "test_unicode.py",
+}
 MAX_MAIN_PATH = 1500  # lines in total, so that it can be read in one sitting
 CUDA = re.compile(r'#\s*include\s*[<"](?:cuda|cublas|nccl|kernels/)|\b(?:__CUDACC__|cudaStream_t)\b')
 GETENV = re.compile(r"\b(?:secure_)?getenv\s*\(|\bextern\s+char\s*\*\s*\*\s*environ\b")
@@ -83,7 +95,9 @@ def problems(root):
         yield from content_problems(path, text)
         if path.parts[0] == "src" and layer_of(path) and path.suffix == ".cpp":
             test = Path("tests", *path.parts[1:]).with_name(path.stem + "_test.cpp")
-            if test not in files:
+            if path.as_posix() in TESTED_END_TO_END:
+                test = Path("tests/e2e", TESTED_END_TO_END[path.as_posix()])
+            if not (root / test).is_file():
                 yield f"{path.as_posix()}: no {test.as_posix()}"
     yield from main_path_problems(root)
 

@@ -35,7 +35,8 @@ std::unique_ptr<Tokenizer> metaspace() {
 }
 
 TEST(Detokenizer, EveryReferenceStringStreamed) {
-  for (const auto& row : test::read_json(test::source_dir() / "tests/data/demo/tokenizer_reference.json")["strings"]) {
+  const auto reference_strings = test::read_json(test::source_dir() / "tests/data/demo/tokenizer_reference.json")["strings"];
+  for (const auto& row : reference_strings) {
     const auto ids = row["ids"].get<std::vector<int32_t>>();
     EXPECT_EQ(streamed(test::demo(), ids, false), row["decoded"]);
     EXPECT_EQ(streamed(test::demo(), ids, true), row["decoded_skip_special"]);

@@ -1,0 +1,182 @@
+// The kernels of one instruction set against double precision; the same cases for each set.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+
+namespace ember::cpu {
+
+inline bool machine_has(Isa isa) {
+  const std::vector<Isa> isas = available_isas();
+  const bool found = std::find(isas.begin(), isas.end(), isa) != isas.end();
+  if (!found) std::printf("this machine has no %s: nothing to compare\n", name_of(isa));
+  return found;
+}
+
+inline std::vector<float> random_floats(size_t n, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(n);
+  for (float& v : values) v = normal(random);
+  return values;
+}
+
+// A matrix [out][in] and the same packed for the kernel, in one type.
+struct Matrix {
+  Matrix(DType type, int64_t out_features, int64_t in_features, uint64_t seed) : dtype(type), out(out_features), in(in_features) {
+    values = random_floats(static_cast<size_t>(out * in), seed);
+    const int64_t blocks = (out + kBlockOutputs - 1) / kBlockOutputs;
+    halves.resize(static_cast<size_t>(blocks * in * kBlockOutputs));
+    floats.resize(halves.size());
+    for (int64_t n = 0; n < out; ++n)
+      for (int64_t k = 0; k < in; ++k) {
+        float& v = values[static_cast<size_t>(n * in + k)];
+        const auto at = static_cast<size_t>((n / kBlockOutputs * in + k) * kBlockOutputs + n % kBlockOutputs);
+        const uint16_t bits = dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v);
+        if (dtype != DType::kF32) v = dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
+        halves[at] = bits;
+        floats[at] = v;
+      }
+  }
+  LinearArgs args(const std::vector<float>& x, std::vector<float>& y, const std::vector<float>& bias, int64_t rows) const {
+    const void* weights = dtype == DType::kF32 ? static_cast<const void*>(floats.data()) : halves.data();
+    return {.weights = weights, .dtype = dtype, .bias = bias.empty() ? nullptr : bias.data(), .x = x.data(), .x_stride = in,
+            .y = y.data(), .y_stride = out, .rows = rows, .in = in, .out = out};
+  }
+
+  DType dtype;
+  int64_t out, in;
+  std::vector<float> values, floats;
+  std::vector<uint16_t> halves;
+};
+
+inline std::vector<float> run_linear(const Kernels& kernels, const Matrix& m, const std::vector<float>& x, const std::vector<float>& bias, int64_t rows) {
+  std::vector<float> y(static_cast<size_t>(rows * m.out), 777);
+  const int64_t tasks = (m.out + kBlockOutputs * kTaskBlocks - 1) / (kBlockOutputs * kTaskBlocks);
+  for (int64_t task = 0; task < tasks; ++task) kernels.linear(m.args(x, y, bias, rows), task);
+  return y;
+}
+
+inline void check_linear(const Kernels& kernels) {
+  uint64_t seed = 1;
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16})
+    for (const int64_t out : {1, 15, 16, 17, 31, 32, 33, 64, 65, 97})
+      for (const int64_t in : {1, 16, 33, 95})
+        for (const int64_t rows : {1, 2, 3, 5, 6, 7, 13, 33}) {
+          const Matrix m(dtype, out, in, ++seed);
+          const std::vector<float> x = random_floats(static_cast<size_t>(rows * in), ++seed);
+          std::vector<float> bias = seed % 2 == 0 ? std::vector<float>() : random_floats(static_cast<size_t>((out + 31) / 32 * 32), ++seed);
+          const std::vector<float> y = run_linear(kernels, m, x, bias, rows);
+          for (int64_t r = 0; r < rows; ++r) {
+            const std::vector<float> row(x.begin() + r * in, x.begin() + (r + 1) * in);
+            const std::vector<float> alone = run_linear(kernels, m, row, bias, 1);
+            for (int64_t n = 0; n < out; ++n) {
+              double sum = bias.empty() ? 0 : bias[static_cast<size_t>(n)];
+              for (int64_t k = 0; k < in; ++k) sum += double{row[static_cast<size_t>(k)]} * m.values[static_cast<size_t>(n * in + k)];
+              ASSERT_NEAR(y[static_cast<size_t>(r * out + n)], sum, 1e-5 * (1 + std::abs(sum)) * std::sqrt(static_cast<double>(in)))
+                  << name_of(dtype) << " rows " << rows << " out " << out << " in " << in;
+              ASSERT_EQ(y[static_cast<size_t>(r * out + n)], alone[static_cast<size_t>(n)]);  // bit for bit
+            }
+          }
+        }
+}
+
+inline void check_exp(const Kernels& kernels) {
+  std::vector<float> x = {0, -0.0f, 1, -1, 88, -86.9f, -87.5f, -1000, -std::numeric_limits<float>::infinity()};
+  for (float v = -87; v < 88; v += 0.0137f) x.push_back(v);
+  std::vector<float> y(x.size());
+  kernels.exp(y.data(), x.data(), static_cast<int64_t>(x.size()));
+  for (size_t i = 0; i < x.size(); ++i)
+    ASSERT_NEAR(y[i], x[i] < -87 ? 0.0 : std::exp(double{x[i]}), 3e-7 * std::exp(double{x[i]})) << x[i];
+}
+
+inline void check_rows(const Kernels& kernels) {
+  for (const int64_t n : {1, 7, 16, 17, 64, 100}) {
+    const auto size = static_cast<size_t>(n);
+    const std::vector<float> x = random_floats(size, 3), w = random_floats(size, 4), up = random_floats(size, 5);
+    std::vector<float> residual = random_floats(size, 6), y(size), sums(size);
+    for (size_t i = 0; i < size; ++i) sums[i] = residual[i] + x[i];
+    kernels.add_rms_norm(y.data(), residual.data(), x.data(), w.data(), 1e-5f, n);
+    EXPECT_EQ(residual, sums);
+    double squares = 0;
+    for (const float v : sums) squares += double{v} * v;
+    for (size_t i = 0; i < size; ++i) ASSERT_NEAR(y[i], sums[i] / std::sqrt(squares / static_cast<double>(n) + 1e-5) * w[i], 1e-5);
+    kernels.silu_mul(y.data(), x.data(), up.data(), n);
+    for (size_t i = 0; i < size; ++i) ASSERT_NEAR(y[i], x[i] / (1 + std::exp(-double{x[i]})) * up[i], 1e-5);
+  }
+}
+
+// One kv head, its cache in shuffled blocks whose unused cells are NaN.
+inline void check_attention(const Kernels& kernels) {
+  std::mt19937_64 random(11);
+  for (const int dim : {2, 16, 20, 64, 128})
+    for (const int block_size : {1, 4, 16, 32})
+      for (const int heads : {1, 2, 3, 8})
+        for (const int window : {0, 5, 70}) {
+          const int length = 150, tokens = 9, first = length - tokens, blocks = (length + block_size - 1) / block_size;
+          std::vector<int32_t> table(static_cast<size_t>(blocks));
+          for (int i = 0; i < blocks; ++i) table[static_cast<size_t>(i)] = i;
+          std::shuffle(table.begin(), table.end(), random);
+          const auto head_floats = static_cast<size_t>(dim * block_size);
+          std::vector<float> k_cache(head_floats * table.size(), NAN), v_cache = k_cache;
+          const std::vector<float> k = random_floats(static_cast<size_t>(length * dim), random()), v = random_floats(k.size(), random());
+          for (int p = 0; p < length; ++p)
+            for (int d = 0; d < dim; ++d) {
+              const size_t base = static_cast<size_t>(table[static_cast<size_t>(p / block_size)]) * head_floats;
+              k_cache[base + static_cast<size_t>(d * block_size + p % block_size)] = k[static_cast<size_t>(p * dim + d)];
+              v_cache[base + static_cast<size_t>(p % block_size * dim + d)] = v[static_cast<size_t>(p * dim + d)];
+            }
+          const std::vector<float> q = random_floats(static_cast<size_t>(tokens * heads * dim), random());
+          std::vector<float> y(q.size()), one(static_cast<size_t>(heads * dim)), scratch(static_cast<size_t>(attention_scratch(dim)));
+          AttentionArgs args{.k = k_cache.data(), .v = v_cache.data(), .k_block_stride = dim * block_size, .v_block_stride = dim * block_size,
+                             .block_table = table.data(), .block_size = block_size, .q = q.data(), .q_stride = heads * dim, .y = y.data(),
+                             .y_stride = heads * dim, .num_tokens = tokens, .num_heads = heads, .head_dim = dim, .first_position = first,
+                             .window = window, .scale = 0.3f, .scratch = scratch.data()};
+          kernels.attention(args);
+          for (int t = 0; t < tokens; ++t) {
+            AttentionArgs alone = args;  // as a decode
+            alone.q = q.data() + t * heads * dim;
+            alone.y = one.data();
+            alone.num_tokens = 1;
+            alone.first_position = first + t;
+            kernels.attention(alone);
+            for (int h = 0; h < heads; ++h) {
+              const float* query = q.data() + (t * heads + h) * dim;
+              const int end = first + t + 1, begin = window > 0 ? std::max(0, end - window) : 0;
+              std::vector<double> weights;
+              for (int p = begin; p < end; ++p) {
+                double score = 0;
+                for (int d = 0; d < dim; ++d) score += double{query[d]} * k[static_cast<size_t>(p * dim + d)];
+                weights.push_back(std::exp(score * 0.3));
+              }
+              double total = 0;
+              for (const double w : weights) total += w;
+              for (int d = 0; d < dim; ++d) {
+                double sum = 0;
+                for (int p = begin; p < end; ++p) sum += weights[static_cast<size_t>(p - begin)] / total * v[static_cast<size_t>(p * dim + d)];
+                const auto at = static_cast<size_t>(h * dim + d);
+                ASSERT_NEAR(y[static_cast<size_t>(t * heads * dim) + at], sum, 2e-5) << dim << " " << block_size << " " << heads << " " << window;
+                ASSERT_EQ(y[static_cast<size_t>(t * heads * dim) + at], one[at]);  // bit for bit
+              }
+            }
+          }
+        }
+}
+
+inline void check_kernels(Isa isa, const Kernels& kernels) {
+  if (!machine_has(isa)) return;
+  check_linear(kernels);
+  check_exp(kernels);
+  check_rows(kernels);
+  check_attention(kernels);
+}
+
+}  // namespace ember::cpu

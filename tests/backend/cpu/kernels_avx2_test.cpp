@@ -1,0 +1,9 @@
+#include "backend/cpu/kernel_cases.h"
+
+namespace ember::cpu {
+namespace {
+
+TEST(KernelsAvx2, EqualDoublePrecisionAndThemselvesRowByRow) { check_kernels(Isa::kAvx2, avx2_kernels()); }
+
+}  // namespace
+}  // namespace ember::cpu

@@ -1,0 +1,79 @@
+#include "backend/cpu/sample.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "backend/cpu/philox.h"
+
+namespace ember::cpu {
+namespace {
+
+SampledToken sample(std::vector<float> logits, const SamplingParams& params, SamplingRow row = {}) {
+  static SampleScratch scratch;
+  row.params = &params;
+  return sample_row(logits, row, scratch);
+}
+
+TEST(Philox, KnownAnswers) {  // Random123's kat_vectors
+  using Words = std::array<uint32_t, 4>;
+  EXPECT_EQ(philox({0, 0, 0, 0}, {0, 0}), (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(philox({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}), (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+}
+
+TEST(Sample, GreedyTakesTheLargestAndTheLowestOfEquals) {
+  const SamplingParams greedy{.temperature = 0};
+  const float inf = INFINITY;
+  EXPECT_EQ(sample({1, 3, 3, 2}, greedy).token, 1);
+  EXPECT_EQ(sample({5, 5, 5}, greedy).token, 0);
+  EXPECT_EQ(sample({1, NAN, 3}, greedy).token, -1);
+  EXPECT_EQ(sample({-inf, -inf}, greedy).token, -1);
+  EXPECT_EQ(sample({1, inf, 2}, {}).token, 1);
+}
+
+TEST(Sample, LogprobsAreOfTheRawDistribution) {
+  SamplingParams params{.temperature = 0};
+  params.logit_bias = {{0, 100.0f}};
+  const SampledToken s = sample({1, 2, 3}, params, {.num_logprobs = 2});
+  const double total = std::exp(1.0) + std::exp(2.0) + std::exp(3.0);
+  EXPECT_EQ(s.token, 0);
+  EXPECT_NEAR(s.logprob, 1 - std::log(total), 1e-6);
+  EXPECT_EQ(s.rank, 3);
+  ASSERT_EQ(s.top.size(), 2u);
+  EXPECT_EQ(s.top[0].token, 2);
+  EXPECT_NEAR(s.top[1].logprob, 2 - std::log(total), 1e-6);
+}
+
+TEST(Sample, PenaltiesBansAndAllowedIdsDecide) {
+  SamplingParams params{.temperature = 0};
+  params.presence_penalty = 2;
+  const std::vector<int32_t> output = {2}, banned = {2};
+  EXPECT_EQ(sample({1, 2.5f, 3}, params, {.output = output}).token, 1);
+  EXPECT_EQ(sample({1, 2, 3}, {.temperature = 0}, {.banned = banned}).token, 1);
+  EXPECT_EQ(sample({1, 2, 3}, {.temperature = 0, .allowed_token_ids = {0}}).token, 0);
+}
+
+// Draws at many positions and compares with the distribution that should be left.
+void expect_distribution(const std::vector<float>& logits, SamplingParams params, const std::map<int32_t, double>& expected) {
+  constexpr int kDraws = 200000;
+  std::map<int32_t, int> counts;
+  params.seed = 42;
+  for (int i = 0; i < kDraws; ++i) ++counts[sample(logits, params, {.position = i}).token];
+  double chi = 0;
+  for (const auto& [token, p] : expected) chi += std::pow(counts[token] - p * kDraws, 2) / (p * kDraws);
+  for (const auto& [token, count] : counts) EXPECT_TRUE(expected.contains(token)) << token;
+  EXPECT_LT(chi, 25) << "seed 42";  // at most four degrees of freedom: p below 1e-4
+}
+
+TEST(Sample, DrawsFollowTheDistributionThatIsLeft) {
+  const std::vector<float> logits = {std::log(0.5f), std::log(0.25f), std::log(0.15f), std::log(0.1f)};
+  expect_distribution(logits, {}, {{0, 0.5}, {1, 0.25}, {2, 0.15}, {3, 0.1}});
+  expect_distribution(logits, {.top_k = 2}, {{0, 2 / 3.0}, {1, 1 / 3.0}});
+  expect_distribution(logits, {.top_p = 0.7f}, {{0, 2 / 3.0}, {1, 1 / 3.0}});
+  expect_distribution(logits, {.min_p = 0.29f}, {{0, 0.5 / 0.9}, {1, 0.25 / 0.9}, {2, 0.15 / 0.9}});
+  expect_distribution(logits, {.top_p = 1e-9f}, {{0, 1.0}});
+}
+
+}  // namespace
+}  // namespace ember::cpu

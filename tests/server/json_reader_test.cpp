@@ -1,0 +1,50 @@
+#include "ember/server/json_reader.h"
+
+#include <gtest/gtest.h>
+
+namespace ember {
+namespace {
+
+TEST(JsonReader, RefusesWhatIsNoObjectOrTooDeep) {
+  for (const std::string body : {"", "  ", "null", "[]", "\"x\"", "1", "{", "{\"a\":1,}", "{} {}", "{\"a\":NaN}", "{\"a\":01}", "{\"a\":\"\xff\"}", "{\"a\":1e999}"}) {
+    const Result<Json> parsed = parse_body(body);
+    ASSERT_FALSE(parsed.ok()) << body;
+    EXPECT_EQ(parsed.error().code, "invalid_json") << body;
+  }
+  for (const size_t depth : {65u, 1000u, 100000u}) EXPECT_EQ(parse_body("{\"a\":" + std::string(depth, '[')).error().code, "nesting_too_deep");
+  EXPECT_TRUE(parse_body("{\"a\":" + std::string(63, '[') + std::string(63, ']') + "}").ok());
+}
+
+TEST(JsonReader, IntegersAreNeverCastSilently) {
+  struct Case {
+    const char* value;
+    const char* code;  // empty: taken
+  };
+  for (const Case& c : {Case{"5", ""}, {"5.0", ""}, {"5.5", "invalid_type"}, {"\"5\"", "invalid_type"}, {"true", "invalid_type"}, {"[]", "invalid_type"},
+                        {"11", "invalid_value"}, {"-1", "invalid_value"}, {"4294967301", "invalid_value"}, {"18446744073709551615", "invalid_value"},
+                        {"1e308", "invalid_value"}}) {
+    const Result<Json> json = parse_body(std::string("{\"n\":") + c.value + "}");
+    ASSERT_TRUE(json.ok());
+    FieldReader fields(json.value());
+    const int64_t n = fields.integer("n", 0, 10, 7);
+    EXPECT_EQ(fields.ok() ? "" : fields.error().code, c.code) << c.value;
+    EXPECT_EQ(n, fields.ok() ? 5 : 7);
+    if (!fields.ok()) {
+      EXPECT_EQ(fields.error().param, "n");
+    }
+  }
+}
+
+TEST(JsonReader, NullIsAbsentAndUnknownFieldsAreCounted) {
+  const Json json = parse_body(R"({"a":null,"b":true,"c":[1,2],"d":0})").value();
+  FieldReader fields(json);
+  EXPECT_EQ(fields.number("a", 0, 1, 0.5), 0.5);
+  EXPECT_TRUE(fields.boolean("b", false));
+  EXPECT_EQ(fields.ids("c", 2, 3), (std::vector<int32_t>{1, 2}));
+  EXPECT_EQ(fields.num_unknown(), 1);
+  fields.ids("c", 2, 2);
+  EXPECT_EQ(fields.error().code, "invalid_value");
+}
+
+}  // namespace
+}  // namespace ember
