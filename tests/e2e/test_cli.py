@@ -66,8 +66,8 @@ def test_c05_settings_file_missing_or_a_directory(tmp_path):
 CONTRADICTIONS = [
     (["--max-num-queued-reqs", 0], "max-num-queued-reqs"), (["--kv-cache-memory-bytes", 1], "kv-cache-memory-bytes"),
     (["--header-timeout", 0], "header-timeout"), (["--max-model-len", 4096], "max-model-len"), (["--max-num-seqs", 0], "max-num-seqs"),
-    (["--max-num-batched-tokens", 0], "max-num-batched-tokens"), (["--gpu-memory-utilization", 1.5], "gpu-memory-utilization"),
-    (["--block-size", 7], "block-size"), (["--host", "0.0.0.0"], "api-key"),
+    (["--max-num-batched-tokens", -1], "max-num-batched-tokens"), (["--max-num-batched-tokens", 255], "max-num-seqs"),
+    (["--gpu-memory-utilization", 1.5], "gpu-memory-utilization"), (["--block-size", 7], "block-size"), (["--host", "0.0.0.0"], "api-key"),
 ]
 
 
