@@ -27,7 +27,7 @@ MAX_LINES = {".h": 300, ".cpp": 500, ".cu": 700, ".cuh": 700}
 MAIN_PATH = ("src/main.cpp", "src/server/routes*.cpp", "src/engine/engine.cpp", "src/scheduler/scheduler.cpp",
              "src/cache/block_pool.cpp", "src/engine/batch_builder.cpp", "src/model/decoder.cpp", "include/ember/backend/backend.h")
 TESTED_END_TO_END = {  # sources whose tests are those of the real binary; everything else has a unit test of its own
-    "src/server/access.cpp": "test_http_abuse.py",
+    "src/server/admin.cpp": "test_admin.py",
     "src/server/chat_answer.cpp": "test_openai_client.py",
     "src/server/choice.cpp": "test_streams.py",
     "src/server/completion_answer.cpp": "test_openai_client.py",

@@ -71,7 +71,8 @@ class Server {
              [this](std::unique_ptr<Connection> connection) { http_.give_back(std::move(connection)); }),
         meter_(metrics_, hub_, context_.tokens_per_second) {
     context_.version = kVersion;
-    context_.api_keys = load_api_keys(settings.api_key, settings.api_key_file);
+    context_.keys.replace(load_api_keys(settings.api_key, settings.api_key_file));
+    context_.reload_keys = [this] { return reload_keys(); };
     context_.limits = {.max_n = settings.max_n, .max_timeout = settings.request_timeout};
     context_.queue_timeout = as_duration(settings.queue_timeout);
     context_.request_timeout = as_duration(settings.request_timeout);
@@ -111,7 +112,8 @@ class Server {
     const int64_t tokens = settings_.max_num_queued_tokens > 0 ? settings_.max_num_queued_tokens : all * layout.limits.max_model_len;
     admission_ = std::make_unique<Admission>(static_cast<int>(all), tokens);
     fill_context(layout);
-    hub_.start([this](Request request) { engine_->submit(std::move(request)); }, [this](RequestId id) { engine_->cancel(id); });
+    hub_.start([this](Request request) { engine_->submit(std::move(request)); }, [this](RequestId id) { engine_->cancel(id); },
+               [this](const SequenceTrace& trace) { context_.requests.add_trace(trace); });
     engine_->start();
     ::malloc_trim(0);  // loading's leavings
     context_.state.store(ServerState::kReady, std::memory_order_release);
@@ -130,6 +132,18 @@ class Server {
     spdlog::info("shutting down: {} answers are unfinished", hub_.num_open());
     const TimePoint until = Clock::now() + as_duration(settings_.shutdown_timeout);
     while (hub_.num_open() > 0 && Clock::now() < until && signals.stops() == seen && !engine_->failed()) signals.wait(seen, std::chrono::milliseconds(20));
+  }
+
+  // The key file as it is now. A bad one changes nothing.
+  Result<void> reload_keys() {
+    try {
+      context_.keys.replace(load_api_keys(settings_.api_key, settings_.api_key_file));
+    } catch (const StartError& e) {
+      spdlog::error("the API keys stay as they were: {}", e.what());
+      return invalid("", e.what(), "invalid_key_file");
+    }
+    spdlog::info("API keys: {}", context_.keys.size());
+    return {};
   }
 
   void stop(const Error& error) {
@@ -222,7 +236,11 @@ ExitCode serve(const Settings& settings) {
   }
   sd_notify(notify, "READY=1");
   spdlog::info("ready");
-  while (signals.stops() == 0 && !server.failed()) signals.wait(0, std::chrono::milliseconds(100));
+  for (int reloads = signals.reloads(); signals.stops() == 0 && !server.failed(); signals.wait(0, std::chrono::milliseconds(100)))
+    if (signals.reloads() != reloads) {
+      reloads = signals.reloads();
+      (void)server.reload_keys();  // what is wrong with them has been logged
+    }
   sd_notify(notify, "STOPPING=1");
   if (signals.stops() == 0) {
     server.stop(Error{ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"});

@@ -40,6 +40,8 @@ void Signals::loop() {
       MutexLock lock(mu_);
       stops_.fetch_add(1, std::memory_order_release);
       cv_.notify_all();
+    } else if (signal == SIGHUP) {
+      reloads_.fetch_add(1, std::memory_order_release);
     } else if (signal != SIGPIPE) {
       spdlog::info("signal {} ({}) ignored", signal, strsignal(signal));
     }

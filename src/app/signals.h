@@ -19,13 +19,15 @@ class Signals {
 
   // How often SIGTERM or SIGINT came. Any thread.
   int stops() const { return stops_.load(std::memory_order_acquire); }
+  // How often SIGHUP came. Any thread.
+  int reloads() const { return reloads_.load(std::memory_order_acquire); }
   // Waits until stops() exceeds `seen` or the time is over.
   void wait(int seen, Duration timeout);
 
  private:
   void loop();
 
-  std::atomic<int> stops_{0};
+  std::atomic<int> stops_{0}, reloads_{0};
   std::atomic<bool> done_{false};
   Mutex mu_;
   CondVar cv_;

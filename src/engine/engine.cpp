@@ -29,6 +29,13 @@ void Engine::stop() {
   thread_.join();
 }
 
+std::future<std::vector<SequenceTrace>> Engine::traces() {
+  Traces promise;
+  std::future<std::vector<SequenceTrace>> future = promise.get_future();
+  commands_.push(std::move(promise));
+  return future;
+}
+
 void Engine::loop() {
   while (!stopping_) {
     const bool idle = in_flight_.empty() && (failed() || !scheduler_.has_work());
@@ -51,6 +58,10 @@ void Engine::take_commands(std::vector<Command> commands) {
   for (Command& command : commands) {
     if (const RequestId* id = std::get_if<RequestId>(&command)) {
       scheduler_.cancel(*id);
+      continue;
+    }
+    if (Traces* traces = std::get_if<Traces>(&command)) {
+      traces->set_value(scheduler_.traces());
       continue;
     }
     Request& request = std::get<Request>(command);

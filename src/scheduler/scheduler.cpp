@@ -56,6 +56,8 @@ Result<void> Scheduler::submit(Request request, TimePoint now) {
   seq->prefixes.reserve(blocks);
   if (request.arrival == TimePoint{}) request.arrival = now;
   seq->request = std::move(request);
+  seq->trace.num_running_before = static_cast<int>(running_.size());
+  seq->trace.num_waiting_before = static_cast<int>(waiting_.size());
   insert(waiting_, seq.get());
   sequences_[seq->request.id] = std::move(seq);
   return {};
@@ -87,9 +89,10 @@ const Step& Scheduler::schedule(TimePoint now) {
   step_->num_tokens = step_->num_logit_rows = 0;
   short_of_blocks_ = false;
   Budget budget{config_.max_num_batched_tokens, config_.max_num_logit_rows};
-  schedule_running(budget, true);
-  schedule_running(budget, false);
+  schedule_running(budget, true, now);
+  schedule_running(budget, false, now);
   schedule_waiting(budget, now);
+  note_wait(budget);
   if (!step_->seqs.empty()) ++num_steps_;
   return *step_;
 }
@@ -122,10 +125,10 @@ bool Scheduler::wants_more(const Sequence& seq) const {
   return seq.num_computed_tokens < last;
 }
 
-void Scheduler::schedule_running(Budget& budget, bool decodes) {
+void Scheduler::schedule_running(Budget& budget, bool decodes, TimePoint now) {
   for (size_t i = 0; i < running_.size() && budget.tokens > 0;) {
     Sequence& seq = *running_[i];
-    const bool planned = (seq.num_uncomputed_tokens() == 1) == decodes && wants_more(seq) && plan(seq, budget);
+    const bool planned = (seq.num_uncomputed_tokens() == 1) == decodes && wants_more(seq) && plan(seq, budget, now);
     // Making room for it may have preempted the sequence itself: then the next one has moved up.
     if (planned || (i < running_.size() && running_[i] == &seq)) ++i;
   }
@@ -145,8 +148,17 @@ void Scheduler::schedule_waiting(Budget& budget, TimePoint now) {
         totals_.prefix_cache_hits += static_cast<uint64_t>(seq.num_cached_tokens);
       }
     }
-    CHECK(plan(seq, budget), "an admitted sequence has no room");
+    CHECK(plan(seq, budget, now), "an admitted sequence has no room");
   }
+}
+
+// Counts what the first one of those left waiting lacks.
+void Scheduler::note_wait(const Budget& budget) {
+  if (waiting_.empty()) return;
+  const bool no_slot = running_.size() >= static_cast<size_t>(config_.max_num_seqs);
+  const bool no_tokens = budget.tokens <= 0 || budget.rows <= 0;
+  const WaitReason reason = no_slot ? WaitReason::kSlot : no_tokens ? WaitReason::kStepTokens : WaitReason::kBlocks;
+  ++waiting_.front()->trace.num_steps_waited[static_cast<int>(reason)];
 }
 
 // From waiting to running, if its present tokens find room without taking any from others.
@@ -168,7 +180,7 @@ bool Scheduler::admit(Sequence& seq) {
 }
 
 // Puts as much of the sequence into the step as the budget allows. False: no room in the cache at the moment.
-bool Scheduler::plan(Sequence& seq, Budget& budget) {
+bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   ScheduledSequence part{.seq = &seq, .first_position = seq.num_computed_tokens};
   part.num_tokens = std::min(seq.num_uncomputed_tokens(), budget.tokens);
   // A row for each prompt position whose successor's log probability is still wanted, and one to sample from.
@@ -188,6 +200,9 @@ bool Scheduler::plan(Sequence& seq, Budget& budget) {
   seq.num_computed_tokens = end;
   seq.num_pending_tokens += part.samples ? 1 : 0;
   ++seq.in_flight;
+  ++seq.trace.num_steps;
+  if (part.first_position < seq.num_prompt_tokens()) ++seq.trace.num_chunks;
+  else if (seq.trace.first_decode == TimePoint{}) seq.trace.first_decode = now;
   budget.tokens -= part.num_tokens;
   budget.rows -= part.num_logit_rows;
   step_->num_tokens += part.num_tokens;
@@ -296,9 +311,11 @@ TokenOutput& Scheduler::emit(Sequence& seq) {
 void Scheduler::finish(Sequence& seq, FinishReason reason) {
   const bool with_token = (reason == FinishReason::kStop || reason == FinishReason::kLength) && !events_.empty() &&
                           events_.back().request_id == seq.request.id && events_.back().finish == FinishReason::kNone;
-  (with_token ? events_.back() : emit(seq)).finish = reason;
+  TokenOutput& last = with_token ? events_.back() : emit(seq);
+  last.finish = reason;
   std::erase(seq.state == SequenceState::kRunning ? running_ : waiting_, &seq);
   seq.state = SequenceState::kFinished;
+  last.trace = std::make_shared<const SequenceTrace>(seq.snapshot());
   const auto found = sequences_.find(seq.request.id);
   finished_.push_back(std::move(found->second));
   sequences_.erase(found);

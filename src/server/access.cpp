@@ -11,23 +11,33 @@ namespace {
 
 bool is_health(const std::string& path) { return path == "/livez" || path == "/readyz" || path == "/health"; }
 
-// Takes the same time wherever the two differ.
-bool equal(const std::string& a, const std::string& b) {
-  unsigned different = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < a.size(); ++i) different |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(i < b.size() ? b[i] : '\0');
-  return different == 0;
+// "" unless the header is there exactly once and begins with `scheme`.
+std::string credentials(const httplib::Request& request, const char* header, std::string_view scheme) {
+  const std::string value = request.get_header_value(header);
+  return request.get_header_value_count(header) == 1 && value.starts_with(scheme) ? value.substr(scheme.size()) : std::string();
+}
+
+bool is_anthropic(const std::string& path) { return path == "/v1/messages" || path.starts_with("/v1/messages/"); }
+
+const char* anthropic_type(int status) {
+  switch (status) {
+    case 401: return "authentication_error";
+    case 403: return "permission_error";
+    case 404: return "not_found_error";
+    case 413: return "request_too_large";
+    case 429: return "rate_limit_error";
+    case 503: return "overloaded_error";
+    case 504: return "timeout_error";
+    default: return status >= 500 ? "api_error" : "invalid_request_error";
+  }
 }
 
 }  // namespace
 
 Result<void> check_key(const ApiContext& context, const httplib::Request& request) {
-  if (context.api_keys.empty() || is_health(request.path)) return {};
-  const std::string header = request.get_header_value("Authorization");
-  constexpr std::string_view kScheme = "Bearer ";
-  bool known = false;
-  if (request.get_header_value_count("Authorization") == 1 && header.starts_with(kScheme))
-    for (const std::string& key : context.api_keys) known |= equal(header.substr(kScheme.size()), key);
-  if (known) return {};
+  if (context.keys.size() == 0 || is_health(request.path)) return {};
+  if (context.keys.holds(credentials(request, "Authorization", "Bearer "))) return {};
+  if (is_anthropic(request.path) && context.keys.holds(credentials(request, "x-api-key", ""))) return {};
   return invalid("", "The API key is missing or wrong: send \"Authorization: Bearer KEY\".", "invalid_api_key");
 }
 
@@ -44,19 +54,28 @@ Result<void> check_ready(const ApiContext& context) {
 int retry_after(int64_t queued_tokens, double tokens_per_second, uint64_t dice) {
   const double wait = tokens_per_second > 0 ? static_cast<double>(queued_tokens) / tokens_per_second : 1;
   const double jitter = 0.8 + 0.4 * static_cast<double>(dice % 1024) / 1023;
-  return static_cast<int>(std::lround(std::clamp(std::ceil(wait), 1.0, 30.0) * jitter + 0.5 - 1e-9));
+  return static_cast<int>(std::clamp(std::round(std::ceil(std::min(wait, 30.0)) * jitter), 1.0, 30.0));
 }
 
-void answer_error(const ApiContext& context, const Error& error, httplib::Response& response) {
+std::string error_body_for(const std::string& path, const Error& error) {
+  if (!is_anthropic(path)) return error_body(error);
+  return Json{{"type", "error"}, {"error", {{"type", anthropic_type(http_status(error))}, {"message", error.message}}}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void answer_error(const ApiContext& context, const httplib::Request& request, const Error& error, httplib::Response& response) {
   response.status = http_status(error);
-  response.set_content(error_body(error), "application/json");
+  response.set_content(error_body_for(request.path, error), "application/json");
   if (response.status == 401) response.set_header("WWW-Authenticate", "Bearer");
   if (error.code == "draining") response.set_header("Connection", "close");
   if (response.status != 429 && response.status != 503) return;
-  const bool ready = context.state.load(std::memory_order_acquire) == ServerState::kReady;
-  const int64_t queued = ready ? context.model.admission->tokens() : 0;
+  response.set_header("Retry-After", std::to_string(retry_after_now(context)));
+}
+
+int retry_after_now(const ApiContext& context) {
+  const bool loading = context.state.load(std::memory_order_acquire) == ServerState::kLoading;
+  const int64_t queued = loading ? 0 : context.model.admission->tokens();
   const uint64_t dice = context.next_request.load(std::memory_order_relaxed) * 0x9e3779b97f4a7c15u >> 40;
-  response.set_header("Retry-After", std::to_string(std::clamp(retry_after(queued, context.tokens_per_second, dice), 1, 30)));
+  return retry_after(queued, context.tokens_per_second, dice);
 }
 
 void answer_json(const std::string& body, httplib::Response& response) { response.set_content(body, "application/json"); }

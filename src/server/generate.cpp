@@ -85,6 +85,8 @@ AnswerSpec make_spec(ApiContext& context, const httplib::Request& request, const
   spec.arrival = Clock::now();
   spec.tokenizer = context.model.tokenizer;
   spec.metrics = context.metrics;
+  spec.context = &context;
+  spec.path = request.path;
   return spec;
 }
 
@@ -98,7 +100,16 @@ Result<void> hand_over(ApiContext& context, AnswerSpec spec, const std::vector<i
   context.metrics->unknown_fields(spec.params.num_unknown_fields);
   spec.first_request = context.next_request.fetch_add(static_cast<RequestId>(num_sequences), std::memory_order_relaxed);
   std::vector<Request> requests = make_requests(context, spec, max_tokens);
-  context.hub->adopt(HttpServer::take_connection(), make_answer(std::move(spec)), std::move(requests));
+  std::unique_ptr<Connection> connection = HttpServer::take_connection();
+  context.requests.begin({.first_sequence = spec.first_request,
+                          .num_sequences = num_sequences,
+                          .request_id = spec.head.request_id,
+                          .answer_id = spec.id,
+                          .path = spec.path,
+                          .client = connection->peer(),
+                          .stream = spec.params.stream,
+                          .arrival = spec.arrival});
+  context.hub->adopt(std::move(connection), make_answer(std::move(spec)), std::move(requests));
   return {};
 }
 

@@ -1,9 +1,12 @@
 #include "server/generation_answer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "ember/server/http_server.h"
 #include "ember/text/utf8.h"
+#include "server/access.h"
 
 namespace ember {
 
@@ -18,7 +21,7 @@ Error error_of(FinishReason reason) {
       return {ErrorKind::kUnavailable, "The request waited too long for its turn.", "", "queue_timeout"};
     case FinishReason::kDeadline: return {ErrorKind::kInternal, "The request was not finished in time.", "", "deadline_exceeded"};
     case FinishReason::kNumericalError: return {ErrorKind::kInternal, "The model's output is not a number.", "", "numerical_error"};
-    case FinishReason::kCancelled: return {ErrorKind::kUnavailable, "The request was cancelled.", "", "cancelled"};
+    case FinishReason::kCancelled: return {ErrorKind::kUnavailable, "The request was aborted by an operator.", "", "aborted"};
     default: return {ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
   }
 }
@@ -65,14 +68,14 @@ void GenerationAnswer::on_event(const TokenOutput& event, std::string& out, std:
 void GenerationAnswer::finish(std::string& out) {
   finished_ = true;
   status_ = 200;
-  spec_.metrics->answered(status_);
+  ended(status_);
   if (!spec_.params.stream) {
     Json body = envelope(false);
     Json& list = body["choices"] = Json::array();
     for (size_t i = 0; i < choices_.size(); ++i) list.push_back(whole_choice(i));
     body["usage"] = usage();
     add_to_body(body, false);
-    out += json_answer(200, spec_.head, dump(body), 0);
+    out += json_answer(200, spec_.head, dump(spec_.format ? spec_.format->whole(body) : body));
     return;
   }
   if (spec_.params.include_usage) {
@@ -81,7 +84,7 @@ void GenerationAnswer::finish(std::string& out) {
     chunk["usage"] = usage();
     send_event(chunk, out);
   }
-  out += stream_piece(spec_.head, "data: [DONE]\n\n");
+  send_events(spec_.format ? spec_.format->end() : "data: [DONE]\n\n", out);
   out += stream_end(spec_.head);
 }
 
@@ -90,29 +93,30 @@ void GenerationAnswer::fail(const Error& error, std::string& out) {
   finished_ = true;
   for (Choice& choice : choices_) choice.give_up("error", *spec_.metrics);
   const int status = http_status(error);
-  spec_.metrics->answered(status);
+  ended(status);
   const bool begun = status_ != 0;
   if (!begun) {
     status_ = status;
-    constexpr int kRetryAfter = 5;
-    out += json_answer(status, spec_.head, error_body(error), status == 503 ? kRetryAfter : 0);
+    // An aborted request shall not come back by itself: the clients of OpenAI and Anthropic obey this header.
+    const std::string again = error.code == "aborted" ? "x-should-retry: false\r\n" : status == 503 ? fmt::format("Retry-After: {}\r\n", retry_after_now(*spec_.context)) : "";
+    out += json_answer(status, spec_.head, error_body_for(spec_.path, error), again);
     return;
   }
   // The status is out: the error is the stream's last event, and no [DONE] follows it.
   spec_.head.keep_connection = false;
-  out += stream_piece(spec_.head, "data: " + error_body(error) + "\n\n");
+  send_events(spec_.format ? spec_.format->error(error) : "data: " + error_body(error) + "\n\n", out);
   out += stream_end(spec_.head);
 }
 
 void GenerationAnswer::on_disconnect() {
   if (finished_) return;
   finished_ = true;
-  spec_.metrics->answered(499);
+  ended(499);
   for (Choice& choice : choices_) choice.give_up("abort", *spec_.metrics);
 }
 
 void GenerationAnswer::keep_alive(std::string& out) {
-  if (spec_.params.stream && !finished_) out += stream_piece(spec_.head, ": keep-alive\n\n");
+  if (spec_.params.stream && !finished_) send_events(spec_.format ? spec_.format->keep_alive() : ": keep-alive\n\n", out);
 }
 
 Json GenerationAnswer::envelope(bool chunk) const {
@@ -133,7 +137,18 @@ Json GenerationAnswer::usage() const {
           {"prompt_tokens_details", {{"cached_tokens", cached}}}};
 }
 
-void GenerationAnswer::send_event(const Json& json, std::string& out) const { out += stream_piece(spec_.head, "data: " + dump(json) + "\n\n"); }
+void GenerationAnswer::send_event(const Json& json, std::string& out) const {
+  send_events(spec_.format ? spec_.format->chunk(json) : "data: " + dump(json) + "\n\n", out);
+}
+
+void GenerationAnswer::send_events(const std::string& events, std::string& out) const {
+  if (!events.empty()) out += stream_piece(spec_.head, events);  // an empty piece would end the stream
+}
+
+void GenerationAnswer::ended(int status) {
+  spec_.metrics->answered(status);
+  spec_.context->requests.end(spec_.first_request, status, Clock::now());
+}
 
 Json GenerationAnswer::stop_reason(size_t index) {
   const Choice& c = choices_[index];

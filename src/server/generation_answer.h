@@ -5,11 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "ember/engine/admission.h"
+#include "ember/server/api_context.h"
 #include "ember/server/json_reader.h"
 #include "ember/server/metrics.h"
 #include "ember/server/params.h"
 #include "ember/server/response.h"
+#include "server/answer_format.h"
 #include "server/choice.h"
 #include "server/http_answer.h"
 
@@ -17,6 +18,7 @@ namespace ember {
 
 struct AnswerSpec {
   std::string id, model, access_line;
+  std::string path;            // of the endpoint
   int64_t created = 0;  // seconds since 1970
   AnswerHead head;
   GenerationParams params;
@@ -26,6 +28,8 @@ struct AnswerSpec {
   TimePoint arrival{};
   const Tokenizer* tokenizer = nullptr;
   Metrics* metrics = nullptr;
+  ApiContext* context = nullptr;
+  std::unique_ptr<AnswerFormat> format;       // null: the endpoint's own
   Ticket ticket;                              // the place in the queue, held until the answer is done
 };
 
@@ -63,6 +67,8 @@ class GenerationAnswer : public Response {
   Json envelope(bool chunk) const;
   Json usage() const;
   void send_event(const Json& json, std::string& out) const;
+  void send_events(const std::string& events, std::string& out) const;
+  void ended(int status);
   void finish(std::string& out);
 
   AnswerSpec spec_;

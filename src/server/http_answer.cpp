@@ -22,10 +22,9 @@ std::string common(const AnswerHead& head) {
 
 }  // namespace
 
-std::string json_answer(int status, const AnswerHead& head, const std::string& body, int retry_after) {
-  const std::string retry = retry_after > 0 ? fmt::format("Retry-After: {}\r\n", retry_after) : "";
+std::string json_answer(int status, const AnswerHead& head, const std::string& body, const std::string& more_headers) {
   return fmt::format("HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}{}\r\n{}", status, reason_phrase(status),
-                     body.size(), retry, common(head), body);
+                     body.size(), more_headers, common(head), body);
 }
 
 std::string stream_head(const AnswerHead& head) {

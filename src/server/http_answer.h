@@ -12,8 +12,8 @@ struct AnswerHead {
   bool chunked = true;  // of a stream; false: it ends with the connection
 };
 
-// A whole answer with a JSON body. retry_after: seconds, 0: none.
-std::string json_answer(int status, const AnswerHead& head, const std::string& body, int retry_after);
+// A whole answer with a JSON body. more_headers: whole lines with their ends.
+std::string json_answer(int status, const AnswerHead& head, const std::string& body, const std::string& more_headers = {});
 // The head of a stream of server-sent events.
 std::string stream_head(const AnswerHead& head);
 // One piece of the stream's body.

@@ -74,6 +74,7 @@ std::string error_body(const Error& error) { return body_of(http_status(error), 
 int http_status(const Error& error) {
   if (error.code == "invalid_api_key") return 401;
   if (error.code == "deadline_exceeded") return 504;
+  if (error.code == "cross_origin") return 403;
   switch (error.kind) {
     case ErrorKind::kInvalid:
       return 400;

@@ -62,7 +62,8 @@ class ResponseHub::Impl {
     ::close(epoll_);
   }
 
-  void start(Submit submit, Cancel cancel) {
+  void start(Submit submit, Cancel cancel, OnTrace on_trace) {
+    on_trace_ = std::move(on_trace);
     submit_ = std::move(submit);
     cancel_ = std::move(cancel);
     thread_ = std::thread([this] { loop(); });
@@ -159,6 +160,7 @@ class ResponseHub::Impl {
   }
 
   void on_event(const TokenOutput& event) {
+    if (event.trace && on_trace_) on_trace_(*event.trace);
     const auto found = by_request_.find(event.request_id);
     if (found == by_request_.end()) return;
     Stream& stream = *found->second;
@@ -323,6 +325,7 @@ class ResponseHub::Impl {
   const int epoll_, wake_;
   Submit submit_;
   Cancel cancel_;
+  OnTrace on_trace_;
 
   // The hub's thread alone:
   std::unordered_map<int, std::unique_ptr<Stream>> streams_;  // by socket
@@ -346,7 +349,9 @@ ResponseHub::~ResponseHub() {
   stop(Error{ErrorKind::kUnavailable, "the server is shutting down", "", "server_shutdown"}, Duration::zero());
 }
 
-void ResponseHub::start(Submit submit, Cancel cancel) { impl_->start(std::move(submit), std::move(cancel)); }
+void ResponseHub::start(Submit submit, Cancel cancel, OnTrace on_trace) {
+  impl_->start(std::move(submit), std::move(cancel), std::move(on_trace));
+}
 void ResponseHub::stop(const Error& error, Duration grace) { impl_->stop(error, grace); }
 void ResponseHub::adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response,
                         std::vector<Request> requests) {

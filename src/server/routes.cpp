@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "server/access.h"
+#include "server/admin.h"
 #include "server/generate.h"
 
 namespace ember {
@@ -19,16 +20,15 @@ Json model_card(const ApiContext& context, const std::string& name) {
   return {{"id", name}, {"object", "model"}, {"created", 0}, {"owned_by", "ember"}, {"max_model_len", context.model.info.max_model_len}};
 }
 
-void list_models(ApiContext& context, const HttpRequest&, HttpResponse& response) {
+Result<Json> list_models(const ApiContext& context) {
   Json list = Json::array();
   for (const std::string& name : context.model.info.names) list.push_back(model_card(context, name));
-  answer_json(dump({{"object", "list"}, {"data", list}}), response);
+  return Json{{"object", "list"}, {"data", list}};
 }
 
-void show_model(ApiContext& context, const HttpRequest& request, HttpResponse& response) {
-  const std::string name = request.matches[1];
-  if (const Result<void> known = check_model(context, name); !known.ok()) return answer_error(context, known.error(), response);
-  answer_json(dump(model_card(context, name)), response);
+Result<Json> show_model(const ApiContext& context, const std::string& name) {
+  if (const Result<void> known = check_model(context, name); !known.ok()) return known.error();
+  return model_card(context, name);
 }
 
 // {"prompt"} or {"messages"} to ids.
@@ -79,11 +79,11 @@ Result<Json> answer_render(ApiContext& context, const Json& body) {
 }
 
 // An endpoint that answers JSON with JSON at once.
-HttpServer::Handler at_once(ApiContext& context, Result<Json> (*answer)(ApiContext&, const Json&)) {
-  return [&context, answer](const HttpRequest& request, HttpResponse& response) {
-    const Result<Json> body = parse_body(request.body);
+HttpServer::Handler of_body(ApiContext& context, Result<Json> (*answer)(ApiContext&, const Json&), bool may_be_empty = false) {
+  return [&context, answer, may_be_empty](const HttpRequest& request, HttpResponse& response) {
+    const Result<Json> body = request.body.empty() && may_be_empty ? Json::object() : parse_body(request.body);
     const Result<Json> result = body.ok() ? answer(context, body.value()) : body;
-    if (!result.ok()) return answer_error(context, result.error(), response);
+    if (!result.ok()) return answer_error(context, request, result.error(), response);
     answer_json(dump(result.value()), response);
   };
 }
@@ -92,7 +92,7 @@ HttpServer::Handler at_once(ApiContext& context, Result<Json> (*answer)(ApiConte
 HttpServer::Handler generating(ApiContext& context, Result<void> (*start)(ApiContext&, const HttpRequest&)) {
   return [&context, start](const HttpRequest& request, HttpResponse& response) {
     if (const Result<void> started = start(context, request); !started.ok()) {
-      answer_error(context, started.error(), response);
+      answer_error(context, request, started.error(), response);
       context.metrics->answered(response.status);
     }
   };
@@ -128,40 +128,53 @@ void add_health_routes(HttpServer& server, ApiContext& context) {
 
 bool is_health(const std::string& path) { return path == "/livez" || path == "/health" || path == "/readyz"; }
 
+// True, with the answer, when it is an error.
+bool refused(const ApiContext& context, const HttpRequest& request, const Result<void>& result, HttpResponse& response) {
+  if (!result.ok()) answer_error(context, request, result.error(), response);
+  return !result.ok();
+}
+
+// An endpoint of which the answer depends on the path at most.
+HttpServer::Handler of_path(ApiContext& context, const std::function<Result<Json>(const std::string& match)>& answer) {
+  return [&context, answer](const HttpRequest& request, HttpResponse& response) {
+    const Result<Json> result = answer(request.matches.size() > 1 ? request.matches[1].str() : "");
+    if (!result.ok()) return answer_error(context, request, result.error(), response);
+    answer_json(dump(result.value()), response);
+  };
+}
+
 }  // namespace
 
 void add_routes(HttpServer& server, ApiContext& context) {
   server.set_before([&context](const HttpRequest& request, HttpResponse& response) {
-    if (const Result<void> allowed = check_key(context, request); !allowed.ok()) {
-      answer_error(context, allowed.error(), response);
-      return true;
-    }
+    if (refused(context, request, check_key(context, request), response)) return true;
     if (is_health(request.path) || request.path == "/version") return false;
-    if (const Result<void> ready = check_ready(context); !ready.ok()) {
-      answer_error(context, ready.error(), response);
-      return true;
-    }
-    return false;
+    return refused(context, request, check_ready(context), response);
   });
-  const auto with_context = [&context](void (*handler)(ApiContext&, const HttpRequest&, HttpResponse&)) {
-    return [&context, handler](const HttpRequest& request, HttpResponse& response) { handler(context, request, response); };
-  };
   server.route("POST", "/v1/chat/completions", generating(context, start_chat));
   server.route("POST", "/v1/completions", generating(context, start_completion));
-  server.route("POST", "/v1/chat/completions/render", at_once(context, answer_render));
-  server.route("POST", "/tokenize", at_once(context, answer_tokenize));
-  server.route("POST", "/detokenize", at_once(context, answer_detokenize));
-  server.route("GET", "/v1/models", with_context(list_models));
-  server.route("GET", "/v1/models/(.+)", with_context(show_model));
-  server.route("GET", "/version", [&context](const HttpRequest&, HttpResponse& response) { answer_json(dump({{"version", context.version}}), response); });
+  server.route("POST", "/v1/chat/completions/render", of_body(context, answer_render));
+  server.route("POST", "/tokenize", of_body(context, answer_tokenize));
+  server.route("POST", "/detokenize", of_body(context, answer_detokenize));
+  server.route("GET", "/v1/models", of_path(context, [&context](const std::string&) { return list_models(context); }));
+  server.route("GET", "/v1/models/(.+)", of_path(context, [&context](const std::string& name) { return show_model(context, name); }));
+  server.route("GET", "/version", of_path(context, [&context](const std::string&) { return Json{{"version", context.version}}; }));
   add_health_routes(server, context);
 }
 
 void add_admin_routes(HttpServer& server, ApiContext& context) {
+  server.set_before([&context](const HttpRequest& request, HttpResponse& response) {
+    return refused(context, request, check_origin(request), response) || refused(context, request, check_key(context, request), response);
+  });
   add_health_routes(server, context);
   server.route("GET", "/metrics", [&context](const HttpRequest&, HttpResponse& response) {
     response.set_content(context.metrics->text(), "text/plain; version=0.0.4; charset=utf-8");
   });
+  server.route("GET", "/admin/requests", of_path(context, [&context](const std::string&) { return list_requests(context); }));
+  server.route("GET", "/admin/requests/(.+)", of_path(context, [&context](const std::string& id) { return explain_request(context, id); }));
+  server.route("DELETE", "/admin/requests/(.+)", of_path(context, [&context](const std::string& id) { return abort_request(context, id); }));
+  server.route("POST", "/admin/drain", of_path(context, [&context](const std::string&) { return drain(context); }));
+  server.route("POST", "/admin/reload", of_body(context, reload, true));
 }
 
 }  // namespace ember

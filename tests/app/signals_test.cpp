@@ -8,13 +8,15 @@
 namespace ember {
 namespace {
 
-TEST(Signals, CountsStopsAndIgnoresTheRest) {
+TEST(Signals, CountsStopsAndReloadsAndIgnoresTheRest) {
   Signals signals;
   ::kill(::getpid(), SIGHUP);
   ::kill(::getpid(), SIGUSR1);
   ::kill(::getpid(), SIGPIPE);
   signals.wait(0, std::chrono::milliseconds(1));
   EXPECT_EQ(signals.stops(), 0);
+  while (signals.reloads() == 0) signals.wait(0, std::chrono::milliseconds(1));
+  EXPECT_EQ(signals.reloads(), 1);
   ::kill(::getpid(), SIGTERM);
   signals.wait(0, std::chrono::seconds(30));
   EXPECT_EQ(signals.stops(), 1);

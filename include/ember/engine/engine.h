@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <span>
 #include <string>
@@ -47,6 +48,9 @@ class Engine {
   void submit(Request request) { commands_.push(std::move(request)); }
   // Any thread. A request that is not there (any more) is ignored; otherwise its last event is kCancelled.
   void cancel(RequestId id) { commands_.push(id); }
+  // Any thread. Where every sequence stands after the current step, see Scheduler::traces(). The future stays empty while a step
+  // hangs, and throws once the engine has ended.
+  std::future<std::vector<SequenceTrace>> traces();
 
   // True once the device has failed: everything was answered with kEngineFailed and nothing will run again.
   bool failed() const { return failed_.load(std::memory_order_acquire); }
@@ -54,7 +58,8 @@ class Engine {
   TimePoint last_progress() const { return TimePoint(Duration(last_progress_.load(std::memory_order_acquire))); }
 
  private:
-  using Command = std::variant<Request, RequestId>;
+  using Traces = std::promise<std::vector<SequenceTrace>>;
+  using Command = std::variant<Request, RequestId, Traces>;
 
   void loop();
   void take_commands(std::vector<Command> commands);

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "ember/base/clock.h"
 #include "ember/base/sampling.h"
+#include "ember/scheduler/trace.h"
 
 namespace ember {
 
@@ -52,6 +54,7 @@ struct TokenOutput {
   std::vector<TokenLogprob> top_logprobs;
   std::vector<SampledToken> prompt_logprobs;  // a run of the prompt's, in order, starting with its second token
   TimePoint scheduled{};                    // first time in a step; on the first event
+  std::shared_ptr<const SequenceTrace> trace;  // on the last event
 };
 
 }  // namespace ember

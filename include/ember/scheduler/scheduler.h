@@ -84,6 +84,8 @@ class Scheduler {
 
   bool has_work() const { return !running_.empty() || !waiting_.empty(); }
   SchedulerStats stats() const;
+  // Of all sequences: those that run, then those that wait, each in the order in which they go.
+  std::vector<SequenceTrace> traces() const;
   // CHECKs what must hold between any two calls (invariants B, S and F). Slow: for tests.
   void check_invariants() const;
 
@@ -96,9 +98,10 @@ class Scheduler {
 
   void expire(TimePoint now);
   void age(TimePoint now);
-  void schedule_running(Budget& budget, bool decodes);
+  void schedule_running(Budget& budget, bool decodes, TimePoint now);
   void schedule_waiting(Budget& budget, TimePoint now);
-  bool plan(Sequence& seq, Budget& budget);
+  void note_wait(const Budget& budget);
+  bool plan(Sequence& seq, Budget& budget, TimePoint now);
   bool get_blocks(Sequence& seq, int num_tokens);
   Sequence* victim_for(const Sequence& seq) const;
   void preempt(Sequence& seq);

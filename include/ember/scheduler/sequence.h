@@ -6,6 +6,7 @@
 
 #include "ember/cache/block_pool.h"
 #include "ember/scheduler/request.h"
+#include "ember/scheduler/trace.h"
 
 namespace ember {
 
@@ -35,12 +36,14 @@ struct Sequence {
   int num_preemptions = 0;
   TimePoint scheduled{};         // first time in a step
   bool first_event_sent = false;
+  SequenceTrace trace;           // its counters; the rest is filled in by snapshot()
 
   int num_prompt_tokens() const { return static_cast<int>(request.prompt.size()); }
   int num_output_tokens() const { return static_cast<int>(tokens.size()) - num_prompt_tokens(); }
   // Tokens there will be once the steps in flight are done.
   int num_tokens() const { return static_cast<int>(tokens.size()) + num_pending_tokens; }
   int num_uncomputed_tokens() const { return num_tokens() - num_computed_tokens; }
+  SequenceTrace snapshot() const;
   std::span<const int32_t> output() const { return std::span(tokens).subspan(request.prompt.size()); }
 
   // Whether it goes before `other` wherever they compete.

@@ -11,8 +11,10 @@
 #include "ember/engine/engine.h"
 #include "ember/engine/model_info.h"
 #include "ember/server/hub.h"
+#include "ember/server/key_ring.h"
 #include "ember/server/metrics.h"
 #include "ember/server/params.h"
+#include "ember/server/request_log.h"
 #include "ember/text/chat_template.h"
 #include "ember/text/tokenizer.h"
 
@@ -25,19 +27,21 @@ struct ServedModel {
   ModelInfo info;
   const Tokenizer* tokenizer = nullptr;
   const ChatTemplate* chat_template = nullptr;  // null: the model has none
-  const Engine* engine = nullptr;
+  Engine* engine = nullptr;
   Admission* admission = nullptr;
 };
 
 // Used by all HTTP threads. Set up before the listeners start, except for `model` and `state`.
 struct ApiContext {
   std::string version;
-  std::vector<std::string> api_keys;  // empty: everybody may ask
+  KeyRing keys;  // none: everybody may ask
   ParamLimits limits;
   Duration queue_timeout = std::chrono::seconds(60);
   Duration request_timeout = std::chrono::seconds(600);
   ResponseHub* hub = nullptr;
   Metrics* metrics = nullptr;
+  RequestLog requests;
+  std::function<Result<void>()> reload_keys;    // reads the key file again; a fault of it changes nothing
 
   ServedModel model;                                      // read only when the state is not kLoading
   std::atomic<ServerState> state{ServerState::kLoading};

@@ -24,6 +24,7 @@ class ResponseHub final : public OutputSink {
  public:
   using Submit = std::function<void(Request)>;
   using Cancel = std::function<void(RequestId)>;
+  using OnTrace = std::function<void(const SequenceTrace&)>;
   using OnDone = std::function<void(std::unique_ptr<Connection>)>;
 
   // on_done gets, on the hub's thread, each connection whose answer is complete and sent; `closing` is set unless it
@@ -31,9 +32,9 @@ class ResponseHub final : public OutputSink {
   ResponseHub(const HubOptions& options, OnDone on_done);
   ~ResponseHub() override;  // stop()
 
-  // Before the first adopt. Both are called on the hub's thread, must not block, and must be callable until stop()
-  // returns.
-  void start(Submit submit, Cancel cancel);
+  // Before the first adopt. All are called on the hub's thread, must not block, and must be callable until stop()
+  // returns. on_trace gets the trace of every sequence that ended, also of cancelled ones.
+  void start(Submit submit, Cancel cancel, OnTrace on_trace = {});
   // Cancels and fails what is unfinished with `error`, flushes for at most `grace`, joins. Later adopts are dropped.
   void stop(const Error& error, Duration grace);
 
