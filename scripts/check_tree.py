@@ -34,9 +34,11 @@ TESTED_END_TO_END = {  # sources whose tests are those of the real binary; every
     "src/server/generate.cpp": "test_params.py",
     "src/server/generation_answer.cpp": "test_lifecycle.py",
     "src/server/http_answer.cpp": "test_curl.py",
+    "src/server/messages.cpp": "test_params.py",
     "src/server/metrics.cpp": "test_metrics.py",
     "src/server/params.cpp": "test_params.py",
     "src/server/routes.cpp": "test_unicode.py",
+    "src/server/tools.cpp": "test_params.py",
 }
 MAX_MAIN_PATH = 1500  # lines in total, so that it can be read in one sitting
 CUDA = re.compile(r'#\s*include\s*[<"](?:cuda|cublas|nccl|kernels/)|\b(?:__CUDACC__|cudaStream_t)\b')

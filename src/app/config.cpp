@@ -10,6 +10,8 @@
 
 #include "app/settings_file.h"
 #include "app/version.h"
+#include "ember/text/reasoning_parser.h"
+#include "ember/text/tool_dialect.h"
 
 extern char** environ;
 
@@ -95,6 +97,11 @@ void add_limit_options(CLI::App& app, Settings& s) {
   app.add_option("--max-n", s.max_n, "largest n of a request")->capture_default_str()->group("Limits");
 }
 
+std::vector<std::string> with_auto(std::vector<std::string> names) {
+  names.insert(names.begin(), {"auto", "none"});
+  return names;
+}
+
 void add_serve_options(CLI::App& app, Settings& s) {
   add_model_options(app, s);
   add_device_options(app, s);
@@ -103,6 +110,10 @@ void add_serve_options(CLI::App& app, Settings& s) {
   add_limit_options(app, s);
   app.add_option("--served-model-name", s.served_model_name, "name in the API (several); default: the directory's")
       ->allow_extra_args(false)->group("Model");
+  app.add_option("--tool-call-parser", s.tool_call_parser, "how the model writes tool calls; auto is as its template does")
+      ->check(CLI::IsMember(with_auto(tool_dialect_names())))->capture_default_str()->group("Model");
+  app.add_option("--reasoning-parser", s.reasoning_parser, "how the model marks its reasoning; auto is as its template does")
+      ->check(CLI::IsMember(with_auto(reasoning_style_names())))->capture_default_str()->group("Model");
   app.add_option("--api-key", s.api_key, "key that clients must send (repeatable; visible to other users of the machine)")
       ->allow_extra_args(false)->group("Access");
   app.add_option("--api-key-file", s.api_key_file, "file with one key per line, not readable by others")->group("Access");

@@ -21,6 +21,7 @@ struct Settings {
   // serve and plan: the model
   std::string model_path;
   std::vector<std::string> served_model_name;  // empty: the directory's name
+  std::string tool_call_parser = "auto", reasoning_parser = "auto";  // names, "none" or "auto": as the template has it
   std::string chat_template;                   // a file; empty: the model's own
   std::string dtype = "auto";
   int64_t max_model_len = 0;  // 0: the model's

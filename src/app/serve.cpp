@@ -200,11 +200,24 @@ class Server {
     info.repetition_penalty = files_.defaults.repetition_penalty;
     context_.model.tokenizer = files_.tokenizer.get();
     context_.model.chat_template = files_.chat_template.get();
+    choose_dialects();
     context_.model.engine = engine_.get();
     context_.model.admission = admission_.get();
     const auto said = [](const char* name, const auto& value) { return value ? fmt::format(" {} {}", name, *value) : std::string(); };
     spdlog::info("defaults of the model:{}{}{}{}{}", said("temperature", info.temperature), said("top_p", info.top_p), said("top_k", info.top_k),
                  said("min_p", info.min_p), said("repetition_penalty", info.repetition_penalty));
+  }
+
+  // How the model writes calls and reasoning: as its template teaches, unless a flag says otherwise.
+  void choose_dialects() {
+    ServedModel& model = context_.model;
+    const ChatTemplate* chat = files_.chat_template.get();
+    const bool known_tools = settings_.tool_call_parser == "auto", known_reasoning = settings_.reasoning_parser == "auto";
+    model.tool_dialect = known_tools ? (chat != nullptr ? chat->tool_dialect() : std::nullopt) : tool_dialect_by_name(settings_.tool_call_parser);
+    model.reasoning_style = known_reasoning ? (chat != nullptr ? chat->reasoning_style() : std::nullopt) : reasoning_style_by_name(settings_.reasoning_parser);
+    if (chat == nullptr) return spdlog::info("no chat template: /v1/completions only");
+    spdlog::info("tool calls: {}, reasoning: {}", model.tool_dialect ? tool_dialect_name(*model.tool_dialect) : "none",
+                 model.reasoning_style ? model.reasoning_style->begin : "none");
   }
 
   const Settings& settings_;

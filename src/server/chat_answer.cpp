@@ -1,23 +1,50 @@
+#include "server/chat_text.h"
 #include "server/generation_answer.h"
 
 namespace ember {
 
 namespace {
 
+Json call_json(const ToolCallDelta& call) {
+  return {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+}
+
+// The first piece of a call says what it is, the others go on with its arguments.
+Json delta_json(const ToolCallDelta& delta) {
+  Json json = {{"index", delta.index}};
+  if (delta.name.empty()) json["function"] = {{"arguments", delta.arguments}};
+  else json.update(call_json(delta));
+  return json;
+}
+
 class ChatAnswer final : public GenerationAnswer {
  public:
-  using GenerationAnswer::GenerationAnswer;
+  explicit ChatAnswer(AnswerSpec answer) : GenerationAnswer(std::move(answer)) {
+    for (size_t i = 0; i < spec().prompts.size() * static_cast<size_t>(spec().params.n); ++i) {
+      ChatText::Options options = spec().chat_text;
+      if (options.tools) options.tools->id_seed += i << 32;
+      texts_.push_back({.text = ChatText(options), .now = {}, .whole = {}, .untold = {}});
+    }
+  }
 
  protected:
   const char* object(bool chunk) const override { return chunk ? "chat.completion.chunk" : "chat.completion"; }
 
+  void on_delta(size_t index, const Choice::Delta& delta) override {
+    Told& told = texts_[index];
+    if (told.text.reasoning()) num_reasoning_tokens_ += delta.tokens.size();
+    told.now = told.text.push(delta.text, choice(index).finished());
+    told.whole.append(told.now);
+  }
+
   Json whole_choice(size_t index) override {
     const Choice& c = choice(index);
-    Json json = {{"index", index},
-                 {"message", {{"role", "assistant"}, {"content", c.text()}, {"refusal", nullptr}}},
-                 {"logprobs", logprobs(c.tokens())},
-                 {"finish_reason", c.finish_reason()},
-                 {"stop_reason", stop_reason(index)}};
+    const ChatParts& parts = texts_[index].whole;
+    Json message = {{"role", "assistant"}, {"content", nullptr}, {"refusal", nullptr}};
+    if (parts.calls.empty() || !parts.content.empty()) message["content"] = parts.content;
+    if (spec().chat_text.reasoning) message["reasoning_content"] = parts.reasoning.empty() ? Json(nullptr) : Json(parts.reasoning);
+    for (const ToolCallDelta& call : parts.calls) message["tool_calls"].push_back(call_json(call));
+    Json json = {{"index", index}, {"message", message}, {"logprobs", logprobs(c.tokens())}, {"finish_reason", finish_reason(index)}, {"stop_reason", stop_reason(index)}};
     if (spec().params.return_token_ids) json["token_ids"] = ids(c.tokens());
     return json;
   }
@@ -25,16 +52,27 @@ class ChatAnswer final : public GenerationAnswer {
   // The role comes with the first token, not before it: benchmarks take the first chunk for the time to the first token.
   Json chunk_choice(size_t index, const Choice::Delta& delta) override {
     const Choice& c = choice(index);
+    Told& told = texts_[index];
+    told.untold.insert(told.untold.end(), delta.tokens.begin(), delta.tokens.end());
+    if (told.now.empty() && !delta.first && !c.finished()) return nullptr;
     Json content = Json::object();
     if (delta.first) content["role"] = "assistant";
-    if (delta.first || !delta.text.empty()) content["content"] = delta.text;
-    Json json = {{"index", index}, {"delta", content}, {"logprobs", logprobs(delta.tokens)}, {"finish_reason", nullptr}};
+    if (delta.first && told.now.calls.empty()) content["content"] = "";
+    if (!told.now.content.empty()) content["content"] = told.now.content;
+    if (!told.now.reasoning.empty()) content["reasoning_content"] = told.now.reasoning;
+    for (const ToolCallDelta& call : told.now.calls) content["tool_calls"].push_back(delta_json(call));
+    Json json = {{"index", index}, {"delta", content}, {"logprobs", logprobs(told.untold)}, {"finish_reason", nullptr}};
     if (c.finished()) {
-      json["finish_reason"] = c.finish_reason();
+      json["finish_reason"] = finish_reason(index);
       json["stop_reason"] = stop_reason(index);
     }
-    if (spec().params.return_token_ids) json["token_ids"] = ids(delta.tokens);
+    if (spec().params.return_token_ids) json["token_ids"] = ids(told.untold);
+    told.untold.clear();
     return json;
+  }
+
+  void add_to_usage(Json& usage) const override {
+    if (spec().chat_text.reasoning) usage["completion_tokens_details"] = {{"reasoning_tokens", num_reasoning_tokens_}};
   }
 
   void add_to_body(Json& body, bool chunk) override {
@@ -43,6 +81,17 @@ class ChatAnswer final : public GenerationAnswer {
   }
 
  private:
+  struct Told {
+    ChatText text;
+    ChatParts now, whole;            // of the last event, and of all
+    std::vector<TokenEntry> untold;  // tokens whose chunk is still to come
+  };
+
+  std::string finish_reason(size_t index) {
+    const std::string& reason = choice(index).finish_reason();
+    return reason == "stop" && !texts_[index].whole.calls.empty() ? "tool_calls" : reason;
+  }
+
   static Json ids(const std::vector<TokenEntry>& tokens) {
     Json list = Json::array();
     for (const TokenEntry& entry : tokens) list.push_back(entry.token);
@@ -68,6 +117,8 @@ class ChatAnswer final : public GenerationAnswer {
     return {{"token", token_text(token)}, {"logprob", json_logprob(logprob)}, {"bytes", bytes}};
   }
 
+  std::vector<Told> texts_;
+  size_t num_reasoning_tokens_ = 0;
   bool prompt_told_ = false;
 };
 

@@ -3,7 +3,7 @@
 namespace ember {
 
 Choice::Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, const Options& options, TimePoint arrival)
-    : detokenizer_(tokenizer, prompt, options.skip_special_tokens),
+    : detokenizer_(tokenizer, prompt, options.skip_special_tokens, options.shown_tokens),
       matcher_(options.stop, options.include_stop),
       include_stop_(options.include_stop),
       num_prompt_tokens_(static_cast<int>(prompt.size())) {

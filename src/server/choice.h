@@ -26,6 +26,7 @@ class Choice {
     bool skip_special_tokens = true;
     bool include_stop = false;
     std::vector<std::string> stop;
+    std::vector<int32_t> shown_tokens;  // special tokens that are text all the same
   };
   Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, const Options& options, TimePoint arrival);
 

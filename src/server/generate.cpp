@@ -1,6 +1,7 @@
 #include "server/generate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -135,6 +136,27 @@ Result<std::string> echo_text(const ApiContext& context, const CompletionParams:
   return context.model.tokenizer->decode(std::get<std::vector<int32_t>>(prompt), false);
 }
 
+// How calls are found in the answer; nullopt: they are not looked for.
+Result<std::optional<ToolParser::Options>> tool_options(ApiContext& context, const ToolParams& tools) {
+  if (tools.callable.empty()) return std::optional<ToolParser::Options>();
+  if (!context.model.tool_dialect)
+    return invalid("tools", fmt::format("How this model writes tool calls is not known: leave tools out, set tool_choice to none, or start the server with "
+                                        "--tool-call-parser ({}).", fmt::join(tool_dialect_names(), ", ")),
+                   "unsupported_parameter");
+  if (tools.required) return invalid("tool_choice", "tool_choice supports only none and auto.", "unsupported_parameter");
+  ToolParser::Options options{.dialect = *context.model.tool_dialect, .functions = {}, .parallel = tools.parallel};
+  for (const ToolFunction& function : tools.callable) options.functions.push_back(function.name);
+  options.id_seed = mix(static_cast<uint64_t>(Clock::now().time_since_epoch().count()), context.next_request.load(std::memory_order_relaxed));
+  return std::optional(std::move(options));
+}
+
+// The prompt ends with the marker that begins reasoning.
+bool opens_reasoning(const ApiContext& context, std::string_view prompt) {
+  if (!context.model.reasoning_style) return false;
+  const size_t end = prompt.find_last_not_of(" \n\r\t");
+  return end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(context.model.reasoning_style->begin);
+}
+
 }  // namespace
 
 Result<void> check_model(const ApiContext& context, const std::string& name) {
@@ -147,9 +169,11 @@ Result<ChatPrompt> render_chat(const ApiContext& context, const ChatInput& input
   if (context.model.chat_template == nullptr)
     return invalid("messages", "The model has no chat template; use /v1/completions, or start the server with --chat-template.", "no_chat_template");
   size_t bytes = 0;
-  for (const Json& message : input.messages)
-    if (const auto content = message.find("content"); content != message.end() && content->is_string())
-      bytes += content->get_ref<const std::string&>().size();
+  const auto count = [&](const auto& self, const Json& value) -> void {
+    if (value.is_string()) bytes += value.get_ref<const std::string&>().size();
+    else if (value.is_structured()) for (const Json& item : value) self(self, item);
+  };
+  count(count, input.messages);
   if (const Result<void> fits = check_length(context, bytes, "messages"); !fits.ok()) return fits.error();
   return context.model.chat_template->render(input);
 }
@@ -162,7 +186,8 @@ Result<void> start_chat(ApiContext& context, const httplib::Request& request) {
   const Result<ChatParams> params = parse_chat(body.value(), context.model.info, context.limits);
   if (!params.ok()) return params.error();
   if (const Result<void> known = check_model(context, params.value().model); !known.ok()) return known;
-  if (params.value().wants_tool_calls) return invalid("tools", "Tool calls are not supported: leave tools out, or set tool_choice to none.", "unsupported_parameter");
+  const Result<std::optional<ToolParser::Options>> tools = tool_options(context, params.value().tools);
+  if (!tools.ok()) return tools.error();
   Result<ChatPrompt> prompt = render_chat(context, params.value().input);
   if (!prompt.ok()) return prompt.error();
   const int32_t limit = context.model.info.max_model_len;
@@ -170,6 +195,7 @@ Result<void> start_chat(ApiContext& context, const httplib::Request& request) {
   if (!max_tokens.ok()) return max_tokens.error();
   AnswerSpec spec = make_spec(context, request, params.value(), "chatcmpl-");
   spec.ticket = std::move(ticket).value();
+  spec.chat_text = {.reasoning = context.model.reasoning_style, .reasoning_open = opens_reasoning(context, prompt.value().text), .tools = tools.value()};
   spec.prompts.push_back(std::move(prompt.value().ids));
   return hand_over(context, std::move(spec), {max_tokens.value()}, make_chat_answer);
 }

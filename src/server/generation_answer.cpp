@@ -32,7 +32,9 @@ float json_logprob(float logprob) { return std::max(logprob, -9999.0f); }
 
 GenerationAnswer::GenerationAnswer(AnswerSpec spec) : spec_(std::move(spec)) {
   const GenerationParams& params = spec_.params;
-  const Choice::Options options{params.skip_special_tokens, params.include_stop_str_in_output, params.stop};
+  Choice::Options options{params.skip_special_tokens, params.include_stop_str_in_output, params.stop, {}};
+  for (const std::string& marker : markers_of(spec_.chat_text))
+    if (const auto id = spec_.tokenizer->token_to_id(marker)) options.shown_tokens.push_back(*id);
   for (const std::vector<int32_t>& prompt : spec_.prompts)
     for (int i = 0; i < params.n; ++i) choices_.emplace_back(*spec_.tokenizer, prompt, options, spec_.arrival);
 }
@@ -54,15 +56,20 @@ void GenerationAnswer::on_event(const TokenOutput& event, std::string& out, std:
   }
   const std::optional<Choice::Delta> delta = choices_[index].take(event, *spec_.metrics);
   if (choices_[index].finished() && event.finish == FinishReason::kNone) cancels.push_back(event.request_id);
-  if (delta && spec_.params.stream) {
-    Json chunk = envelope(true);
-    chunk["choices"] = Json::array({chunk_choice(index, *delta)});
-    add_to_body(chunk, true);
-    if (spec_.params.continuous_usage_stats) chunk["usage"] = usage();
-    else if (spec_.params.include_usage) chunk["usage"] = nullptr;
-    send_event(chunk, out);
-  }
+  if (delta) on_delta(index, *delta);
+  if (delta && spec_.params.stream) send_chunk(index, *delta, out);
   if (std::all_of(choices_.begin(), choices_.end(), [](const Choice& c) { return c.finished(); })) finish(out);
+}
+
+void GenerationAnswer::send_chunk(size_t index, const Choice::Delta& delta, std::string& out) {
+  Json piece = chunk_choice(index, delta);
+  if (piece.is_null()) return;
+  Json chunk = envelope(true);
+  chunk["choices"] = Json::array({std::move(piece)});
+  add_to_body(chunk, true);
+  if (spec_.params.continuous_usage_stats) chunk["usage"] = usage();
+  else if (spec_.params.include_usage) chunk["usage"] = nullptr;
+  send_event(chunk, out);
 }
 
 void GenerationAnswer::finish(std::string& out) {
@@ -131,10 +138,12 @@ Json GenerationAnswer::usage() const {
     prompt_tokens += choices_[i].num_prompt_tokens();
     cached += choices_[i].num_cached_tokens();
   }
-  return {{"prompt_tokens", prompt_tokens},
-          {"completion_tokens", output},
-          {"total_tokens", prompt_tokens + output},
-          {"prompt_tokens_details", {{"cached_tokens", cached}}}};
+  Json json = {{"prompt_tokens", prompt_tokens},
+               {"completion_tokens", output},
+               {"total_tokens", prompt_tokens + output},
+               {"prompt_tokens_details", {{"cached_tokens", cached}}}};
+  add_to_usage(json);
+  return json;
 }
 
 void GenerationAnswer::send_event(const Json& json, std::string& out) const {

@@ -11,6 +11,7 @@
 #include "ember/server/params.h"
 #include "ember/server/response.h"
 #include "server/answer_format.h"
+#include "server/chat_text.h"
 #include "server/choice.h"
 #include "server/http_answer.h"
 
@@ -24,6 +25,7 @@ struct AnswerSpec {
   GenerationParams params;
   std::vector<std::vector<int32_t>> prompts;  // n choices belong to each
   std::vector<std::string> echo;              // text to begin with, one per prompt; empty: none
+  ChatText::Options chat_text;                // how a chat's text is taken apart
   RequestId first_request = 0;                // choice i belongs to request first_request + i
   TimePoint arrival{};
   const Tokenizer* tokenizer = nullptr;
@@ -51,8 +53,12 @@ class GenerationAnswer : public Response {
  protected:
   virtual const char* object(bool chunk) const = 0;
   virtual Json whole_choice(size_t index) = 0;
+  // null: nothing to say yet.
   virtual Json chunk_choice(size_t index, const Choice::Delta& delta) = 0;
   virtual void add_to_body(Json&, bool /*chunk*/) {}
+  virtual void add_to_usage(Json&) const {}
+  // Every piece of every choice, before it is asked how it looks.
+  virtual void on_delta(size_t /*index*/, const Choice::Delta&) {}
 
   const AnswerSpec& spec() const { return spec_; }
   Choice& choice(size_t index) { return choices_[index]; }
@@ -69,6 +75,7 @@ class GenerationAnswer : public Response {
   void send_event(const Json& json, std::string& out) const;
   void send_events(const std::string& events, std::string& out) const;
   void ended(int status);
+  void send_chunk(size_t index, const Choice::Delta& delta, std::string& out);
   void finish(std::string& out);
 
   AnswerSpec spec_;

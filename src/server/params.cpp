@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cctype>
 #include <cmath>
-#include <set>
+
+#include "ember/server/messages.h"
 
 namespace ember {
 
@@ -95,7 +95,7 @@ void read_lengths(FieldReader& fields, GenerationParams& params, const ModelInfo
 // Fields that other servers, or later versions, act upon: to ignore them would be to answer another question.
 void refuse_unsupported(FieldReader& fields) {
   static constexpr const char* kNever[] = {"prompt_embeds", "kv_transfer_params", "lora", "lora_request", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-      "structured_outputs", "bad_words", "logits_processors", "chat_template", "functions", "function_call", "documents", "audio", "prediction", "truncate_prompt_tokens",
+      "structured_outputs", "bad_words", "logits_processors", "chat_template", "functions", "function_call", "audio", "prediction", "truncate_prompt_tokens",
       "grammar", "json_schema", "mirostat", "length_penalty"};
   for (const char* name : kNever)
     if (fields.has(name)) fields.fail(name, "is not supported.", "unsupported_parameter");
@@ -149,93 +149,6 @@ void read_common(FieldReader& fields, GenerationParams& params, const ModelInfo&
   refuse_unsupported(fields);
 }
 
-Result<std::string> content_text(const Json& content, const std::string& path) {
-  if (content.is_string()) return content.get<std::string>();
-  if (!content.is_array()) return invalid(path, fmt::format("{} must be a string or a list of parts, not {}.", path, type_name(content)), "invalid_type");
-  if (content.empty() || content.size() > 1024) return invalid(path, fmt::format("{} must hold 1 to 1024 parts.", path));
-  std::string text;
-  for (size_t i = 0; i < content.size(); ++i) {
-    const Json& part = content[i];
-    const std::string where = fmt::format("{}[{}]", path, i);
-    if (!part.is_object()) return invalid(where, where + " must be an object.", "invalid_type");
-    const auto type = part.find("type");
-    if (type == part.end() || !type->is_string() || *type != "text")
-      return invalid(where, where + " must be of the type text: no other content is supported.", "unsupported_content");
-    const auto piece = part.find("text");
-    if (piece == part.end() || !piece->is_string()) return invalid(where + ".text", where + ".text must be a string.", "invalid_type");
-    text += (i > 0 ? "\n" : "") + piece->get<std::string>();
-  }
-  return text;
-}
-
-Result<Json> parse_message(const Json& message, const std::string& path) {
-  static constexpr std::string_view kRoles[] = {"system", "developer", "user", "assistant", "tool"};
-  if (!message.is_object()) return invalid(path, fmt::format("{} must be an object, not {}.", path, type_name(message)), "invalid_type");
-  const auto role = message.find("role");
-  const bool known = role != message.end() && role->is_string() &&
-                     std::find(std::begin(kRoles), std::end(kRoles), role->get_ref<const std::string&>()) != std::end(kRoles);
-  if (!known) return invalid(path + ".role", path + ".role must be system, developer, user, assistant or tool.");
-  if (*role == "tool" && (!message.contains("tool_call_id") || !message["tool_call_id"].is_string()))
-    return invalid(path + ".tool_call_id", path + ".tool_call_id must be a string.", "invalid_type");
-  Json result = message;
-  const auto content = message.find("content");
-  const bool absent = content == message.end() || content->is_null();
-  const bool calls = *role == "assistant" && message.contains("tool_calls") && message["tool_calls"].is_array() && !message["tool_calls"].empty();
-  if (absent && !calls) return invalid(path + ".content", path + ".content is missing.", "invalid_type");
-  if (absent) return result;
-  const Result<std::string> text = content_text(*content, path + ".content");
-  if (!text.ok()) return text.error();
-  result["content"] = text.value();
-  return result;
-}
-
-bool is_tool_name(const Json& name) {
-  if (!name.is_string()) return false;
-  const auto& text = name.get_ref<const std::string&>();
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
-}
-
-// Empty: it is a tool.
-std::string fault_of_tool(const Json& tool, std::set<std::string>& names) {
-  if (!tool.is_object() || !tool.contains("type") || tool["type"] != "function") return "must be an object of the type function.";
-  const auto function = tool.find("function");
-  if (function == tool.end() || !function->is_object()) return "must hold an object \"function\".";
-  const auto name = function->find("name");
-  if (name == function->end() || !is_tool_name(*name)) return "must have a name of 1 to 64 letters, digits, _ or -.";
-  const auto parameters = function->find("parameters");
-  if (parameters != function->end() && !parameters->is_object() && !parameters->is_null()) return "must have an object as its parameters.";
-  if (!names.insert(name->get<std::string>()).second) return "has the name of another tool.";
-  return {};
-}
-
-void read_tools(FieldReader& fields, ChatParams& params) {
-  constexpr size_t kMaxTools = 128;
-  const Json* choice = fields.value("tool_choice");
-  const Json* tools = fields.value("tools");
-  if (tools != nullptr && !tools->is_array()) return fields.fail("tools", fmt::format("must be a list, not {}.", type_name(*tools)), "invalid_type");
-  if (tools != nullptr && tools->size() > kMaxTools) return fields.fail("tools", fmt::format("must hold at most {} tools.", kMaxTools));
-  const bool none = tools == nullptr || tools->empty();
-  if (choice != nullptr && none && *choice != "none" && *choice != "auto") return fields.fail("tool_choice", "is only possible with tools.");
-  if (none) return;
-  std::set<std::string> names;
-  for (size_t i = 0; i < tools->size(); ++i)
-    if (const std::string fault = fault_of_tool((*tools)[i], names); !fault.empty()) return fields.fail(fmt::format("tools[{}]", i), fault);
-  params.input.tools = *tools;
-  params.wants_tool_calls = choice == nullptr || *choice != "none";
-}
-
-void read_kwargs(FieldReader& fields, ChatInput& input) {
-  const Json* kwargs = fields.value("chat_template_kwargs");
-  if (kwargs == nullptr) return;
-  static constexpr std::string_view kReserved[] = {"messages", "tools", "documents", "add_generation_prompt", "continue_final_message", "tokenize", "chat_template",
-                                                   "bos_token", "eos_token", "return_dict", "return_tensors"};
-  if (!kwargs->is_object() || kwargs->size() > 64) return fields.fail("chat_template_kwargs", "must be an object of at most 64 scalars.", "invalid_type");
-  for (const auto& [key, value] : kwargs->items())
-    if (value.is_structured() || std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved))
-      return fields.fail("chat_template_kwargs", "must hold scalars only, and none of the server's own variables.", "unsupported_parameter");
-  input.kwargs = *kwargs;
-}
-
 Result<CompletionParams::Prompt> parse_prompt(const Json& prompt, int32_t vocab_size) {
   if (prompt.is_string()) return CompletionParams::Prompt(prompt.get<std::string>());
   if (!prompt.is_array() || prompt.empty()) return invalid("prompt", "prompt must be text, a list of token ids that is not empty, or a list of those.");
@@ -265,20 +178,6 @@ Result<std::vector<CompletionParams::Prompt>> parse_prompts(const Json* prompt, 
 
 }  // namespace
 
-Result<Json> parse_messages(FieldReader& fields) {
-  constexpr size_t kMaxMessages = 2048;
-  const Json* messages = fields.value("messages");
-  if (messages == nullptr || !messages->is_array()) return invalid("messages", "messages must be a list of objects.", "invalid_type");
-  if (messages->empty() || messages->size() > kMaxMessages) return invalid("messages", fmt::format("messages must hold 1 to {} messages.", kMaxMessages));
-  Json list = Json::array();
-  for (size_t i = 0; i < messages->size(); ++i) {
-    Result<Json> message = parse_message((*messages)[i], fmt::format("messages[{}]", i));
-    if (!message.ok()) return message.error();
-    list.push_back(std::move(message).value());
-  }
-  return list;
-}
-
 Result<ChatParams> parse_chat(const Json& body, const ModelInfo& model, const ParamLimits& limits) {
   FieldReader fields(body);
   ChatParams params;
@@ -291,9 +190,9 @@ Result<ChatParams> parse_chat(const Json& body, const ModelInfo& model, const Pa
   params.input.continue_final_message = fields.boolean("continue_final_message", false);
   if (params.input.continue_final_message && fields.has("add_generation_prompt") && params.input.add_generation_prompt)
     fields.fail("continue_final_message", "and add_generation_prompt exclude each other.");
-  read_kwargs(fields, params.input);
-  read_tools(fields, params);
-  fields.value("parallel_tool_calls");
+  params.input.kwargs = read_template_kwargs(fields);
+  params.input.documents = read_documents(fields);
+  params.tools = read_tools(fields, params.input.tools);
   if (!fields.ok()) return fields.error();
   Result<Json> messages = parse_messages(fields);
   if (!messages.ok()) return messages.error();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "ember/server/messages.h"
 #include "server/access.h"
 #include "server/admin.h"
 #include "server/generate.h"

@@ -7,6 +7,7 @@
 #include "text/files.h"
 #include "text/hf_handle.h"
 #include "text/special_marks.h"
+#include "text/template_traits.h"
 
 namespace ember {
 
@@ -104,6 +105,7 @@ Result<void> cut_after_final_message(std::string& rendered, const std::string& m
 }  // namespace
 
 void ChatTemplate::Deleter::operator()(void* handle) const { ember_template_free(as_template(handle)); }
+ChatTemplate::ChatTemplate(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 ChatTemplate::~ChatTemplate() = default;
 
 Result<std::unique_ptr<ChatTemplate>> ChatTemplate::load(const std::filesystem::path& model_dir,
@@ -124,23 +126,39 @@ Result<std::unique_ptr<ChatTemplate>> ChatTemplate::compile(const std::string& s
   const Result<EmberTemplate*> chat = compile_one(source);
   if (!chat.ok()) return chat.error();
   made->handle_.reset(chat.value());
-  if (tool_source.empty()) return made;
-  const Result<EmberTemplate*> tool = compile_one(tool_source);
-  if (!tool.ok()) return tool.error();
-  made->tool_handle_.reset(tool.value());
+  if (!tool_source.empty()) {
+    const Result<EmberTemplate*> tool = compile_one(tool_source);
+    if (!tool.ok()) return tool.error();
+    made->tool_handle_.reset(tool.value());
+  }
+  made->learn(source, tool_source);
   return made;
 }
 
-Result<std::string> ChatTemplate::render_text(const Json& messages, const Json& tools, const ChatInput& input) const {
+void ChatTemplate::learn(const std::string& source, const std::string& tool_source) {
+  const std::string& with_tools = tool_source.empty() ? source : tool_source;
+  knows_tools_ = !tool_source.empty() || source.find("tools") != std::string::npos;
+  knows_documents_ = source.find("documents") != std::string::npos;
+  tool_dialect_ = detect_tool_dialect(with_tools);
+  reasoning_style_ = detect_reasoning_style(source);
+  traits_ = std::make_unique<TemplateTraits>(probe_template([this](const Json& messages, const Json& tools) {
+    ChatInput input;
+    input.messages = messages;
+    input.tools = tools;
+    return render_text(input);
+  }));
+}
+
+Result<std::string> ChatTemplate::render_text(const ChatInput& input) const {
   Json context = input.kwargs;
-  context["messages"] = messages;
-  context["tools"] = tools;
-  context["documents"] = nullptr;
+  context["messages"] = input.messages;
+  context["tools"] = input.tools;
+  context["documents"] = input.documents;
   context["add_generation_prompt"] = input.add_generation_prompt && !input.continue_final_message;
-  context["bos_token"] = tokenizer_.bos_token();
-  context["eos_token"] = tokenizer_.eos_token();
+  if (!tokenizer_.bos_token().empty()) context["bos_token"] = tokenizer_.bos_token();
+  if (!tokenizer_.eos_token().empty()) context["eos_token"] = tokenizer_.eos_token();
   const std::string json = context.dump(-1, ' ', false, Json::error_handler_t::replace);
-  const bool use_tools = tool_handle_ != nullptr && !tools.is_null();
+  const bool use_tools = tool_handle_ != nullptr && !input.tools.is_null();
   EmberBytes bytes{};
   const std::string error = hf::take(ember_template_render(as_template((use_tools ? tool_handle_ : handle_).get()),
                                                            hf::data(json), json.size(), &bytes));
@@ -149,12 +167,19 @@ Result<std::string> ChatTemplate::render_text(const Json& messages, const Json& 
 }
 
 Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
-  const SpecialMarks marks(tokenizer_.special_tokens(), Json::array({input.messages, input.tools}));
-  const Json marked = marks.mark(input.messages);
-  Result<std::string> rendered = render_text(marked, marks.mark(input.tools), input);
+  if (!input.tools.is_null() && !knows_tools_)
+    return invalid("tools", "tools are not known to the model's chat template.", "unsupported_parameter");
+  if (!input.documents.is_null() && !knows_documents_)
+    return invalid("documents", "documents are not known to the model's chat template.", "unsupported_parameter");
+  const SpecialMarks marks(tokenizer_.special_tokens(), Json::array({input.messages, input.tools, input.documents}));
+  ChatInput marked = input;
+  marked.messages = marks.mark(adapt_messages(input.messages, *traits_));
+  marked.tools = marks.mark(input.tools);
+  marked.documents = marks.mark(input.documents);
+  Result<std::string> rendered = render_text(marked);
   if (!rendered.ok()) return rendered.error();
-  if (input.continue_final_message && !marked.empty()) {
-    const Result<void> cut = cut_after_final_message(rendered.value(), final_text(marked.back()));
+  if (input.continue_final_message && !marked.messages.empty()) {
+    const Result<void> cut = cut_after_final_message(rendered.value(), final_text(marked.messages.back()));
     if (!cut.ok()) return cut.error();
   }
   ChatPrompt prompt;

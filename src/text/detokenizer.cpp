@@ -14,8 +14,8 @@ constexpr size_t kMaxWindow = 64;  // ids that never make a whole character are 
 
 }  // namespace
 
-Detokenizer::Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> prompt, bool skip_special_tokens)
-    : tokenizer_(&tokenizer), skip_special_tokens_(skip_special_tokens) {
+Detokenizer::Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> prompt, bool skip_special_tokens, std::vector<int32_t> shown)
+    : tokenizer_(&tokenizer), skip_special_tokens_(skip_special_tokens), shown_(std::move(shown)) {
   if (tokenizer.byte_level()) return;
   const auto tail = prompt.last(std::min(prompt.size(), kContextIds));
   window_.assign(tail.begin(), tail.end());
@@ -24,8 +24,19 @@ Detokenizer::Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> pr
 
 std::string Detokenizer::push(int32_t id) {
   if (id < 0 || id >= tokenizer_->vocab_size()) return {};
-  if (skip_special_tokens_ && tokenizer_->is_special(id)) return {};
+  if (skip_special_tokens_ && tokenizer_->is_special(id)) return push_shown(id);
   return tokenizer_->byte_level() ? push_bytes(id) : push_window(id);
+}
+
+// A special token ends what came before it; the text after it begins as after any token.
+std::string Detokenizer::push_shown(int32_t id) {
+  if (std::find(shown_.begin(), shown_.end(), id) == shown_.end()) return {};
+  std::string text = finish() + tokenizer_->token_bytes(id);
+  if (!tokenizer_->byte_level()) {
+    window_.assign(1, id);
+    read_ = 1;
+  }
+  return text;
 }
 
 std::string Detokenizer::push_bytes(int32_t id) {

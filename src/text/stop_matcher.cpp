@@ -3,18 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "text/scan.h"
+
 namespace ember {
-
-namespace {
-
-// The longest end of `text` that is a proper beginning of `stop`.
-size_t overlap(std::string_view text, std::string_view stop) {
-  for (size_t n = std::min(text.size(), stop.size() - 1); n > 0; --n)
-    if (text.substr(text.size() - n) == stop.substr(0, n)) return n;
-  return 0;
-}
-
-}  // namespace
 
 StopMatcher::StopMatcher(std::vector<std::string> stops, bool include_stop)
     : stops_(std::move(stops)), include_stop_(include_stop) {
@@ -37,7 +28,7 @@ StopMatcher::Match StopMatcher::push(std::string_view text) {
     return match;
   }
   size_t keep = 0;
-  for (const std::string& stop : stops_) keep = std::max(keep, overlap(held_, stop));
+  for (const std::string& stop : stops_) keep = std::max(keep, scan::overlap(held_, stop));
   Match match{held_.substr(0, held_.size() - keep), std::nullopt};
   held_.erase(0, held_.size() - keep);
   return match;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct ServedModel {
   ModelInfo info;
   const Tokenizer* tokenizer = nullptr;
   const ChatTemplate* chat_template = nullptr;  // null: the model has none
+  std::optional<ToolDialect> tool_dialect;        // nullopt: tools are refused
+  std::optional<ReasoningStyle> reasoning_style;  // nullopt: reasoning stays in the content
   Engine* engine = nullptr;
   Admission* admission = nullptr;
 };

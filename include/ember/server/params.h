@@ -9,6 +9,7 @@
 #include "ember/base/sampling.h"
 #include "ember/engine/model_info.h"
 #include "ember/server/json_reader.h"
+#include "ember/server/tools.h"
 #include "ember/text/chat_template.h"
 
 namespace ember {
@@ -43,7 +44,7 @@ struct GenerationParams {
 
 struct ChatParams : GenerationParams {
   ChatInput input;
-  bool wants_tool_calls = false;  // tools are given, and tool_choice is not "none"
+  ToolParams tools;
 };
 
 struct CompletionParams : GenerationParams {
@@ -57,8 +58,5 @@ struct CompletionParams : GenerationParams {
 // ("unsupported_parameter"), others ignored and counted.
 Result<ChatParams> parse_chat(const Json& body, const ModelInfo& model, const ParamLimits& limits);
 Result<CompletionParams> parse_completion(const Json& body, const ModelInfo& model, const ParamLimits& limits);
-
-// The messages of a chat, checked: roles, contents as text. Content given in parts becomes one string.
-Result<Json> parse_messages(FieldReader& fields);
 
 }  // namespace ember

@@ -5,17 +5,23 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ember/base/result.h"
+#include "ember/text/reasoning_parser.h"
 #include "ember/text/tokenizer.h"
+#include "ember/text/tool_dialect.h"
 
 namespace ember {
 
+struct TemplateTraits;
+
 struct ChatInput {
-  nlohmann::ordered_json messages;  // a list of objects with "role" and "content"
-  nlohmann::ordered_json tools;     // null: none
+  nlohmann::ordered_json messages;   // as OpenAI's: objects with "role" and "content", a call's arguments as an object or its text
+  nlohmann::ordered_json tools;      // null: none
+  nlohmann::ordered_json documents;  // null: none
   bool add_generation_prompt = true;
   bool continue_final_message = false;                               // the prompt ends with the last message's text
   nlohmann::ordered_json kwargs = nlohmann::ordered_json::object();  // further variables
@@ -40,18 +46,28 @@ class ChatTemplate {
 
   // Equal to Hugging Face's apply_chat_template, except that the text of a special token inside messages or tools stays
   // plain text when it is tokenized. kInvalid ("messages"): the template refuses them, or needs too many steps.
+  // Contents and arguments are given to the template in the form that it reads. Tools and documents it does not know are refused.
   Result<ChatPrompt> render(const ChatInput& input) const;
 
+  // What it teaches; nullopt: nothing that is known.
+  std::optional<ToolDialect> tool_dialect() const { return tool_dialect_; }
+  const std::optional<ReasoningStyle>& reasoning_style() const { return reasoning_style_; }
+
  private:
-  explicit ChatTemplate(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-  Result<std::string> render_text(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& tools,
-                                  const ChatInput& input) const;
+  explicit ChatTemplate(const Tokenizer& tokenizer);
+  // The input as it is; what `messages` refuses is kInvalid.
+  Result<std::string> render_text(const ChatInput& input) const;
+  void learn(const std::string& source, const std::string& tool_source);
 
   struct Deleter {
     void operator()(void* handle) const;
   };
   const Tokenizer& tokenizer_;
   std::unique_ptr<void, Deleter> handle_, tool_handle_;
+  std::unique_ptr<const TemplateTraits> traits_;
+  bool knows_tools_ = false, knows_documents_ = false;
+  std::optional<ToolDialect> tool_dialect_;
+  std::optional<ReasoningStyle> reasoning_style_;
 };
 
 }  // namespace ember

@@ -15,7 +15,8 @@ namespace ember {
 class Detokenizer {
  public:
   // `prompt`: the ids before; a tokenizer that treats the beginning of a text specially needs the last few of them.
-  Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> prompt, bool skip_special_tokens);
+  // shown: special tokens that are not skipped.
+  Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> prompt, bool skip_special_tokens, std::vector<int32_t> shown = {});
 
   // The text that `id` completes, perhaps none; none for an id outside the vocabulary.
   std::string push(int32_t id);
@@ -23,12 +24,14 @@ class Detokenizer {
   std::string finish();
 
  private:
+  std::string push_shown(int32_t id);
   std::string push_bytes(int32_t id);
   std::string push_window(int32_t id);
   std::string window_text(size_t end) const;
 
   const Tokenizer* tokenizer_;
   bool skip_special_tokens_;
+  std::vector<int32_t> shown_;
   std::string bytes_;            // byte level: the beginning of a character
   std::vector<int32_t> window_;  // otherwise: the ids whose text depends on each other
   size_t read_ = 0;              // of the window, how many have been given out

@@ -5,8 +5,8 @@ use minijinja::{Environment, Error, ErrorKind, Output, State};
 
 use crate::python;
 
-/// Instructions of one rendering. A chat of a thousand messages takes some hundred thousand.
-const FUEL: u64 = 50_000_000;
+/// Instructions of one rendering: a tenth of a second. A chat of a thousand messages takes some hundred thousand.
+const FUEL: u64 = 5_000_000;
 const MAX_OUTPUT_BYTES: usize = 64 << 20;
 
 pub struct Template {

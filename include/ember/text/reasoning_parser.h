@@ -1,0 +1,50 @@
+// Tells a model's reasoning from its answer.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ember {
+
+// The reasoning stands at the beginning of the text, between two markers.
+struct ReasoningStyle {
+  std::string begin = "<think>", end = "</think>";
+  bool always_open = false;  // the text begins inside: the model does not write the first marker
+};
+
+// As in --reasoning-parser: deepseek_r1, qwen3, glm45, mistral.
+std::optional<ReasoningStyle> reasoning_style_by_name(std::string_view name);
+std::vector<std::string> reasoning_style_names();
+// The style of a chat template that writes or cuts out reasoning; nullopt: none that is known.
+std::optional<ReasoningStyle> detect_reasoning_style(std::string_view template_source);
+
+class ReasoningParser {
+ public:
+  // open: the text begins inside the reasoning (the prompt ends with the first marker).
+  ReasoningParser(ReasoningStyle style, bool open);
+
+  struct Output {
+    std::string reasoning, content;
+  };
+  // However a text is cut into pieces, the outputs put together are the same. Markers, and the white space around them, are left out.
+  Output push(std::string_view text);
+  // The end of the text: what was held back.
+  Output finish();
+
+  bool reasoning() const { return state_ == State::kReasoning; }
+
+ private:
+  enum class State : uint8_t { kStart, kReasoning, kAfter, kContent };
+  // One step; false: more text is needed.
+  bool advance(Output& out, bool at_end);
+  bool find_end(Output& out, bool at_end);
+
+  const ReasoningStyle style_;
+  State state_;
+  std::string held_;
+  bool said_ = false;  // something of the reasoning has gone out
+};
+
+}  // namespace ember

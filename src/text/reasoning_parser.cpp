@@ -1,0 +1,98 @@
+#include "ember/text/reasoning_parser.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "text/scan.h"
+
+namespace ember {
+
+namespace {
+
+const std::pair<std::string_view, ReasoningStyle> kStyles[] = {{"deepseek_r1", {"<think>", "</think>", true}},
+                                                               {"qwen3", {"<think>", "</think>", false}},
+                                                               {"glm45", {"<think>", "</think>", false}},
+                                                               {"mistral", {"[THINK]", "[/THINK]", false}}};
+
+}  // namespace
+
+std::optional<ReasoningStyle> reasoning_style_by_name(std::string_view name) {
+  for (const auto& [known, style] : kStyles)
+    if (known == name) return style;
+  return std::nullopt;
+}
+
+std::vector<std::string> reasoning_style_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, style] : kStyles) names.emplace_back(name);
+  return names;
+}
+
+std::optional<ReasoningStyle> detect_reasoning_style(std::string_view source) {
+  for (const char* name : {"qwen3", "mistral"})
+    if (const auto style = reasoning_style_by_name(name); source.find(style->end) != std::string_view::npos) return style;
+  return std::nullopt;
+}
+
+ReasoningParser::ReasoningParser(ReasoningStyle style, bool open)
+    : style_(std::move(style)), state_(open || style_.always_open ? State::kReasoning : State::kStart) {}
+
+ReasoningParser::Output ReasoningParser::push(std::string_view text) {
+  Output out;
+  held_.append(text);
+  while (advance(out, false)) continue;
+  return out;
+}
+
+ReasoningParser::Output ReasoningParser::finish() {
+  Output out;
+  while (advance(out, true)) continue;
+  return out;
+}
+
+bool ReasoningParser::advance(Output& out, bool at_end) {
+  if (held_.empty()) return false;
+  switch (state_) {
+    case State::kStart: {
+      const size_t first = scan::skip_space(held_, 0);
+      const scan::Found begin = scan::literal(std::string_view(held_).substr(first), style_.begin);
+      if (begin == scan::Found::kMore && !at_end) return false;
+      state_ = begin == scan::Found::kYes ? State::kReasoning : State::kContent;
+      if (begin == scan::Found::kYes) held_.erase(0, first + style_.begin.size());
+      return true;
+    }
+    case State::kReasoning: return find_end(out, at_end);
+    case State::kAfter:
+      held_.erase(0, scan::skip_space(held_, 0));
+      if (held_.empty()) return false;
+      state_ = State::kContent;
+      return true;
+    case State::kContent: out.content += std::exchange(held_, {}); return false;
+  }
+  return false;
+}
+
+bool ReasoningParser::find_end(Output& out, bool at_end) {
+  // A model that writes the first marker though the prompt had it already means the same.
+  if (!said_) {
+    held_.erase(0, scan::skip_space(held_, 0));
+    const scan::Found begin = scan::literal(held_, style_.begin);
+    if (begin == scan::Found::kMore && !at_end) return false;
+    if (begin == scan::Found::kYes) held_.erase(0, style_.begin.size());
+    if (begin == scan::Found::kYes) return true;
+  }
+  const size_t end = held_.find(style_.end);
+  if (end != std::string::npos) {
+    out.reasoning.append(held_, 0, scan::trim_end(held_, end));
+    held_.erase(0, end + style_.end.size());
+    state_ = State::kAfter;
+    return true;
+  }
+  const size_t sure = at_end ? held_.size() : scan::trim_end(held_, held_.size() - scan::overlap(held_, style_.end));
+  said_ = said_ || sure > 0;
+  out.reasoning.append(held_, 0, sure);
+  held_.erase(0, sure);
+  return false;
+}
+
+}  // namespace ember

@@ -1,0 +1,88 @@
+#include "text/template_traits.h"
+
+namespace ember {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+bool contains(const Result<std::string>& rendered, const std::string& text) { return rendered.ok() && rendered.value().find(text) != std::string::npos; }
+
+Json text_parts(const std::string& text) { return Json::array({{{"type", "text"}, {"text", text}}}); }
+
+Json chat_with_call(const Json& content, const Json& arguments) {
+  const Json call = {{"id", "abcdefghi"}, {"type", "function"}, {"function", {{"name", "probe_tool"}, {"arguments", arguments}}}};
+  return Json::array({{{"role", "user"}, {"content", "hi"}},
+                      {{"role", "assistant"}, {"content", content}, {"tool_calls", Json::array({call})}},
+                      {{"role", "tool"}, {"name", "probe_tool"}, {"tool_call_id", "abcdefghi"}, {"content", "5"}}});
+}
+
+std::string joined_text(const Json& parts) {
+  std::string text;
+  for (const Json& part : parts)
+    if (part.is_object() && part.contains("text") && part["text"].is_string()) text += (text.empty() ? "" : "\n") + part["text"].get<std::string>();
+  return text;
+}
+
+void adapt_content(Json& message, const TemplateTraits& traits) {
+  const auto content = message.find("content");
+  if (content == message.end() || content->is_null()) {
+    if (!traits.null_content) message["content"] = "";
+  } else if (content->is_array() && !traits.list_content) {
+    *content = joined_text(*content);
+  } else if (content->is_string() && !traits.string_content) {
+    *content = text_parts(content->get<std::string>());
+  }
+}
+
+void adapt_arguments(Json& message, const TemplateTraits& traits) {
+  const auto calls = message.find("tool_calls");
+  if (calls == message.end() || !calls->is_array()) return;
+  for (Json& call : *calls) {
+    if (!call.is_object() || !call.contains("function") || !call["function"].is_object() || !call["function"].contains("arguments")) continue;
+    Json& arguments = call["function"]["arguments"];
+    if (traits.argument_objects && arguments.is_string()) {
+      const std::string text = arguments.get<std::string>();
+      Json object = text.empty() ? Json::object() : Json::parse(text, nullptr, false);
+      if (!object.is_discarded()) arguments = std::move(object);
+    } else if (!traits.argument_objects && !arguments.is_string()) {
+      arguments = arguments.dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+  }
+}
+
+}  // namespace
+
+TemplateTraits probe_template(const RenderTry& render) {
+  TemplateTraits traits;
+  const Json tools = Json::array({{{"type", "function"}, {"function", {{"name", "probe_tool"}, {"description", "d"}, {"parameters", {{"type", "object"}, {"properties", Json::object()}}}}}}});
+  const auto user = [](const Json& content) { return Json::array({{{"role", "user"}, {"content", content}}}); };
+  const Result<std::string> listed = render(user(text_parts("probe_text")), nullptr);
+  // A template that only prints the list writes its keys too.
+  traits.list_content = contains(listed, "probe_text") && !contains(listed, "'type'") && !contains(listed, "\"type\"");
+  traits.string_content = !traits.list_content || contains(render(user("probe_text"), nullptr), "probe_text");
+  const std::string arguments = R"({"probe_key": "probe_value"})";
+  const Json empty = traits.string_content ? Json("") : text_parts("");
+  const Result<std::string> with_object = render(chat_with_call(empty, Json::parse(arguments)), tools);
+  const Result<std::string> with_text = render(chat_with_call(empty, arguments), tools);
+  // Text is for templates that do not write an object, or write it as Python does; not for those that print a whole message that way.
+  const bool as_python = contains(with_object, "{'probe_key'") && !contains(with_text, "'" + arguments);
+  traits.argument_objects = !contains(with_text, arguments) || (contains(with_object, "probe_key") && !as_python);
+  const Json given = traits.argument_objects ? Json::parse(arguments) : Json(arguments);
+  const Result<std::string> with_null = render(chat_with_call(nullptr, given), tools);
+  const Result<std::string> with_empty = render(chat_with_call(empty, given), tools);
+  traits.null_content = with_null.ok() && (!contains(with_null, "None") || contains(with_empty, "None"));
+  return traits;
+}
+
+Json adapt_messages(Json messages, const TemplateTraits& traits) {
+  if (!messages.is_array()) return messages;
+  for (Json& message : messages) {
+    if (!message.is_object()) continue;
+    adapt_content(message, traits);
+    adapt_arguments(message, traits);
+  }
+  return messages;
+}
+
+}  // namespace ember

@@ -1,0 +1,28 @@
+// What a chat template makes of its input: templates disagree on how contents and calls are given to them.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "ember/base/result.h"
+
+namespace ember {
+
+struct TemplateTraits {
+  bool string_content = true;     // reads contents that are strings
+  bool list_content = false;      // reads contents that are lists of parts
+  bool argument_objects = true;   // writes a call's arguments given as an object; otherwise as JSON text
+  bool null_content = true;       // bears a message with calls and null as its content; otherwise it gets an empty string
+};
+
+using RenderTry = std::function<Result<std::string>(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& tools)>;
+
+// Found by rendering small chats.
+TemplateTraits probe_template(const RenderTry& render);
+
+// Messages as OpenAI has them, as the template wants them: contents as text or parts, arguments as objects or text. The text of parts
+// becomes one string, a line each, where the template reads no lists.
+nlohmann::ordered_json adapt_messages(nlohmann::ordered_json messages, const TemplateTraits& traits);
+
+}  // namespace ember

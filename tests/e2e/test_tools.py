@@ -1,0 +1,129 @@
+"""Function calls by the demo model, as openai-python sees them."""
+import json
+
+import openai
+import pytest
+
+from contract import ANY, check_error, stream
+from server import MODEL
+
+WEATHER = {"type": "function", "function": {"name": "get_weather", "description": "Get the current weather for a city.",
+           "parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "The city"}}, "required": ["city"]}}}
+ADD = {"type": "function", "function": {"name": "add", "description": "Add two numbers.", "parameters": {
+    "type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}, "required": ["a", "b"]}}}
+ASK = {"role": "user", "content": "What is the weather in Paris?"}
+FIELDS = {"model": MODEL, "messages": [ASK], "tools": [WEATHER, ADD], "temperature": 0, "max_tokens": 100}
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with openai.OpenAI(base_url=server.url + "/v1", api_key="unused", max_retries=0, timeout=60, _strict_response_validation=True) as made:
+        yield made
+
+
+def calls_of(message):
+    return [(c.function.name, json.loads(c.function.arguments)) for c in message.tool_calls or []]
+
+
+def test_call_and_follow_up(client):
+    choice = client.chat.completions.create(**FIELDS).choices[0]
+    assert choice.finish_reason == "tool_calls" and choice.message.content is None
+    assert calls_of(choice.message) == [("get_weather", {"city": "Paris"})]
+    call = choice.message.tool_calls[0]
+    assert call.type == "function" and call.id.startswith("call_")
+    result = {"role": "tool", "tool_call_id": call.id, "content": '{"temperature": 21, "condition": "sunny"}'}
+    answer = client.chat.completions.create(**{**FIELDS, "messages": [ASK, choice.message, result]}).choices[0]
+    assert answer.finish_reason == "stop" and answer.message.tool_calls is None
+    assert "sunny" in answer.message.content and "21" in answer.message.content
+
+
+def test_stream_equals_whole(client, server):
+    whole = client.chat.completions.create(**FIELDS).choices[0]
+    chunks = [c for c in stream(server, "/v1/chat/completions", FIELDS) if c["choices"]]
+    assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
+    deltas = [d for c in chunks for d in c["choices"][0]["delta"].get("tool_calls", [])]
+    assert [d["index"] for d in deltas] == [0] * len(deltas)
+    assert deltas[0]["id"] and deltas[0]["type"] == "function" and deltas[0]["function"]["name"] == "get_weather"
+    assert all("id" not in d and "name" not in d["function"] for d in deltas[1:])
+    arguments = "".join(d["function"]["arguments"] for d in deltas)
+    assert json.loads(arguments) == json.loads(whole.message.tool_calls[0].function.arguments)
+    assert chunks[-1]["choices"][0]["finish_reason"] == whole.finish_reason == "tool_calls"
+    assert not any(c["choices"][0]["delta"].get("content") for c in chunks)
+
+
+def test_streaming_helper(client):
+    with client.chat.completions.stream(**FIELDS) as events:
+        final = events.get_final_completion()
+    assert calls_of(final.choices[0].message) == [("get_weather", {"city": "Paris"})]
+    assert final.choices[0].finish_reason == "tool_calls"
+
+
+def test_words_stay_words(client):
+    choice = client.chat.completions.create(**{**FIELDS, "messages": [{"role": "user", "content": "Hello, who are you?"}]}).choices[0]
+    assert choice.finish_reason == "stop" and choice.message.content and choice.message.tool_calls is None
+
+
+def test_choice_none_leaves_the_text(client):
+    choice = client.chat.completions.create(**FIELDS, tool_choice="none").choices[0]
+    assert choice.message.tool_calls is None and choice.finish_reason == "stop"
+    assert json.loads(choice.message.content)["name"] == "get_weather"
+
+
+def test_logprobs_cover_every_token_of_a_call(client, server):
+    whole = client.chat.completions.create(**FIELDS, logprobs=True)
+    assert len(whole.choices[0].logprobs.content) == whole.usage.completion_tokens
+    chunks = stream(server, "/v1/chat/completions", {**FIELDS, "logprobs": True})
+    told = [t["token"] for c in chunks for t in (c["choices"][0]["logprobs"] or {"content": []})["content"]]
+    assert told == [t.token for t in whole.choices[0].logprobs.content]
+
+
+def named(name):
+    return {"type": "function", "function": {"name": name}}
+
+
+REFUSED = [
+    ({"tool_choice": "sometimes"}, "tool_choice", ANY), ({"tool_choice": 5}, "tool_choice", ANY), ({"tool_choice": {}}, "tool_choice", ANY),
+    ({"tool_choice": named("other")}, "tool_choice", ANY), ({"tool_choice": "required", "tools": None}, "tool_choice", ANY),
+    ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "maybe", "tools": [named("add")]}}}, "tool_choice", ANY),
+    ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [named("x")]}}}, "tool_choice", ANY),
+    ({"parallel_tool_calls": "yes"}, "parallel_tool_calls", "invalid_type"),
+    ({"tools": [{"type": "function", "function": {"name": "f", "description": 5}}]}, "tools[0]", ANY),
+]
+CALL = {"id": "a", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+HISTORY_REFUSED = [
+    ({"tool_calls": 5}, "messages[1].tool_calls"), ({"tool_calls": [5]}, "messages[1].tool_calls[0]"), ({"tool_calls": [{}]}, "messages[1].tool_calls[0]"),
+    ({"tool_calls": [{**CALL, "function": {"name": 5}}]}, "messages[1].tool_calls[0].function.name"),
+    *[({"tool_calls": [{**CALL, "function": {"name": "add", "arguments": a}}]}, "messages[1].tool_calls[0].function.arguments")
+      for a in ("{", "5", "[1]", 5, '{"a": ' + "[" * 100 + "]" * 100 + "}")],
+    ({"tool_calls": [CALL] * 129}, "messages[1].tool_calls"),
+]
+
+
+@pytest.mark.parametrize("fields, param, code", REFUSED, ids=str)
+def test_refused(fake, fields, param, code):
+    check_error(fake.post("/v1/chat/completions", {**FIELDS, **fields}), 400, param, code)
+
+
+@pytest.mark.parametrize("fields, param", HISTORY_REFUSED, ids=lambda v: str(v)[:50])
+def test_history_refused(fake, fields, param):
+    messages = [ASK, {"role": "assistant", "content": None, **fields}]
+    check_error(fake.post("/v1/chat/completions", {**FIELDS, "messages": messages}), 400, param)
+
+
+def test_result_of_no_call(fake):
+    messages = [ASK, {"role": "assistant", "content": None, "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "b", "content": "5"}]
+    check_error(fake.post("/v1/chat/completions", {**FIELDS, "messages": messages}), 400, "messages[2].tool_call_id")
+
+
+def test_history_in_either_form_gives_the_same_prompt(fake):
+    prompts = []
+    for arguments in ('{"a": 1, "b": 2}', {"a": 1, "b": 2}):
+        call = {**CALL, "function": {"name": "add", "arguments": arguments}}
+        messages = [ASK, {"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "a", "content": "3"}]
+        prompts.append(fake.post("/v1/chat/completions/render", {**FIELDS, "messages": messages}).json()["prompt"])
+    assert prompts[0] == prompts[1] and '{"name": "add", "parameters": {"a": 1, "b": 2}}' in prompts[0]
+
+
+def test_a_model_that_is_said_to_have_no_tools(start):
+    server = start("--device", "fake", "--tool-call-parser", "none")
+    check_error(server.post("/v1/chat/completions", FIELDS), 400, "tools", "unsupported_parameter")
