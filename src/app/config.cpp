@@ -211,7 +211,8 @@ void fill_in(CLI::App& command, const std::map<std::string, std::string>& enviro
 }
 
 void refuse_extras(const CLI::App& app, const CLI::App* command) {
-  const std::vector<std::string> extras = command != nullptr ? command->remaining() : app.remaining();
+  std::vector<std::string> extras = app.remaining(true);
+  if (command != nullptr && command->get_name() == "tokenize") std::erase(extras, "--");  // its text may begin with a dash
   if (command != nullptr && extras.empty()) return;
   std::vector<std::string> known = command != nullptr ? flag_names(*command) : std::vector<std::string>{};
   if (command == nullptr)

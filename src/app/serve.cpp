@@ -71,6 +71,7 @@ class Server {
              [this](std::unique_ptr<Connection> connection) { http_.give_back(std::move(connection)); }),
         meter_(metrics_, hub_, context_.tokens_per_second) {
     context_.version = kVersion;
+    context_.started = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     context_.keys.replace(load_api_keys(settings.api_key, settings.api_key_file));
     context_.reload_keys = [this] { return reload_keys(); };
     context_.limits = {.max_n = settings.max_n, .max_timeout = settings.request_timeout};
@@ -188,7 +189,7 @@ class Server {
     ModelInfo& info = context_.model.info;
     info.names = served_names(settings_);
     info.max_model_len = layout.limits.max_model_len;
-    info.vocab_size = files_.tokenizer->vocab_size();
+    info.vocab_size = files_.config.vocab_size;  // perhaps more than the tokenizer has: such ids are known to the model, and no text
     info.eos_token_ids = files_.defaults.eos_token_ids;
     if (const auto eos = files_.tokenizer->token_to_id(files_.tokenizer->eos_token()); eos && !files_.tokenizer->eos_token().empty())
       info.eos_token_ids.push_back(*eos);  // some models name it only there

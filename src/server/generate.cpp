@@ -133,7 +133,9 @@ Result<std::vector<int32_t>> encode_prompt(const ApiContext& context, const Comp
 
 Result<std::string> echo_text(const ApiContext& context, const CompletionParams::Prompt& prompt) {
   if (const auto* text = std::get_if<std::string>(&prompt)) return *text;
-  return context.model.tokenizer->decode(std::get<std::vector<int32_t>>(prompt), false);
+  std::vector<int32_t> ids = std::get<std::vector<int32_t>>(prompt);
+  std::erase_if(ids, [&](int32_t id) { return id >= context.model.tokenizer->vocab_size(); });  // no text
+  return context.model.tokenizer->decode(ids, false);
 }
 
 // How calls are found in the answer; nullopt: they are not looked for.

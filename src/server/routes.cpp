@@ -18,7 +18,7 @@ using HttpResponse = httplib::Response;
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Json model_card(const ApiContext& context, const std::string& name) {
-  return {{"id", name}, {"object", "model"}, {"created", 0}, {"owned_by", "ember"}, {"max_model_len", context.model.info.max_model_len}};
+  return {{"id", name}, {"object", "model"}, {"created", context.started}, {"owned_by", "ember"}, {"max_model_len", context.model.info.max_model_len}};
 }
 
 Result<Json> list_models(const ApiContext& context) {

@@ -132,9 +132,10 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
   token_bytes_.resize(size);
   special_.resize(size);
   const nlohmann::json decoder = json.value().value("decoder", nlohmann::json());
-  byte_level_ = uses_decoder(decoder, "ByteLevel") && decoder.value("type", "") == "ByteLevel";
-  fill_token_bytes(uses_decoder(decoder, "ByteFallback") || uses_decoder(decoder, "Metaspace") ||
-                   uses_decoder(decoder, "Replace"));
+  const bool alphabet = uses_decoder(decoder, "ByteLevel");
+  byte_level_ = alphabet && decoder.value("type", "") == "ByteLevel";  // in a sequence others may change the text
+  const bool metaspace = uses_decoder(decoder, "ByteFallback") || uses_decoder(decoder, "Metaspace") || uses_decoder(decoder, "Replace");
+  fill_token_bytes(alphabet ? TokenForm::kByteLevel : metaspace ? TokenForm::kMetaspace : TokenForm::kPlain);
 
   const std::filesystem::path config_file = model_dir / "tokenizer_config.json";
   if (!std::filesystem::exists(config_file)) return {};
@@ -146,7 +147,7 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
   return {};
 }
 
-void Tokenizer::fill_token_bytes(bool metaspace) {
+void Tokenizer::fill_token_bytes(TokenForm form) {
   const auto* tokenizer = as_tokenizer(handle_.get());
   std::vector<bool> added(token_bytes_.size());
   for (const int32_t id : hf::take(ember_tokenizer_added_ids(tokenizer))) added[static_cast<size_t>(id)] = true;
@@ -155,9 +156,9 @@ void Tokenizer::fill_token_bytes(bool metaspace) {
     if (!ember_tokenizer_id_to_token(tokenizer, static_cast<uint32_t>(id), &bytes)) continue;
     std::string token = hf::take(bytes);
     // Added tokens are written as they are, unless the byte-level decoder can read them: it knows no difference.
-    if (byte_level_)
+    if (form == TokenForm::kByteLevel)
       token = from_byte_level(token);
-    else if (metaspace && !added[id])
+    else if (form == TokenForm::kMetaspace && !added[id])
       token = from_metaspace(token);
     max_token_bytes_ = std::max(max_token_bytes_, token.size());
     token_bytes_[id] = std::move(token);

@@ -70,6 +70,11 @@ TEST(Config, EveryCommandHasItsKind) {
   EXPECT_EQ(parse({"chat", "--url", "u"}).url, "u");
 }
 
+TEST(Config, WhatFollowsTwoDashesIsNoFlag) {
+  EXPECT_EQ(parse({"tokenize", "-m", "d", "--", "--decode"}).text, "--decode");
+  EXPECT_EQ(refusal({"serve", "d", "--", "junk"}).code(), ExitCode::kUsage);
+}
+
 TEST(Config, RefusesBadCommandLines) {
   struct Case {
     std::vector<const char*> args;

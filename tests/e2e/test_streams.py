@@ -41,11 +41,19 @@ def run(server, make):
     return asyncio.run(everything())
 
 
-def test_every_stream_is_its_own(server):
+def test_every_stream_is_its_own(start):
+    server = start("--max-model-len", 256, "--kv-cache-memory-bytes", "32MiB")  # all of it is in use soon, so that memory stays flat
     alone = [server.post("/v1/completions", body(i)).json()["choices"][0]["text"] for i in range(DISTINCT)]
     assert len(set(alone)) > DISTINCT // 2
-    assert run(server, read_one) == [alone[i % DISTINCT] for i in range(CLIENTS)]
+    expected = [alone[i % DISTINCT] for i in range(CLIENTS)]
+    assert run(server, read_one) == expected  # buffers grow to their size
     server.wait_idle()
+    rss, fds = server.rss_bytes(), server.fd_count()
+    for _ in range(3):
+        assert run(server, read_one) == expected
+        server.wait_idle()
+    assert server.fd_count() <= fds + 2
+    assert server.rss_bytes() - rss < 8 << 20
 
 
 def test_half_leave(start):

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from contract import check_error_body, completion_text, stream
-from server import DATA, MODEL
+from model_dir import ModelDir, copy_model
+from server import DATA, MODEL, MODEL_DIR
 
 REFERENCE = json.loads((DATA / "tokenizer_reference.json").read_text())
 
@@ -97,3 +98,18 @@ def test_t18_odd_prompts(server, prompt):
     response = server.complete(prompt, max_tokens=2, ignore_eos=True)
     assert response.status_code == 200, response.text
     assert response.json()["usage"]["completion_tokens"] == 2
+
+
+def test_ids_the_model_knows_and_the_tokenizer_does_not(start, tmp_path):
+    """Many models have more rows than tokens: such an id is a prompt like any other, and no text."""
+    model = ModelDir(copy_model(MODEL_DIR, tmp_path / "demo-model"))
+    model.edit_json("tokenizer.json", lambda t: t["added_tokens"].pop())
+    small = start(model_dir=model.path)
+    response = small.complete([413, 6143, 2512], temperature=0, max_tokens=3, logprobs=1, echo=True)
+    assert response.status_code == 200, response.text
+    choice = response.json()["choices"][0]
+    assert choice["text"].startswith("The fox")
+    assert choice["logprobs"]["tokens"][:3] == ["The", "", " fox"]
+    refused = small.complete([6144])
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "prompt", refused.text
+    assert small.post("/detokenize", {"model": MODEL, "tokens": [6143]}).status_code == 400

@@ -48,6 +48,14 @@ TEST(Families, OlderQwenFilesGiveTheFirstSlidingLayer) {
   EXPECT_EQ(load_decoder_config(model.path()).layer_window, (std::vector<int>{0, 0, 0}));
 }
 
+TEST(Families, AnAbsentMistralWindowIsTheLibrarysAndNullIsNone) {
+  const TempModel model("mistral_window");
+  model.edit_config([](nlohmann::json& c) { c.erase("sliding_window"); });
+  EXPECT_EQ(load_decoder_config(model.path()).layer_window, (std::vector<int>{4096, 4096}));
+  model.set("sliding_window", nullptr);
+  EXPECT_EQ(load_decoder_config(model.path()).layer_window, (std::vector<int>{0, 0}));
+}
+
 TEST(Families, BadLayerTypesAreRefused) {
   for (const nlohmann::json& types : {nlohmann::json{"full_attention"}, nlohmann::json{"full_attention", "chunked_attention", "full_attention"}}) {
     const TempModel model("qwen2_window");

@@ -136,6 +136,18 @@ TEST(Tokenizer, MetaspaceBytes) {
   EXPECT_EQ(decode(*tokenizer, encode(*tokenizer, "Hello world 🙂")), "Hello world 🙂");
 }
 
+TEST(Tokenizer, BytesOfAByteLevelDecoderInASequence) {
+  test::Json json = test::read_json(test::demo_dir() / "tokenizer.json");
+  json["decoder"] = {{"type", "Sequence"}, {"decoders", test::Json::array({json["decoder"], {{"type", "Fuse"}}})}};
+  const test::ModelDir dir;
+  dir.write("tokenizer.json", json.dump());
+  const auto tokenizer = test::load_tokenizer(dir.path());
+  const std::string text = "A fox, a caf\u00e9 and \U0001F98A.";
+  EXPECT_EQ(encode(*tokenizer, text), encode(test::demo(), text));
+  EXPECT_EQ(decode(*tokenizer, encode(*tokenizer, text)), decode(test::demo(), encode(test::demo(), text)));
+  for (int32_t id = 0; id < tokenizer->vocab_size(); ++id) ASSERT_EQ(tokenizer->token_bytes(id), test::demo().token_bytes(id)) << id;
+}
+
 // Runs that a backtracking regex or a recursive merge would break on, on a thread with little stack.
 void* encode_runs(void* failures) {
   const auto times = [](std::string_view unit, size_t n) {

@@ -56,7 +56,8 @@ class Tokenizer {
  private:
   Tokenizer() = default;
   Result<void> read(const std::filesystem::path& model_dir);
-  void fill_token_bytes(bool metaspace);
+  enum class TokenForm : uint8_t { kPlain, kByteLevel, kMetaspace };  // how the vocabulary spells bytes
+  void fill_token_bytes(TokenForm form);
 
   struct Deleter {
     void operator()(void* handle) const;
