@@ -2,8 +2,12 @@
 // Names, values and meanings are CUDA's. Kernels and copies run asynchronously, in order per stream (see fake_runtime.h).
 #pragma once
 
+#define __CUDA_RUNTIME_API_H__  // the toolkit's own headers take this one for theirs
+
 #include <cstddef>
 #include <cstdint>
+
+#include <vector_types.h>  // of the toolkit
 
 #define CUDART_VERSION 13000
 #define CUDART_CB
@@ -18,11 +22,6 @@ enum cudaError_t {
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchFailure = 719,
   cudaErrorUnknown = 999,
-};
-
-struct dim3 {
-  unsigned x = 1, y = 1, z = 1;
-  constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
 };
 
 namespace fake_cuda {

@@ -1,0 +1,64 @@
+// Launches a kernel on a Queue: clusters, dynamic shared memory, programmatic dependent launch. For .cu files.
+#pragma once
+
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+
+#include "kernels/common.h"
+#include "kernels/common/ptx.cuh"
+
+#if defined(EMBER_EMULATE)
+#include "fake_runtime.h"
+#endif
+
+namespace ember::kernels {
+
+struct LaunchShape {
+  dim3 grid = dim3(1);
+  int threads = 0;
+  size_t shared_bytes = 0;  // dynamic
+  int cluster = 1;          // CTAs of a cluster along grid.x (sm_90)
+};
+
+// With Queue::pdl the kernel may begin before the one before it has ended: it calls wait_for_dependencies() before it reads what a kernel
+// wrote and before it writes anything, and launch_dependents() as early as it can. Throws what launch_check throws.
+template <class... Params, class... Args>
+void launch(const Queue& q, const LaunchShape& shape, void (*kernel)(Params...), const Args&... args) {
+#if defined(EMBER_EMULATE)
+  const emu::Launch launch{shape.grid, shape.threads, shape.shared_bytes, shape.cluster};
+  fake_cuda::enqueue(q.stream, [launch, kernel, ... copies = std::remove_cv_t<Params>(args)] { emu::run(launch, [&] { kernel(copies...); }); });
+  launch_check(cudaSuccess, "kernel");
+#else
+  const void* function = reinterpret_cast<const void*>(kernel);
+  const char* name = "kernel";
+  cudaFuncGetName(&name, function);
+  if (shape.shared_bytes > 48 * 1024) {
+    launch_check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes)), name);
+  }
+  cudaLaunchAttribute attributes[2] = {};
+  cudaLaunchConfig_t config = {};
+  config.gridDim = shape.grid;
+  config.blockDim = dim3(static_cast<unsigned>(shape.threads));
+  config.dynamicSmemBytes = shape.shared_bytes;
+  config.stream = q.stream;
+  config.attrs = attributes;
+  if (shape.cluster > 1) {
+    attributes[config.numAttrs].id = cudaLaunchAttributeClusterDimension;
+    attributes[config.numAttrs].val.clusterDim.x = static_cast<unsigned>(shape.cluster);
+    attributes[config.numAttrs].val.clusterDim.y = attributes[config.numAttrs].val.clusterDim.z = 1;
+    ++config.numAttrs;
+  }
+  if (q.pdl) {
+    attributes[config.numAttrs].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[config.numAttrs].val.programmaticStreamSerializationAllowed = 1;
+    ++config.numAttrs;
+  }
+  std::tuple<std::remove_cv_t<Params>...> values{static_cast<std::remove_cv_t<Params>>(args)...};
+  void* pointers[sizeof...(Params)];
+  std::apply([&](auto&... value) { size_t i = 0; ((pointers[i++] = &value), ...); }, values);
+  launch_check(cudaLaunchKernelExC(&config, function, pointers), name);
+#endif
+}
+
+}  // namespace ember::kernels

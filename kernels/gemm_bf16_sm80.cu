@@ -1,0 +1,3 @@
+#include "kernels/gemm_sm80.cuh"
+
+template void ember::kernels::gemm_sm80<__nv_bfloat16>(const Queue&, const Matrix&, Rows, void*, int64_t, Epilogue);

@@ -1,0 +1,3 @@
+#include "kernels/gemm_sm90.cuh"
+
+template void ember::kernels::gemm_sm90<__nv_bfloat16>(const Queue&, const Matrix&, Rows, void*, int64_t, Epilogue);

@@ -1,0 +1,14 @@
+// The implementations behind gemm(): one translation unit per architecture and type.
+#pragma once
+
+#include "kernels/gemm.h"
+
+namespace ember::kernels {
+
+template <class T>
+void gemm_sm90(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride, Epilogue epilogue);
+
+template <class T>
+void gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride, Epilogue epilogue);
+
+}  // namespace ember::kernels
