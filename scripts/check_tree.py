@@ -28,6 +28,7 @@ MAIN_PATH = ("src/main.cpp", "src/server/routes*.cpp", "src/engine/engine.cpp", 
              "src/cache/block_pool.cpp", "src/engine/batch_builder.cpp", "src/model/decoder.cpp", "include/ember/backend/backend.h")
 TESTED_END_TO_END = {  # sources whose tests are those of the real binary; everything else has a unit test of its own
     "src/server/admin.cpp": "test_admin.py",
+    "src/server/anthropic_request.cpp": "test_anthropic.py",
     "src/server/chat_answer.cpp": "test_openai_client.py",
     "src/server/choice.cpp": "test_streams.py",
     "src/server/completion_answer.cpp": "test_openai_client.py",
@@ -37,6 +38,7 @@ TESTED_END_TO_END = {  # sources whose tests are those of the real binary; every
     "src/server/messages.cpp": "test_params.py",
     "src/server/metrics.cpp": "test_metrics.py",
     "src/server/params.cpp": "test_params.py",
+    "src/server/responses_request.cpp": "test_responses.py",
     "src/server/routes.cpp": "test_unicode.py",
     "src/server/tools.cpp": "test_params.py",
 }

@@ -8,6 +8,7 @@
 
 #include "ember/server/http_server.h"
 #include "ember/server/params.h"
+#include "server/chat_api.h"
 #include "server/generation_answer.h"
 #include "server/http_message.h"
 
@@ -180,12 +181,17 @@ Result<ChatPrompt> render_chat(const ApiContext& context, const ChatInput& input
   return context.model.chat_template->render(input);
 }
 
-Result<void> start_chat(ApiContext& context, const httplib::Request& request) {
+namespace {
+
+// api: null for chat completions themselves.
+Result<void> start_chat_as(const ChatApi* api, ApiContext& context, const httplib::Request& request) {
   Result<Ticket> ticket = context.model.admission->reserve();
   if (!ticket.ok()) return ticket.error();
   const Result<Json> body = parse_body(request.body);
   if (!body.ok()) return body.error();
-  const Result<ChatParams> params = parse_chat(body.value(), context.model.info, context.limits);
+  const Result<Json> chat = api ? api->to_chat(body.value()) : body;
+  if (!chat.ok()) return chat.error();
+  const Result<ChatParams> params = parse_chat(chat.value(), context.model.info, context.limits);
   if (!params.ok()) return params.error();
   if (const Result<void> known = check_model(context, params.value().model); !known.ok()) return known;
   const Result<std::optional<ToolParser::Options>> tools = tool_options(context, params.value().tools);
@@ -195,11 +201,35 @@ Result<void> start_chat(ApiContext& context, const httplib::Request& request) {
   const int32_t limit = context.model.info.max_model_len;
   const Result<int32_t> max_tokens = output_tokens(params.value(), prompt.value().ids.size(), limit, limit, "messages");
   if (!max_tokens.ok()) return max_tokens.error();
-  AnswerSpec spec = make_spec(context, request, params.value(), "chatcmpl-");
+  AnswerSpec spec = make_spec(context, request, params.value(), api ? api->id_prefix : "chatcmpl-");
+  if (api) spec.format = api->make_format(body.value(), spec);
   spec.ticket = std::move(ticket).value();
   spec.chat_text = {.reasoning = context.model.reasoning_style, .reasoning_open = opens_reasoning(context, prompt.value().text), .tools = tools.value()};
   spec.prompts.push_back(std::move(prompt.value().ids));
   return hand_over(context, std::move(spec), {max_tokens.value()}, make_chat_answer);
+}
+
+Result<void> start_renamed(const ChatApi& api, ApiContext& context, const httplib::Request& request) {
+  Result<void> started = start_chat_as(&api, context, request);
+  if (!started.ok()) return renamed(api, started.error());
+  return started;
+}
+
+}  // namespace
+
+Result<void> start_chat(ApiContext& context, const httplib::Request& request) { return start_chat_as(nullptr, context, request); }
+Result<void> start_messages(ApiContext& context, const httplib::Request& request) { return start_renamed(kMessagesApi, context, request); }
+Result<void> start_responses(ApiContext& context, const httplib::Request& request) { return start_renamed(kResponsesApi, context, request); }
+
+Result<Json> count_message_tokens(ApiContext& context, const Json& body) {
+  const Result<Json> chat = chat_of_counted_messages(body);
+  if (!chat.ok()) return chat.error();
+  const Result<ChatParams> params = parse_chat(chat.value(), context.model.info, context.limits);
+  if (!params.ok()) return renamed(kMessagesApi, params.error());
+  if (const Result<void> known = check_model(context, params.value().model); !known.ok()) return known.error();
+  const Result<ChatPrompt> prompt = render_chat(context, params.value().input);
+  if (!prompt.ok()) return prompt.error();
+  return Json{{"input_tokens", prompt.value().ids.size()}};
 }
 
 Result<void> start_completion(ApiContext& context, const httplib::Request& request) {

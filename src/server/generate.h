@@ -9,12 +9,16 @@
 
 namespace ember {
 
-// Both take the connection over when they succeed; an error is left to the caller to answer, and nothing was queued.
+// All take the connection over when they succeed; an error is left to the caller to answer, and nothing was queued.
 Result<void> start_chat(ApiContext& context, const httplib::Request& request);
 Result<void> start_completion(ApiContext& context, const httplib::Request& request);
+Result<void> start_messages(ApiContext& context, const httplib::Request& request);   // Anthropic's
+Result<void> start_responses(ApiContext& context, const httplib::Request& request);  // OpenAI's
 
 // The prompt that a chat request would generate from.
 Result<ChatPrompt> render_chat(const ApiContext& context, const ChatInput& input);
+// How many tokens the prompt of Anthropic's Messages has.
+Result<Json> count_message_tokens(ApiContext& context, const Json& body);
 // kNotFound ("model_not_found") unless the name is empty or one of those served.
 Result<void> check_model(const ApiContext& context, const std::string& name);
 

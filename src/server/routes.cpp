@@ -154,6 +154,9 @@ void add_routes(HttpServer& server, ApiContext& context) {
   });
   server.route("POST", "/v1/chat/completions", generating(context, start_chat));
   server.route("POST", "/v1/completions", generating(context, start_completion));
+  server.route("POST", "/v1/messages", generating(context, start_messages));
+  server.route("POST", "/v1/responses", generating(context, start_responses));
+  server.route("POST", "/v1/messages/count_tokens", of_body(context, count_message_tokens));
   server.route("POST", "/v1/chat/completions/render", of_body(context, answer_render));
   server.route("POST", "/tokenize", of_body(context, answer_tokenize));
   server.route("POST", "/detokenize", of_body(context, answer_detokenize));
