@@ -10,10 +10,15 @@ namespace {
 
 constexpr Duration kIdleTick = std::chrono::milliseconds(100);  // deadlines of waiting requests are looked at so often
 
+SchedulerConfig with_depth(SchedulerConfig config, int max_in_flight) {
+  config.max_in_flight = max_in_flight;
+  return config;
+}
+
 }  // namespace
 
 Engine::Engine(const SchedulerConfig& config, const BlockPoolConfig& cache, std::unique_ptr<StepRunner> runner, OutputSink& sink)
-    : pool_(cache), scheduler_(config, pool_), runner_(std::move(runner)), sink_(sink) {}
+    : pool_(cache), scheduler_(with_depth(config, runner->max_in_flight()), pool_), runner_(std::move(runner)), sink_(sink) {}
 
 Engine::~Engine() { stop(); }
 

@@ -13,23 +13,29 @@ int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed, i
 }
 
 void FakeRunner::launch(const Step& step) {
-  sampled_.assign(static_cast<size_t>(step.num_logit_rows), {});
+  std::vector<SampledToken> sampled(static_cast<size_t>(step.num_logit_rows));
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
-    const std::vector<int32_t>& tokens = part.seq->tokens;
+    std::vector<int32_t> tokens = part.seq->tokens;
+    if (part.pending_row >= 0) tokens.push_back(launched_.back().at(static_cast<size_t>(part.pending_row)).token);
     const SamplingParams& sampling = part.seq->request.sampling;
     const uint64_t seed = sampling.temperature > 0 ? sampling.seed : 0;  // greedy answers do not depend on it
     for (int i = 0; i < part.num_logit_rows; ++i) {
       const auto end = static_cast<size_t>(part.first_row_position + i) + 1;
-      const bool sampled = part.samples && i == part.num_logit_rows - 1;
-      sampled_[row++].token = sampled ? next_token(std::span(tokens).first(end), seed, vocab_size_) : tokens[end];
+      const bool sampled_row = part.samples && i == part.num_logit_rows - 1;
+      sampled[row++].token = sampled_row ? next_token(std::span(tokens).first(end), seed, vocab_size_) : tokens.at(end);
     }
   }
+  if (num_waited_for_ > 0) {
+    launched_.pop_front();
+    --num_waited_for_;
+  }
+  launched_.push_back(std::move(sampled));
 }
 
 std::span<const SampledToken> FakeRunner::wait() {
   if (step_time_ > Duration::zero()) std::this_thread::sleep_for(step_time_);
-  return sampled_;
+  return launched_.at(num_waited_for_++);
 }
 
 }  // namespace ember

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "ember/base/start_error.h"
+#include "ember/engine/decoder_runner.h"
 
 namespace ember {
 
@@ -14,6 +15,12 @@ namespace {
 std::string size_text(size_t bytes) {
   const double mib = static_cast<double>(bytes) / (1 << 20);
   return mib < 10240 ? fmt::format("{:.1f} MiB", mib) : fmt::format("{:.1f} GiB", mib / 1024);
+}
+
+// Everything that steps need beside weights and cache.
+size_t step_memory(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs) {
+  return activation_bytes(backend, config, limits) + backend.step_bytes(step_limits(config, limits, max_num_seqs)) +
+         BatchBuilder::device_bytes(backend, batch_limits(limits, max_num_seqs));
 }
 
 int64_t blocks_for(int64_t tokens, int block_size) { return (tokens + block_size - 1) / block_size; }
@@ -26,7 +33,7 @@ MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, cons
   plan.free_bytes = backend.memory().free_bytes;
   plan.budget_bytes = static_cast<size_t>(static_cast<double>(plan.free_bytes) * budget.utilization);
   plan.weight_bytes = weight_bytes(backend, config, budget.dtype);
-  plan.activation_bytes = activation_bytes(backend, config, limits);
+  plan.activation_bytes = step_memory(backend, config, limits, max_num_seqs);
   plan.kv_block_bytes = backend.kv_block_bytes(kv_cache_spec(config, limits));
   plan.block_size = limits.block_size;
   plan.max_model_len = limits.max_model_len;
@@ -42,9 +49,12 @@ MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, cons
   if (budget.kv_cache_bytes && fixed + plan.kv_bytes() > plan.free_bytes)
     throw StartError(ExitCode::kNoDevice, fmt::format("{} are needed ({} of them for the KV cache), {} are free on the device",
                                                       size_text(fixed + plan.kv_bytes()), size_text(plan.kv_bytes()), size_text(plan.free_bytes)));
-  if (plan.num_blocks < of_one && plan.num_blocks > 0 && budget.may_shorten_context)
+  if (plan.num_blocks < of_one && plan.num_blocks > 0 && budget.may_shorten_context) {
     plan.max_model_len = plan.num_blocks * plan.block_size;
-  else if (plan.num_blocks < of_one && budget.kv_cache_bytes)
+    DecoderLimits shortened = limits;
+    shortened.max_model_len = plan.max_model_len;
+    plan.activation_bytes = step_memory(backend, config, shortened, max_num_seqs);  // less than before
+  } else if (plan.num_blocks < of_one && budget.kv_cache_bytes)
     throw StartError(ExitCode::kConfig, fmt::format("--kv-cache-memory-bytes {}: one sequence of {} tokens needs {}", *budget.kv_cache_bytes, limits.max_model_len,
                                                     plan.kv_block_bytes * static_cast<size_t>(of_one)));
   else if (plan.num_blocks < of_one)

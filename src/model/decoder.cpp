@@ -1,5 +1,6 @@
 #include "ember/model/decoder.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ember/model/rope.h"
@@ -16,7 +17,7 @@ Decoder::Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint
     Layer& layer = layers_.emplace_back();
     layer.qkv = loader.matrix(spec.qkv);
     layer.output = loader.matrix(spec.output);
-    layer.gate_up = loader.matrix(spec.gate_up);
+    layer.gate_up = loader.matrix(spec.gate_up, true);
     layer.down = loader.matrix(spec.down);
     layer.input_norm = loader.vector(spec.input_norm, config.hidden_size);
     layer.mlp_norm = loader.vector(spec.mlp_norm, config.hidden_size);
@@ -24,13 +25,7 @@ Decoder::Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint
     layer.k_norm = loader.vector(spec.k_norm, config.head_dim);
     layer.post_attention_norm = loader.vector(spec.post_attention_norm, config.hidden_size);
     layer.post_mlp_norm = loader.vector(spec.post_mlp_norm, config.hidden_size);
-    layer.attention = backend.make_attention({.num_heads = config.num_heads,
-                                              .num_kv_heads = config.num_kv_heads,
-                                              .head_dim = config.head_dim,
-                                              .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(config.head_dim))),
-                                              .window = config.layer_window[static_cast<size_t>(i)],
-                                              .rotary_dim = config.rope.rotary_dim,
-                                              .interleaved = config.rope.interleaved});
+    layer.attention = backend.make_attention(attention_spec(config, i));
   }
   final_norm_ = loader.vector(kFinalNorm, config.hidden_size);
   lm_head_ = config.tie_word_embeddings ? embedding_ : loader.matrix(lm_head_spec(config));
@@ -71,17 +66,14 @@ Tensor Decoder::forward(const BatchView& batch) {
   backend_.embed(residual, embedding_, batch.token_ids);
   backend_.rms_norm(x, residual, layers_.front().input_norm, config_.norm_eps);
   for (size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& layer = layers_[i];
-    attention_block(layer, x, batch);
-    backend_.add_rms_norm(x, residual, x, layer.mlp_norm, config_.norm_eps);
-    mlp_block(layer, x, batch.num_tokens);
-    backend_.add_rms_norm(x, residual, x, i + 1 < layers_.size() ? layers_[i + 1].input_norm : final_norm_, config_.norm_eps);
+    attention_block(layers_[i], x, batch);
+    mlp_block(layers_[i], x, i + 1 < layers_.size() ? layers_[i + 1].input_norm : final_norm_);
   }
-  if (batch.num_logit_rows == 0) return {};
-  const Tensor last = last_.rows(batch.num_logit_rows), logits = logits_.rows(batch.num_logit_rows);
+  if (batch.num_logit_rows == 0) return logits(0);
+  const Tensor last = last_.rows(batch.num_logit_rows);
   backend_.gather_rows(last, x, batch.logit_rows);
-  backend_.linear(logits, last, lm_head_);
-  return logits;
+  backend_.linear(logits(batch.num_logit_rows), last, lm_head_);
+  return logits(batch.num_logit_rows);
 }
 
 void Decoder::attention_block(const Layer& layer, Tensor x, const BatchView& batch) {
@@ -90,37 +82,53 @@ void Decoder::attention_block(const Layer& layer, Tensor x, const BatchView& bat
   if (config_.qk_norm) backend_.qk_norm(qkv, layer.q_norm, layer.k_norm, config_.norm_eps, layer.attention);
   backend_.rope_and_store(qkv, cos_sin_, layer.kv, batch, layer.attention);
   backend_.attention(out, qkv, layer.kv, batch, layer.attention);
-  backend_.linear(x, out, layer.output);
-  backend_.all_reduce(x);
-  if (config_.sandwich_norms) backend_.rms_norm(x, x, layer.post_attention_norm, config_.norm_eps);
+  add_and_norm(layer.output, out, layer.post_attention_norm, layer.mlp_norm, x);
 }
 
-void Decoder::mlp_block(const Layer& layer, Tensor x, int num_tokens) {
-  const Tensor gate_up = gate_up_.rows(num_tokens), activated = mlp_.rows(num_tokens);
-  backend_.linear(gate_up, x, layer.gate_up);
-  backend_.silu_mul(activated, gate_up);
-  backend_.linear(x, activated, layer.down);
-  backend_.all_reduce(x);
-  if (config_.sandwich_norms) backend_.rms_norm(x, x, layer.post_mlp_norm, config_.norm_eps);
+void Decoder::mlp_block(const Layer& layer, Tensor x, Tensor next_norm) {
+  const Tensor gate_up = gate_up_.rows(x.shape[0]), activated = mlp_.rows(x.shape[0]);
+  backend_.linear_silu_mul(activated, x, layer.gate_up, gate_up);
+  add_and_norm(layer.down, activated, layer.post_mlp_norm, next_norm, x);
+}
+
+// The residual gains a block's result; x becomes the input of the next block.
+void Decoder::add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tensor next_norm, Tensor x) {
+  const Tensor residual = residual_.rows(x.shape[0]);
+  if (config_.sandwich_norms) {
+    backend_.linear(x, input, w);
+    backend_.all_reduce(x);
+    backend_.rms_norm(x, x, post_norm, config_.norm_eps);
+    backend_.add_rms_norm(x, residual, x, next_norm, config_.norm_eps);
+  } else {
+    backend_.linear_add(residual, input, w);
+    backend_.rms_norm(x, residual, next_norm, config_.norm_eps);
+  }
 }
 
 size_t weight_bytes(const Backend& backend, const DecoderConfig& config, std::optional<DType> dtype) {
   const DType type = dtype.value_or(config.dtype);
-  const auto bytes = [&](const MatrixSpec& spec) { return backend.linear_bytes(type, spec.out_features(), spec.in_features); };
+  const auto matrix = [&](const MatrixSpec& spec) { return backend.linear_bytes(type, spec.out_features(), spec.in_features, spec.bias); };
+  const auto norm = [&](const std::string& name, int64_t size) { return name.empty() ? 0 : backend.tensor_bytes(DType::kF32, {size}); };
+  size_t bytes = matrix(embedding_spec(config)) + norm(kFinalNorm, config.hidden_size);
+  if (!config.tie_word_embeddings) bytes += matrix(lm_head_spec(config));
   const LayerSpec layer = layer_spec(config, 0);
-  const size_t norms = sizeof(float) * static_cast<size_t>(config.hidden_size);
-  const size_t of_layer = bytes(layer.qkv) + bytes(layer.output) + bytes(layer.gate_up) + bytes(layer.down) + 2 * norms;
-  const size_t head = config.tie_word_embeddings ? 0 : bytes(lm_head_spec(config));
-  return of_layer * static_cast<size_t>(config.num_layers) + bytes(embedding_spec(config)) + head + norms;
+  size_t of_layer = 0;
+  for (const MatrixSpec* spec : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down}) of_layer += matrix(*spec);
+  for (const std::string* name : {&layer.input_norm, &layer.mlp_norm, &layer.post_attention_norm, &layer.post_mlp_norm})
+    of_layer += norm(*name, config.hidden_size);
+  for (const std::string* name : {&layer.q_norm, &layer.k_norm}) of_layer += norm(*name, config.head_dim);
+  return bytes + of_layer * static_cast<size_t>(config.num_layers);
 }
 
 size_t activation_bytes(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits) {
   const Widths width(config);
-  const auto element = static_cast<int64_t>(size_of(backend.activation_dtype()));
-  const int64_t of_token = (2 * width.hidden + width.qkv + width.attention + 3 * width.mlp) * element;
-  const int64_t of_row = width.hidden * element + config.vocab_size * static_cast<int64_t>(sizeof(float));
-  const int64_t table = int64_t{limits.max_model_len} * config.rope.rotary_dim * static_cast<int64_t>(sizeof(float));
-  return static_cast<size_t>(limits.max_tokens * of_token + limits.max_logit_rows * of_row + table);
+  const DType dtype = backend.activation_dtype();
+  size_t bytes = backend.tensor_bytes(dtype, {limits.max_logit_rows, width.hidden}) +
+                 backend.tensor_bytes(DType::kF32, {limits.max_logit_rows, config.vocab_size}) +
+                 backend.tensor_bytes(DType::kF32, {limits.max_model_len, config.rope.rotary_dim});
+  for (const int64_t columns : {width.hidden, width.hidden, width.qkv, width.attention, 2 * width.mlp, width.mlp})
+    bytes += backend.tensor_bytes(dtype, {limits.max_tokens, columns});
+  return bytes;
 }
 
 KvCacheSpec kv_cache_spec(const DecoderConfig& config, const DecoderLimits& limits) {
@@ -129,6 +137,28 @@ KvCacheSpec kv_cache_spec(const DecoderConfig& config, const DecoderLimits& limi
           .block_size = limits.block_size,
           .num_kv_heads = config.num_kv_heads,
           .head_dim = config.head_dim};
+}
+
+AttentionSpec attention_spec(const DecoderConfig& config, int layer) {
+  return {.num_heads = config.num_heads,
+          .num_kv_heads = config.num_kv_heads,
+          .head_dim = config.head_dim,
+          .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(config.head_dim))),
+          .window = config.layer_window[static_cast<size_t>(layer)],
+          .rotary_dim = config.rope.rotary_dim,
+          .interleaved = config.rope.interleaved};
+}
+
+StepLimits step_limits(const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs) {
+  StepLimits result{.max_tokens = limits.max_tokens,
+                    .max_seqs = max_num_seqs,
+                    .max_logit_rows = limits.max_logit_rows,
+                    .max_model_len = limits.max_model_len,
+                    .vocab_size = config.vocab_size};
+  for (int layer = 0; layer < config.num_layers; ++layer)
+    if (const AttentionSpec spec = attention_spec(config, layer); std::ranges::find(result.attention, spec) == result.attention.end())
+      result.attention.push_back(spec);
+  return result;
 }
 
 }  // namespace ember

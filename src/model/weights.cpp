@@ -154,7 +154,7 @@ Tensor WeightLoader::converted(Tensor tensor, const std::string& name, std::vect
   return result;
 }
 
-Linear WeightLoader::matrix(const MatrixSpec& spec) {
+Linear WeightLoader::matrix(const MatrixSpec& spec, bool gated) {
   std::vector<Tensor> weights, biases;
   std::vector<std::vector<uint8_t>> storage(spec.parts.size()), weight_copies(spec.parts.size()), bias_copies(spec.parts.size());
   for (size_t i = 0; i < spec.parts.size(); ++i) {
@@ -164,7 +164,7 @@ Linear WeightLoader::matrix(const MatrixSpec& spec) {
     if (spec.bias) biases.push_back(fetch(name + ".bias", {rows}, bias_copies[i]));
     count(weight);
   }
-  return backend_.make_linear(weights, biases);
+  return backend_.make_linear(weights, biases, gated);
 }
 
 Tensor WeightLoader::vector(const std::string& name, int64_t size) {

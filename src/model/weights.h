@@ -35,7 +35,7 @@ class WeightLoader {
  public:
   WeightLoader(Backend& backend, const Checkpoint& checkpoint, const LoadOptions& options);
 
-  Linear matrix(const MatrixSpec& spec);
+  Linear matrix(const MatrixSpec& spec, bool gated = false);
   Tensor vector(const std::string& name, int64_t size);  // empty name: an empty tensor
 
  private:

@@ -21,6 +21,7 @@ void insert(std::vector<Sequence*>& order, Sequence* seq) { order.insert(std::up
 
 Scheduler::Scheduler(const SchedulerConfig& config, BlockPool& pool) : config_(config), pool_(pool) {
   CHECK(config.max_num_seqs >= 1 && config.max_in_flight >= 1 && config.max_model_len >= 1);
+  CHECK(config.max_in_flight <= 2, "a pending token is that of the step before");
   CHECK(config.max_num_batched_tokens >= config.max_num_seqs && config.max_num_logit_rows >= config.max_num_seqs);
   steps_.resize(static_cast<size_t>(config.max_in_flight) + 1);
   for (Step& step : steps_) step.seqs.reserve(static_cast<size_t>(config.max_num_seqs));
@@ -197,8 +198,10 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   if (part.samples) part.first_row_position = end - part.num_logit_rows;
   if (part.num_tokens == 0 || part.num_logit_rows > budget.rows || !get_blocks(seq, end)) return false;
 
+  if (seq.num_pending_tokens > 0) part.pending_row = seq.pending_row;
   seq.num_computed_tokens = end;
   seq.num_pending_tokens += part.samples ? 1 : 0;
+  if (part.samples) seq.pending_row = step_->num_logit_rows + part.num_logit_rows - 1;
   ++seq.in_flight;
   ++seq.trace.num_steps;
   if (part.first_position < seq.num_prompt_tokens()) ++seq.trace.num_chunks;

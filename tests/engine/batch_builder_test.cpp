@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "ember/backend/cpu/cpu_backend.h"
+#include "model/naive_backend.h"
 
 namespace ember {
 namespace {
@@ -51,6 +54,90 @@ TEST(BatchBuilder, FlattensDecodesAndPrefills) {
     EXPECT_EQ(rows[2].given_token, 14);
     EXPECT_EQ(rows[1].num_logprobs, 2);
   }
+}
+
+TEST(BatchBuilder, ATokenStillBeingSampledIsNamedByItsRow) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
+  BatchBuilder builder(*backend, {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
+  Sequence seq;
+  seq.request.prompt = {1, 2, 3};
+  seq.request.stop_token_ids = {9};
+  seq.request.min_tokens = 2;
+  seq.tokens = {1, 2, 3};
+  seq.num_pending_tokens = 2;  // one of the step before, one of this step
+  seq.block_table = {2};
+  Step step;
+  step.seqs.push_back({.seq = &seq, .first_position = 3, .num_tokens = 1, .first_row_position = 3, .num_logit_rows = 1, .samples = true, .pending_row = 5});
+  step.num_tokens = step.num_logit_rows = 1;
+  EXPECT_EQ(values(builder.build(step).token_ids), (std::vector<int32_t>{-6}));
+  ASSERT_EQ(builder.sampling_rows().size(), 1u);
+  EXPECT_EQ(builder.sampling_rows()[0].pending, 5);
+  EXPECT_EQ(builder.sampling_rows()[0].banned.size(), 1u) << "it is the second token, of two before a stop";
+  EXPECT_EQ(builder.sampling_rows()[0].position, 4);
+  seq.request.min_tokens = 1;
+  builder.build(step);
+  EXPECT_EQ(builder.sampling_rows()[0].banned.size(), 0u) << "the pending token counts";
+}
+
+// A device that repeats batches of 2 and 4 tokens.
+class Repeating : public NaiveBackend {
+ public:
+  std::span<const int> repeatable_sizes() const override { return sizes_; }
+
+ private:
+  std::array<int, 3> sizes_ = {2, 4, 8};
+};
+
+TEST(BatchBuilder, StepsOfDecodesArePaddedToASizeThatTheDeviceRepeats) {
+  Repeating backend;
+  BatchBuilder builder(backend, {.max_tokens = 16, .max_seqs = 5, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
+  std::vector<Sequence> seqs(5);
+  Step step;
+  for (Sequence& seq : seqs) {
+    seq.request.prompt = {1, 2};
+    seq.tokens = {1, 2, 3};
+    seq.block_table = {1};
+  }
+  const auto add = [&](size_t i, ScheduledSequence part) {
+    part.seq = &seqs[i];
+    step.seqs.push_back(part);
+    step.num_tokens += part.num_tokens;
+    step.num_logit_rows += part.num_logit_rows;
+  };
+  const ScheduledSequence decode{.first_position = 2, .num_tokens = 1, .first_row_position = 2, .num_logit_rows = 1, .samples = true};
+  for (size_t i = 0; i < 3; ++i) add(i, decode);
+  const BatchView& batch = builder.build(step);
+  EXPECT_TRUE(batch.repeatable);
+  EXPECT_EQ(batch.num_tokens, 4);
+  EXPECT_EQ(batch.num_seqs, 4);
+  EXPECT_EQ(batch.num_decodes, 4);
+  EXPECT_EQ(batch.num_logit_rows, 4);
+  EXPECT_EQ(values(batch.token_ids), (std::vector<int32_t>{3, 3, 3, 0}));
+  EXPECT_EQ(values(batch.slots), (std::vector<int32_t>{6, 6, 6, -1}));
+  EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 1, 2, 3, 3}));
+  EXPECT_EQ(values(batch.kv_lens), (std::vector<int32_t>{3, 3, 3, 0}));
+  EXPECT_EQ(values(batch.logit_rows), (std::vector<int32_t>{0, 1, 2, -1}));
+  EXPECT_EQ(builder.sampling_rows().size(), 3u);
+
+  add(3, decode);
+  add(4, decode);
+  EXPECT_FALSE(builder.build(step).repeatable) << "8 tokens have no room among 5 sequences";
+  EXPECT_EQ(batch.num_tokens, 5);
+  EXPECT_EQ(batch.num_decodes, 5);
+
+  step = {};
+  add(0, decode);
+  add(1, {.first_position = 0, .num_tokens = 2});
+  EXPECT_FALSE(builder.build(step).repeatable) << "one is no decode";
+  EXPECT_EQ(batch.num_decodes, 1);
+
+  step = {};
+  add(0, {.first_position = 0, .num_tokens = 1});
+  EXPECT_FALSE(builder.build(step).repeatable) << "a chunk of one token that wants no logits";
+
+  EXPECT_TRUE(builder.build_padding(2).repeatable);
+  EXPECT_EQ(values(batch.kv_lens), (std::vector<int32_t>{0, 0}));
+  EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 0, 0}));
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Setup {
   int block_size = 16;
   bool caching = true;
   int num_threads = 2;
+  int max_in_flight = 1;
 };
 
 std::vector<Request> some_requests(int n) {
@@ -31,6 +32,10 @@ std::vector<Request> some_requests(int n) {
     r.sampling.seed = static_cast<uint64_t>(i);
     r.sampling.temperature = i % 2 == 0 ? 0.0f : 0.9f;
     r.sampling.top_p = i % 4 == 1 ? 0.9f : 1.0f;
+    r.sampling.frequency_penalty = i % 5 == 0 ? 0.7f : 0.0f;
+    r.sampling.repetition_penalty = i % 7 == 0 ? 1.3f : 1.0f;
+    r.min_tokens = i % 6;
+    r.stop_token_ids = {11, 46, 300};
     requests.push_back(std::move(r));
   }
   return requests;
@@ -38,7 +43,7 @@ std::vector<Request> some_requests(int n) {
 
 std::vector<Recorder::Answer> run(const Setup& setup, const std::vector<Request>& requests, bool one_by_one) {
   Recorder sink;
-  std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = setup.num_threads});
+  std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = setup.num_threads, .max_in_flight = setup.max_in_flight});
   const DecoderLimits limits{.max_tokens = setup.max_num_batched_tokens, .max_logit_rows = 16, .max_model_len = 256,
                              .num_blocks = setup.num_blocks, .block_size = setup.block_size};
   auto decoder = std::make_unique<Decoder>(*backend, load_decoder_config(kDemo), Checkpoint::open(kDemo), LoadOptions{});
@@ -97,6 +102,14 @@ TEST(DecoderRunner, TokensAndLogprobsAreTheSameBitsInEveryCompany) {
   {
     SCOPED_TRACE("with blocks of 4 tokens, on one thread");
     expect_equal(alone, run({.num_blocks = 2048, .block_size = 4, .num_threads = 1}, requests, false));
+  }
+  {
+    SCOPED_TRACE("one step ahead");
+    expect_equal(alone, run({.max_in_flight = 2}, requests, false));
+  }
+  {
+    SCOPED_TRACE("one step ahead, in chunks, with preemption");
+    expect_equal(alone, run({.max_num_batched_tokens = 32, .num_blocks = 16, .max_in_flight = 2}, requests, false));
   }
 }
 

@@ -30,10 +30,10 @@ TEST(Decoder, WeightPlanCountsMatricesInTheirType) {
   const NaiveBackend backend;
   const DecoderConfig tied = load_decoder_config(tiny_model("qwen2"));
   const size_t half = weight_bytes(backend, tied, std::nullopt), full = weight_bytes(backend, tied, DType::kF32);
-  const size_t norms = 5 * 64 * sizeof(float);
-  EXPECT_EQ(full - norms, 2 * (half - norms));
+  const size_t vectors = (5 * 64 + 2 * 128) * sizeof(float);  // norms, and the biases of qkv
+  EXPECT_EQ(full - vectors, 2 * (half - vectors));
   const size_t layer = (64 * 128 + 64 * 64 + 160 * 64 + 64 * 80) * 2;
-  EXPECT_EQ(half, 2 * layer + 128 * 64 * 2 + norms);
+  EXPECT_EQ(half, 2 * layer + 128 * 64 * 2 + vectors);
 }
 
 TEST(Decoder, WithoutLogitRowsThereAreNoLogits) {

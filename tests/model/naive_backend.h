@@ -26,6 +26,11 @@ class NaiveBackend : public Backend {
   MemoryInfo memory() const override { return {size_t{1} << 30, size_t{1} << 30}; }
   DType activation_dtype() const override { return DType::kF32; }
   int max_in_flight() const override { return 1; }
+  size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override { return Tensor(nullptr, dtype, shape).bytes(); }
+  size_t step_bytes(const StepLimits&) const override { return 0; }
+  void reserve(size_t) override {}
+  void prepare(const StepLimits&) override {}
+  void seal() override {}
 
   Tensor allocate(DType dtype, std::initializer_list<int64_t> shape) override {
     Tensor t(nullptr, dtype, shape);
@@ -44,7 +49,7 @@ class NaiveBackend : public Backend {
     return t;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases) override {
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, bool) override {
     auto matrix = std::make_unique<Matrix>();
     for (size_t part = 0; part < weights.size(); ++part) {
       const Tensor& w = weights[part];
@@ -58,7 +63,9 @@ class NaiveBackend : public Backend {
     const Matrix& made = *matrices.back();
     return {weights[0].shape[1], static_cast<int64_t>(made.bias.size()), &made};
   }
-  size_t linear_bytes(DType dtype, int64_t out, int64_t in) const override { return static_cast<size_t>(out * in) * size_of(dtype); }
+  size_t linear_bytes(DType dtype, int64_t out, int64_t in, bool bias) const override {
+    return static_cast<size_t>(out * in) * size_of(dtype) + (bias ? static_cast<size_t>(out) * sizeof(float) : 0);
+  }
   AttentionOp make_attention(const AttentionSpec& spec) override { return {spec, nullptr}; }
   size_t kv_block_bytes(const KvCacheSpec& s) const override {
     return sizeof(float) * 2 * static_cast<size_t>(s.num_layers) * static_cast<size_t>(s.block_size) *
@@ -129,7 +136,16 @@ class NaiveBackend : public Backend {
       }
     }
   }
-  void silu_mul(Tensor y, Tensor gate_up) override {
+  void linear_add(Tensor residual, Tensor x, const Linear& w) override {
+    std::vector<float> sums(static_cast<size_t>(residual.elements()));
+    const Tensor y(sums.data(), DType::kF32, {residual.shape[0], residual.shape[1]});
+    linear(y, x, w);
+    all_reduce(y);
+    for (int64_t t = 0; t < y.shape[0]; ++t)
+      for (int64_t i = 0; i < y.shape[1]; ++i) at(residual, t, i) += at(y, t, i);
+  }
+  void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor gate_up) override {
+    linear(gate_up, x, w);
     for (int64_t t = 0; t < y.shape[0]; ++t)
       for (int64_t i = 0; i < y.shape[1]; ++i) {
         const double gate = at(gate_up, t, i);
@@ -142,7 +158,8 @@ class NaiveBackend : public Backend {
   }
   void all_reduce(Tensor) override { ++all_reduces; }
   void sample(Tensor, std::span<const SamplingRow>, std::span<SampledToken>) override { CHECK(false, "the model layer does not sample"); }
-  void run(int, const std::function<void()>& body) override { body(); }
+  void run(const BatchView&, const std::function<void()>& body) override { body(); }
+  std::span<const int> repeatable_sizes() const override { return {}; }
   void wait() override {}
 
   struct Matrix {

@@ -10,7 +10,7 @@
 namespace ember {
 
 struct BatchLimits {
-  int max_tokens = 0;      // of one step
+  int max_tokens = 0;      // of one step, padding included
   int max_seqs = 0;
   int max_logit_rows = 0;
   int max_blocks = 0;      // of one sequence
@@ -20,10 +20,15 @@ struct BatchLimits {
 // All arrays lie in one device tensor that is allocated once and filled by one copy per step.
 class BatchBuilder {
  public:
+  // After backend.prepare().
   BatchBuilder(Backend& backend, const BatchLimits& limits);
+  // What the constructor allocates on the device.
+  static size_t device_bytes(const Backend& backend, const BatchLimits& limits);
 
   // Valid until the next build.
   const BatchView& build(const Step& step);
+  // A repeatable batch of nothing but padding.
+  const BatchView& build_padding(int num_tokens);
   // How each logit row of the step becomes a token; valid until the next build.
   const std::vector<SamplingRow>& sampling_rows() const { return rows_; }
 
@@ -32,7 +37,10 @@ class BatchBuilder {
     int32_t* host = nullptr;
     Tensor device;
   };
+  static int64_t num_elements(const BatchLimits& limits);
   Array carve(std::initializer_list<int64_t> shape);
+  void pad(int size);
+  const BatchView& upload();
   void add_tokens(const ScheduledSequence& part, int first_token);
   void add_logit_rows(const ScheduledSequence& part, int first_token);
 

@@ -1,7 +1,9 @@
 // Carries out steps with a model on a device.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "ember/engine/batch_builder.h"
@@ -10,9 +12,12 @@
 
 namespace ember {
 
+// The limits of the batches that a runner builds.
+BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs);
+
 class DecoderRunner final : public StepRunner {
  public:
-  // Takes device and model over. Allocates everything a step of these limits needs.
+  // Takes device and model over. Allocates everything a step of these limits needs, and records what the device repeats.
   DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder, const DecoderLimits& limits, int max_num_seqs);
   ~DecoderRunner() override;
 
@@ -23,11 +28,13 @@ class DecoderRunner final : public StepRunner {
  private:
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Decoder> decoder_;
-  BatchBuilder builder_;
-  std::vector<SampledToken> sampled_;
-  size_t num_rows_ = 0;
-  const BatchView* batch_ = nullptr;  // of the step launched last
-  Tensor logits_;                     // of it
+  std::optional<BatchBuilder> builder_;
+  struct Launched {
+    std::vector<SampledToken> sampled;  // as long as the largest step's
+    size_t num_rows = 0;
+  };
+  std::array<Launched, 2> launched_;  // steps by turns
+  uint64_t num_launched_ = 0, num_waited_for_ = 0;
 };
 
 }  // namespace ember

@@ -34,7 +34,7 @@ class OutputSink {
 
 class Engine {
  public:
-  // `sink` must outlive the engine. Nothing runs before start().
+  // `sink` must outlive the engine. Nothing runs before start(). config.max_in_flight is the runner's.
   Engine(const SchedulerConfig& config, const BlockPoolConfig& cache, std::unique_ptr<StepRunner> runner, OutputSink& sink);
   ~Engine();  // stop()
   Engine(const Engine&) = delete;

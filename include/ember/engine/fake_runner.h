@@ -1,6 +1,7 @@
 // A stand-in for a model: the next token is a hash of all tokens before it. For tests of everything around the model.
 #pragma once
 
+#include <deque>
 #include <vector>
 
 #include "ember/base/clock.h"
@@ -10,20 +11,23 @@ namespace ember {
 
 class FakeRunner final : public StepRunner {
  public:
-  // Each step takes step_time.
-  FakeRunner(int32_t vocab_size, Duration step_time) : vocab_size_(vocab_size), step_time_(step_time) {}
+  // Each step takes step_time. max_in_flight 2: as a device that is given steps one ahead.
+  FakeRunner(int32_t vocab_size, Duration step_time, int max_in_flight = 2)
+      : vocab_size_(vocab_size), step_time_(step_time), max_in_flight_(max_in_flight) {}
 
   // The token that follows `tokens`.
   static int32_t next_token(std::span<const int32_t> tokens, uint64_t seed, int32_t vocab_size);
 
-  int max_in_flight() const override { return 1; }
+  int max_in_flight() const override { return max_in_flight_; }
   void launch(const Step& step) override;
   std::span<const SampledToken> wait() override;
 
  private:
   const int32_t vocab_size_;
   const Duration step_time_;
-  std::vector<SampledToken> sampled_;
+  const int max_in_flight_;
+  std::deque<std::vector<SampledToken>> launched_;  // oldest first, the last one always
+  size_t num_waited_for_ = 0;                       // of those
 };
 
 }  // namespace ember

@@ -33,9 +33,11 @@ class Decoder {
   // Activations for the largest step, the rope table and the KV cache. Once, before the first forward.
   void allocate(const DecoderLimits& limits);
 
-  // Computes all tokens of the batch, writing their K and V to the cache, and returns float logits [num_logit_rows, vocab_size],
-  // valid until the next call (an empty tensor for no rows). Runs on the backend, perhaps asynchronously.
+  // Computes all tokens of the batch, writing their K and V to the cache, and returns logits(batch.num_logit_rows), valid until the
+  // next call. Runs on the backend, perhaps asynchronously.
   Tensor forward(const BatchView& batch);
+  // Where forward puts the first n rows of logits: float [n, vocab_size].
+  Tensor logits(int n) const { return logits_.rows(n); }
 
   const DecoderConfig& config() const { return config_; }
 
@@ -50,7 +52,8 @@ class Decoder {
   };
 
   void attention_block(const Layer& layer, Tensor x, const BatchView& batch);
-  void mlp_block(const Layer& layer, Tensor x, int num_tokens);
+  void mlp_block(const Layer& layer, Tensor x, Tensor next_norm);
+  void add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tensor next_norm, Tensor x);
 
   Backend& backend_;
   const DecoderConfig config_;
@@ -60,9 +63,12 @@ class Decoder {
   Tensor hidden_, residual_, qkv_, attention_, gate_up_, mlp_, last_, logits_, cos_sin_;
 };
 
-// For the memory plan, before anything is loaded. `dtype` as in LoadOptions.
+// For the memory plan, before anything is loaded: what the constructor and allocate() take, the KV cache excepted. `dtype` as in
+// LoadOptions.
 size_t weight_bytes(const Backend& backend, const DecoderConfig& config, std::optional<DType> dtype);
 size_t activation_bytes(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits);
 KvCacheSpec kv_cache_spec(const DecoderConfig& config, const DecoderLimits& limits);
+AttentionSpec attention_spec(const DecoderConfig& config, int layer);
+StepLimits step_limits(const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs);
 
 }  // namespace ember

@@ -26,7 +26,7 @@ struct SchedulerConfig {
   int max_num_logit_rows = 256;       // of one step; at least max_num_seqs
   int max_model_len = 0;              // tokens of one sequence
   int max_num_queued_reqs = 512;      // beyond those running
-  int max_in_flight = 1;              // steps launched and not committed
+  int max_in_flight = 1;              // steps launched and not committed, 1 or 2
   SchedulingPolicy policy = SchedulingPolicy::kFcfs;
   Duration ageing = std::chrono::seconds(30);  // under the priority policy, who has waited for so long goes before everybody else
 };
@@ -39,6 +39,7 @@ struct ScheduledSequence {
   int first_row_position = 0;  // wants the logits of num_logit_rows positions from here on, the last of them its last token's
   int num_logit_rows = 0;      // if it samples; the others give the log probability of the prompt token that follows
   bool samples = false;        // its last token's logits give a new token
+  int pending_row = -1;        // logit row of the step before that samples its last token, when that is not committed yet
 };
 
 struct Step {

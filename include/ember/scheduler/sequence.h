@@ -26,6 +26,7 @@ struct Sequence {
   std::vector<int32_t> tokens;   // prompt, then output
   int num_computed_tokens = 0;   // their K and V are in the cache, or will be once the steps in flight are done
   int num_pending_tokens = 0;    // being sampled by steps in flight: positions tokens.size() and on
+  int pending_row = -1;          // the logit row that samples the last of them, in its step
   int in_flight = 0;             // launched steps it is part of
 
   std::vector<int32_t> block_table;

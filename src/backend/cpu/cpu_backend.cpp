@@ -32,7 +32,7 @@ int usable_cpus() {
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(const CpuOptions& options)
-      : isa_(choose_isa(options.isa)), kernels_(kernels_of(isa_)), pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
+      : isa_(choose_isa(options.isa)), kernels_(kernels_of(isa_)), max_in_flight_(options.max_in_flight), pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
     scratch_.resize(static_cast<size_t>(pool_.num_threads()));
     sample_scratch_.resize(static_cast<size_t>(pool_.num_threads()));
   }
@@ -40,7 +40,18 @@ class CpuBackend final : public Backend {
   std::string describe() const override { return fmt::format("CPU, {}, {} threads", name_of(isa_), pool_.num_threads()); }
   MemoryInfo memory() const override { return host_memory(); }
   DType activation_dtype() const override { return DType::kF32; }
-  int max_in_flight() const override { return 1; }
+  int max_in_flight() const override { return max_in_flight_; }
+
+  size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override { return Tensor(nullptr, dtype, shape).bytes(); }
+  size_t linear_bytes(DType dtype, int64_t out, int64_t in, bool bias) const override { return PackedLinear::bytes(dtype, out, in, bias); }
+  size_t kv_block_bytes(const KvCacheSpec& spec) const override {
+    return 2 * sizeof(float) * static_cast<size_t>(spec.num_layers) * static_cast<size_t>(spec.block_size) * static_cast<size_t>(spec.num_kv_heads) *
+           static_cast<size_t>(spec.head_dim);
+  }
+  size_t step_bytes(const StepLimits&) const override { return 0; }
+  void reserve(size_t) override {}  // pages are taken when they are first written
+  void prepare(const StepLimits&) override {}
+  void seal() override {}
 
   Tensor allocate(DType dtype, std::initializer_list<int64_t> shape) override {
     Tensor tensor(nullptr, dtype, shape);
@@ -61,21 +72,14 @@ class CpuBackend final : public Backend {
     return tensor;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases) override {
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, bool) override {
     const PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_));
     return {.in_features = matrix.in, .out_features = matrix.out, .impl = &matrix};
   }
 
-  size_t linear_bytes(DType dtype, int64_t out, int64_t in) const override { return PackedLinear::bytes(dtype, out, in); }
-
   AttentionOp make_attention(const AttentionSpec& spec) override {
     for (std::vector<float>& scratch : scratch_) scratch.resize(std::max(scratch.size(), static_cast<size_t>(attention_scratch(spec.head_dim))));
     return {.spec = spec};
-  }
-
-  size_t kv_block_bytes(const KvCacheSpec& spec) const override {
-    return 2 * sizeof(float) * static_cast<size_t>(spec.num_layers) * static_cast<size_t>(spec.block_size) * static_cast<size_t>(spec.num_kv_heads) *
-           static_cast<size_t>(spec.head_dim);
   }
 
   std::vector<KvLayer> make_kv_cache(const KvCacheSpec& spec) override {
@@ -88,7 +92,11 @@ class CpuBackend final : public Backend {
 
   void embed(Tensor y, const Linear& table, Tensor ids) override {
     const auto& matrix = *static_cast<const PackedLinear*>(table.impl);
-    for_rows(ids.shape[0], [&](int64_t t) { unpack_row(matrix, ids.as<int32_t>()[t], row(y, t)); });
+    for_rows(ids.shape[0], [&](int64_t t) {
+      const int32_t id = ids.as<int32_t>()[t], token = id >= 0 ? id : previous_.at(static_cast<size_t>(-1 - id));
+      if (token >= 0) unpack_row(matrix, token, row(y, t));
+      else std::fill_n(row(y, t), y.shape[1], 0.0f);
+    });
   }
 
   void rms_norm(Tensor y, Tensor x, Tensor w, float eps) override {
@@ -99,11 +107,11 @@ class CpuBackend final : public Backend {
     for_rows(x.shape[0], [&](int64_t t) { kernels_.add_rms_norm(row(y, t), row(residual, t), row(x, t), w.as<float>(), eps, x.shape[1]); });
   }
 
-  void linear(Tensor y, Tensor x, const Linear& w) override {
-    const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
-    const LinearArgs args{.weights = matrix.weights, .dtype = matrix.dtype, .bias = matrix.bias, .x = x.as<float>(), .x_stride = x.row_stride,
-                          .y = y.as<float>(), .y_stride = y.row_stride, .rows = x.shape[0], .in = matrix.in, .out = matrix.out};
-    pool_.run(static_cast<int>(matrix.tasks()), [&](int task, int) { kernels_.linear(args, task); });
+  void linear(Tensor y, Tensor x, const Linear& w) override { multiply(y, x, w, false); }
+  void linear_add(Tensor residual, Tensor x, const Linear& w) override { multiply(residual, x, w, true); }
+  void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) override {
+    linear(scratch, x, w);
+    for_rows(y.shape[0], [&](int64_t t) { kernels_.silu_mul(row(y, t), row(scratch, t), row(scratch, t) + y.shape[1], y.shape[1]); });
   }
 
   void qk_norm(Tensor qkv, Tensor q_weight, Tensor k_weight, float eps, const AttentionOp& op) override {
@@ -131,10 +139,6 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void silu_mul(Tensor y, Tensor gate_up) override {
-    for_rows(y.shape[0], [&](int64_t t) { kernels_.silu_mul(row(y, t), row(gate_up, t), row(gate_up, t) + y.shape[1], y.shape[1]); });
-  }
-
   void gather_rows(Tensor y, Tensor x, Tensor rows) override {
     for (int64_t i = 0; i < rows.shape[0]; ++i) std::memcpy(row(y, i), row(x, rows.as<int32_t>()[i]), static_cast<size_t>(x.shape[1]) * sizeof(float));
   }
@@ -143,13 +147,18 @@ class CpuBackend final : public Backend {
 
   void sample(Tensor logits, std::span<const SamplingRow> rows, std::span<SampledToken> out) override {
     CHECK(rows.size() == out.size());
+    sampling_previous_.swap(previous_);
+    previous_.resize(rows.size());
     pool_.run(static_cast<int>(rows.size()), [&](int i, int thread) {
       const auto at = static_cast<size_t>(i);
-      out[at] = sample_row({row(logits, i), static_cast<size_t>(logits.shape[1])}, rows[at], sample_scratch_[static_cast<size_t>(thread)]);
+      const int32_t pending = rows[at].pending >= 0 ? sampling_previous_.at(static_cast<size_t>(rows[at].pending)) : -1;
+      out[at] = sample_row({row(logits, i), static_cast<size_t>(logits.shape[1])}, rows[at], pending, sample_scratch_[static_cast<size_t>(thread)]);
+      previous_[at] = out[at].token;
     });
   }
 
-  void run(int, const std::function<void()>& body) override { body(); }
+  void run(const BatchView&, const std::function<void()>& body) override { body(); }
+  std::span<const int> repeatable_sizes() const override { return {}; }
   void wait() override {}
 
  private:
@@ -157,6 +166,13 @@ class CpuBackend final : public Backend {
   struct AttentionTask {
     int sequence, first_token, num_tokens, kv_head;
   };
+
+  void multiply(Tensor y, Tensor x, const Linear& w, bool add) {
+    const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
+    const LinearArgs args{.weights = matrix.weights, .dtype = matrix.dtype, .bias = matrix.bias, .x = x.as<float>(), .x_stride = x.row_stride,
+                          .y = y.as<float>(), .y_stride = y.row_stride, .add = add, .rows = x.shape[0], .in = matrix.in, .out = matrix.out};
+    pool_.run(static_cast<int>(matrix.tasks()), [&](int task, int) { kernels_.linear(args, task); });
+  }
 
   static float* row(const Tensor& tensor, int64_t i) { return tensor.as<float>() + i * tensor.row_stride; }
 
@@ -203,12 +219,14 @@ class CpuBackend final : public Backend {
 
   const Isa isa_;
   const Kernels& kernels_;
+  const int max_in_flight_;
   ThreadPool pool_;
   Arena arena_;
   std::deque<PackedLinear> matrices_;
   std::vector<std::vector<float>> scratch_;  // one per thread
   std::vector<SampleScratch> sample_scratch_;
   std::vector<AttentionTask> attention_tasks_;
+  std::vector<int32_t> previous_, sampling_previous_;  // tokens of the last sample(), and while it runs of the one before
 };
 
 }  // namespace

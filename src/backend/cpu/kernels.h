@@ -15,7 +15,7 @@ inline constexpr int kLanes = 16;
 inline constexpr int kBlockOutputs = 32;  // outputs that lie side by side in a packed matrix
 inline constexpr int kTaskBlocks = 2;     // blocks of one task
 
-// y[m, n] = sum_k x[m, k] * w[n, k] + bias[n]. The sum runs over k in order, one fused multiply-add each.
+// y[m, n] = sum_k x[m, k] * w[n, k] + bias[n], or that added to y[m, n]. The sum runs over k in order, one fused multiply-add each.
 struct LinearArgs {
   const void* weights = nullptr;  // [ceil(N / 32)][K][32], rows past N are zero
   DType dtype = DType::kF32;
@@ -24,6 +24,7 @@ struct LinearArgs {
   int64_t x_stride = 0;
   float* y = nullptr;
   int64_t y_stride = 0;
+  bool add = false;
   int64_t rows = 0, in = 0, out = 0;  // M, K, N
 };
 

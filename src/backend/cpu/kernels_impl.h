@@ -73,8 +73,14 @@ inline void linear_tile(const LinearArgs& args, int64_t row, int64_t block) {
         const int64_t n = (block + b) * kBlockOutputs + half * kLanes;
         const int64_t count = args.out - n < kLanes ? args.out - n : kLanes;
         if (count <= 0) continue;
-        const Vec sum = args.bias != nullptr ? add(sums[r][b][half], load(args.bias + n)) : sums[r][b][half];
-        store_some(args.y + (row + r) * args.y_stride + n, sum, count);
+        float* y = args.y + (row + r) * args.y_stride + n;
+        Vec sum = args.bias != nullptr ? add(sums[r][b][half], load(args.bias + n)) : sums[r][b][half];
+        if (args.add) {
+          float before[kLanes] = {};
+          for (int64_t i = 0; i < count && i < kLanes; ++i) before[i] = y[i];
+          sum = add(load(before), sum);
+        }
+        store_some(y, sum, count);
       }
 }
 

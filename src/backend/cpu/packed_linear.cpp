@@ -32,9 +32,9 @@ float to_float(const Tensor& tensor, int64_t i) {
   return std::bit_cast<float>(bits);
 }
 
-size_t PackedLinear::bytes(DType dtype, int64_t out, int64_t in) {
+size_t PackedLinear::bytes(DType dtype, int64_t out, int64_t in, bool bias) {
   const int64_t padded = (out + kBlockOutputs - 1) / kBlockOutputs * kBlockOutputs;
-  return static_cast<size_t>(padded) * static_cast<size_t>(in) * size_of(dtype);
+  return static_cast<size_t>(padded) * static_cast<size_t>(in) * size_of(dtype) + (bias ? static_cast<size_t>(padded) * sizeof(float) : 0);
 }
 
 PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biases, Arena& arena) {
@@ -47,7 +47,7 @@ PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biase
                                                         matrix.in, name_of(weight.dtype), weight.shape[1]));
     matrix.out += weight.shape[0];
   }
-  matrix.weights = arena.allocate(PackedLinear::bytes(matrix.dtype, matrix.out, matrix.in));
+  matrix.weights = arena.allocate(PackedLinear::bytes(matrix.dtype, matrix.out, matrix.in, false));
   int64_t row = 0;
   for (const Tensor& weight : weights) {
     if (size_of(matrix.dtype) == 2) pack_rows(weight, row, static_cast<uint16_t*>(matrix.weights));

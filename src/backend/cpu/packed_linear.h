@@ -18,7 +18,7 @@ struct PackedLinear {
 
   int64_t blocks() const { return (out + kBlockOutputs - 1) / kBlockOutputs; }
   int64_t tasks() const { return (blocks() + kTaskBlocks - 1) / kTaskBlocks; }
-  static size_t bytes(DType dtype, int64_t out, int64_t in);
+  static size_t bytes(DType dtype, int64_t out, int64_t in, bool bias);
 };
 
 // Arguments as Backend::make_linear. All weights have one type and one number of columns.

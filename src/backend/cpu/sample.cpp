@@ -70,32 +70,36 @@ void fill_logprobs(std::span<const float> logits, int num_logprobs, int32_t toke
   for (size_t i = 0; i < n; ++i) out.top.push_back({scratch.candidates[i], logprob(scratch.candidates[i])});
 }
 
-void penalize(std::span<float> logits, const SamplingRow& row, SampleScratch& scratch) {
+void penalize(std::span<float> logits, const SamplingRow& row, int32_t pending, SampleScratch& scratch) {
   const SamplingParams& p = *row.params;
+  const std::span<const int32_t> last(&pending, pending >= 0 ? 1 : 0);
   scratch.counts.resize(std::max(scratch.counts.size(), logits.size()));
-  for (const int32_t id : row.output) ++scratch.counts[static_cast<size_t>(id)];
+  for (const auto ids : {row.output, last})
+    for (const int32_t id : ids) ++scratch.counts[static_cast<size_t>(id)];
   const auto repeat = [&](int32_t id) {
     float& logit = logits[static_cast<size_t>(id)];
     logit = logit > 0 ? logit / p.repetition_penalty : logit * p.repetition_penalty;
   };
-  for (const int32_t id : row.output) {
+  const auto penalize_once = [&](int32_t id) {
     int32_t& count = scratch.counts[static_cast<size_t>(id)];
-    if (count <= 0) continue;  // seen already
+    if (count <= 0) return;  // seen already
     if (p.repetition_penalty != 1.0f) repeat(id);
     logits[static_cast<size_t>(id)] -= p.presence_penalty + p.frequency_penalty * static_cast<float>(count);
     count = -count;
-  }
+  };
+  for (const auto ids : {row.output, last})
+    for (const int32_t id : ids) penalize_once(id);
   if (p.repetition_penalty != 1.0f)
     for (const int32_t id : row.prompt)
       if (int32_t& count = scratch.counts[static_cast<size_t>(id)]; count == 0) {
         repeat(id);
         count = -1;
       }
-  for (const auto ids : {row.output, row.prompt})
+  for (const auto ids : {row.output, last, row.prompt})
     for (const int32_t id : ids) scratch.counts[static_cast<size_t>(id)] = 0;
 }
 
-void adjust(std::span<float> logits, const SamplingRow& row, SampleScratch& scratch) {
+void adjust(std::span<float> logits, const SamplingRow& row, int32_t pending, SampleScratch& scratch) {
   const SamplingParams& p = *row.params;
   for (const auto& [id, bias] : p.logit_bias) logits[static_cast<size_t>(id)] += bias;
   if (!p.allowed_token_ids.empty()) {
@@ -106,7 +110,7 @@ void adjust(std::span<float> logits, const SamplingRow& row, SampleScratch& scra
     }
   }
   for (const int32_t id : row.banned) logits[static_cast<size_t>(id)] = kNever;
-  if (p.has_penalties()) penalize(logits, row, scratch);
+  if (p.has_penalties()) penalize(logits, row, pending, scratch);
 }
 
 // Leaves in `candidates` those that top-k, top-p and min-p leave of all tokens with a finite logit.
@@ -164,7 +168,7 @@ int32_t choose(std::span<float> logits, const SamplingRow& row, SampleScratch& s
 
 }  // namespace
 
-SampledToken sample_row(std::span<float> logits, const SamplingRow& row, SampleScratch& scratch) {
+SampledToken sample_row(std::span<float> logits, const SamplingRow& row, int32_t pending, SampleScratch& scratch) {
   SampledToken out;
   if (argmax(logits) < 0) return out;
   if (row.given_token >= 0) {
@@ -173,13 +177,13 @@ SampledToken sample_row(std::span<float> logits, const SamplingRow& row, SampleS
     return out;
   }
   if (row.num_logprobs < 0) {
-    adjust(logits, row, scratch);
+    adjust(logits, row, pending, scratch);
     out.token = choose(logits, row, scratch);
     return out;
   }
   // The log probabilities are those before anything was adjusted, but of the token chosen after.
   scratch.raw.assign(logits.begin(), logits.end());
-  adjust(logits, row, scratch);
+  adjust(logits, row, pending, scratch);
   out.token = choose(logits, row, scratch);
   if (out.token >= 0) fill_logprobs(scratch.raw, row.num_logprobs, out.token, out, scratch);
   return out;

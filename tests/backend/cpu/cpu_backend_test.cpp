@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "backend/cpu/kernel_cases.h"
 #include "ember/base/start_error.h"
 
@@ -27,6 +29,48 @@ TEST(CpuBackend, ResultsDoNotDependOnThreads) {
   }
   EXPECT_EQ(results[0], results[1]);
   EXPECT_EQ(results[0], results[2]);
+}
+
+TEST(CpuBackend, ATokenOfTheStepBeforeIsEmbeddedAndPenalizedByItsRow) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2, .max_in_flight = 2});
+  std::vector<float> weights = {0, 10, 20, 30}, logits = {1, 2, 3, 0, 9, 2, 8, 0};
+  const Tensor weight(weights.data(), DType::kF32, {4, 1});
+  const Linear table = backend->make_linear(std::span(&weight, 1), {});
+  const SamplingParams greedy{.temperature = 0, .frequency_penalty = 5};
+  const auto step = [&](std::vector<float> values, std::vector<SamplingRow> rows) {
+    std::vector<SampledToken> out(rows.size());
+    for (SamplingRow& row : rows) row.params = &greedy;
+    backend->sample(Tensor(values.data(), DType::kF32, {static_cast<int64_t>(rows.size()), 4}), rows, out);
+    backend->wait();
+    return out;
+  };
+  const std::vector<SampledToken> first = step(logits, {{}, {}});
+  EXPECT_EQ(first[0].token, 2);
+  EXPECT_EQ(first[1].token, 0);
+  std::vector<int32_t> ids = {-1, -2, 3};
+  const Tensor y = backend->allocate(DType::kF32, {3, 1});
+  backend->embed(y, table, Tensor(ids.data(), DType::kI32, {3}));
+  EXPECT_EQ(std::vector<float>(y.as<float>(), y.as<float>() + 3), (std::vector<float>{20, 0, 30}));
+  const std::vector<SampledToken> second = step(logits, {{.pending = 1}, {.pending = 1}});
+  EXPECT_EQ(second[0].token, 2);
+  EXPECT_EQ(second[1].token, 2) << "token 0 was chosen by row 1 and is 5 less likely now";
+  const std::vector<SampledToken> third = step({NAN, 0, 0, 0}, {{}});
+  EXPECT_EQ(third[0].token, -1);
+  backend->embed(y.rows(1), table, Tensor(ids.data(), DType::kI32, {1}));
+  EXPECT_EQ(y.as<float>()[0], 0) << "no token has no embedding";
+}
+
+TEST(CpuBackend, LinearAddRoundsAsTheSumOfBoth) {
+  const std::vector<float> weights = cpu::random_floats(70 * 33, 3), input = cpu::random_floats(9 * 33, 4), start = cpu::random_floats(9 * 70, 5);
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2});
+  const Tensor weight(const_cast<float*>(weights.data()), DType::kF32, {70, 33});
+  const Linear w = backend->make_linear(std::span(&weight, 1), {});
+  const Tensor x = backend->allocate(DType::kF32, {9, 33}), y = backend->allocate(DType::kF32, {9, 70}), sum = backend->allocate(DType::kF32, {9, 70});
+  backend->write(x, input.data(), input.size() * sizeof(float));
+  backend->write(sum, start.data(), start.size() * sizeof(float));
+  backend->linear(y, x, w);
+  backend->linear_add(sum, x, w);
+  for (size_t i = 0; i < start.size(); ++i) ASSERT_EQ(sum.as<float>()[i], start[i] + y.as<float>()[i]) << i;
 }
 
 TEST(CpuBackend, RefusesAnUnknownInstructionSet) { EXPECT_THROW(make_cpu_backend({.isa = "sse"}), StartError); }

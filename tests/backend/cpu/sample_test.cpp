@@ -10,10 +10,10 @@
 namespace ember::cpu {
 namespace {
 
-SampledToken sample(std::vector<float> logits, const SamplingParams& params, SamplingRow row = {}) {
+SampledToken sample(std::vector<float> logits, const SamplingParams& params, SamplingRow row = {}, int32_t pending = -1) {
   static SampleScratch scratch;
   row.params = &params;
-  return sample_row(logits, row, scratch);
+  return sample_row(logits, row, pending, scratch);
 }
 
 TEST(Philox, KnownAnswers) {  // Random123's kat_vectors
@@ -51,6 +51,8 @@ TEST(Sample, PenaltiesBansAndAllowedIdsDecide) {
   const std::vector<int32_t> output = {2}, banned = {2};
   EXPECT_EQ(sample({1, 2.5f, 3}, params, {.output = output}).token, 1);
   EXPECT_EQ(sample({1, 2, 3}, {.temperature = 0}, {.banned = banned}).token, 1);
+  EXPECT_EQ(sample({1, 2.5f, 3}, params, {}, 2).token, 1) << "a pending token is one of the output";
+  EXPECT_EQ(sample({0.9f, 2.5f, 3}, params, {.output = output}, 1).token, 2) << "0.9, 0.5 and 1";
   EXPECT_EQ(sample({1, 2, 3}, {.temperature = 0, .allowed_token_ids = {0}}).token, 0);
 }
 

@@ -13,6 +13,7 @@ struct CpuOptions {
   // Instruction set: auto (the best this machine has), avx2, avx512, amx. Forcing one that the machine lacks is
   // a StartError(kNoDevice) that names those it has.
   std::string isa = "auto";
+  int max_in_flight = 1;  // 2: steps are taken one ahead as on a GPU (and still computed at once); for tests
 };
 
 std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options);
