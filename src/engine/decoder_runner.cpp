@@ -14,7 +14,7 @@ BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs) {
 
 DecoderRunner::DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder, const DecoderLimits& limits,
                              int max_num_seqs)
-    : backend_(std::move(backend)), decoder_(std::move(decoder)) {
+    : backend_(std::move(backend)), decoder_(std::move(decoder)), masks_(static_cast<int32_t>(decoder_->config().vocab_size)) {
   CHECK(backend_->max_in_flight() <= static_cast<int>(launched_.size()));
   decoder_->allocate(limits);
   backend_->prepare(step_limits(decoder_->config(), limits, max_num_seqs));
@@ -34,7 +34,7 @@ void DecoderRunner::launch(const Step& step) {
   Launched& launched = launched_[num_launched_++ % launched_.size()];
   launched.num_rows = static_cast<size_t>(step.num_logit_rows);
   const BatchView& batch = builder_->build(step);
-  backend_->run(batch, [&] { decoder_->forward(batch); });
+  masks_.build(step, builder_->sampling_rows(), [&] { backend_->run(batch, [&] { decoder_->forward(batch); }); });
   backend_->sample(decoder_->logits(step.num_logit_rows), builder_->sampling_rows(), std::span(launched.sampled).first(launched.num_rows));
 }
 

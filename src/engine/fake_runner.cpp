@@ -1,19 +1,39 @@
 #include "ember/engine/fake_runner.h"
 
+#include <bit>
 #include <thread>
 
 namespace ember {
 
-int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed, int32_t vocab_size) {
+namespace {
+
+uint64_t hash_of(std::span<const int32_t> tokens, uint64_t seed) {
   uint64_t hash = 0xcbf29ce484222325u ^ seed;  // FNV-1a over the ids, then a finalizer (splitmix64)
   for (const int32_t token : tokens) hash = (hash ^ static_cast<uint32_t>(token)) * 0x100000001b3u;
   hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
   hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
-  return static_cast<int32_t>((hash ^ (hash >> 31)) % static_cast<uint64_t>(vocab_size));
+  return hash ^ (hash >> 31);
+}
+
+}  // namespace
+
+int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed, int32_t vocab_size) {
+  return static_cast<int32_t>(hash_of(tokens, seed) % static_cast<uint64_t>(vocab_size));
+}
+
+int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed, std::span<const uint32_t> mask) {
+  uint64_t num_set = 0;
+  for (const uint32_t word : mask) num_set += static_cast<uint64_t>(std::popcount(word));
+  if (num_set == 0) return -1;
+  uint64_t skip = hash_of(tokens, seed) % num_set;
+  for (int32_t id = 0;; ++id)
+    if ((mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0 && skip-- == 0) return id;
 }
 
 void FakeRunner::launch(const Step& step) {
   std::vector<SampledToken> sampled(static_cast<size_t>(step.num_logit_rows));
+  rows_.assign(sampled.size(), {});
+  masks_.build(step, rows_, [] {});
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     std::vector<int32_t> tokens = part.seq->tokens;
@@ -23,7 +43,11 @@ void FakeRunner::launch(const Step& step) {
     for (int i = 0; i < part.num_logit_rows; ++i) {
       const auto end = static_cast<size_t>(part.first_row_position + i) + 1;
       const bool sampled_row = part.samples && i == part.num_logit_rows - 1;
-      sampled[row++].token = sampled_row ? next_token(std::span(tokens).first(end), seed, vocab_size_) : tokens.at(end);
+      const std::span<const uint32_t> mask = rows_[row].mask;
+      const std::span<const int32_t> before = std::span(tokens).first(end);
+      SampledToken& out = sampled[row++];
+      if (!sampled_row) out.token = tokens.at(end);
+      else out.token = mask.empty() ? next_token(before, seed, vocab_size_) : next_token(before, seed, mask);
     }
   }
   if (num_waited_for_ > 0) {

@@ -15,6 +15,12 @@ int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 bool before(const Sequence* a, const Sequence* b) { return a->before(*b); }
 
+// A model may have no token that ends an answer: then a complete one ends because nothing may follow.
+FinishReason reason_for_no_token(const Request& request) {
+  if (request.constraint == nullptr) return FinishReason::kNumericalError;
+  return request.constraint->state() == TokenConstraint::State::kDone ? FinishReason::kStop : FinishReason::kConstraintFailed;
+}
+
 void insert(std::vector<Sequence*>& order, Sequence* seq) { order.insert(std::upper_bound(order.begin(), order.end(), seq, before), seq); }
 
 }  // namespace
@@ -121,6 +127,8 @@ void Scheduler::age(TimePoint now) {
 }
 
 bool Scheduler::wants_more(const Sequence& seq) const {
+  // What a constrained sequence may sample next depends on the token that is still being sampled.
+  if (seq.request.constraint != nullptr && seq.num_pending_tokens > 0) return false;
   const bool all_sampled = seq.num_output_tokens() + seq.num_pending_tokens >= seq.request.max_tokens;
   const int last = all_sampled ? std::max(seq.num_prompt_tokens(), seq.num_tokens() - 1) : seq.num_tokens();
   return seq.num_computed_tokens < last;
@@ -288,7 +296,7 @@ void Scheduler::commit_rows(const ScheduledSequence& part, std::span<const Sampl
 
 void Scheduler::append(Sequence& seq, const SampledToken& sampled) {
   --seq.num_pending_tokens;
-  if (sampled.token < 0) return finish(seq, FinishReason::kNumericalError);
+  if (sampled.token < 0) return finish(seq, reason_for_no_token(seq.request));
   seq.tokens.push_back(sampled.token);
   TokenOutput& event = emit(seq);
   event.token = sampled.token;
@@ -296,7 +304,8 @@ void Scheduler::append(Sequence& seq, const SampledToken& sampled) {
   event.rank = sampled.rank;
   event.top_logprobs = sampled.top;
   const auto& stops = seq.request.stop_token_ids;
-  if (seq.num_output_tokens() > seq.request.min_tokens && std::binary_search(stops.begin(), stops.end(), sampled.token))
+  const bool may_stop = seq.num_output_tokens() > seq.request.min_tokens || seq.request.constraint != nullptr;
+  if (may_stop && std::binary_search(stops.begin(), stops.end(), sampled.token))
     finish(seq, FinishReason::kStop);
   else if (seq.num_output_tokens() >= seq.request.max_tokens)
     finish(seq, FinishReason::kLength);

@@ -21,6 +21,8 @@ Error error_of(FinishReason reason) {
       return {ErrorKind::kUnavailable, "The request waited too long for its turn.", "", "queue_timeout"};
     case FinishReason::kDeadline: return {ErrorKind::kInternal, "The request was not finished in time.", "", "deadline_exceeded"};
     case FinishReason::kNumericalError: return {ErrorKind::kInternal, "The model's output is not a number.", "", "numerical_error"};
+    case FinishReason::kConstraintFailed:
+      return {ErrorKind::kInternal, "The answer could not be continued within the requested format.", "", "grammar_error"};
     case FinishReason::kCancelled: return {ErrorKind::kUnavailable, "The request was aborted by an operator.", "", "aborted"};
     default: return {ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
   }

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "ember/engine/fake_runner.h"
+#include "base/scripted_constraint.h"
 #include "engine/recorder.h"
 
 namespace ember {
@@ -125,6 +126,31 @@ TEST(Engine, AFailedDeviceFailsEverythingAndWhatComesLater) {
   ASSERT_TRUE(sink.wait_finished(2));
   EXPECT_EQ(sink.answer(2).finish, FinishReason::kEngineFailed);
   EXPECT_EQ(sink.next_report().scheduler.num_used_blocks, 0);
+}
+
+TEST(Engine, AConstraintDecidesOneAnswerAndNobodyElses) {
+  Recorder sink;
+  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()), sink);
+  engine.start();
+  for (RequestId id = 1; id <= 8; ++id) {
+    Request r = request(id, 1 + static_cast<int>(id), 6);
+    using Ids = ScriptedConstraint::Ids;
+    if (id == 2) r.constraint = std::make_shared<ScriptedConstraint>(std::vector<Ids>{{10}, {20, 21}, {30}, {kVocab - 1}});
+    if (id == 4) r.constraint = std::make_shared<ScriptedConstraint>(std::vector<Ids>{{10}, {}});
+    r.stop_token_ids = {kVocab - 1};
+    engine.submit(std::move(r));
+  }
+  ASSERT_TRUE(sink.wait_finished(8));
+  const Recorder::Answer good = sink.answer(2);
+  ASSERT_EQ(good.tokens.size(), 4u);
+  EXPECT_EQ(good.tokens[0], 10);
+  EXPECT_TRUE(good.tokens[1] == 20 || good.tokens[1] == 21);
+  EXPECT_EQ(good.tokens[2], 30);
+  EXPECT_EQ(good.finish, FinishReason::kStop);
+  const Recorder::Answer bad = sink.answer(4);
+  EXPECT_EQ(bad.tokens, (std::vector<int32_t>{10}));
+  EXPECT_EQ(bad.finish, FinishReason::kConstraintFailed);
+  for (const RequestId id : {1u, 3u, 5u, 6u, 7u, 8u}) EXPECT_EQ(sink.answer(id).tokens, expected(request(id, 1 + static_cast<int>(id), 6))) << id;
 }
 
 }  // namespace

@@ -51,5 +51,18 @@ TEST(FakeRunner, ContinuesATokenOfTheStepBefore) {
   EXPECT_EQ(runner.wait().front().token, FakeRunner::next_token(std::vector<int32_t>{5, 6, 7, token}, 0, 100));
 }
 
+TEST(FakeRunner, AMaskDecides) {
+  const std::vector<int32_t> tokens = {1, 2, 3};
+  std::vector<uint32_t> mask(3);
+  EXPECT_EQ(FakeRunner::next_token(tokens, 0, mask), -1);
+  mask[2] = 1u << 5;
+  EXPECT_EQ(FakeRunner::next_token(tokens, 0, mask), 69);
+  mask[0] = 0x80000001u;
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    const int32_t id = FakeRunner::next_token(tokens, seed, mask);
+    EXPECT_TRUE(id == 0 || id == 31 || id == 69) << id;
+  }
+}
+
 }  // namespace
 }  // namespace ember

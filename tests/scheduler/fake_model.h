@@ -38,6 +38,19 @@ inline uint64_t start_of(const Request& r) {
   return h;
 }
 
+// Allows everything and remembers what it was told.
+class Witness final : public TokenConstraint {
+ public:
+  State state() const override { return State::kOpen; }
+  const std::vector<int32_t>& accepted() const { return accepted_; }
+
+ private:
+  void accept(int32_t token) override { accepted_.push_back(token); }
+  void fill_mask(std::span<uint32_t> words) override { std::fill(words.begin(), words.end(), ~0u); }
+
+  std::vector<int32_t> accepted_;
+};
+
 inline float logprob_of(uint64_t sum) { return -static_cast<float>(sum % 1000) / 100; }
 
 inline SampledToken sample_of(const Request& r, uint64_t sum) {
@@ -71,13 +84,13 @@ inline Answer run_alone(const Request& r) {
     }
     const int32_t token = sample_of(r, sum).token;
     if (token < 0) {
-      answer.finish = FinishReason::kNumericalError;
+      answer.finish = r.constraint ? FinishReason::kConstraintFailed : FinishReason::kNumericalError;
       break;
     }
     all.push_back(token);
     answer.tokens.push_back(token);
     const auto made = static_cast<int>(answer.tokens.size());
-    if (made > r.min_tokens &&
+    if ((made > r.min_tokens || r.constraint) &&
         std::find(r.stop_token_ids.begin(), r.stop_token_ids.end(), token) != r.stop_token_ids.end())
       answer.finish = FinishReason::kStop;
     else if (made == r.max_tokens)
@@ -159,11 +172,22 @@ class FakeModel {
     uint64_t sum = 0;
     for (int q = 0; q <= position; ++q) sum = mix(sum, read(seq, q));
     if (part.samples && position == end - 1) {
+      if (seq.request.constraint) check_constraint(seq, known);
       rows.push_back(sample_of(seq.request, sum));
       known.push_back(rows.back().token);
     } else {
       rows.push_back({.token = known.at(static_cast<size_t>(position) + 1), .logprob = logprob_of(sum)});
     }
+  }
+
+  // What it is asked for follows the committed tokens, each of which it saw once, and nothing is sampled ahead of them.
+  static void check_constraint(const Sequence& seq, const std::vector<int32_t>& known) {
+    expect(known == seq.tokens, fmt::format("request {}: sampled ahead of a constraint", seq.request.id));
+    uint32_t word = 0;
+    seq.request.constraint->next_mask(seq.output(), {&word, 1});
+    const std::vector<int32_t>& accepted = static_cast<const Witness&>(*seq.request.constraint).accepted();
+    expect(std::equal(accepted.begin(), accepted.end(), seq.output().begin(), seq.output().end()),
+           fmt::format("request {}: the constraint saw other tokens", seq.request.id));
   }
 
   const BlockPool& pool_;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/scripted_constraint.h"
 #include "scheduler/fake_model.h"
 
 namespace {
@@ -277,6 +278,59 @@ TEST(Scheduler, ASteadyStepAllocatesNothing) {
   for (int i = 0; i < 1000; ++i) step();
   EXPECT_EQ(g_allocations - before, 0);
   EXPECT_EQ(f.scheduler.stats().num_running, 4);
+}
+
+TEST(Scheduler, AConstrainedSequenceWaitsForItsTokenAndOthersRunAhead) {
+  SchedulerConfig c = config();
+  c.max_in_flight = 2;
+  Fixture f(c, {.num_blocks = 40, .block_size = 4});
+  Request r = request(1, 10, 4);  // its chunks may run ahead: only what is sampled depends on the constraint
+  r.constraint = std::make_shared<Witness>();
+  f.submit(r);
+  f.submit(request(2, 2, 9));
+  const auto ids = [](const Step& s) {
+    Ids list;
+    for (const ScheduledSequence& part : s.seqs) list.push_back(part.seq->request.id);
+    return list;
+  };
+  const auto commit = [&](const Step& s) {
+    f.scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows), SampledToken{.token = 7}));
+    f.scheduler.check_invariants();
+  };
+  const Step& first = f.scheduler.schedule(f.now);
+  EXPECT_EQ(ids(first), (Ids{1}));
+  const Step& second = f.scheduler.schedule(f.now);
+  EXPECT_EQ(ids(second), (Ids{1, 2}));
+  commit(first);
+  const Step& third = f.scheduler.schedule(f.now);
+  EXPECT_EQ(ids(third), (Ids{2}));  // 1 samples in the step before
+  commit(second);
+  const Step& fourth = f.scheduler.schedule(f.now);
+  EXPECT_EQ(ids(fourth), (Ids{1, 2}));
+  commit(third);
+  commit(fourth);
+}
+
+TEST(Scheduler, AConstrainedRequestEndsForAReasonOfItsOwn) {
+  Fixture f(config(), {.num_blocks = 40, .block_size = 4});
+  Request r = request(1, 2, 9);
+  const auto done = std::make_shared<ScriptedConstraint>(std::vector<ScriptedConstraint::Ids>{});
+  r.constraint = done;
+  f.submit(r);
+  r = request(2, 2, 9);
+  r.constraint = std::make_shared<Witness>();
+  f.submit(r);
+  r = request(3, 2, 9);
+  r.constraint = std::make_shared<Witness>();
+  r.min_tokens = 5;
+  r.stop_token_ids = {7};
+  f.submit(r);
+  const Step& s = f.scheduler.schedule(f.now);
+  f.scheduler.commit(s, std::vector<SampledToken>{{.token = -1}, {.token = -1}, {.token = 7}});
+  f.scheduler.take_events(f.events);
+  EXPECT_EQ(f.finish(1), FinishReason::kStop);  // complete, in a vocabulary without an end
+  EXPECT_EQ(f.finish(2), FinishReason::kConstraintFailed);
+  EXPECT_EQ(f.finish(3), FinishReason::kStop);  // below min_tokens: the constraint allowed nothing else
 }
 
 TEST(Scheduler, AbortEndsEverything) {

@@ -51,6 +51,7 @@ class Simulation {
     if (c.one_in(6)) r.cache_salt.assign(1, 's');
     r.priority = c.below(3);
     r.sampling.seed = static_cast<uint64_t>(c.below(4));
+    if (c.one_in(4)) r.constraint = std::make_shared<Witness>();
     if (c.one_in(8)) r.deadline = now_ + std::chrono::seconds(c.below(12));
     if (c.one_in(8)) r.start_deadline = now_ + std::chrono::seconds(c.below(6));
     return r;
@@ -218,17 +219,20 @@ class Simulation {
   }
 
   void check_finish(const Live& live, const TokenOutput& event, const Answer& answer) {
+    bool has_last_token = false;
     switch (event.finish) {
       case FinishReason::kStop:
       case FinishReason::kLength:
       case FinishReason::kNumericalError:
+      case FinishReason::kConstraintFailed:
         expect(event.finish == answer.finish && live.tokens == answer.tokens &&
                    live.prompt_logprobs == answer.prompt_logprobs,
                fmt::format("S6: request {} ends otherwise than alone", event.request_id));
         // F9: only what the cache did not hold was computed, and no more than one token too many.
+        has_last_token = event.finish == FinishReason::kStop || event.finish == FinishReason::kLength;
         if (live.num_preemptions == 0) {
           const int stored = static_cast<int>(live.request.prompt.size() + live.tokens.size()) -
-                             (event.finish != FinishReason::kNumericalError && live.request.max_tokens > 0 ? 1 : 0);
+                             (has_last_token && live.request.max_tokens > 0 ? 1 : 0);
           const int computed = live.num_computed + event.num_cached_tokens;
           expect(computed >= stored && computed <= stored + setup_.scheduler.max_in_flight - 1,
                  fmt::format("F9: request {} computed {} of {}", event.request_id, computed, stored));
@@ -243,11 +247,8 @@ class Simulation {
       case FinishReason::kQueueTimeout:
         expect(live.request.start_deadline <= now_ && live.num_computed == 0, "F8: it had begun");
         break;
-      case FinishReason::kEngineFailed:
-        expect(aborted_, "nobody aborted");
-        break;
-      case FinishReason::kNone:
-        break;
+      case FinishReason::kEngineFailed: expect(aborted_, "nobody aborted"); break;
+      case FinishReason::kNone: break;
     }
   }
 

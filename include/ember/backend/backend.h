@@ -96,6 +96,7 @@ struct SamplingRow {
   int32_t given_token = -1;         // >= 0: not sampled, its log probability is wanted (prompt_logprobs)
   int num_logprobs = -1;            // -1: none; 0: of the chosen token; n: and of the n most likely
   std::span<const int32_t> banned;  // ids that must not be chosen (stop ids before min_tokens)
+  std::span<const uint32_t> mask;   // bit i % 32 of word i / 32 set: id i may be chosen, others (and ids beyond it) not; empty: all may
 };
 
 class Backend {

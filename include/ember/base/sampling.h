@@ -7,7 +7,7 @@
 
 namespace ember {
 
-// Applied in this order: logit bias and allowed tokens; repetition, presence and frequency penalties; temperature;
+// Applied in this order: logit bias, allowed tokens and masks; repetition, presence and frequency penalties; temperature;
 // top-k, top-p, min-p (each on what the one before left). Defaults change nothing but the temperature.
 struct SamplingParams {
   float temperature = 1.0f;         // 0 is greedy: the largest logit, ties to the lowest id
@@ -34,7 +34,7 @@ struct TokenLogprob {
 
 // What was chosen for one row of logits.
 struct SampledToken {
-  int32_t token = -1;            // -1: the row held a NaN or no finite logit; the sequence must end with an error
+  int32_t token = -1;            // -1: the row held a NaN or no finite logit, or none was allowed; the sequence must end
   float logprob = 0.0f;          // of `token`; only when logprobs were asked for
   int32_t rank = 0;              // of `token` among all by logit, 1 is the largest; only with logprobs
   std::vector<TokenLogprob> top;  // the most likely ones, best first, ties to the lowest id

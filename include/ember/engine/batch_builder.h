@@ -30,7 +30,7 @@ class BatchBuilder {
   // A repeatable batch of nothing but padding.
   const BatchView& build_padding(int num_tokens);
   // How each logit row of the step becomes a token; valid until the next build.
-  const std::vector<SamplingRow>& sampling_rows() const { return rows_; }
+  std::vector<SamplingRow>& sampling_rows() { return rows_; }
 
  private:
   struct Array {

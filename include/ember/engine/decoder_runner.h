@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ember/engine/batch_builder.h"
+#include "ember/engine/mask_builder.h"
 #include "ember/engine/step_runner.h"
 #include "ember/model/decoder.h"
 
@@ -29,6 +30,7 @@ class DecoderRunner final : public StepRunner {
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Decoder> decoder_;
   std::optional<BatchBuilder> builder_;
+  MaskBuilder masks_;
   struct Launched {
     std::vector<SampledToken> sampled;  // as long as the largest step's
     size_t num_rows = 0;

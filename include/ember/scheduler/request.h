@@ -8,6 +8,7 @@
 
 #include "ember/base/clock.h"
 #include "ember/base/sampling.h"
+#include "ember/base/token_constraint.h"
 #include "ember/scheduler/trace.h"
 
 namespace ember {
@@ -19,8 +20,9 @@ struct Request {
   RequestId id = 0;              // unique for the life of the process
   std::vector<int32_t> prompt;   // at least one token
   SamplingParams sampling;
+  std::shared_ptr<TokenConstraint> constraint;  // the sequence's own, at its beginning; null: none. Touched only by who computes its masks
   int32_t max_tokens = 1;        // of output, >= 0 (0: the prompt's log probabilities only); prompt + max_tokens <= max_model_len
-  int32_t min_tokens = 0;        // stop ids cannot be chosen before
+  int32_t min_tokens = 0;        // stop ids cannot be chosen before, unless a constraint allows nothing else
   std::vector<int32_t> stop_token_ids;  // sorted; end-of-sequence ids included unless ignored
   int32_t num_logprobs = -1;     // -1: none; n >= 0: of the chosen token and the n most likely, for each output token
   bool prompt_logprobs = false;  // the same for each prompt token but the first, with num_logprobs as n
@@ -40,6 +42,7 @@ enum class FinishReason : uint8_t {
   kQueueTimeout,
   kDeadline,
   kNumericalError,  // NaN in the logits
+  kConstraintFailed,  // no token was left that the constraint allows
   kEngineFailed,
 };
 

@@ -99,6 +99,16 @@ void penalize(std::span<float> logits, const SamplingRow& row, int32_t pending, 
     for (const int32_t id : ids) scratch.counts[static_cast<size_t>(id)] = 0;
 }
 
+// Most masks are almost empty or almost full, so whole words are decided at once.
+void apply_mask(std::span<float> logits, std::span<const uint32_t> mask) {
+  for (size_t begin = 0; begin < logits.size(); begin += 32) {
+    const uint32_t word = begin / 32 < mask.size() ? mask[begin / 32] : 0;
+    if (word == ~0u) continue;
+    for (size_t i = begin; i < std::min(begin + 32, logits.size()); ++i)
+      if ((word >> (i - begin) & 1) == 0) logits[i] = kNever;
+  }
+}
+
 void adjust(std::span<float> logits, const SamplingRow& row, int32_t pending, SampleScratch& scratch) {
   const SamplingParams& p = *row.params;
   for (const auto& [id, bias] : p.logit_bias) logits[static_cast<size_t>(id)] += bias;
@@ -110,6 +120,7 @@ void adjust(std::span<float> logits, const SamplingRow& row, int32_t pending, Sa
     }
   }
   for (const int32_t id : row.banned) logits[static_cast<size_t>(id)] = kNever;
+  if (!row.mask.empty()) apply_mask(logits, row.mask);
   if (p.has_penalties()) penalize(logits, row, pending, scratch);
 }
 

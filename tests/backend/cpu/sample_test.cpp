@@ -56,6 +56,39 @@ TEST(Sample, PenaltiesBansAndAllowedIdsDecide) {
   EXPECT_EQ(sample({1, 2, 3}, {.temperature = 0, .allowed_token_ids = {0}}).token, 0);
 }
 
+TEST(Sample, AMaskDecides) {
+  std::vector<float> logits(70, 1.0f);
+  logits[33] = 5;
+  logits[69] = 9;
+  const SamplingParams greedy{.temperature = 0};
+  std::vector<uint32_t> mask = {1u << 7, 1u << 1 | 1u << 2, 1u << 4};
+  EXPECT_EQ(sample(logits, greedy, {.mask = mask}).token, 33);
+  mask[1] = 1u << 2;
+  EXPECT_EQ(sample(logits, greedy, {.mask = mask}).token, 7);  // equal: the lowest id
+  mask = {0, 0, 0};
+  EXPECT_EQ(sample(logits, greedy, {.mask = mask}).token, -1);
+  mask = {~0u};
+  EXPECT_EQ(sample(logits, greedy, {.mask = mask}).token, 0);  // ids beyond the mask are not allowed
+  mask = {~0u, ~0u, ~0u};
+  EXPECT_EQ(sample(logits, greedy, {.mask = mask}).token, 69);
+  const std::vector<int32_t> banned = {69};
+  EXPECT_EQ(sample(logits, greedy, {.banned = banned, .mask = mask}).token, 33);
+  // Neither the draw nor the log probabilities know of what is excluded, but for the choice itself.
+  mask = {1u << 7};
+  const SampledToken s = sample(logits, {.seed = 3}, {.num_logprobs = 1, .mask = mask});
+  EXPECT_EQ(s.token, 7);
+  EXPECT_EQ(s.top[0].token, 69);
+}
+
+TEST(Sample, AMaskThatAllowsEverythingChangesNoDraw) {
+  std::vector<float> logits(100);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = std::sin(static_cast<float>(i));
+  const std::vector<uint32_t> mask(4, ~0u);
+  for (int64_t position = 0; position < 200; ++position)
+    EXPECT_EQ(sample(logits, {.top_p = 0.9f, .seed = 1}, {.position = position}).token,
+              sample(logits, {.top_p = 0.9f, .seed = 1}, {.position = position, .mask = mask}).token);
+}
+
 // Draws at many positions and compares with the distribution that should be left.
 void expect_distribution(const std::vector<float>& logits, SamplingParams params, const std::map<int32_t, double>& expected) {
   constexpr int kDraws = 200000;

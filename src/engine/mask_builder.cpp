@@ -1,0 +1,118 @@
+#include "ember/engine/mask_builder.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "ember/base/log.h"
+
+namespace ember {
+
+namespace {
+
+constexpr unsigned kMaxThreads = 8;
+
+// Clears the ids unless they are all there is.
+void hold_back(std::span<uint32_t> mask, std::span<const int32_t> ids) {
+  const auto set = [&](int32_t id) { return static_cast<size_t>(id) / 32 < mask.size() && (mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0; };
+  std::vector<int32_t> cleared;
+  for (const int32_t id : ids)
+    if (set(id)) {
+      mask[static_cast<size_t>(id) / 32] &= ~(1u << (id % 32));
+      cleared.push_back(id);
+    }
+  if (std::any_of(mask.begin(), mask.end(), [](uint32_t word) { return word != 0; })) return;
+  for (const int32_t id : cleared) mask[static_cast<size_t>(id) / 32] |= 1u << (id % 32);
+}
+
+}  // namespace
+
+MaskBuilder::MaskBuilder(int32_t vocab_size) : num_words_((static_cast<size_t>(vocab_size) + 31) / 32) {}
+
+MaskBuilder::~MaskBuilder() {
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+    wake_.notify_all();
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void MaskBuilder::build(const Step& step, std::span<SamplingRow> rows, const std::function<void()>& compute) {
+  collect(step, rows);
+  if (items_.empty()) return compute();
+  start_threads();
+  {
+    MutexLock lock(mu_);
+    next_item_.store(0, std::memory_order_relaxed);
+    num_busy_ = static_cast<int>(threads_.size());
+    ++round_;
+    wake_.notify_all();
+  }
+  try {
+    compute();
+  } catch (...) {
+    finish();
+    throw;
+  }
+  finish();
+}
+
+void MaskBuilder::collect(const Step& step, std::span<SamplingRow> rows) {
+  items_.clear();
+  size_t row = 0;
+  for (const ScheduledSequence& part : step.seqs) {
+    row += static_cast<size_t>(part.num_logit_rows);
+    if (part.samples && part.seq->request.constraint != nullptr) items_.push_back({part.seq, &rows[row - 1]});
+  }
+  if (masks_.size() < items_.size() * num_words_) masks_.resize(items_.size() * num_words_);
+}
+
+// Nobody who asks for plain text pays for them.
+void MaskBuilder::start_threads() {
+  if (!threads_.empty()) return;
+  const unsigned count = std::clamp(std::thread::hardware_concurrency() / 4, 1u, kMaxThreads);
+  for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+}
+
+void MaskBuilder::work() {
+  for (uint64_t seen = 0;;) {
+    {
+      MutexLock lock(mu_);
+      while (round_ == seen && !stopping_) wake_.wait(mu_);
+      if (stopping_) return;
+      seen = round_;
+    }
+    take_items();
+    MutexLock lock(mu_);
+    if (--num_busy_ == 0) idle_.notify_one();
+  }
+}
+
+// The engine's thread has nothing better to do either once the step is launched.
+void MaskBuilder::finish() {
+  take_items();
+  MutexLock lock(mu_);
+  while (num_busy_ > 0) idle_.wait(mu_);
+}
+
+void MaskBuilder::take_items() {
+  for (size_t item = next_item_.fetch_add(1, std::memory_order_relaxed); item < items_.size(); item = next_item_.fetch_add(1, std::memory_order_relaxed))
+    fill(item);
+}
+
+void MaskBuilder::fill(size_t item) {
+  const Sequence& seq = *items_[item].seq;
+  SamplingRow& row = *items_[item].row;
+  const std::span<uint32_t> mask = std::span(masks_).subspan(item * num_words_, num_words_);
+  try {
+    seq.request.constraint->next_mask(seq.output(), mask);
+    hold_back(mask, row.banned);
+  } catch (const std::exception& e) {
+    spdlog::error("request {}: no mask: {}", seq.request.id, e.what());
+    std::fill(mask.begin(), mask.end(), 0u);
+  }
+  row.banned = {};
+  row.mask = mask;
+}
+
+}  // namespace ember

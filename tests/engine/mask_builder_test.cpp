@@ -1,0 +1,118 @@
+#include "ember/engine/mask_builder.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <stdexcept>
+
+#include "base/scripted_constraint.h"
+
+namespace ember {
+namespace {
+
+constexpr int32_t kVocab = 70;
+using Ids = std::vector<int32_t>;
+
+// A step in which every sequence samples once.
+struct Batch {
+  std::vector<std::unique_ptr<Sequence>> sequences;
+  Step step;
+  std::vector<SamplingRow> rows;
+
+  Sequence& add(std::shared_ptr<TokenConstraint> constraint, const Ids& output = {}, int num_logit_rows = 1) {
+    Sequence& seq = *sequences.emplace_back(std::make_unique<Sequence>());
+    seq.request.prompt = {1, 2};
+    seq.request.constraint = std::move(constraint);
+    seq.tokens = {1, 2};
+    seq.tokens.insert(seq.tokens.end(), output.begin(), output.end());
+    step.seqs.push_back({.seq = &seq, .num_logit_rows = num_logit_rows, .samples = true});
+    step.num_logit_rows += num_logit_rows;
+    rows.resize(static_cast<size_t>(step.num_logit_rows));
+    return seq;
+  }
+};
+
+Ids ids_of(std::span<const uint32_t> mask) {
+  Ids ids;
+  for (size_t id = 0; id < mask.size() * 32; ++id)
+    if ((mask[id / 32] >> (id % 32) & 1) != 0) ids.push_back(static_cast<int32_t>(id));
+  return ids;
+}
+
+std::shared_ptr<TokenConstraint> scripted(std::vector<Ids> lists) { return std::make_shared<ScriptedConstraint>(std::move(lists)); }
+
+TEST(MaskBuilder, MasksTheRowsThatConstrainedSequencesSampleFrom) {
+  MaskBuilder builder(kVocab);
+  Batch batch;
+  batch.add(nullptr);
+  batch.add(scripted({{3, 69}, {4}}), {}, 3);  // two rows of the prompt, then the one to sample from
+  batch.add(scripted({{3, 69}, {4}}), {69});
+  bool computed = false;
+  builder.build(batch.step, batch.rows, [&] { computed = true; });
+  EXPECT_TRUE(computed);
+  for (const size_t row : {0u, 1u, 2u}) EXPECT_TRUE(batch.rows[row].mask.empty()) << row;
+  EXPECT_EQ(ids_of(batch.rows[3].mask), (Ids{3, 69}));
+  EXPECT_EQ(ids_of(batch.rows[4].mask), (Ids{4}));
+}
+
+TEST(MaskBuilder, HoldsStopIdsBackUnlessNothingElseIsAllowed) {
+  MaskBuilder builder(kVocab);
+  Batch batch;
+  const Ids stops = {5, 60, 1000};
+  batch.add(scripted({{3, 5, 60}}));
+  batch.add(scripted({{5}}));
+  for (SamplingRow& row : batch.rows) row.banned = stops;
+  builder.build(batch.step, batch.rows, [] {});
+  EXPECT_EQ(ids_of(batch.rows[0].mask), (Ids{3}));
+  EXPECT_EQ(ids_of(batch.rows[1].mask), (Ids{5}));
+  EXPECT_TRUE(batch.rows[1].banned.empty());
+}
+
+class Thrower final : public TokenConstraint {
+ public:
+  State state() const override { return State::kOpen; }
+
+ private:
+  void accept(int32_t) override {}
+  void fill_mask(std::span<uint32_t> words) override {
+    words[0] = 9;
+    throw std::bad_alloc();
+  }
+};
+
+TEST(MaskBuilder, WhatThrowsCannotContinueAndTheOthersCan) {
+  MaskBuilder builder(kVocab);
+  Batch batch;
+  batch.add(std::make_shared<Thrower>());
+  batch.add(scripted({{3}}));
+  builder.build(batch.step, batch.rows, [] {});
+  ASSERT_EQ(batch.rows[0].mask.size(), 3u);
+  EXPECT_TRUE(ids_of(batch.rows[0].mask).empty());
+  EXPECT_EQ(ids_of(batch.rows[1].mask), (Ids{3}));
+}
+
+TEST(MaskBuilder, WaitsForTheMasksEvenIfTheDeviceFails) {
+  MaskBuilder builder(kVocab);
+  Batch batch;
+  for (int i = 0; i < 64; ++i) batch.add(scripted({{i}}));
+  EXPECT_THROW(builder.build(batch.step, batch.rows, [] { throw std::runtime_error("gone"); }), std::runtime_error);
+  for (int i = 0; i < 64; ++i) EXPECT_EQ(ids_of(batch.rows[static_cast<size_t>(i)].mask), (Ids{i}));
+}
+
+TEST(MaskBuilder, ManyStepsInARow) {
+  MaskBuilder builder(kVocab);
+  std::vector<Ids> lists;
+  for (int i = 0; i < 200; ++i) lists.push_back({i % kVocab});
+  Batch batch;
+  for (int i = 0; i < 16; ++i) batch.add(scripted(lists));
+  for (int step = 0; step < 200; ++step) {
+    builder.build(batch.step, batch.rows, [] {});
+    for (size_t i = 0; i < 16; ++i) {
+      ASSERT_EQ(ids_of(batch.rows[i].mask), (Ids{step % kVocab})) << step << " " << i;
+      batch.sequences[i]->tokens.push_back(step % kVocab);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ember
