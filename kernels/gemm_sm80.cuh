@@ -73,8 +73,8 @@ __global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads) gemm_sm80_kerne
     for (int k = 0; k < 64; k += 32) {
       uint32_t a[2][4];
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        ldmatrix_x4(weights + static_cast<uint32_t>(image_offset<64>(warp * 16 + lane % 16, k + half * 16 + lane / 16 * 8) * 2), a[half]);
+      for (int step = 0; step < 2; ++step) {
+        ldmatrix_x4(weights + static_cast<uint32_t>(image_offset<64>(warp * 16 + lane % 16, k + step * 16 + lane / 16 * 8) * 2), a[step]);
       }
 #pragma unroll
       for (int group = 0; group < kTokenGroups; ++group) {

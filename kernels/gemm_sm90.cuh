@@ -71,8 +71,8 @@ EMBER_DEVICE void produce(const GemmArgs& args, const GemmShared<Tile>& shared, 
   const auto load_weights = [&](const GemmWalk& at, int stage) {
     mbarrier_arrive_expect(shared.full(stage), Tile::kStageBytes);
     const int row = at.tile / args.token_tiles * Tile::kRows;
-    for (int half = 0; half < Tile::kRowGroups; ++half) {
-      tma_load_2d(shared.weights(stage) + static_cast<uint32_t>(half * 16384), weights, at.block * 64, row + half * 128, shared.full(stage), policy);
+    for (int box = 0; box < Tile::kRowGroups; ++box) {
+      tma_load_2d(shared.weights(stage) + static_cast<uint32_t>(box * 16384), weights, at.block * 64, row + box * 128, shared.full(stage), policy);
     }
   };
   const auto load_tokens = [&](const GemmWalk& at, int stage) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/common/ptx.cuh"
 
@@ -23,28 +24,20 @@ EMBER_DEVICE T from_float(float v) {
 // Two neighbours in a register, as the tensor cores take them: `low` in the low half.
 template <class T>
 EMBER_DEVICE uint32_t pack(float low, float high) {
+  std::conditional_t<is_half<T>, __half2, __nv_bfloat162> pair;
+  if constexpr (is_half<T>) pair = __floats2half2_rn(low, high);
+  else pair = __floats2bfloat162_rn(low, high);
   uint32_t bits;
-  if constexpr (is_half<T>) {
-    const __half2 pair = __floats2half2_rn(low, high);
-    memcpy(&bits, &pair, 4);
-  } else {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    memcpy(&bits, &pair, 4);
-  }
+  memcpy(&bits, &pair, 4);
   return bits;
 }
 
 template <class T>
 EMBER_DEVICE float2 unpack(uint32_t bits) {
-  if constexpr (is_half<T>) {
-    __half2 pair;
-    memcpy(&pair, &bits, 4);
-    return __half22float2(pair);
-  } else {
-    __nv_bfloat162 pair;
-    memcpy(&pair, &bits, 4);
-    return __bfloat1622float2(pair);
-  }
+  std::conditional_t<is_half<T>, __half2, __nv_bfloat162> pair;
+  memcpy(static_cast<void*>(&pair), &bits, 4);
+  if constexpr (is_half<T>) return __half22float2(pair);
+  else return __bfloat1622float2(pair);
 }
 
 }  // namespace ember::kernels

@@ -1,0 +1,165 @@
+#include "kernels/attention.h"
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/attention_plan.h"
+#include "kernels/common/launch.h"
+
+namespace ember::kernels {
+
+namespace {
+
+constexpr int kPlanThreads = 256;
+constexpr int kMaxGroup = kPrefillRowsSm80;
+
+struct PlanArgs {
+  AttentionWorkspace work;
+  AttentionCut cut;
+  const int32_t* q_starts;
+  const int32_t* kv_lens;
+  int num_seqs, num_decodes, window, counters_per_seq;
+};
+
+// Exclusive sums of v over the CTA's threads; `total` is that of all. `sums` has one element per warp.
+EMBER_DEVICE int exclusive_sum(int v, int* sums, int* total) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  int upto = v;
+  for (int offset = 1; offset < 32; offset *= 2) {
+    const int other = __shfl_up_sync(~0u, upto, static_cast<unsigned>(offset));
+    if (lane >= offset) upto += other;
+  }
+  __syncthreads();  // sums of an earlier call have been read
+  if (lane == 31) sums[warp] = upto;
+  __syncthreads();
+  int before = 0;
+  *total = 0;
+  for (int w = 0; w < kPlanThreads / 32; ++w) {
+    if (w < warp) before += sums[w];
+    *total += sums[w];
+  }
+  return before + upto - v;
+}
+
+// One CTA; each thread cuts one sequence at a time. Never lets its dependents begin early: see plan_attention.
+__global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constant__ PlanArgs args) {
+  __shared__ int sums[kPlanThreads / 32];
+  wait_for_dependencies();
+  int num_items = 0, num_tiles = 0;
+  for (int base = 0; base < args.num_seqs; base += kPlanThreads) {
+    const int seq = base + static_cast<int>(threadIdx.x);
+    const bool real = seq < args.num_seqs && args.kv_lens[seq] > 0;
+    const int kv_len = real ? args.kv_lens[seq] : 0;
+    const bool decodes = real && seq < args.num_decodes, chunk = real && !decodes;
+    const int row = real ? args.q_starts[seq] : 0, q_len = real ? args.q_starts[seq + 1] - row : 0;
+    const Splits splits = decodes ? split_sequence(kv_len, args.window, args.cut.max_splits) : Splits{};
+    const int tiles = chunk ? (q_len + args.cut.tile_tokens - 1) / args.cut.tile_tokens : 0;
+
+    int all_items, all_tiles;
+    const int first = num_items + exclusive_sum(splits.count, sums, &all_items);
+    for (int i = 0; i < splits.count; ++i) {
+      const int begin = splits.first_page + i * splits.pages_each, end = splits.first_page + splits.pages;
+      args.work.items[first + i] = {seq, begin, min(begin + splits.pages_each, end), kv_len, splits.count > 1 ? first + i : -1, first, splits.count, row};
+    }
+    const int first_tile = num_tiles + exclusive_sum(tiles, sums, &all_tiles);
+    for (int i = 0; i < tiles; ++i) {  // the longest first
+      const int at = (tiles - 1 - i) * args.cut.tile_tokens;
+      args.work.tiles[first_tile + i] = {seq, row + at, min(args.cut.tile_tokens, q_len - at), kv_len - q_len + at};
+    }
+    for (int i = 0; decodes && i < args.counters_per_seq; ++i) args.work.arrivals[seq * args.counters_per_seq + i] = 0;
+    num_items += all_items;
+    num_tiles += all_tiles;
+  }
+  if (threadIdx.x == 0) *args.work.counts = {num_items, num_tiles};
+}
+
+template <class T>
+void run_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, const AttentionArgs<T>& args) {
+  if (b.num_decodes > 0) {
+    if (is_hopper(q)) decode_sm90<T>(q, shape, args);
+    else decode_sm80<T>(q, shape, args);
+  }
+  if (b.num_seqs > b.num_decodes) {
+    if (is_hopper(q)) prefill_sm90<T>(q, shape, args, b.num_tokens);
+    else prefill_sm80<T>(q, shape, args);
+  }
+}
+
+}  // namespace
+
+AttentionCut cut_attention(const Queue& q, const AttentionShape& shape) {
+  AttentionCut cut{};
+  cut.group = shape.num_heads / shape.num_kv_heads;
+  cut.head_tiles = (cut.group + 7) / 8;
+  cut.heads_per_tile = std::min(cut.group, 8);
+  cut.tile_tokens = (is_hopper(q) ? kPrefillRowsSm90 : kPrefillRowsSm80) / cut.group;
+  // Enough to fill a device with one long sequence; a constant, so that results do not depend on the device's size.
+  cut.max_splits = std::clamp(128 / (shape.num_kv_heads * cut.head_tiles), 4, 64);
+  return cut;
+}
+
+AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, void* workspace, size_t* bytes) {
+  const AttentionCut cut = cut_attention(q, shape);
+  const size_t seqs = static_cast<size_t>(shape.max_seqs), head_tiles = static_cast<size_t>(shape.num_kv_heads * cut.head_tiles);
+  const int pages = (shape.max_model_len + kBlockTokens - 1) / kBlockTokens;
+  const size_t slots = seqs * static_cast<size_t>(std::min(cut.max_splits, (pages + kSplitPages - 1) / kSplitPages));
+  size_t at = 0;
+  const auto take = [&at, workspace]<class E>(E*& array, size_t count) {
+    array = reinterpret_cast<E*>(static_cast<char*>(workspace) + at);
+    at = (at + count * sizeof(E) + 255) / 256 * 256;
+  };
+  AttentionWorkspace w{};
+  take(w.counts, 1);
+  take(w.items, slots);
+  take(w.tiles, static_cast<size_t>(shape.max_tokens / cut.tile_tokens) + seqs);
+  take(w.arrivals, seqs * head_tiles);
+  take(w.extents, slots * head_tiles * 8);
+  take(w.partials, slots * head_tiles * static_cast<size_t>(cut.heads_per_tile * shape.head_dim));
+  if (bytes != nullptr) *bytes = at;
+  return w;
+}
+
+void check_attention(const Queue& q, const AttentionShape& shape) {
+  const auto refuse = [](const std::string& why) { throw std::runtime_error("no attention kernel: " + why); };
+  if (q.sm < 80) refuse("compute capability 8.0 or later is needed");
+  if (shape.dtype != DType::kF16 && shape.dtype != DType::kBF16) refuse(std::string("for ") + name_of(shape.dtype) + "; float16 and bfloat16 exist");
+  if (shape.head_dim != 64 && shape.head_dim != 96 && shape.head_dim != 128 && shape.head_dim != 256) {
+    refuse("for head_dim " + std::to_string(shape.head_dim) + "; 64, 96, 128 and 256 exist");
+  }
+  if (shape.num_kv_heads < 1 || shape.num_heads < 1 || shape.num_heads % shape.num_kv_heads != 0 || shape.num_heads / shape.num_kv_heads > kMaxGroup) {
+    refuse("for " + std::to_string(shape.num_heads) + " heads over " + std::to_string(shape.num_kv_heads) + " kv heads; groups of 1 to " +
+           std::to_string(kMaxGroup) + " exist");
+  }
+  if (!(shape.scale > 0) || shape.window < 0) refuse("scale must be positive and window not negative");
+}
+
+size_t attention_workspace_bytes(const Queue& q, const AttentionShape& shape) {
+  check_attention(q, shape);
+  size_t bytes = 0;
+  workspace_of(q, shape, nullptr, &bytes);
+  return bytes;
+}
+
+void plan_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, void* workspace) {
+  const AttentionCut cut = cut_attention(q, shape);
+  const PlanArgs args{workspace_of(q, shape, workspace), cut, b.q_starts, b.kv_lens, b.num_seqs, b.num_decodes, shape.window, shape.num_kv_heads * cut.head_tiles};
+  Queue barrier = q;
+  barrier.pdl = false;
+  launch(barrier, {.grid = dim3(1), .threads = kPlanThreads}, plan_kernel, args);
+}
+
+void attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, void* out, int64_t out_stride, const void* qkv, int64_t qkv_stride,
+               const void* kv_pool, void* workspace) {
+  const auto run = [&]<class T>(T* typed_out) {
+    run_attention<T>(q, shape, b, {workspace_of(q, shape, workspace), cut_attention(q, shape), static_cast<const T*>(qkv), typed_out, static_cast<const T*>(kv_pool),
+                                   b.block_tables, qkv_stride, out_stride, b.table_stride, shape.num_kv_heads, shape.window, shape.scale * 1.44269504f});
+  };
+  if (shape.dtype == DType::kF16) run(static_cast<__half*>(out));
+  else run(static_cast<__nv_bfloat16*>(out));
+}
+
+}  // namespace ember::kernels

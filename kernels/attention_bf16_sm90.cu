@@ -1,0 +1,9 @@
+#include "kernels/attention_decode_sm90.cuh"
+#include "kernels/attention_prefill_sm90.cuh"
+
+namespace ember::kernels {
+
+template void decode_sm90<__nv_bfloat16>(const Queue&, const AttentionShape&, const AttentionArgs<__nv_bfloat16>&);
+template void prefill_sm90<__nv_bfloat16>(const Queue&, const AttentionShape&, const AttentionArgs<__nv_bfloat16>&, int);
+
+}  // namespace ember::kernels

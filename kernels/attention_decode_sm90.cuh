@@ -1,0 +1,33 @@
+// Decode attention with Hopper's bulk copies: a slab is one copy.
+#pragma once
+
+#include "kernels/attention_decode.cuh"
+
+namespace ember::kernels {
+
+struct BulkLoader {
+  static constexpr int kLanes = 1, kArrivals = 1;
+
+  EMBER_DEVICE static void fence_init() { fence_barrier_init(); }
+  EMBER_DEVICE static void fence() { fence_proxy_async(); }
+
+  template <int kSlabBytes>
+  EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values, uint32_t full, int) {
+    const uint64_t policy = policy_evict_normal();
+    mbarrier_arrive_expect(full, 2 * kSlabBytes);
+    bulk_load(to, keys, kSlabBytes, full, policy);
+    bulk_load(to + kSlabBytes, values, kSlabBytes, full, policy);
+  }
+};
+
+template <class T>
+void decode_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args) {
+  switch (shape.head_dim) {
+    case 64: return launch_decode<T, DecodeTile<64, 6, 2>, BulkLoader>(q, args);
+    case 96: return launch_decode<T, DecodeTile<96, 4, 2>, BulkLoader>(q, args);
+    case 128: return launch_decode<T, DecodeTile<128, 3, 2>, BulkLoader>(q, args);
+    default: return launch_decode<T, DecodeTile<256, 3, 1>, BulkLoader>(q, args);
+  }
+}
+
+}  // namespace ember::kernels

@@ -1,0 +1,9 @@
+#include "kernels/attention_decode_sm80.cuh"
+#include "kernels/attention_prefill_sm80.cuh"
+
+namespace ember::kernels {
+
+template void decode_sm80<__half>(const Queue&, const AttentionShape&, const AttentionArgs<__half>&);
+template void prefill_sm80<__half>(const Queue&, const AttentionShape&, const AttentionArgs<__half>&);
+
+}  // namespace ember::kernels

@@ -1,0 +1,92 @@
+// The work lists of a step and where they lie in the workspace.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/attention.h"
+#include "kernels/common/layout.h"
+
+namespace ember::kernels {
+
+// Pages [first_page, end_page) of one decoding sequence, to be attended to by each of its kv heads.
+struct DecodeItem {
+  int32_t seq, first_page, end_page, kv_len;
+  int32_t slot;                   // of the partial result; -1: the item is the whole sequence
+  int32_t first_slot, num_slots;  // of the sequence
+  int32_t row;                    // of qkv and out
+};
+
+// Query tokens [row, row + tokens) of one chunk, the first at `position`.
+struct PrefillTile {
+  int32_t seq, row, tokens, position;
+};
+
+struct AttentionCounts {
+  int32_t decode_items, prefill_tiles;
+};
+
+// How a shape is cut up on a device.
+struct AttentionCut {
+  int group;            // query heads per kv head
+  int head_tiles;       // tiles of at most 8 query heads per kv head (decode)
+  int heads_per_tile;
+  int tile_tokens;      // query tokens of a prefill tile
+  int max_splits;       // of a sequence (decode)
+};
+
+struct AttentionWorkspace {
+  AttentionCounts* counts;
+  DecodeItem* items;
+  PrefillTile* tiles;
+  int32_t* arrivals;  // [max_seqs][num_kv_heads * head_tiles] partial results that are there
+  float2* extents;    // [slot][num_kv_heads * head_tiles][8] maximum and sum of each head's exponentials
+  float* partials;    // [slot][num_kv_heads * head_tiles][heads_per_tile][head_dim]
+};
+
+inline constexpr int kSplitPages = 4;  // a split has at least 256 tokens
+inline constexpr int kPrefillRowsSm90 = 128, kPrefillRowsSm80 = 64;
+
+AttentionCut cut_attention(const Queue& q, const AttentionShape& shape);
+AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, void* workspace, size_t* bytes = nullptr);
+
+struct Splits {
+  int first_page, pages, count, pages_each;
+};
+
+// The splits of a sequence of kv_len > 0 tokens whose last is the query.
+EMBER_HOST_DEVICE Splits split_sequence(int kv_len, int window, int max_splits) {
+  Splits s{};
+  s.first_page = window > 0 && kv_len > window ? (kv_len - window) / kBlockTokens : 0;
+  s.pages = (kv_len + kBlockTokens - 1) / kBlockTokens - s.first_page;
+  const int wanted = (s.pages + kSplitPages - 1) / kSplitPages;
+  s.count = wanted < max_splits ? wanted : max_splits;
+  s.pages_each = (s.pages + s.count - 1) / s.count;
+  s.count = (s.pages + s.pages_each - 1) / s.pages_each;
+  return s;
+}
+
+// What the kernels get. `T` 16-bit floats.
+template <class T>
+struct AttentionArgs {
+  AttentionWorkspace work;
+  AttentionCut cut;
+  const T* qkv;
+  T* out;
+  const T* pool;
+  const int32_t* tables;
+  int64_t qkv_stride, out_stride;
+  int table_stride, num_kv_heads, window;
+  float scale;  // with log2(e)
+};
+
+// The implementations, by architecture and type, in files of their own.
+template <class T>
+void decode_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args);
+template <class T>
+void decode_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args);
+template <class T>
+void prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args, int num_tokens);
+template <class T>
+void prefill_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args);
+
+}  // namespace ember::kernels

@@ -1,0 +1,209 @@
+#include "kernels/attention.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/attention_case.h"
+#include "kernels/attention_plan.h"
+
+namespace ember::kernels {
+namespace {
+
+class Attention : public testing::TestWithParam<std::tuple<int, DType>> {
+ protected:
+  const int sm_ = std::get<0>(GetParam());
+  const DType dtype_ = std::get<1>(GetParam());
+  const unsigned seed_ = std::random_device{}() % 1000000;
+
+  void SetUp() override {
+    RecordProperty("seed", std::to_string(seed_));
+    emu::configure({.seed = seed_, .stall = 24});
+  }
+  void TearDown() override { emu::forget_constants(); }
+
+  AttentionCase with(AttentionCase c) const {
+    c.sm = sm_;
+    c.dtype = dtype_;
+    return c;
+  }
+  void check(const AttentionCase& c) {
+    SCOPED_TRACE(testing::Message() << "head_dim " << c.head_dim << ", group " << c.group << ", window " << c.window << ", seed " << seed_);
+    AttentionRun run(with(c), seed_);
+    run.run();
+    EXPECT_EQ(run.problem(), "");
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(, Attention, testing::Combine(testing::Values(90, 80), testing::Values(DType::kF16, DType::kBF16)), [](const auto& i) {
+  return "sm" + std::to_string(std::get<0>(i.param)) + name_of(std::get<1>(i.param));
+});
+
+std::vector<CaseSequence> decodes(std::initializer_list<int> lengths) {
+  std::vector<CaseSequence> all;
+  for (const int n : lengths) all.push_back({1, n});
+  return all;
+}
+
+TEST_P(Attention, DecodesOfEveryLengthAroundPagesAndSplits) {
+  check({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = decodes({1, 2, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 319, 320, 321})});
+  check({.head_dim = 64, .group = 2, .num_kv_heads = 2, .sequences = decodes({511, 512, 513, 1023, 1024, 1025})});
+}
+
+TEST_P(Attention, DecodesOfEveryHeadDim) {
+  for (const int head_dim : {64, 96, 128, 256}) check({.head_dim = head_dim, .group = 4, .num_kv_heads = 2, .sequences = decodes({1, 65, 300, 513})});
+}
+
+TEST_P(Attention, DecodesOfEveryGroup) {
+  for (int group = 1; group <= 16; ++group) check({.head_dim = 64, .group = group, .num_kv_heads = 1 + group % 2, .sequences = decodes({1, 70, 330})});
+}
+
+TEST_P(Attention, DecodesWithAWindow) {
+  for (const int window : {1, 2, 63, 64, 65, 200, 1000}) {
+    check({.head_dim = 64, .group = 3, .num_kv_heads = 1, .window = window, .sequences = decodes({1, 64, 65, 128, 330, 700}), .shared_pages = false});
+  }
+}
+
+TEST_P(Attention, PaddedDecodesAreSkipped) {
+  check({.head_dim = 64, .group = 4, .num_kv_heads = 2, .sequences = {{1, 5}, {1, 0}, {1, 300}, {1, 0}, {1, 0}}});
+  check({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {{1, 0}, {1, 0}}});
+}
+
+TEST_P(Attention, LongSequencesHaveNoMoreSplitsThanTheirShapeAllows) {
+  check({.head_dim = 64, .group = 1, .num_kv_heads = 32, .sequences = decodes({1500})});
+}
+
+TEST_P(Attention, ChunksAtEveryEdgeOfTiles) {
+  for (const int q_len : {2, 31, 32, 33, 63, 64, 65}) {
+    check({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {{q_len, q_len}, {q_len, q_len + 1}, {q_len, q_len + 61}, {q_len, q_len + 129}}});
+  }
+  check({.head_dim = 64, .group = 1, .num_kv_heads = 1, .sequences = {{127, 127}, {128, 128}, {129, 129}, {130, 259}}});
+}
+
+TEST_P(Attention, ChunksOfEveryHeadDim) {
+  for (const int head_dim : {64, 96, 128, 256}) check({.head_dim = head_dim, .group = 4, .num_kv_heads = 2, .sequences = {{40, 40}, {35, 185}}});
+}
+
+TEST_P(Attention, ChunksOfEveryGroup) {
+  for (int group = 1; group <= 16; ++group) check({.head_dim = 64, .group = group, .num_kv_heads = 1 + group % 2, .sequences = {{17, 90}, {9, 9}}});
+}
+
+TEST_P(Attention, ChunksWithAWindow) {
+  for (const int window : {1, 2, 63, 64, 65, 128, 129, 500}) {
+    check({.head_dim = 64, .group = 2, .num_kv_heads = 1, .window = window, .sequences = {{70, 70}, {33, 300}, {2, 129}}, .shared_pages = false});
+  }
+}
+
+TEST_P(Attention, DecodesAndChunksInOneStep) {
+  check({.head_dim = 128, .group = 4, .num_kv_heads = 2, .sequences = {{1, 300}, {1, 0}, {1, 64}, {40, 140}, {3, 3}, {1, 77}}, .num_decodes = 3});
+}
+
+TEST_P(Attention, AHugeLogitAndEqualLogits) {
+  const AttentionCase c = with({.head_dim = 64, .group = 2, .num_kv_heads = 1, .sequences = {{1, 200}, {20, 150}}, .shared_pages = false});
+  for (const int place : {0, 63, 64, 128}) {
+    AttentionRun needle(c, seed_);
+    for (int s = 0; s < 2; ++s) {
+      for (int d = 0; d < 64; ++d) needle.cached(s, place, 0, 0, d) = half_bits(dtype_, 100);
+      for (int t = needle.first_token(s); t < needle.first_token(s) + c.sequences[static_cast<size_t>(s)].q_len; ++t) {
+        for (int head = 0; head < 2; ++head) {
+          for (int d = 0; d < 64; ++d) needle.q_bits(t, head, d) = half_bits(dtype_, 9);
+        }
+      }
+    }
+    needle.run();
+    EXPECT_EQ(needle.problem(), "") << "place " << place << ", seed " << seed_;
+  }
+  AttentionRun equal(c, seed_);
+  for (int t = 0; t < equal.num_tokens(); ++t) {
+    for (int d = 0; d < 64; ++d) equal.q_bits(t, 0, d) = equal.q_bits(t, 1, d) = 0;
+  }
+  equal.run();
+  EXPECT_EQ(equal.problem(), "") << "seed " << seed_;
+}
+
+TEST_P(Attention, ADecodesBitsDoNotDependOnTheOthers) {
+  const std::vector<int> lengths = {1, 64, 65, 257, 700};
+  const AttentionCase together = with({.head_dim = 64, .group = 4, .num_kv_heads = 2, .sequences = decodes({700, 3, 65, 257, 1, 64, 129, 2000})});
+  AttentionRun all(together, seed_);
+  all.run();
+  for (const int length : lengths) {
+    AttentionCase alone = together;
+    alone.sequences = decodes({length});
+    AttentionRun one(alone, seed_);
+    one.run();
+    int s = 0;
+    while (together.sequences[static_cast<size_t>(s)].kv_len != length) ++s;
+    for (int head = 0; head < 8; ++head) {
+      for (int d = 0; d < 64; ++d) ASSERT_EQ(one.out_bits(0, head, d), all.out_bits(s, head, d)) << "length " << length << ", seed " << seed_;
+    }
+  }
+}
+
+TEST_P(Attention, APromptsBitsDoNotDependOnItsChunks) {
+  constexpr int kLength = 150;
+  const auto run = [&](int q_len, int kv_len) {
+    // Content of pages is by sequence length: the same pool for every chunk, whose later tokens it does not see.
+    AttentionCase c = with({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {{q_len, kv_len}}, .num_decodes = 0, .shared_pages = false});
+    return std::make_unique<AttentionRun>(c, seed_);
+  };
+  const auto whole = run(kLength, kLength);
+  whole->run();
+  for (const int chunk : {1, 31, 33, 64, 100}) {
+    for (int begin = 0; begin < kLength; begin += chunk) {
+      const int end = std::min(begin + chunk, kLength);
+      const auto part = run(end - begin, end);
+      for (int position = 0; position < end; ++position) {
+        for (int kv = 0; kv < 2; ++kv) {
+          for (int d = 0; d < 64; ++d) part->cached(0, position, kv, 0, d) = whole->cached(0, position, kv, 0, d);
+        }
+      }
+      part->run();
+      for (int t = begin; t < end; ++t) {
+        for (int head = 0; head < 4; ++head) {
+          for (int d = 0; d < 64; ++d) ASSERT_EQ(part->out_bits(t - begin, head, d), whole->out_bits(t, head, d)) << "chunks of " << chunk << ", token " << t << ", seed " << seed_;
+        }
+      }
+    }
+  }
+}
+
+TEST(AttentionPlan, SplitsCoverWhatTheQuerySees) {
+  for (int kv_len = 1; kv_len < 3000; kv_len += kv_len < 700 ? 1 : 37) {
+    for (const int window : {0, 1, 64, 65, 500}) {
+      for (const int max_splits : {4, 16, 64}) {
+        const Splits s = split_sequence(kv_len, window, max_splits);
+        const int first_key = window > 0 ? std::max(0, kv_len - window) : 0;
+        ASSERT_EQ(s.first_page, first_key / kBlockTokens);
+        ASSERT_EQ(s.first_page + s.pages, (kv_len + kBlockTokens - 1) / kBlockTokens);
+        ASSERT_GE(s.count, 1);
+        ASSERT_LE(s.count, max_splits);
+        ASSERT_GE(s.count * s.pages_each, s.pages);
+        ASSERT_LT((s.count - 1) * s.pages_each, s.pages) << "an empty split";
+      }
+    }
+  }
+}
+
+TEST(AttentionPlan, WhatDoesNotExistIsNamed) {
+  AttentionShape shape{.num_heads = 32, .num_kv_heads = 8, .head_dim = 128, .scale = 1, .max_seqs = 1, .max_tokens = 1, .max_model_len = 1};
+  const auto why = [](int sm, const AttentionShape& s) -> std::string {
+    try {
+      check_attention(emulator_queue(sm), s);
+    } catch (const std::runtime_error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(why(90, shape), "");
+  EXPECT_NE(why(75, shape).find("8.0 or later"), std::string::npos);
+  AttentionShape other = shape;
+  other.head_dim = 80;
+  EXPECT_NE(why(90, other).find("64, 96, 128 and 256"), std::string::npos);
+  other = shape;
+  other.num_kv_heads = 5;
+  EXPECT_NE(why(80, other).find("32 heads over 5 kv heads"), std::string::npos);
+  other = shape;
+  other.dtype = DType::kF32;
+  EXPECT_NE(why(80, other).find("float16 and bfloat16"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ember::kernels
