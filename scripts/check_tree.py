@@ -37,9 +37,11 @@ TESTED_END_TO_END = {  # sources whose tests are those of the real binary; every
     "src/server/http_answer.cpp": "test_curl.py",
     "src/server/messages.cpp": "test_params.py",
     "src/server/metrics.cpp": "test_metrics.py",
+    "src/server/page.cpp": "test_page.py",
     "src/server/params.cpp": "test_params.py",
     "src/server/responses_request.cpp": "test_responses.py",
     "src/server/routes.cpp": "test_unicode.py",
+    "src/server/status.cpp": "test_page.py",
     "src/server/tools.cpp": "test_params.py",
 }
 MAX_MAIN_PATH = 1500  # lines in total, so that it can be read in one sitting

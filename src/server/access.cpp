@@ -9,8 +9,6 @@ namespace ember {
 
 namespace {
 
-bool is_health(const std::string& path) { return path == "/livez" || path == "/readyz" || path == "/health"; }
-
 // "" unless the header is there exactly once and begins with `scheme`.
 std::string credentials(const httplib::Request& request, const char* header, std::string_view scheme) {
   const std::string value = request.get_header_value(header);
@@ -32,12 +30,39 @@ const char* anthropic_type(int status) {
   }
 }
 
+// "" for what is not base64.
+std::string base64_decoded(const std::string& text) {
+  static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  uint32_t bits = 0;
+  int num_bits = 0;
+  for (const char c : text.substr(0, text.find_last_not_of('=') + 1)) {
+    const size_t digit = kDigits.find(c);
+    if (digit == std::string_view::npos) return {};
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    num_bits += 6;
+    if (num_bits < 8) continue;
+    num_bits -= 8;
+    bytes += static_cast<char>(bits >> num_bits & 0xff);
+  }
+  return bytes;
+}
+
+std::string password(const httplib::Request& request) {
+  const std::string both = base64_decoded(credentials(request, "Authorization", "Basic "));
+  const size_t colon = both.find(':');
+  return colon == std::string::npos ? std::string() : both.substr(colon + 1);
+}
+
 }  // namespace
+
+bool is_health(const std::string& path) { return path == "/livez" || path == "/readyz" || path == "/health"; }
 
 Result<void> check_key(const ApiContext& context, const httplib::Request& request) {
   if (context.keys.size() == 0 || is_health(request.path)) return {};
   if (context.keys.holds(credentials(request, "Authorization", "Bearer "))) return {};
   if (is_anthropic(request.path) && context.keys.holds(credentials(request, "x-api-key", ""))) return {};
+  if (request.path == "/" && context.keys.holds(password(request))) return {};
   return invalid("", "The API key is missing or wrong: send \"Authorization: Bearer KEY\".", "invalid_api_key");
 }
 
@@ -65,7 +90,7 @@ std::string error_body_for(const std::string& path, const Error& error) {
 void answer_error(const ApiContext& context, const httplib::Request& request, const Error& error, httplib::Response& response) {
   response.status = http_status(error);
   response.set_content(error_body_for(request.path, error), "application/json");
-  if (response.status == 401) response.set_header("WWW-Authenticate", "Bearer");
+  if (response.status == 401) response.set_header("WWW-Authenticate", request.path == "/" ? "Basic realm=\"Ember: any name, and an API key as the password\", charset=\"UTF-8\"" : "Bearer");
   if (error.code == "draining") response.set_header("Connection", "close");
   if (response.status != 429 && response.status != 503) return;
   response.set_header("Retry-After", std::to_string(retry_after_now(context)));

@@ -11,8 +11,12 @@
 
 namespace ember {
 
+// Liveness, readiness and health: for everybody, at any time.
+bool is_health(const std::string& path);
+
 // Liveness and readiness are for everybody, everything else for those with a key (if there are any): kInvalid with the code
-// "invalid_api_key" (401).
+// "invalid_api_key" (401). A key comes as "Authorization: Bearer KEY", for Anthropic's paths also as "x-api-key: KEY", and for the page at /
+// as the password that a browser asks for: that one opens nothing else, since browsers send it along with other sites' requests.
 Result<void> check_key(const ApiContext& context, const httplib::Request& request);
 
 // kUnavailable unless the server is ready: codes "loading", "draining", "engine_failed".

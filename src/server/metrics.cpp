@@ -114,6 +114,18 @@ void Metrics::unknown_fields(int count) {
   if (count > 0) impl_->unknown_fields.Increment(count);
 }
 
+Load Metrics::load() const {
+  const auto whole = [](const auto& metric) { return static_cast<int64_t>(metric.Value()); };
+  return {.num_running = static_cast<int>(whole(impl_->running)),
+          .num_waiting = static_cast<int>(whole(impl_->waiting)),
+          .kv_cache_usage = impl_->kv_usage.Value(),
+          .prompt_tokens = whole(impl_->prompt_tokens),
+          .generation_tokens = whole(impl_->generation_tokens),
+          .prefix_cache_queries = whole(impl_->prefix_queries),
+          .prefix_cache_hits = whole(impl_->prefix_hits),
+          .num_preemptions = whole(impl_->preemptions)};
+}
+
 std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry().Collect()); }
 
 }  // namespace ember

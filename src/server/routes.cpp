@@ -7,6 +7,8 @@
 #include "server/access.h"
 #include "server/admin.h"
 #include "server/generate.h"
+#include "server/page.h"
+#include "server/status.h"
 
 namespace ember {
 
@@ -99,24 +101,6 @@ HttpServer::Handler generating(ApiContext& context, Result<void> (*start)(ApiCon
   };
 }
 
-// Ready: the model is there, nobody is shutting down, and the engine has shown a sign of life lately.
-bool is_ready(const ApiContext& context) {
-  constexpr Duration kHang = std::chrono::seconds(5);
-  if (context.state.load(std::memory_order_acquire) != ServerState::kReady) return false;
-  const Engine* engine = context.model.engine;
-  return engine == nullptr || (!engine->failed() && Clock::now() - engine->last_progress() < kHang);
-}
-
-const char* state_name(const ApiContext& context) {
-  switch (context.state.load(std::memory_order_acquire)) {
-    case ServerState::kLoading: return "loading";
-    case ServerState::kDraining: return "draining";
-    case ServerState::kFailed: return "failed";
-    case ServerState::kReady: break;
-  }
-  return is_ready(context) ? "ready" : "stalled";
-}
-
 void add_health_routes(HttpServer& server, ApiContext& context) {
   const auto alive = [&context](const HttpRequest&, HttpResponse& response) { answer_json(dump({{"status", state_name(context)}}), response); };
   server.route("GET", "/livez", alive);
@@ -127,7 +111,8 @@ void add_health_routes(HttpServer& server, ApiContext& context) {
   });
 }
 
-bool is_health(const std::string& path) { return path == "/livez" || path == "/health" || path == "/readyz"; }
+// Answered in every state: they say which one it is, and what the server is.
+bool is_informative(const std::string& path) { return path == "/" || path == "/status" || path == "/version" || path == "/openapi.json"; }
 
 // True, with the answer, when it is an error.
 bool refused(const ApiContext& context, const HttpRequest& request, const Result<void>& result, HttpResponse& response) {
@@ -149,7 +134,7 @@ HttpServer::Handler of_path(ApiContext& context, const std::function<Result<Json
 void add_routes(HttpServer& server, ApiContext& context) {
   server.set_before([&context](const HttpRequest& request, HttpResponse& response) {
     if (refused(context, request, check_key(context, request), response)) return true;
-    if (is_health(request.path) || request.path == "/version") return false;
+    if (is_health(request.path) || is_informative(request.path)) return false;
     return refused(context, request, check_ready(context), response);
   });
   server.route("POST", "/v1/chat/completions", generating(context, start_chat));
@@ -163,6 +148,8 @@ void add_routes(HttpServer& server, ApiContext& context) {
   server.route("GET", "/v1/models", of_path(context, [&context](const std::string&) { return list_models(context); }));
   server.route("GET", "/v1/models/(.+)", of_path(context, [&context](const std::string& name) { return show_model(context, name); }));
   server.route("GET", "/version", of_path(context, [&context](const std::string&) { return Json{{"version", context.version}}; }));
+  server.route("GET", "/status", of_path(context, [&context](const std::string&) { return status_json(context); }));
+  server.route("GET", "/", [](const HttpRequest&, HttpResponse& response) { answer_page(response); });
   add_health_routes(server, context);
 }
 

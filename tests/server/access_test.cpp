@@ -63,6 +63,16 @@ TEST(CheckKey, AnthropicsHeaderOpensAnthropicsPathsOnly) {
   EXPECT_FALSE(check_key(context, request("/v1/models", "x-api-key", "sk-1")).ok());
 }
 
+TEST(CheckKey, ABrowsersPasswordOpensThePageOnly) {
+  ApiContext context;
+  context.keys.replace({"sk-1"});
+  EXPECT_TRUE(check_key(context, request("/", "Authorization", "Basic bWU6c2stMQ==")).ok());       // me:sk-1
+  EXPECT_TRUE(check_key(context, request("/", "Authorization", "Basic OnNrLTE=")).ok());           // :sk-1
+  EXPECT_FALSE(check_key(context, request("/status", "Authorization", "Basic bWU6c2stMQ==")).ok());
+  for (const char* wrong : {"Basic bWU6c2stMg==", "Basic c2stMQ==", "Basic ", "Basic ====", "Basic b*U6c2stMQ==", "bWU6c2stMQ=="})
+    EXPECT_FALSE(check_key(context, request("/", "Authorization", wrong)).ok()) << wrong;
+}
+
 TEST(ErrorBody, HasTheShapeOfItsApi) {
   const Error error = invalid("top_p", "top_p \"x\" is wrong.");
   EXPECT_EQ(error_body_for("/v1/messages", error), R"({"type":"error","error":{"type":"invalid_request_error","message":"top_p \"x\" is wrong."}})");

@@ -37,6 +37,7 @@ struct ServedModel {
 // Used by all HTTP threads. Set up before the listeners start, except for `model` and `state`.
 struct ApiContext {
   std::string version;
+  TimePoint begun = Clock::now();  // of this process
   int64_t started = 0;  // seconds since 1970
   KeyRing keys;  // none: everybody may ask
   ParamLimits limits;

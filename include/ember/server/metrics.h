@@ -14,6 +14,14 @@ struct SequenceTimes {
   TimePoint arrival{}, scheduled{}, first_token{}, last_token{};  // TimePoint{}: did not happen
 };
 
+// How busy the server is, and what it has done since its start.
+struct Load {
+  int num_running = 0, num_waiting = 0;
+  double kv_cache_usage = 0;  // share of the blocks that sequences use
+  int64_t prompt_tokens = 0, generation_tokens = 0;
+  int64_t prefix_cache_queries = 0, prefix_cache_hits = 0, num_preemptions = 0;
+};
+
 // Any thread. Counts at the change of state, exact to the token.
 class Metrics {
  public:
@@ -30,6 +38,7 @@ class Metrics {
   void answered(int status);
   void unknown_fields(int count);
 
+  Load load() const;
   // The text format of Prometheus.
   std::string text() const;
 

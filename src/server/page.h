@@ -1,0 +1,11 @@
+// The page at /: a chat and the server's load, in one file without anything from elsewhere.
+#pragma once
+
+#include <httplib.h>
+
+namespace ember {
+
+// With a policy that lets it run its own script and talk to this server, and nothing else.
+void answer_page(httplib::Response& response);
+
+}  // namespace ember
