@@ -151,11 +151,11 @@ void run_cluster() {
         Thread& t = *g_threads[i];
         if (t.done) continue;
         any = true;
+        if (t.watched != nullptr && *t.watched == t.seen) continue;
         if (warp.stalled > 0) {
-          slept = true;
+          slept = true;  // but it could go on
           break;
         }
-        if (t.watched != nullptr && *t.watched == t.seen) continue;
         t.watched = nullptr;
         current = &t;
         t.fiber.enter();

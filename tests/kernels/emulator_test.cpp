@@ -1,0 +1,235 @@
+// The emulated machine itself: it runs kernels right, notices their mistakes, and the kernels' tests notice mistakes that it makes for them.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "kernels/attention_case.h"
+#include "kernels/common/launch.h"
+#include "kernels/common/tensor_map.h"
+#include "kernels/common/wgmma.cuh"
+#include "kernels/gemm_case.h"
+
+namespace ember::kernels {
+namespace {
+
+// What `run` fails with; empty when it does not.
+template <class Run>
+std::string error_of(Run&& run) {
+  try {
+    run();
+  } catch (const emu::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+void run_cta(int threads, size_t shared_bytes, const std::function<void()>& body) {
+  emu::run({.grid = dim3(1), .threads = threads, .shared_bytes = shared_bytes}, body);
+}
+
+class Emulator : public testing::Test {
+ protected:
+  void SetUp() override { emu::configure({.seed = 5, .stall = 8}); }
+  void TearDown() override {
+    emu::configure({});
+    emu::forget_constants();
+  }
+};
+
+TEST_F(Emulator, EveryThreadOfEveryBlockRunsOnce) {
+  std::vector<int> ran(3 * 2 * 70);
+  emu::run({.grid = dim3(3, 2), .threads = 70}, [&] { ++ran[(blockIdx.y * gridDim.x + blockIdx.x) * blockDim.x + threadIdx.x]; });
+  EXPECT_EQ(ran, std::vector<int>(ran.size(), 1));
+}
+
+TEST_F(Emulator, ShufflesAndVotes) {
+  run_cta(64, 0, [] {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    if (__shfl_xor_sync(~0u, lane, 5) != (lane ^ 5)) __trap();
+    if (__shfl_up_sync(~0u, lane, 3u) != (lane < 3 ? lane : lane - 3)) __trap();
+    if (__shfl_down_sync(~0u, lane, 3u) != (lane > 28 ? lane : lane + 3)) __trap();
+    if (__shfl_sync(~0u, lane, 9) != 9) __trap();
+    if (__ballot_sync(~0u, lane == 4) != 16u) __trap();
+    if (__syncthreads_count(threadIdx.x < 40) != 40 || __syncthreads_or(threadIdx.x == 63) != 1 || __syncthreads_and(threadIdx.x != 63) != 0) __trap();
+  });
+}
+
+TEST_F(Emulator, ThreadsThatHaveEndedAreNotWaitedFor) {
+  run_cta(64, 0, [] {
+    if (threadIdx.x >= 32) return;
+    __syncthreads();
+  });
+}
+
+TEST_F(Emulator, MovmatrixTransposesAndMmaMultiplies) {
+  std::vector<uint32_t> out(32);
+  run_cta(32, 0, [&] {
+    const uint32_t row = threadIdx.x / 4, column = threadIdx.x % 4 * 2;
+    out[threadIdx.x] = movmatrix_trans((row * 8 + column) | (row * 8 + column + 1) << 16);
+  });
+  for (uint32_t l = 0; l < 32; ++l) {
+    const uint32_t row = l / 4, column = l % 4 * 2;
+    EXPECT_EQ(out[l], (column * 8 + row) | ((column + 1) * 8 + row) << 16);
+  }
+}
+
+TEST_F(Emulator, ADeadlockSaysWhereEverybodyWaits) {
+  const std::string error = error_of([] {
+    run_cta(64, 64, [] {
+      EMBER_DYNAMIC_SHARED(memory);
+      if (threadIdx.x == 0) mbarrier_init(shared_address(memory), 1);
+      __syncthreads();
+      if (threadIdx.x < 32) mbarrier_wait(shared_address(memory), 0);
+      else named_barrier_sync(3, 64);
+    });
+  });
+  EXPECT_NE(error.find("cta0.warp0@mbarrier"), std::string::npos) << error;
+  EXPECT_NE(error.find("cta0.warp1@named barrier"), std::string::npos) << error;
+}
+
+TEST_F(Emulator, MistakesAreErrors) {
+  const auto error = [](int threads, size_t shared, const std::function<void()>& body) { return error_of([&] { run_cta(threads, shared, body); }); };
+  EXPECT_NE(error(32, 16, [] {
+              EMBER_DYNAMIC_SHARED(memory);
+              if (threadIdx.x == 0) mbarrier_init(shared_address(memory), 1), mbarrier_arrive(shared_address(memory)), mbarrier_wait(shared_address(memory), 0);
+              if (threadIdx.x < 2) mbarrier_arrive(shared_address(memory)), memory[16] = 1;
+            }).find("write beyond the 16 bytes"), std::string::npos);
+  EXPECT_NE(error(32, 64, [] { mbarrier_arrive(0); }).find("never initialised"), std::string::npos);
+  EXPECT_NE(error(32, 64, [] { cp_async_16(8, nullptr); }).find("alignment"), std::string::npos);
+  EXPECT_NE(error(32, 0, [] {
+              if (threadIdx.x < 16) __syncwarp();
+              else movmatrix_trans(0);
+            }).find("diverged"), std::string::npos);
+  EXPECT_NE(error(32, 300 * 1024, [] {}).find("more than a CTA may have"), std::string::npos);
+}
+
+TEST_F(Emulator, CopiesLandLateAndInAnyOrder) {
+  bool late = false, early = false;
+  alignas(16) static const uint32_t source[4] = {7, 7, 7, 7};
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    emu::configure({.seed = seed});
+    run_cta(32, 64, [&] {
+      EMBER_DYNAMIC_SHARED(memory);
+      auto* word = reinterpret_cast<volatile uint32_t*>(memory + 16);
+      if (threadIdx.x == 0) {
+        mbarrier_init(shared_address(memory), 1);
+        mbarrier_arrive_expect(shared_address(memory), 16);
+        bulk_load(shared_address(memory + 16), source, 16, shared_address(memory), 0);
+      }
+      __syncwarp();
+      __syncwarp();
+      if (threadIdx.x == 31) (*word == 7 ? early : late) = true;
+      mbarrier_wait(shared_address(memory), 0);
+      if (*word != 7) __trap();
+    });
+  }
+  EXPECT_TRUE(late);
+}
+
+TEST_F(Emulator, TensorMapsFillWithZerosAndSwizzle) {
+  std::vector<uint16_t> tensor(5 * 72);
+  std::iota(tensor.begin(), tensor.end(), uint16_t{1});
+  const CUtensorMap map = make_tensor_map(tensor.data(), {.rank = 2, .dims = {70, 5}, .strides = {144}, .box = {64, 8}});
+  run_cta(32, 2048, [&] {
+    EMBER_DYNAMIC_SHARED(memory);
+    const uint32_t barrier = shared_address(memory + 1024);
+    if (threadIdx.x == 0) {
+      mbarrier_init(barrier, 1);
+      mbarrier_arrive_expect(barrier, 1024);
+      tma_load_2d(shared_address(memory), &map, 64, 1, barrier, 0);
+    }
+    __syncthreads();
+    mbarrier_wait(barrier, 0);
+    if (threadIdx.x != 0) return;
+    const auto* image = reinterpret_cast<const uint16_t*>(memory);
+    for (int row = 0; row < 8; ++row) {
+      for (int column = 0; column < 64; ++column) {
+        const int expected = row < 4 && column < 6 ? (row + 1) * 72 + 64 + column + 1 : 0;
+        if (image[image_offset<64>(row, column)] != expected) emu::fail("row " + std::to_string(row) + " column " + std::to_string(column));
+      }
+    }
+  });
+}
+
+// --- mistakes that the machine makes on a kernel's behalf ------------------------------------------------------------------------------
+
+using emu::Fault;
+
+struct Mutation {
+  const char* name;
+  Fault fault;
+  std::string (*run)(unsigned seed);  // empty, or what was noticed
+};
+
+std::string run_gemm(const GemmCase& c, unsigned seed) {
+  GemmRun run(c, seed);
+  const std::string error = error_of([&] { run.run(); });
+  return error.empty() ? run.problem() : error;
+}
+
+std::string run_attention(const AttentionCase& c, unsigned seed) {
+  AttentionRun run(c, seed);
+  const std::string error = error_of([&] { run.run(); });
+  return error.empty() ? run.problem() : error;
+}
+
+std::string gemm_hopper(unsigned seed) { return run_gemm({.sm = 90, .tokens = 20, .out = 1664, .in = 72}, seed); }
+std::string gemm_large(unsigned seed) { return run_gemm({.sm = 90, .tokens = 100, .out = 256, .in = 200}, seed); }
+std::string gemm_cluster(unsigned seed) { return run_gemm({.sm = 90, .tokens = 9, .out = 128, .in = 1024}, seed); }
+std::string gemm_generic(unsigned seed) { return run_gemm({.sm = 80, .tokens = 20, .out = 64, .in = 512}, seed); }
+std::string decode_hopper(unsigned seed) { return run_attention({.sm = 90, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed); }
+std::string decode_generic(unsigned seed) { return run_attention({.sm = 80, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed); }
+std::string prefill_hopper(unsigned seed) { return run_attention({.sm = 90, .head_dim = 128, .num_kv_heads = 1, .sequences = {{40, 400}}, .num_decodes = 0}, seed); }
+std::string prefill_generic(unsigned seed) { return run_attention({.sm = 80, .head_dim = 64, .num_kv_heads = 1, .sequences = {{17, 200}}, .num_decodes = 0}, seed); }
+
+const Mutation kMutations[] = {
+    {"gemm_generic_barrier", Fault::kSkipBarrier, gemm_generic},
+    {"decode_barrier", Fault::kSkipBarrier, decode_hopper},
+    {"prefill_generic_barrier", Fault::kSkipBarrier, prefill_generic},
+    {"gemm_mbarrier", Fault::kSkipMbarrierWait, gemm_hopper},
+    {"decode_mbarrier", Fault::kSkipMbarrierWait, decode_hopper},
+    {"decode_generic_mbarrier", Fault::kSkipMbarrierWait, decode_generic},
+    {"prefill_mbarrier", Fault::kSkipMbarrierWait, prefill_hopper},
+    {"gemm_release", Fault::kSkipRelease, gemm_hopper},
+    {"decode_release", Fault::kSkipRelease, [](unsigned seed) { return run_attention({.sm = 90, .sequences = {{1, 1000}}}, seed); }},
+    {"prefill_release", Fault::kSkipRelease, prefill_hopper},
+    {"gemm_wgmma_wait", Fault::kSkipWgmmaWait, gemm_hopper},
+    {"gemm_large_wgmma_wait", Fault::kSkipWgmmaWait, gemm_large},
+    {"prefill_wgmma_wait", Fault::kSkipWgmmaWait, prefill_hopper},
+    {"gemm_generic_copy_wait", Fault::kSkipCpAsyncWait, gemm_generic},
+    {"prefill_generic_copy_wait", Fault::kSkipCpAsyncWait, prefill_generic},
+    {"gemm_cluster_barrier", Fault::kSkipClusterBarrier, gemm_cluster},
+    {"gemm_dependency", Fault::kSkipDependencyWait, gemm_hopper},
+    {"decode_dependency", Fault::kSkipDependencyWait, decode_hopper},
+    {"prefill_dependency", Fault::kSkipDependencyWait, prefill_hopper},
+    {"gemm_proxy_fence", Fault::kSkipProxyFence, gemm_hopper},
+    {"decode_proxy_fence", Fault::kSkipProxyFence, decode_hopper},
+    {"prefill_proxy_fence", Fault::kSkipProxyFence, prefill_hopper},
+    {"gemm_swizzle", Fault::kWrongSwizzle, gemm_hopper},
+    {"prefill_swizzle", Fault::kWrongSwizzle, prefill_hopper},
+    {"prefill_leading", Fault::kWrongLeading, prefill_hopper},
+    {"gemm_zero_fill", Fault::kNoZeroFill, gemm_hopper},
+    {"gemm_lost_arrival", Fault::kLostArrival, gemm_cluster},
+    {"decode_lost_arrival", Fault::kLostArrival, decode_hopper},
+    {"prefill_lost_arrival", Fault::kLostArrival, prefill_hopper},
+};
+
+class Mutations : public testing::TestWithParam<Mutation> {};
+INSTANTIATE_TEST_SUITE_P(, Mutations, testing::ValuesIn(kMutations), [](const auto& i) { return i.param.name; });
+
+TEST_P(Mutations, IsNoticed) {
+  const Mutation& m = GetParam();
+  for (unsigned seed = 1; seed <= 5; ++seed) {
+    emu::configure({.seed = seed, .stall = 16});
+    EXPECT_EQ(m.run(seed), "") << "without the mistake, seed " << seed;
+    emu::configure({.seed = seed, .stall = 16, .fault = m.fault});
+    const std::string noticed = m.run(seed);
+    emu::configure({});
+    emu::forget_constants();
+    if (!noticed.empty()) return;
+  }
+  FAIL() << "five seeds have noticed nothing";
+}
+
+}  // namespace
+}  // namespace ember::kernels
