@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "backend/cpu/philox.h"
+#include "ember/base/philox.h"
 
 namespace ember::cpu {
 
