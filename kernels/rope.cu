@@ -1,0 +1,152 @@
+// Queries, keys and values of a step: QK-norm, RoPE, and the write to the paged cache.
+#include "kernels/common/layout.h"
+#include "kernels/ops.h"
+#include "kernels/vector.cuh"
+
+namespace ember::kernels {
+
+namespace {
+
+constexpr int kThreads = 256;
+
+template <class T>
+struct HeadArgs {
+  T* qkv;
+  int64_t stride;
+  RopeSpec spec;
+  HeadNorm norm;
+  const float* cos_sin;      // null: no rotation
+  const int32_t* positions;
+  const int32_t* slots;
+  T* pool;                   // null: nothing is stored
+  int num_tokens, heads;     // heads: those of a token that are worked on, from the first
+  int lanes;                 // per head: a power of two, at least head_dim / 8
+};
+
+// The element that is rotated with element d of a head, and whether d is the first of the pair.
+struct Pair {
+  int partner, index;
+  bool first;
+};
+EMBER_DEVICE Pair pair_of(const RopeSpec& spec, int d) {
+  const int half = spec.rotary_dim / 2;
+  if (spec.interleaved) return {d ^ 1, d / 2, d % 2 == 0};
+  return {d < half ? d + half : d - half, d < half ? d : d - half, d < half};
+}
+
+// 1 / rms of a head, over the lanes that share it.
+template <class T>
+EMBER_DEVICE float norm_factor(const HeadArgs<T>& args, const Eight<T>& mine) {
+  float sum = 0;
+  for (int j = 0; j < 8; ++j) sum += to_float(mine.v[j]) * to_float(mine.v[j]);
+  for (int mask = args.lanes / 2; mask > 0; mask /= 2) sum += __shfl_xor_sync(~0u, sum, mask);
+  return 1.0f / sqrtf(sum / static_cast<float>(args.spec.head_dim) + args.norm.eps);
+}
+
+// Elements i .. i+7 of a q or k head after norm and rotation. `weights` null: no norm. `table`: this position's cosines and sines.
+template <class T>
+EMBER_DEVICE Eight<T> rotated(const HeadArgs<T>& args, const T* head, const Eight<T>& mine, int i, float factor, const float* weights, const float* table) {
+  const RopeSpec& spec = args.spec;
+  const int half = spec.rotary_dim / 2;
+  const auto value = [&](T raw, int d) { return weights == nullptr ? to_float(raw) : to_float(raw) * factor * weights[d]; };
+  // Half-split pairs lie half a rotation apart: eight neighbours have eight neighbours for partners.
+  const bool apart = !spec.interleaved && half % 8 == 0 && i < spec.rotary_dim;
+  Eight<T> partners{};
+  if (apart) partners = load_eight(head, i < half ? i + half : i - half, spec.head_dim);
+  Eight<T> out;
+#pragma unroll
+  for (int j = 0; j < 8; ++j) {
+    const int d = i + j;
+    const float own = value(mine.v[j], d);
+    if (table == nullptr || d >= spec.rotary_dim) {
+      out.v[j] = from_float<T>(own);
+      continue;
+    }
+    const Pair pair = pair_of(spec, d);
+    const T raw = apart ? partners.v[j] : spec.interleaved ? mine.v[j ^ 1] : head[pair.partner];
+    const float other = value(raw, pair.partner), cosine = table[pair.index], sine = table[half + pair.index];
+    out.v[j] = from_float<T>(pair.first ? own * cosine - other * sine : own * cosine + other * sine);
+  }
+  return out;
+}
+
+// Zeroes what this step does not write of the slab of a block whose first token is token t: a step's tokens of one block are consecutive.
+template <class T>
+EMBER_DEVICE void zero_rest(const HeadArgs<T>& args, T* slab, int t, int slot, int i) {
+  for (int row = 1; row < kBlockTokens; ++row) {
+    const bool written = t + row < args.num_tokens && args.slots[t + row] == slot + row;
+    if (!written) store_eight(slab, kv_slab_offset(args.spec.head_dim, row, i), kBlockTokens * args.spec.head_dim, Eight<T>{});
+  }
+}
+
+// A group of lanes per head of a token, eight elements per lane.
+template <class T>
+__global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ HeadArgs<T> args) {
+  launch_dependents();
+  const RopeSpec& spec = args.spec;
+  const int64_t task = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) / args.lanes;
+  const bool active = task < static_cast<int64_t>(args.num_tokens) * args.heads;
+  const int t = active ? static_cast<int>(task / args.heads) : 0, h = active ? static_cast<int>(task % args.heads) : 0;
+  const int i = static_cast<int>(threadIdx.x) % args.lanes * 8;
+  const bool is_q = h < spec.num_heads, is_v = h >= spec.num_heads + spec.num_kv_heads, inside = active && i < spec.head_dim;
+  // Written before the step's first kernel starts: may be read before the dependency.
+  const int slot = args.pool != nullptr ? args.slots[t] : -1;
+  const float* table = args.cos_sin != nullptr ? args.cos_sin + static_cast<int64_t>(args.positions[t]) * spec.rotary_dim : nullptr;
+  wait_for_dependencies();
+
+  T* head = args.qkv + t * args.stride + h * spec.head_dim;
+  const float* weights = is_v ? nullptr : is_q ? args.norm.wq : args.norm.wk;
+  const Eight<T> mine = inside ? load_eight(head, i, spec.head_dim) : Eight<T>{};
+  const float factor = args.norm.wq != nullptr ? norm_factor(args, mine) : 1.0f;
+  Eight<T> out = mine;
+  if (inside && !is_v) out = rotated(args, head, mine, i, factor, weights, table);
+  __syncwarp();  // partners have been read before anything is overwritten
+  if (!inside) return;
+  if (!is_v) store_eight(head, i, spec.head_dim, out);
+  if (is_q || slot < 0) return;
+  const int row = slot % kBlockTokens, kv_head = (h - spec.num_heads) % spec.num_kv_heads;
+  T* slab = args.pool + kv_slab(slot / kBlockTokens, is_v ? 1 : 0, kv_head, spec.num_kv_heads, spec.head_dim);
+  store_eight(slab, kv_slab_offset(spec.head_dim, row, i), kBlockTokens * spec.head_dim, out);
+  if (is_v && row == 0) zero_rest(args, slab, t, slot, i);
+}
+
+template <class T>
+void launch_heads(const Queue& q, HeadArgs<T> args, Rows qkv) {
+  args.qkv = static_cast<T*>(qkv.data);
+  args.stride = qkv.stride;
+  args.num_tokens = qkv.rows;
+  args.lanes = 1;
+  while (args.lanes * 8 < args.spec.head_dim) args.lanes *= 2;
+  const int64_t threads = static_cast<int64_t>(qkv.rows) * args.heads * args.lanes;
+  if (threads == 0) return;
+  launch(q, {.grid = dim3(static_cast<unsigned>((threads + kThreads - 1) / kThreads)), .threads = kThreads}, head_kernel<T>, args);
+}
+
+template <class T>
+void rope_heads(const Queue& q, Rows qkv, const float* cos_sin, const int32_t* positions, const int32_t* slots, void* kv_pool, const RopeSpec& spec,
+                const HeadNorm& norm) {
+  HeadArgs<T> args{};
+  args.spec = spec;
+  args.norm = norm;
+  args.cos_sin = cos_sin;
+  args.positions = positions;
+  args.slots = slots;
+  args.pool = static_cast<T*>(kv_pool);
+  args.heads = spec.num_heads + (kv_pool != nullptr ? 2 : 1) * spec.num_kv_heads;
+  launch_heads(q, args, qkv);
+}
+
+}  // namespace
+
+void qk_norm(const Queue& q, DType dtype, Rows qkv, const RopeSpec& spec, const HeadNorm& norm) {
+  if (dtype == DType::kF16) rope_heads<__half>(q, qkv, nullptr, nullptr, nullptr, nullptr, spec, norm);
+  else rope_heads<__nv_bfloat16>(q, qkv, nullptr, nullptr, nullptr, nullptr, spec, norm);
+}
+
+void rope_and_store(const Queue& q, DType dtype, Rows qkv, const float* cos_sin, const int32_t* positions, const int32_t* slots, void* kv_pool,
+                    const RopeSpec& spec, const HeadNorm& norm) {
+  if (dtype == DType::kF16) rope_heads<__half>(q, qkv, cos_sin, positions, slots, kv_pool, spec, norm);
+  else rope_heads<__nv_bfloat16>(q, qkv, cos_sin, positions, slots, kv_pool, spec, norm);
+}
+
+}  // namespace ember::kernels

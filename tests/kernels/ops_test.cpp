@@ -1,0 +1,201 @@
+#include "kernels/ops.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "kernels/emulator_queue.h"
+#include "kernels/half_rows.h"
+
+namespace ember::kernels {
+namespace {
+
+constexpr uint32_t kSeed = 1;
+
+class Ops : public testing::TestWithParam<DType> {
+ protected:
+  const DType dtype_ = GetParam();
+  const Queue q_ = emulator_queue(90);
+  std::mt19937 random_{kSeed};
+
+  void SetUp() override { RecordProperty("seed", static_cast<int>(kSeed)); }
+};
+
+INSTANTIATE_TEST_SUITE_P(, Ops, testing::Values(DType::kF16, DType::kBF16), [](const auto& i) { return name_of(i.param); });
+
+TEST_P(Ops, EmbedCopiesRowsOfKnownAndOfSampledIds) {
+  constexpr int kVocab = 11;
+  for (const int columns : {1, 16, 33, 100, 2056}) {
+    for (const int padding : {8, 3}) {  // rows of the table that begin at multiples of 16 bytes, and others
+      SCOPED_TRACE(testing::Message() << columns << " columns, padding " << padding);
+      HalfRows table(dtype_, kVocab, columns, padding);
+      table.fill_normal(random_);
+      const std::vector<int32_t> ids = {3, 0, 10, -1, -2, -3, 11, 5}, previous = {7, -1, 2};
+      const std::vector<int> expected = {3, 0, 10, 7, -1, 2, -1, 5};
+      HalfRows y(dtype_, static_cast<int>(ids.size()) + 2, columns);
+      embed(q_, dtype_, y.view(static_cast<int>(ids.size())), table.data(), table.stride(), kVocab, ids.data(), previous.data());
+      for (int t = 0; t < static_cast<int>(ids.size()); ++t)
+        for (int c = 0; c < columns; ++c) {
+          const int row = expected[static_cast<size_t>(t)];
+          ASSERT_EQ(y.bits(t, c), row < 0 ? 0 : table.bits(row, c)) << t << " " << c;
+        }
+      y.expect_canaries(static_cast<int>(ids.size()));
+    }
+  }
+}
+
+std::vector<float> random_weights(std::mt19937& random, int n) {
+  std::uniform_real_distribution<float> uniform(-2, 2);
+  std::vector<float> w(static_cast<size_t>(n));
+  for (float& v : w) v = uniform(random);
+  return w;
+}
+
+// y against float64 of what `x` holds.
+void expect_normalised(HalfRows& y, HalfRows& x, const std::vector<float>& w, float eps, int rows) {
+  for (int r = 0; r < rows; ++r) {
+    double squares = 0;
+    for (int c = 0; c < x.columns(); ++c) squares += double{x.get(r, c)} * x.get(r, c);
+    const double factor = 1 / std::sqrt(squares / x.columns() + eps);
+    for (int c = 0; c < x.columns(); ++c) {
+      const double exact = x.get(r, c) * factor * w[static_cast<size_t>(c)];
+      ASSERT_NEAR(y.get(r, c), exact, store_tolerance(y.dtype(), exact, std::abs(exact))) << "row " << r << " column " << c << " of " << x.columns();
+    }
+  }
+}
+
+TEST_P(Ops, RmsNorm) {
+  for (const int columns : {1, 7, 16, 32, 250, 256, 257, 1000, 2048, 2049, 4096, 5120, 16384, 16392}) {
+    HalfRows x(dtype_, 5, columns), y(dtype_, 5, columns);
+    x.fill_normal(random_);
+    for (int c = 0; c < columns; ++c) {
+      x.set(1, c, 0);
+      x.set(2, c, c % 2 == 0 ? 1e4f : -1e4f);
+      x.set(3, c, 1e-3f);  // eps decides
+    }
+    const std::vector<float> w = random_weights(random_, columns);
+    rms_norm(q_, dtype_, y.view(4), x.view(4), w.data(), 1e-5f);
+    expect_normalised(y, x, w, 1e-5f, 4);
+    y.expect_canaries(4);
+  }
+}
+
+TEST_P(Ops, RmsNormInPlaceAndOfTheSameRowAnywhereIsTheSame) {
+  for (const int columns : {48, 3000}) {
+    HalfRows x(dtype_, 9, columns), y(dtype_, 9, columns);
+    x.fill_normal(random_);
+    for (int r = 1; r < 9; r += 2)
+      for (int c = 0; c < columns; ++c) x.bits(r, c) = x.bits(0, c);
+    const std::vector<float> w = random_weights(random_, columns);
+    rms_norm(q_, dtype_, y.view(), x.view(), w.data(), 1e-6f);
+    rms_norm(q_, dtype_, x.view(), x.view(), w.data(), 1e-6f);
+    for (int c = 0; c < columns; ++c)
+      for (int r = 0; r < 9; ++r) {
+        ASSERT_EQ(y.bits(r, c), x.bits(r, c));
+        if (r % 2 == 1) {
+          ASSERT_EQ(y.bits(r, c), y.bits(0, c));
+        }
+      }
+  }
+}
+
+TEST_P(Ops, AddRmsNormRoundsTheResidualAndNormalisesWhatItRounded) {
+  for (const int columns : {5, 64, 1111, 4096, 20000}) {
+    HalfRows x(dtype_, 4, columns), residual(dtype_, 4, columns), y(dtype_, 4, columns);
+    x.fill_normal(random_);
+    residual.fill_normal(random_, 30);
+    HalfRows sum = residual;
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < columns; ++c) sum.set(r, c, residual.get(r, c) + x.get(r, c));
+    const std::vector<float> w = random_weights(random_, columns);
+    add_rms_norm(q_, dtype_, y.view(3), residual.view(3), x.view(3), w.data(), 1e-5f);
+    for (int r = 0; r < 4; ++r)
+      for (int c = 0; c < columns; ++c) ASSERT_EQ(residual.bits(r, c), sum.bits(r, c)) << r << " " << c;
+    expect_normalised(y, sum, w, 1e-5f, 3);
+    y.expect_canaries(3);
+    residual.expect_canaries();
+
+    HalfRows again = sum;  // y may be x
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < columns; ++c) again.set(r, c, 0);
+    add_rms_norm(q_, dtype_, again.view(3), residual.view(3), again.view(3), w.data(), 1e-5f);
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < columns; ++c) ASSERT_EQ(again.bits(r, c), y.bits(r, c));
+  }
+}
+
+TEST_P(Ops, RmsNormRefusesRowsThatAreTooWide) {
+  const Rows rows{nullptr, 65544, 1, 65537};
+  try {
+    rms_norm(q_, dtype_, rows, rows, nullptr, 1e-5f);
+    FAIL() << "accepted";
+  } catch (const std::runtime_error& e) {
+    EXPECT_NE(std::string(e.what()).find("65536"), std::string::npos) << e.what();
+  }
+}
+
+TEST_P(Ops, SiluMul) {
+  for (const int columns : {1, 8, 33, 96, 2047, 2056, 4104}) {
+    HalfRows gate_up(dtype_, 4, 2 * columns), y(dtype_, 4, columns);
+    gate_up.fill_normal(random_, 4);
+    gate_up.set(0, 0, 0);
+    gate_up.set(1, 0, -200);
+    gate_up.set(2, 0, 200);
+    for (const GateUp layout : {GateUp::kHalves, GateUp::kEights}) {
+      if (layout == GateUp::kEights && columns % 8 != 0) continue;
+      silu_mul(q_, dtype_, y.view(3), gate_up.data(), gate_up.stride(), layout);
+      for (int r = 0; r < 3; ++r)
+        for (int c = 0; c < columns; ++c) {
+          const bool halves = layout == GateUp::kHalves;
+          const double gate = gate_up.get(r, halves ? c : c / 8 * 16 + c % 8), up = gate_up.get(r, halves ? columns + c : c / 8 * 16 + 8 + c % 8);
+          const double exact = gate / (1 + std::exp(-gate)) * up;
+          ASSERT_NEAR(y.get(r, c), exact, store_tolerance(dtype_, exact, 2 * std::abs(exact))) << r << " " << c;
+        }
+    }
+    y.expect_canaries(3);
+  }
+}
+
+TEST_P(Ops, GatherRowsCopiesBitsAndSkipsNegativeRows) {
+  for (const int columns : {3, 64, 4100}) {
+    HalfRows x(dtype_, 6, columns), y(dtype_, 4, columns);
+    x.fill_normal(random_);
+    x.bits(5, 0) = 0x7fff;  // a NaN stays the NaN it is
+    const std::vector<int32_t> rows = {5, 0, -1, 5};
+    gather_rows(q_, y.view(), x.view(), rows.data());
+    for (int i = 0; i < 4; ++i)
+      for (int c = 0; c < columns; ++c) {
+        const int row = rows[static_cast<size_t>(i)];
+        ASSERT_EQ(y.bits(i, c), row < 0 ? HalfRows::kCanary : x.bits(row, c));
+      }
+    y.expect_canaries();
+  }
+}
+
+TEST_P(Ops, NothingToDoIsNothing) {
+  const Rows none{nullptr, 64, 0, 64};
+  embed(q_, dtype_, none, nullptr, 64, 10, nullptr, nullptr);
+  rms_norm(q_, dtype_, none, none, nullptr, 1e-5f);
+  silu_mul(q_, dtype_, none, nullptr, 128, GateUp::kHalves);
+  gather_rows(q_, none, none, nullptr);
+  rope_and_store(q_, dtype_, none, nullptr, nullptr, nullptr, nullptr, {.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 64});
+  copy_blocks(q_, nullptr, nullptr, nullptr, 0, 1024);
+}
+
+TEST(CopyBlocks, CopiesWholeBlocksAndNothingElse) {
+  const Queue q = emulator_queue(90);
+  for (const size_t block : {size_t{16}, size_t{4096}, size_t{70000 / 16 * 16}}) {
+    std::vector<uint8_t> pool(block * 6), expected;
+    std::mt19937 random(kSeed);
+    for (uint8_t& b : pool) b = static_cast<uint8_t>(random());
+    expected = pool;
+    const std::vector<int32_t> from = {4, 0, 4}, to = {1, 5, 2};
+    for (size_t i = 0; i < from.size(); ++i)
+      std::copy_n(pool.begin() + static_cast<long>(block) * from[i], block, expected.begin() + static_cast<long>(block) * to[i]);
+    copy_blocks(q, pool.data(), from.data(), to.data(), static_cast<int>(from.size()), block);
+    EXPECT_EQ(pool, expected);
+  }
+}
+
+}  // namespace
+}  // namespace ember::kernels
