@@ -1,0 +1,78 @@
+#include "kernels/sample.h"
+
+#include "kernels/sample_row.cuh"
+
+namespace ember::kernels {
+
+namespace {
+
+using Cluster = Team<8, 256>;  // a row's slices lie in the shared memory of eight CTAs
+using Single = Team<1, 512>;   // where there are no clusters
+
+constexpr int kLargestSlice = 48 * 1024;  // floats of shared memory
+
+// The first words of the workspace; the slices that do not fit into shared memory follow at kSlicesAt.
+struct Arrivals {
+  uint32_t teams;
+};
+constexpr size_t kSlicesAt = 256;
+
+constexpr int slice_size(int vocab, int ctas) { return ((vocab + ctas - 1) / ctas + 63) / 64 * 64; }
+
+bool uses_clusters(const Queue& q) { return is_hopper(q); }
+
+bool in_shared_memory(const Queue& q, int vocab) { return uses_clusters(q) && slice_size(vocab, Cluster::kCtas) <= kLargestSlice; }
+
+template <class Team>
+__global__ void __launch_bounds__(Team::kThreads, Team::kCtas > 1 ? 3 : 1) sample_kernel(const __grid_constant__ SampleArgs args, int size, bool in_shared) {
+  EMBER_DYNAMIC_SHARED(dynamic);
+  launch_dependents();
+  wait_for_dependencies();
+  auto& shared = *reinterpret_cast<SampleShared<Team>*>(dynamic);
+  Team team{&shared.team};
+  const int row = static_cast<int>(blockIdx.x) / Team::kCtas;
+  if (row < args.rows) {
+    float* values = in_shared ? reinterpret_cast<float*>(dynamic + sizeof(SampleShared<Team>))
+                              : reinterpret_cast<float*>(static_cast<uint8_t*>(args.workspace) + kSlicesAt) + static_cast<int64_t>(blockIdx.x) * size;
+    sample_row(team, shared, args, row, values, size);
+  }
+  if (team.cta() == 0 && team.warp() == 0) {
+    __threadfence_system();  // each lane's stores before the arrival of its team
+    __syncwarp();
+    if (team.lane() == 0 && args.sequence != nullptr) {
+      auto& arrivals = *static_cast<Arrivals*>(args.workspace);
+      const uint32_t teams = gridDim.x / Team::kCtas;
+      if (atomicAdd(&arrivals.teams, 1u) == teams - 1) {
+        arrivals.teams = 0;
+        __threadfence_system();
+        *static_cast<volatile uint32_t*>(args.sequence) = args.sequence_value;
+      }
+    }
+  }
+  team.sync();  // no CTA leaves while another may read its shared memory
+}
+
+template <class Team>
+void launch_team(const Queue& q, const SampleArgs& args) {
+  const bool in_shared = in_shared_memory(q, args.vocab);
+  const int size = slice_size(args.vocab, Team::kCtas);
+  const size_t shared_bytes = sizeof(SampleShared<Team>) + (in_shared ? static_cast<size_t>(size) * sizeof(float) : 0);
+  const int rows = args.rows > 0 ? args.rows : 1;
+  launch(q, {.grid = dim3(rows * Team::kCtas), .threads = Team::kThreads, .shared_bytes = shared_bytes, .cluster = Team::kCtas}, sample_kernel<Team>,
+         args, size, in_shared);
+}
+
+}  // namespace
+
+size_t sample_workspace_bytes(const Queue& q, int max_rows, int vocab) {
+  if (in_shared_memory(q, vocab)) return kSlicesAt;
+  const int ctas = uses_clusters(q) ? Cluster::kCtas : Single::kCtas;
+  return kSlicesAt + static_cast<size_t>(max_rows) * static_cast<size_t>(ctas) * static_cast<size_t>(slice_size(vocab, ctas)) * sizeof(float);
+}
+
+void sample(const Queue& q, const SampleArgs& args) {
+  if (uses_clusters(q)) launch_team<Cluster>(q, args);
+  else launch_team<Single>(q, args);
+}
+
+}  // namespace ember::kernels
