@@ -85,6 +85,12 @@ void Dispatcher::route(const std::string& method, const std::string& path, Handl
   routes_.push_back(std::move(route));
 }
 
+std::vector<std::pair<std::string, std::string>> Dispatcher::routes() const {
+  std::vector<std::pair<std::string, std::string>> list;
+  for (const Route& route : routes_) list.emplace_back(route.method, route.path);
+  return list;
+}
+
 std::unique_ptr<Connection> Dispatcher::take_connection() {
   CHECK(call_ != nullptr && !call_->taken, "take_connection outside a handler, or twice");
   call_->taken = true;

@@ -28,6 +28,7 @@ class Dispatcher : private httplib::Server {
 
   Dispatcher();
   void route(const std::string& method, const std::string& path, Handler handler);
+  std::vector<std::pair<std::string, std::string>> routes() const;  // method and path, in the order in which they were added
   void set_before(std::function<bool(const httplib::Request&, httplib::Response&)> before) {
     before_ = std::move(before);
   }

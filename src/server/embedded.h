@@ -5,6 +5,8 @@
 
 namespace ember {
 
-extern const std::string_view kPage;  // src/server/page/index.html
+extern const std::string_view kPage;          // src/server/page/index.html
+extern const std::string_view kOpenApi;       // src/server/openapi/main.json
+extern const std::string_view kAdminOpenApi;  // src/server/openapi/admin.json
 
 }  // namespace ember

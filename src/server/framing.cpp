@@ -197,12 +197,10 @@ void RequestParser::parse_request_line() {
 
 void RequestParser::check_method() {
   const std::string& method = request_.method;
-  if (method == "TRACE" || method == "CONNECT") {
-    error_.allow = "GET, HEAD, POST, DELETE";
-    return fail(405, fmt::format("method {} is not allowed", method), "method_not_allowed");
-  }
-  if (std::find(std::begin(kMethods), std::end(kMethods), method) == std::end(kMethods))
-    return fail(501, "the method is not implemented", "method_not_implemented");
+  const bool known = std::find(std::begin(kMethods), std::end(kMethods), method) != std::end(kMethods);
+  if (known && method != "TRACE" && method != "CONNECT") return;
+  error_.allow = "GET, HEAD, POST, DELETE";
+  fail(405, "the method is not allowed", "method_not_allowed");
 }
 
 void RequestParser::parse_header() {

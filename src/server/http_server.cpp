@@ -81,6 +81,7 @@ HttpServer::~HttpServer() { stop(); }
 void HttpServer::route(const std::string& method, const std::string& path, Handler handler) {
   impl_->dispatcher.route(method, path, std::move(handler));
 }
+std::vector<std::pair<std::string, std::string>> HttpServer::routes() const { return impl_->dispatcher.routes(); }
 void HttpServer::set_before(std::function<bool(const httplib::Request&, httplib::Response&)> before) {
   impl_->dispatcher.set_before(std::move(before));
 }

@@ -6,6 +6,7 @@
 #include "ember/server/messages.h"
 #include "server/access.h"
 #include "server/admin.h"
+#include "server/embedded.h"
 #include "server/generate.h"
 #include "server/page.h"
 #include "server/status.h"
@@ -101,6 +102,14 @@ HttpServer::Handler generating(ApiContext& context, Result<void> (*start)(ApiCon
   };
 }
 
+// A description of the API.
+HttpServer::Handler document(const ApiContext& context, std::string_view text) {
+  constexpr std::string_view kMark = "@VERSION@";
+  std::string body(text);
+  body.replace(body.find(kMark), kMark.size(), context.version);
+  return [body](const HttpRequest&, HttpResponse& response) { answer_json(body, response); };
+}
+
 void add_health_routes(HttpServer& server, ApiContext& context) {
   const auto alive = [&context](const HttpRequest&, HttpResponse& response) { answer_json(dump({{"status", state_name(context)}}), response); };
   server.route("GET", "/livez", alive);
@@ -149,6 +158,7 @@ void add_routes(HttpServer& server, ApiContext& context) {
   server.route("GET", "/v1/models/(.+)", of_path(context, [&context](const std::string& name) { return show_model(context, name); }));
   server.route("GET", "/version", of_path(context, [&context](const std::string&) { return Json{{"version", context.version}}; }));
   server.route("GET", "/status", of_path(context, [&context](const std::string&) { return status_json(context); }));
+  server.route("GET", "/openapi.json", document(context, kOpenApi));
   server.route("GET", "/", [](const HttpRequest&, HttpResponse& response) { answer_page(response); });
   add_health_routes(server, context);
 }
@@ -161,6 +171,7 @@ void add_admin_routes(HttpServer& server, ApiContext& context) {
   server.route("GET", "/metrics", [&context](const HttpRequest&, HttpResponse& response) {
     response.set_content(context.metrics->text(), "text/plain; version=0.0.4; charset=utf-8");
   });
+  server.route("GET", "/openapi.json", document(context, kAdminOpenApi));
   server.route("GET", "/admin/requests", of_path(context, [&context](const std::string&) { return list_requests(context); }));
   server.route("GET", "/admin/requests/(.+)", of_path(context, [&context](const std::string& id) { return explain_request(context, id); }));
   server.route("DELETE", "/admin/requests/(.+)", of_path(context, [&context](const std::string& id) { return abort_request(context, id); }));

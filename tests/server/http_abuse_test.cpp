@@ -38,7 +38,7 @@ std::string one_byte_chunks(int count) {
 
 std::vector<Case> head_cases() {
   return {
-      {"H01", "FOO /health HTTP/1.1\r\nHost: a\r\n\r\n", {501}},
+      {"H01", "FOO /health HTTP/1.1\r\nHost: a\r\n\r\n", {405}},
       {"H02", get("/echo"), {405}, false, "\r\nAllow: POST\r\n"},
       {"H03-trace", "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", {405}, true, "\r\nAllow: "},
       {"H03-connect", "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", {405}},

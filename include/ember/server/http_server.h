@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "ember/base/clock.h"
 #include "ember/base/result.h"
@@ -50,6 +52,8 @@ class HttpServer {
   // exactly. Unknown paths get 404, known ones with another method 405 and Allow; HEAD goes to GET's handler. A handler
   // that throws is answered 500. An answer with "Connection: close" ends the connection.
   void route(const std::string& method, const std::string& path, Handler handler);
+  // All of them: method and path.
+  std::vector<std::pair<std::string, std::string>> routes() const;
   // Runs before every handler, and also for paths that do not exist; true when it has answered (a missing key, draining).
   void set_before(std::function<bool(const httplib::Request&, httplib::Response&)> before);
 
