@@ -152,12 +152,12 @@ EMBER_DEVICE int warp_uniform(int v) { return __shfl_sync(~0u, v, 0); }
 
 EMBER_DEVICE void cluster_arrive() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release;" ::: "memory");
 #endif
 }
 EMBER_DEVICE void cluster_wait() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
 #endif
 }
 // All threads of all CTAs of the cluster; what they wrote to shared memory before is seen after.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "kernels/attention_case.h"
 #include "kernels/attention_plan.h"
 
@@ -162,6 +164,24 @@ TEST_P(Attention, APromptsBitsDoNotDependOnItsChunks) {
         }
       }
     }
+  }
+}
+
+TEST_P(Attention, RandomSteps) {
+  std::mt19937 random(seed_);
+  const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  for (int round = 0; round < 6; ++round) {
+    AttentionCase c{.head_dim = std::array{64, 96, 128, 256}[static_cast<size_t>(pick(0, 3))], .group = pick(1, 20), .num_kv_heads = pick(1, 3), .sequences = {}};
+    c.window = pick(0, 2) == 0 ? pick(1, 400) : 0;
+    c.shared_pages = c.window == 0;
+    const int num_decodes = pick(0, 4), num_chunks = pick(num_decodes == 0 ? 1 : 0, 2);
+    for (int i = 0; i < num_decodes; ++i) c.sequences.push_back({1, pick(0, 5) == 0 ? 0 : pick(1, 500)});
+    for (int i = 0; i < num_chunks; ++i) {
+      const int q_len = pick(1, 40);
+      c.sequences.push_back({q_len, q_len + (pick(0, 1) == 0 ? 0 : pick(0, 260))});
+    }
+    c.num_decodes = num_decodes;
+    check(c);
   }
 }
 

@@ -83,6 +83,16 @@ TEST_P(Gemm, OneHotRowsPickColumns) {
   EXPECT_EQ(run.problem(), "");
 }
 
+TEST_P(Gemm, RandomShapes) {
+  std::mt19937 random(seed_);
+  const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  for (int round = 0; round < 8; ++round) {
+    const auto epilogue = static_cast<Epilogue>(pick(0, 3));
+    const int out = epilogue == Epilogue::kSiluMul ? 16 * pick(1, 30) : pick(1, 500);
+    check({.tokens = pick(1, 150), .out = out, .in = 8 * pick(1, 120), .epilogue = epilogue, .bias = pick(0, 1) == 1});
+  }
+}
+
 TEST_P(Gemm, NoTokensIsNothing) {
   GemmRun run({.sm = sm_, .dtype = dtype_, .tokens = 0}, seed_);
   run.run();
