@@ -1,4 +1,7 @@
 // Queries, keys and values of a step: QK-norm, RoPE, and the write to the paged cache.
+#include <stdexcept>
+#include <string>
+
 #include "kernels/common/layout.h"
 #include "kernels/ops.h"
 #include "kernels/vector.cuh"
@@ -112,6 +115,12 @@ __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ 
 
 template <class T>
 void launch_heads(const Queue& q, HeadArgs<T> args, Rows qkv) {
+  const RopeSpec& spec = args.spec;
+  const int columns = args.pool != nullptr ? 32 : 8;  // of an image of the cache; of one access
+  if (spec.head_dim % columns != 0 || spec.head_dim <= 0 || spec.head_dim > 256 || spec.rotary_dim % 2 != 0 || spec.rotary_dim > spec.head_dim) {
+    throw std::runtime_error("heads of " + std::to_string(spec.head_dim) + " elements, " + std::to_string(spec.rotary_dim) +
+                             " of them rotated; there are kernels for multiples of " + std::to_string(columns) + " up to 256 and even rotations within them");
+  }
   args.qkv = static_cast<T*>(qkv.data);
   args.stride = qkv.stride;
   args.num_tokens = qkv.rows;

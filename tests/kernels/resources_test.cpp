@@ -12,6 +12,7 @@
 #include "kernels/attention_prefill_sm90.cuh"
 #include "kernels/gemm_sm80.cuh"
 #include "kernels/gemm_sm90.cuh"
+#include "kernels/sample_row.cuh"
 
 namespace ember::kernels {
 namespace {
@@ -113,6 +114,12 @@ TEST(Resources, Prefill) {
   expect_prefill<96>(2);
   expect_prefill<128>(2);
   expect_prefill<256>(1);
+}
+
+TEST(Resources, Sample) {
+  const int registers = table()["ptxas"]["sm_90a"]["sample_kernel<Team<8, 256> >"]["registers"];
+  const size_t slice = 16064 * sizeof(float);  // an eighth of 128256 tokens
+  EXPECT_EQ(ctas_per_sm(kH100, registers, 256, sizeof(SampleShared<Team<8, 256>>) + slice), 3);
 }
 
 }  // namespace

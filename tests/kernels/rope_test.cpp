@@ -198,6 +198,19 @@ TEST_P(Rope, OtherMultiplesOf32) {
     }
 }
 
+TEST_P(Rope, RefusesHeadsThatTheCacheHasNoLayoutFor) {
+  const Rows rows{nullptr, 1024, 1, 1024};
+  uint16_t pool = 0;
+  for (const RopeSpec& spec : {RopeSpec{2, 1, 48, 48}, RopeSpec{2, 1, 288, 64}, RopeSpec{2, 1, 64, 33}, RopeSpec{2, 1, 64, 66}, RopeSpec{2, 1, 0, 0}}) {
+    try {
+      rope_and_store(q_, dtype_, rows, nullptr, nullptr, nullptr, &pool, spec);
+      FAIL() << "accepted " << spec.head_dim;
+    } catch (const std::runtime_error& e) {
+      EXPECT_NE(std::string(e.what()).find("multiples of 32 up to 256"), std::string::npos) << e.what();
+    }
+  }
+}
+
 TEST_P(Rope, QkNormAlone) {
   const RopeSpec spec{.num_heads = 3, .num_kv_heads = 2, .head_dim = 96, .rotary_dim = 96};
   HalfRows qkv(dtype_, 4, 7 * 96);
