@@ -45,12 +45,8 @@ struct Team {
 
   // All threads of all CTAs arrive; what they wrote to shared memory before is seen by all after.
   __device__ void sync() const {
-    if constexpr (kCtas == 1) {
-      __syncthreads();
-    } else {
-      __syncwarp();  // a warp arrives at a cluster's barrier as one
-      cluster_sync();
-    }
+    if constexpr (kCtas == 1) __syncthreads();
+    else cluster_sync();
   }
 
   // The same variable of another CTA's shared memory.

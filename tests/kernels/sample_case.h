@@ -18,13 +18,14 @@ struct SampleCase {
   std::vector<int32_t> prompt, output, banned;
   int64_t position = 0;
   int given_token = -1, num_logprobs = -1;
+  std::vector<uint32_t> mask;  // bits of the ids that may be chosen; empty: all
   bool pending = false;  // the host does not know output.back() yet
 };
 
 inline SampledToken sample_on_cpu(SampleCase c) {
   static cpu::SampleScratch scratch;
   SamplingRow row{.params = &c.params, .prompt = c.prompt, .output = c.output, .position = c.position, .given_token = c.given_token,
-                  .num_logprobs = c.num_logprobs, .banned = c.banned};
+                  .num_logprobs = c.num_logprobs, .banned = c.banned, .mask = c.mask};
   return cpu::sample_row(c.logits, row, -1, scratch);
 }
 
@@ -58,9 +59,10 @@ class SampleBatch {
     row.banned_begin = static_cast<int32_t>(banned_.size());
     row.banned_count = static_cast<int32_t>(c.banned.size());
     banned_.insert(banned_.end(), c.banned.begin(), c.banned.end());
-    if (!c.params.allowed_token_ids.empty()) {
+    if (!c.params.allowed_token_ids.empty() || !c.mask.empty()) {
       row.mask = static_cast<int32_t>(masks_.size()) / mask_stride_;
-      masks_.resize(masks_.size() + static_cast<size_t>(mask_stride_));
+      masks_.insert(masks_.end(), c.mask.begin(), c.mask.end());
+      masks_.resize(static_cast<size_t>((row.mask + 1) * mask_stride_));
       uint32_t* mask = masks_.data() + static_cast<ptrdiff_t>(row.mask) * mask_stride_;
       for (const int32_t id : c.params.allowed_token_ids) mask[id / 32] |= 1u << id % 32;
     }
