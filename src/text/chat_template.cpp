@@ -76,29 +76,28 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t\r\n\v\f") - first + 1);
 }
 
-// The last text of a message's content, a string or a list of parts.
-std::string final_text(const Json& message) {
+// Where transformers puts its tag to continue a message: after the content, or after the last text of its parts. Null: there is none.
+Json* final_text(Json& message) {
   const auto content = message.find("content");
-  if (content == message.end()) return {};
-  if (content->is_string()) return content->get<std::string>();
-  std::string text;
+  if (content == message.end()) return nullptr;
+  if (content->is_string()) return &*content;
   if (content->is_array())
-    for (const Json& part : *content)
-      if (part.is_object() && part.contains("text") && part["text"].is_string()) text = part["text"].get<std::string>();
-  return text;
+    for (auto part = content->rbegin(); part != content->rend(); ++part)
+      if (part->is_object() && part->contains("text") && (*part)["text"].is_string()) return &(*part)["text"];
+  return nullptr;
 }
 
-// Cuts what the template writes after the last message's text, as transformers does for continue_final_message.
-Result<void> cut_after_final_message(std::string& rendered, const std::string& message) {
-  const std::string core = trimmed(message);
-  const size_t at = core.empty() ? std::string::npos : rendered.rfind(core);
-  if (at == std::string::npos)
+constexpr std::string_view kContinueTag = "CONTINUE_FINAL_MESSAGE_TAG ";
+
+// Cuts what the template wrote after the tag. Where it has trimmed the message, the white space at its end goes too.
+Result<void> cut_after_tag(std::string& rendered, const std::string& message) {
+  const size_t at = rendered.rfind(kContinueTag.substr(0, kContinueTag.size() - 1));
+  if (at == std::string::npos || rendered.find(trimmed(message)) == std::string::npos)
     return invalid("continue_final_message",
                    "continue_final_message: the last message does not appear in the rendered prompt");
-  const size_t leading = message.find(core);
-  const std::string with_trailing = message.substr(leading);
-  const bool kept = rendered.compare(at, with_trailing.size(), with_trailing) == 0;
-  rendered.resize(at + (kept ? with_trailing.size() : core.size()));
+  const bool kept = rendered.compare(at, kContinueTag.size(), kContinueTag) == 0;
+  rendered.resize(at);
+  if (!kept) rendered.resize(rendered.find_last_not_of(" \t\r\n\v\f") + 1);
   return {};
 }
 
@@ -176,12 +175,17 @@ Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
   marked.messages = marks.mark(adapt_messages(input.messages, *traits_));
   marked.tools = marks.mark(input.tools);
   marked.documents = marks.mark(input.documents);
+  std::string final_message;
+  if (input.continue_final_message) {
+    Json* text = marked.messages.empty() ? nullptr : final_text(marked.messages.back());
+    if (text == nullptr) return invalid("continue_final_message", "continue_final_message: the last message has no content");
+    final_message = text->get<std::string>();
+    *text = final_message + std::string(kContinueTag);
+  }
   Result<std::string> rendered = render_text(marked);
   if (!rendered.ok()) return rendered.error();
-  if (input.continue_final_message && !marked.messages.empty()) {
-    const Result<void> cut = cut_after_final_message(rendered.value(), final_text(marked.messages.back()));
-    if (!cut.ok()) return cut.error();
-  }
+  if (input.continue_final_message)
+    if (const Result<void> cut = cut_after_tag(rendered.value(), final_message); !cut.ok()) return cut.error();
   ChatPrompt prompt;
   for (const SpecialMarks::Piece& piece : marks.split(rendered.value())) {
     const Result<std::vector<int32_t>> ids =

@@ -27,11 +27,25 @@ std::string joined_text(const Json& parts) {
 void adapt_content(Json& message, const TemplateTraits& traits) {
   const auto content = message.find("content");
   if (content == message.end() || content->is_null()) {
-    if (!traits.null_content) message["content"] = "";
+    if (traits.no_content == TemplateTraits::NoContent::kAbsent) message.erase("content");
+    else message["content"] = traits.no_content == TemplateTraits::NoContent::kNull ? Json(nullptr) : Json("");
   } else if (content->is_array() && !traits.list_content) {
     *content = joined_text(*content);
   } else if (content->is_string() && !traits.string_content) {
     *content = text_parts(content->get<std::string>());
+  }
+}
+
+void alias_reasoning(Json& message) {
+  static constexpr const char* kNames[] = {"reasoning_content", "thinking", "reasoning"};
+  for (const char* name : kNames) {
+    if (!message.contains(name)) continue;
+    const Json reasoning = message[name];
+    Json named = {{"thinking", reasoning}};
+    for (const auto& [key, value] : message.items()) named[key] = value;
+    named["reasoning_content"] = reasoning;
+    message = std::move(named);
+    return;
   }
 }
 
@@ -69,9 +83,15 @@ TemplateTraits probe_template(const RenderTry& render) {
   const bool as_python = contains(with_object, "{'probe_key'") && !contains(with_text, "'" + arguments);
   traits.argument_objects = !contains(with_text, arguments) || (contains(with_object, "probe_key") && !as_python);
   const Json given = traits.argument_objects ? Json::parse(arguments) : Json(arguments);
-  const Result<std::string> with_null = render(chat_with_call(nullptr, given), tools);
-  const Result<std::string> with_empty = render(chat_with_call(empty, given), tools);
-  traits.null_content = with_null.ok() && (!contains(with_null, "None") || contains(with_empty, "None"));
+  Json absent = chat_with_call(nullptr, given);
+  absent[1].erase("content");
+  const bool says_none = contains(render(chat_with_call(empty, given), tools), "None");
+  const auto bears = [&](const Json& chat) {
+    const Result<std::string> rendered = render(chat, tools);
+    return rendered.ok() && contains(rendered, "None") == says_none;
+  };
+  using NoContent = TemplateTraits::NoContent;
+  traits.no_content = bears(absent) ? NoContent::kAbsent : bears(chat_with_call(nullptr, given)) ? NoContent::kNull : NoContent::kEmpty;
   return traits;
 }
 
@@ -79,6 +99,8 @@ Json adapt_messages(Json messages, const TemplateTraits& traits) {
   if (!messages.is_array()) return messages;
   for (Json& message : messages) {
     if (!message.is_object()) continue;
+    for (auto field = message.begin(); field != message.end();) field = field->is_null() && field.key() != "content" ? message.erase(field) : std::next(field);
+    alias_reasoning(message);
     adapt_content(message, traits);
     adapt_arguments(message, traits);
   }

@@ -57,7 +57,24 @@ TEST(TemplateTraits, ArgumentsInTheFormThatTheTemplateWrites) {
 
 TEST(TemplateTraits, NullContentOnlyWhereItIsRead) {
   EXPECT_EQ(render(kCallObjects, call("{}")), "f{};") << "not the word None";
-  EXPECT_EQ(render("{% for m in messages %}{{ m.content is none }}{% endfor %}", call("{}")), "True");
+  EXPECT_EQ(render("{% for m in messages %}{{ m.content is defined }}{% endfor %}", call("{}")), "False");
+  EXPECT_EQ(render("{% for m in messages %}{{ 'none' if m.content is none else m.content + '' }}{% endfor %}", call("{}")), "none");
+  EXPECT_EQ(render("{% for m in messages %}{{ '[' + m.content + ']' }}{% endfor %}", call("{}")), "[]");
+}
+
+TEST(TemplateTraits, FieldsThatAreNullAreLeftOut) {
+  Json messages = user("x");
+  messages[0]["name"] = nullptr;
+  messages[0]["tool_calls"] = nullptr;
+  EXPECT_EQ(render("{{ messages[0].name is defined }} {{ 'tool_calls' in messages[0] }}", messages), "False False");
+}
+
+TEST(TemplateTraits, ReasoningUnderEachOfItsNames) {
+  for (const char* name : {"reasoning_content", "reasoning", "thinking"}) {
+    Json messages = user("x");
+    messages[0][name] = "hm";
+    EXPECT_EQ(render("{{ messages[0].reasoning_content }} {{ messages[0].thinking }}", messages), "hm hm") << name;
+  }
 }
 
 TEST(TemplateTraits, TheDemoTemplate) {

@@ -27,6 +27,7 @@ impl Template {
         });
         env.add_filter("tojson", tojson);
         env.add_filter("string", |value: Value| python::text(&value));
+        env.add_filter("wordcount", |text: &str| text.split_whitespace().count());
         env.add_function("raise_exception", |message: String| -> Result<String, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
