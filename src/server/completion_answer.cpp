@@ -6,7 +6,7 @@ namespace ember {
 
 namespace {
 
-// Characters (code points) of UTF-8 text.
+// Characters (code points) that begin in the bytes: of a character split over tokens the first one counts.
 size_t length_of(const std::string& text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
@@ -63,31 +63,40 @@ class CompletionAnswer final : public GenerationAnswer {
     if (spec().params.num_logprobs < 0) return nullptr;
     Json json = {{"text_offset", Json::array()}, {"token_logprobs", Json::array()}, {"tokens", Json::array()}, {"top_logprobs", Json::array()}};
     if (from_start && !spec().echo.empty()) {
-      add(json, index, prompt(index).front(), nullptr, nullptr);
-      for (const TokenEntry& entry : choice(index).prompt_tokens()) add(json, index, entry);
+      std::string_view rest = spec().echo[prompt_of(index)];
+      add(json, index, prompt(index).front(), nullptr, nullptr, take_echoed(rest, prompt(index).front()));
+      for (const TokenEntry& entry : choice(index).prompt_tokens()) add(json, index, entry, take_echoed(rest, entry.token));
     }
-    for (const TokenEntry& entry : tokens) add(json, index, entry);
+    for (const TokenEntry& entry : tokens) add(json, index, entry, !spec().params.skip_special_tokens || !spec().tokenizer->is_special(entry.token));
     return json;
   }
 
-  void add(Json& json, size_t index, const TokenEntry& entry) {
+  // Whether a token of the prompt stands in what is left of the echoed text: the tokenizer's own additions do not.
+  bool take_echoed(std::string_view& rest, int32_t token) const {
+    const std::string& bytes = spec().tokenizer->token_bytes(token);
+    if (spec().tokenizer->is_special(token) && !rest.starts_with(bytes)) return false;
+    rest.remove_prefix(std::min(bytes.size(), rest.size()));
+    return true;
+  }
+
+  void add(Json& json, size_t index, const TokenEntry& entry, bool in_text) {
     Json top = Json::object();
     for (size_t i = 0; i < entry.top.size() && i < static_cast<size_t>(spec().params.num_logprobs); ++i)
       top[token_text(entry.top[i].token)] = json_logprob(entry.top[i].logprob);
     top[token_text(entry.token)] = json_logprob(entry.logprob);
-    add(json, index, entry.token, json_logprob(entry.logprob), top);
+    add(json, index, entry.token, json_logprob(entry.logprob), top, in_text);
   }
 
-  void add(Json& json, size_t index, int32_t token, const Json& logprob, const Json& top) {
-    const std::string text = token_text(token);
+  // in_text: the token's text is part of the answer's, where its offset counts.
+  void add(Json& json, size_t index, int32_t token, const Json& logprob, const Json& top, bool in_text) {
     json["text_offset"].push_back(offsets_[index]);
     json["token_logprobs"].push_back(logprob);
-    json["tokens"].push_back(text);
+    json["tokens"].push_back(token_text(token));
     json["top_logprobs"].push_back(top);
-    offsets_[index] += length_of(text);
+    if (in_text) offsets_[index] += length_of(spec().tokenizer->token_bytes(token));
   }
 
-  std::vector<size_t> offsets_;  // per choice, characters of the tokens told so far
+  std::vector<size_t> offsets_;  // per choice, characters of the text told so far
 };
 
 }  // namespace

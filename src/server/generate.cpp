@@ -9,6 +9,7 @@
 #include "ember/server/http_server.h"
 #include "ember/server/params.h"
 #include "server/chat_api.h"
+#include "server/banned_words.h"
 #include "server/generation_answer.h"
 #include "server/http_message.h"
 
@@ -60,15 +61,19 @@ Request make_request(const ApiContext& context, const GenerationParams& params, 
   return request;
 }
 
-std::vector<Request> make_requests(ApiContext& context, const AnswerSpec& spec, const std::vector<int32_t>& max_tokens) {
+Result<std::vector<Request>> make_requests(ApiContext& context, const AnswerSpec& spec, const std::vector<int32_t>& max_tokens) {
   std::vector<Request> requests;
   const GenerationParams& params = spec.params;
+  const Tokenizer& tokenizer = *context.model.tokenizer;
+  const Result<std::vector<std::vector<int32_t>>> banned = banned_sequences(tokenizer, params.bad_words);
+  if (!banned.ok()) return banned.error();
   for (size_t p = 0; p < spec.prompts.size(); ++p) {
     for (int i = 0; i < params.n; ++i) {
       Request request = make_request(context, params, spec.prompts[p], max_tokens[p], spec.arrival);
       request.id = spec.first_request + requests.size();
       const uint64_t base = params.seed ? static_cast<uint64_t>(*params.seed) : mix(context.model.info.seed, request.id);
       request.sampling.seed = mix(base, requests.size());
+      if (!banned.value().empty()) request.constraint = std::make_shared<BannedWords>(banned.value(), tokenizer.vocab_size(), std::move(request.constraint));
       requests.push_back(std::move(request));
     }
   }
@@ -101,7 +106,8 @@ Result<void> hand_over(ApiContext& context, AnswerSpec spec, const std::vector<i
   if (const Result<void> room = spec.ticket.extend(num_sequences - 1, num_tokens); !room.ok()) return room.error();
   context.metrics->unknown_fields(spec.params.num_unknown_fields);
   spec.first_request = context.next_request.fetch_add(static_cast<RequestId>(num_sequences), std::memory_order_relaxed);
-  std::vector<Request> requests = make_requests(context, spec, max_tokens);
+  Result<std::vector<Request>> requests = make_requests(context, spec, max_tokens);
+  if (!requests.ok()) return requests.error();
   std::unique_ptr<Connection> connection = HttpServer::take_connection();
   context.requests.begin({.first_sequence = spec.first_request,
                           .num_sequences = num_sequences,
@@ -111,7 +117,7 @@ Result<void> hand_over(ApiContext& context, AnswerSpec spec, const std::vector<i
                           .client = connection->peer(),
                           .stream = spec.params.stream,
                           .arrival = spec.arrival});
-  context.hub->adopt(std::move(connection), make_answer(std::move(spec)), std::move(requests));
+  context.hub->adopt(std::move(connection), make_answer(std::move(spec)), std::move(requests).value());
   return {};
 }
 

@@ -8,7 +8,7 @@ namespace ember {
 
 namespace {
 
-constexpr size_t kMaxMessages = 2048, kMaxParts = 1024, kMaxCalls = 128, kMaxDocuments = 1024, kMaxKwargs = 64;
+constexpr size_t kMaxMessages = 2048, kMaxParts = 1024, kMaxCalls = 128, kMaxDocuments = 1024, kMaxKwargs = 64, kMaxEffortBytes = 32;
 
 // A string, or text parts; nothing else is looked at, let alone fetched.
 Result<void> check_content(const Json& content, const std::string& path) {
@@ -93,22 +93,6 @@ Result<void> check_call_ids(const Json& messages) {
   return {};
 }
 
-}  // namespace
-
-Result<Json> parse_messages(FieldReader& fields) {
-  const Json* messages = fields.value("messages");
-  if (messages == nullptr || !messages->is_array()) return invalid("messages", "messages must be a list of objects.", "invalid_type");
-  if (messages->empty() || messages->size() > kMaxMessages) return invalid("messages", fmt::format("messages must hold 1 to {} messages.", kMaxMessages));
-  Json list = Json::array();
-  for (size_t i = 0; i < messages->size(); ++i) {
-    Result<Json> message = parse_message((*messages)[i], fmt::format("messages[{}]", i));
-    if (!message.ok()) return message.error();
-    list.push_back(std::move(message).value());
-  }
-  if (const Result<void> ids = check_call_ids(list); !ids.ok()) return ids.error();
-  return list;
-}
-
 Json read_documents(FieldReader& fields) {
   const Json* documents = fields.value("documents");
   if (documents == nullptr) return nullptr;
@@ -134,6 +118,39 @@ Json read_template_kwargs(FieldReader& fields) {
     if (value.is_structured() || std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved))
       fields.fail("chat_template_kwargs", "must hold scalars only, and none of the server's own variables.", "unsupported_parameter");
   return *kwargs;
+}
+
+}  // namespace
+
+Result<Json> parse_messages(FieldReader& fields) {
+  const Json* messages = fields.value("messages");
+  if (messages == nullptr || !messages->is_array()) return invalid("messages", "messages must be a list of objects.", "invalid_type");
+  if (messages->empty() || messages->size() > kMaxMessages) return invalid("messages", fmt::format("messages must hold 1 to {} messages.", kMaxMessages));
+  Json list = Json::array();
+  for (size_t i = 0; i < messages->size(); ++i) {
+    Result<Json> message = parse_message((*messages)[i], fmt::format("messages[{}]", i));
+    if (!message.ok()) return message.error();
+    list.push_back(std::move(message).value());
+  }
+  if (const Result<void> ids = check_call_ids(list); !ids.ok()) return ids.error();
+  return list;
+}
+
+Result<ChatInput> parse_chat_input(FieldReader& fields) {
+  ChatInput input;
+  input.add_generation_prompt = fields.boolean("add_generation_prompt", true);
+  input.continue_final_message = fields.boolean("continue_final_message", false);
+  if (input.continue_final_message && fields.has("add_generation_prompt") && input.add_generation_prompt)
+    fields.fail("continue_final_message", "and add_generation_prompt exclude each other.");
+  input.kwargs = read_template_kwargs(fields);
+  const std::string effort = fields.text("reasoning_effort", kMaxEffortBytes, "");
+  if (!effort.empty() && !input.kwargs.contains("reasoning_effort")) input.kwargs["reasoning_effort"] = effort;
+  input.documents = read_documents(fields);
+  if (!fields.ok()) return fields.error();
+  Result<Json> messages = parse_messages(fields);
+  if (!messages.ok()) return messages.error();
+  input.messages = std::move(messages).value();
+  return input;
 }
 
 }  // namespace ember

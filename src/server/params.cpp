@@ -12,7 +12,7 @@ namespace ember {
 
 namespace {
 
-constexpr size_t kMaxStops = 4, kMaxStopBytes = 1024, kMaxBias = 1024, kMaxIds = 1024, kMaxSaltBytes = 1024, kMaxModelBytes = 16 << 20;
+constexpr size_t kMaxStops = 4, kMaxStopBytes = 1024, kMaxBias = 1024, kMaxBadWords = 64, kMaxIds = 1024, kMaxSaltBytes = 1024, kMaxModelBytes = 16 << 20;
 constexpr int kMaxLogprobs = 20;
 constexpr size_t kMaxPrompts = 64;
 constexpr int kMaxSequences = 64;  // n times prompts
@@ -40,6 +40,19 @@ void read_stop(FieldReader& fields, GenerationParams& params) {
     const auto text = item.get<std::string>();
     if (text.empty() || text.size() > kMaxStopBytes) return fields.fail("stop", fmt::format("must hold strings of 1 to {} bytes.", kMaxStopBytes));
     params.stop.push_back(text);
+  }
+}
+
+void read_bad_words(FieldReader& fields, GenerationParams& params) {
+  const Json* words = fields.value("bad_words");
+  if (words == nullptr) return;
+  if (!words->is_array()) return fields.fail("bad_words", fmt::format("must be a list of strings, not {}.", type_name(*words)), "invalid_type");
+  if (words->size() > kMaxBadWords) return fields.fail("bad_words", fmt::format("must hold at most {} strings.", kMaxBadWords));
+  for (const Json& word : *words) {
+    if (!word.is_string()) return fields.fail("bad_words", "must be a list of strings.", "invalid_type");
+    params.bad_words.push_back(word.get<std::string>());
+    if (params.bad_words.back().empty() || params.bad_words.back().size() > kMaxStopBytes)
+      return fields.fail("bad_words", fmt::format("must hold strings of 1 to {} bytes.", kMaxStopBytes));
   }
 }
 
@@ -95,8 +108,8 @@ void read_lengths(FieldReader& fields, GenerationParams& params, const ModelInfo
 // Fields that other servers, or later versions, act upon: to ignore them would be to answer another question.
 void refuse_unsupported(FieldReader& fields) {
   static constexpr const char* kNever[] = {"prompt_embeds", "kv_transfer_params", "lora", "lora_request", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-      "structured_outputs", "bad_words", "logits_processors", "chat_template", "functions", "function_call", "audio", "prediction", "truncate_prompt_tokens",
-      "grammar", "json_schema", "mirostat", "length_penalty"};
+      "structured_outputs", "logits_processors", "chat_template", "functions", "function_call", "audio", "prediction", "truncate_prompt_tokens",
+      "grammar", "json_schema", "mirostat", "length_penalty", "web_search_options"};
   for (const char* name : kNever)
     if (fields.has(name)) fields.fail(name, "is not supported.", "unsupported_parameter");
   const auto only = [&](const char* name, const Json& harmless) {
@@ -134,6 +147,7 @@ void read_common(FieldReader& fields, GenerationParams& params, const ModelInfo&
   read_sampling(fields, params, model);
   read_lengths(fields, params, model, chat);
   read_stop(fields, params);
+  read_bad_words(fields, params);
   params.stop_token_ids = fields.ids("stop_token_ids", kMaxIds, model.vocab_size);
   params.include_stop_str_in_output = fields.boolean("include_stop_str_in_output", false);
   params.ignore_eos = fields.boolean("ignore_eos", false);
@@ -186,17 +200,13 @@ Result<ChatParams> parse_chat(const Json& body, const ModelInfo& model, const Pa
   const auto top = static_cast<int32_t>(fields.integer("top_logprobs", 0, kMaxLogprobs, 0));
   if (fields.has("top_logprobs") && !logprobs) fields.fail("top_logprobs", "is only possible with logprobs: true.");
   if (logprobs) params.num_logprobs = top;
-  params.input.add_generation_prompt = fields.boolean("add_generation_prompt", true);
-  params.input.continue_final_message = fields.boolean("continue_final_message", false);
-  if (params.input.continue_final_message && fields.has("add_generation_prompt") && params.input.add_generation_prompt)
-    fields.fail("continue_final_message", "and add_generation_prompt exclude each other.");
-  params.input.kwargs = read_template_kwargs(fields);
-  params.input.documents = read_documents(fields);
-  params.tools = read_tools(fields, params.input.tools);
+  Json shown_tools;
+  params.tools = read_tools(fields, shown_tools);
+  Result<ChatInput> input = parse_chat_input(fields);
   if (!fields.ok()) return fields.error();
-  Result<Json> messages = parse_messages(fields);
-  if (!messages.ok()) return messages.error();
-  params.input.messages = std::move(messages).value();
+  if (!input.ok()) return input.error();
+  params.input = std::move(input).value();
+  params.input.tools = std::move(shown_tools);
   params.num_unknown_fields = fields.num_unknown();
   return params;
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "ember/server/messages.h"
+#include "ember/server/tools.h"
 #include "server/access.h"
 #include "server/admin.h"
 #include "server/embedded.h"
@@ -40,17 +41,18 @@ Result<std::vector<int32_t>> tokenize(ApiContext& context, const Json& body) {
   FieldReader fields(body);
   const Result<void> model = check_model(context, fields.text("model", SIZE_MAX, ""));
   const bool special = fields.boolean("add_special_tokens", true);
-  ChatInput input;
-  input.add_generation_prompt = fields.boolean("add_generation_prompt", true);
   if (!fields.has("prompt") && !fields.has("messages")) fields.fail("prompt", "is missing, and so is messages.", "invalid_type");
   const std::string prompt = fields.text("prompt", SIZE_MAX, "");
   if (!fields.ok()) return fields.error();
   if (!model.ok()) return model.error();
   if (fields.has("prompt")) return context.model.tokenizer->encode(prompt, {.add_special_tokens = special});
-  Result<Json> messages = parse_messages(fields);
-  if (!messages.ok()) return messages.error();
-  input.messages = std::move(messages).value();
-  Result<ChatPrompt> rendered = render_chat(context, input);
+  Json shown_tools;
+  read_tools(fields, shown_tools);
+  Result<ChatInput> input = parse_chat_input(fields);
+  if (!fields.ok()) return fields.error();
+  if (!input.ok()) return input.error();
+  input.value().tools = std::move(shown_tools);
+  Result<ChatPrompt> rendered = render_chat(context, input.value());
   if (!rendered.ok()) return rendered.error();
   return std::move(rendered.value().ids);
 }

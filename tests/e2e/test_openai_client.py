@@ -1,4 +1,6 @@
 """openai-python with strict validation of every answer."""
+import threading
+
 import openai
 import pytest
 
@@ -113,3 +115,55 @@ def test_authentication(start):
         wrong.models.list()
     with client_of(server, "sk-right") as right:
         assert [m.id for m in right.models.list()] == [MODEL]
+
+
+def test_streaming_helper_gives_the_whole_answer(client):
+    fields = {"model": MODEL, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 100, "temperature": 0}
+    whole = client.chat.completions.create(**fields)
+    with client.chat.completions.stream(**fields) as events:
+        content = "".join(e.delta for e in events if e.type == "content.delta")
+        final = events.get_final_completion()
+    assert content == final.choices[0].message.content == whole.choices[0].message.content
+    assert final.choices[0].finish_reason == whole.choices[0].finish_reason
+
+
+def test_logprobs_of_a_chat_name_every_byte(client):
+    answer = client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=30, temperature=0, logprobs=True)
+    raw = b"".join(bytes(t.bytes) for t in answer.choices[0].logprobs.content)
+    assert raw.decode().startswith(answer.choices[0].message.content)
+    assert len(answer.choices[0].logprobs.content) == answer.usage.completion_tokens
+
+
+def test_cancelled_stream_frees_the_server(server, client):
+    events = client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=1500, stream=True, extra_body={"ignore_eos": True})
+    next(iter(events))
+    events.close()
+    server.wait_idle()
+
+
+def test_retries_until_there_is_room(start):
+    """All places are taken: 429 with Retry-After, which the client waits for, then its turn."""
+    server = start("--device", "fake", "--fake-step-ms", 20, "--max-num-seqs", 1, "--max-num-queued-reqs", 1)
+    busy = [threading.Thread(target=lambda: server.complete("long", max_tokens=60, ignore_eos=True)) for _ in range(2)]
+    for i, thread in enumerate(busy):
+        thread.start()
+        server.wait_metric("vllm:num_requests_running", 1)
+        server.wait_metric("vllm:num_requests_waiting", i)
+    with client_of(server) as once, pytest.raises(openai.RateLimitError) as full:
+        once.completions.create(model=MODEL, prompt="x", max_tokens=1)
+    assert int(full.value.response.headers["retry-after"]) >= 1
+    with openai.OpenAI(base_url=server.url + "/v1", api_key="unused", max_retries=8, timeout=60) as patient:
+        assert patient.completions.create(model=MODEL, prompt="x", max_tokens=1).usage.completion_tokens == 1
+    for thread in busy:
+        thread.join()
+
+
+def test_unavailable_is_an_internal_server_error(start):
+    server = start("--device", "fake", "--fake-step-ms", 50, "--max-num-seqs", 1, "--queue-timeout", 0.3)
+    busy = threading.Thread(target=lambda: server.complete("long", max_tokens=60, ignore_eos=True))
+    busy.start()
+    server.wait_metric("vllm:num_requests_running", 1)
+    with client_of(server) as client, pytest.raises(openai.InternalServerError) as late:
+        client.completions.create(model=MODEL, prompt="x", max_tokens=1)
+    assert late.value.status_code == 503 and int(late.value.response.headers["retry-after"]) >= 1
+    busy.join()

@@ -67,6 +67,12 @@ CHAT = [
     *[({"metadata": v}, 400, "metadata", ANY) for v in ({str(i): "x" for i in range(17)}, {"a": "x" * 10_240})],
     ({"min_tokens": 5, "max_tokens": 4}, 400, "min_tokens", IV), ({"min_tokens": -1}, 400, "min_tokens", IV),
     *[({"priority": v}, 400, "priority", ANY) for v in ("x", 2**63)],
+    *[({"bad_words": v}, 400, "bad_words", BAD) for v in ("x", [1], [""], ["x" * 2000], ["x"] * 65)],
+    *[({"documents": v}, 400, "documents", ANY) for v in ("x", [], [1], [{"a": 1}], [{"title": "t", "text": "x"}])],
+    *[({"add_generation_prompt": v}, 400, "add_generation_prompt", IT) for v in (1, "true")],
+    ({"continue_final_message": True, "add_generation_prompt": True}, 400, "continue_final_message", ANY),
+    ({"reasoning_effort": 5}, 400, "reasoning_effort", IT), ({"web_search_options": {"a": 1}}, 400, "web_search_options", US),
+    *[({"timeout": v}, 400, "timeout", BAD) for v in (-1, "x", [])],
 ]
 COMPLETION = [
     ({"best_of": 2}, 400, "best_of", US), ({"suffix": "x"}, 400, "suffix", US),
@@ -85,7 +91,9 @@ CHAT_GOOD = [
     {"max_completion_tokens": 3}, {"user": "u"}, {"cache_salt": "s"}, {"messages": [{"role": "system", "content": "a"}, USER]},
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]},
     {"response_format": {"type": "text"}}, {"unknown": 1}, {"min_tokens": 2}, {"ignore_eos": True}, {"stop_token_ids": [0, VOCAB - 1]},
-    {"allowed_token_ids": [5, 6]}, {"return_token_ids": True},
+    {"allowed_token_ids": [5, 6]}, {"return_token_ids": True}, {"bad_words": ["fox", " the quick brown"]}, {"reasoning_effort": "low"},
+    {"chat_template_kwargs": {"enable_thinking": False}}, {"timeout": 60}, {"priority": -5},
+    {"messages": [USER, {"role": "assistant", "content": "I am"}], "continue_final_message": True, "add_generation_prompt": False},
 ]
 COMPLETION_GOOD = [
     {"prompt": [1, 2, 3]}, {"prompt": ["a", "b"]}, {"prompt": [[1], [2, 3]]}, {"prompt": [1] * (CONTEXT - 1), "max_tokens": 1},
@@ -142,16 +150,18 @@ def test_p03_long_names_are_cut(fake):
     assert len(fake.chat(model="x" * 1_000_000).text) < 1000
 
 
-NUMERIC = ("max_tokens max_completion_tokens n temperature top_p top_k min_p presence_penalty frequency_penalty repetition_penalty seed "
-           "top_logprobs min_tokens priority").split()
+NUMERIC = ("max_tokens n temperature top_p top_k min_p presence_penalty frequency_penalty repetition_penalty seed min_tokens priority "
+           "prompt_logprobs timeout").split()
+FIELDS = [("chat", f) for f in [*NUMERIC, "max_completion_tokens", "top_logprobs"]] + [("complete", f) for f in [*NUMERIC, "logprobs"]]
 VALUES = [-1, 0, 1, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64, 1e308, "1", True, None, [], {}]
 
 
-@pytest.mark.parametrize("field", NUMERIC)
-def test_p56_every_number(fake, golden, field):
+@pytest.mark.parametrize("endpoint, field", FIELDS)
+def test_p56_every_number(fake, golden, endpoint, field):
+    ask = getattr(fake, endpoint)
     for value in VALUES:
         more = {"logprobs": True} if field == "top_logprobs" else {}
-        response = fake.chat(**{"max_tokens": 2, field: value}, **more)
+        response = ask(**{"max_tokens": 2, field: value}, **more)
         assert response.status_code in (200, 400), (field, value, response.text)
         if response.status_code == 400:
             check_error_body(response.json(), 400, field)

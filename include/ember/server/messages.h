@@ -11,9 +11,8 @@ namespace ember {
 // arguments, ids of tool messages.
 Result<Json> parse_messages(FieldReader& fields);
 
-// "documents", for templates that show some: a list of objects of strings; null: none.
-Json read_documents(FieldReader& fields);
-// "chat_template_kwargs": scalars that the template may read.
-Json read_template_kwargs(FieldReader& fields);
+// What the chat template is given, but for the tools: messages, documents (objects of strings), chat_template_kwargs (scalars; reasoning_effort
+// is one of them under its own name), add_generation_prompt, continue_final_message.
+Result<ChatInput> parse_chat_input(FieldReader& fields);
 
 }  // namespace ember

@@ -30,6 +30,7 @@ struct GenerationParams {
   int32_t min_tokens = 0;
   std::vector<std::string> stop;
   std::vector<int32_t> stop_token_ids;
+  std::vector<std::string> bad_words;
   bool include_stop_str_in_output = false;
   bool ignore_eos = false;
   int32_t num_logprobs = -1;           // -1: none
