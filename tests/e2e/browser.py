@@ -88,7 +88,7 @@ class Page:
     def wait(self, expression, limit_s=60):
         end = time.monotonic() + limit_s
         while not (value := self.js(expression)):
-            assert time.monotonic() < end, f"after {limit_s} s not true: {expression}; complaints: {self.complaints}"
+            assert time.monotonic() < end, f"after {limit_s} s not true: {expression}; complaints: {self.complaints[-3:]}"
             time.sleep(0.05)
         return value
 

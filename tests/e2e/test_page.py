@@ -189,6 +189,7 @@ def test_with_keys(start, browser):
     answered(page, 1)
     assert page.text(".fault") == []
     set_field(page, "key", "sk-wrong")
+    page.wait("document.activeElement.id === 'key'")  # it is refused when the models are asked for: the page asks for another
     ask(page, "hi")
     answered(page, 2)
     assert "API key" in page.text(".fault")[0]

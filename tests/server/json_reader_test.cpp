@@ -15,6 +15,22 @@ TEST(JsonReader, RefusesWhatIsNoObjectOrTooDeep) {
   EXPECT_TRUE(parse_body("{\"a\":" + std::string(63, '[') + std::string(63, ']') + "}").ok());
 }
 
+TEST(JsonReader, RefusesObjectsOfTooManyKeysBeforeTheyAreBuilt) {
+  const auto object = [](int keys) {
+    std::string text = "{";
+    for (int i = 0; i < keys; ++i) text += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":1";
+    return text + "}";
+  };
+  EXPECT_TRUE(parse_body(object(1'000)).ok());
+  EXPECT_TRUE(parse_body(object(10'000)).ok());
+  EXPECT_EQ(parse_body(object(11'000)).error().code, "too_many_keys");
+  EXPECT_EQ(parse_body("{\"a\":[{\"b\":" + object(11'000) + "}]}").error().code, "too_many_keys");
+  // Many smaller ones cost the same together.
+  std::string list = "{\"a\":[";
+  for (int i = 0; i < 200; ++i) list += (i > 0 ? "," : "") + object(1'000);
+  EXPECT_EQ(parse_body(list + "]}").error().code, "too_many_keys");
+}
+
 TEST(JsonReader, IntegersAreNeverCastSilently) {
   struct Case {
     const char* value;
