@@ -7,6 +7,7 @@
 #include <random>
 
 #include "ember/backend/cpu/cpu_backend.h"
+#include "ember/base/start_error.h"
 #include "model/model_runner.h"
 #include "model/naive_backend.h"
 
@@ -105,6 +106,34 @@ TEST_P(TinyModel, RandomChunksAreTheSame) {
     }
     expect_last(prompt, runner_->forward({prompt.input.begin() + body, prompt.input.end()}, rows));
   }
+}
+
+// The weights rounded to 16 bits, on every instruction set of this machine, against the same in double precision.
+TEST(TinyModelIn16Bits, EveryInstructionSetEqualsDoublePrecision) {
+  const DecoderLimits limits{.max_tokens = 128, .max_logit_rows = 4, .max_model_len = 128, .num_blocks = 12, .block_size = 16};
+  for (const char* name : kNames)
+    for (const DType dtype : {DType::kBF16, DType::kF16}) {
+      const DecoderConfig config = load_decoder_config(kTiny / name);
+      const Prompt prompt = prompts_of(name).back();
+      const auto logits_of = [&](Backend& backend) {
+        Decoder decoder(backend, config, Checkpoint::open(kTiny / name), LoadOptions{.dtype = dtype});
+        return ModelRunner(backend, decoder, limits).forward(prompt.input, 4);
+      };
+      NaiveBackend naive;
+      const std::vector<float> expected = logits_of(naive);
+      for (const char* isa : {"avx2", "avx512", "amx"}) {
+        std::unique_ptr<Backend> backend;
+        try {
+          backend = make_cpu_backend({.isa = isa});
+        } catch (const StartError&) {
+          continue;  // this machine has no such instructions
+        }
+        const std::vector<float> logits = logits_of(*backend);
+        ASSERT_EQ(logits.size(), expected.size());
+        SCOPED_TRACE(testing::Message() << name << " " << name_of(dtype) << " " << isa);
+        for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], expected[i], kTolerance) << i;
+      }
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TinyModel, testing::Combine(testing::ValuesIn(kNames), testing::ValuesIn(kBackends)),

@@ -20,7 +20,14 @@ namespace ember {
 
 namespace cpu {
 
-const Kernels& kernels_of(Isa isa) { return isa == Isa::kAvx2 ? avx2_kernels() : avx512_kernels(); }
+const Kernels& kernels_of(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx2: return avx2_kernels();
+    case Isa::kAvx512: return avx512_kernels();
+    case Isa::kAmx: return amx_kernels();
+  }
+  return avx2_kernels();
+}
 
 namespace {
 
@@ -34,6 +41,7 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(const CpuOptions& options)
       : isa_(choose_isa(options.isa)), kernels_(kernels_of(isa_)), max_in_flight_(options.max_in_flight), pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
     scratch_.resize(static_cast<size_t>(pool_.num_threads()));
+    reserve_scratch(kernels_.linear_scratch);
     sample_scratch_.resize(static_cast<size_t>(pool_.num_threads()));
   }
 
@@ -73,12 +81,14 @@ class CpuBackend final : public Backend {
   }
 
   Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, bool) override {
-    const PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_));
+    const PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_, pool_));
+    if (const int64_t needed = parts_size(kMaxSplitProduct, matrix.in); splits(matrix) && needed > parts_.shape[0])
+      parts_ = allocate(DType::kBF16, {needed});
     return {.in_features = matrix.in, .out_features = matrix.out, .impl = &matrix};
   }
 
   AttentionOp make_attention(const AttentionSpec& spec) override {
-    for (std::vector<float>& scratch : scratch_) scratch.resize(std::max(scratch.size(), static_cast<size_t>(attention_scratch(spec.head_dim))));
+    reserve_scratch(attention_scratch(spec.head_dim));
     return {.spec = spec};
   }
 
@@ -135,7 +145,7 @@ class CpuBackend final : public Backend {
   void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
     plan_attention(b, op.spec);
     pool_.run(static_cast<int>(attention_tasks_.size()), [&](int task, int thread) {
-      attend(attention_tasks_[static_cast<size_t>(task)], y, qkv, kv, b, op.spec, scratch_[static_cast<size_t>(thread)].data());
+      attend(attention_tasks_[static_cast<size_t>(task)], y, qkv, kv, b, op.spec, scratch_[static_cast<size_t>(thread)].as<float>());
     });
   }
 
@@ -169,9 +179,19 @@ class CpuBackend final : public Backend {
 
   void multiply(Tensor y, Tensor x, const Linear& w, bool add) {
     const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
-    const LinearArgs args{.weights = matrix.weights, .dtype = matrix.dtype, .bias = matrix.bias, .x = x.as<float>(), .x_stride = x.row_stride,
-                          .y = y.as<float>(), .y_stride = y.row_stride, .add = add, .rows = x.shape[0], .in = matrix.in, .out = matrix.out};
-    pool_.run(static_cast<int>(matrix.tasks()), [&](int task, int) { kernels_.linear(args, task); });
+    LinearArgs args{.weights = matrix.weights, .dtype = matrix.dtype, .bias = matrix.bias, .x_stride = x.row_stride, .y_stride = y.row_stride,
+                    .add = add, .in = matrix.in, .out = matrix.out, .parts = parts_.as<uint16_t>(), .num_threads = pool_.num_threads()};
+    const int64_t at_once = splits(matrix) ? kMaxSplitProduct : x.shape[0];
+    for (int64_t t = 0; t < x.shape[0]; t += at_once) {
+      args.x = row(x, t);
+      args.y = row(y, t);
+      args.rows = std::min(at_once, x.shape[0] - t);
+      if (splits(matrix))
+        pool_.run(static_cast<int>(round_up(args.rows, kSplitRows) / kSplitRows),
+                  [&](int group, int) { kernels_.split(args, int64_t{group} * kSplitRows); });
+      pool_.run(static_cast<int>(kernels_.linear_tasks(args)),
+                [&](int task, int thread) { kernels_.linear(args, task, scratch_[static_cast<size_t>(thread)].as<float>()); });
+    }
   }
 
   static float* row(const Tensor& tensor, int64_t i) { return tensor.as<float>() + i * tensor.row_stride; }
@@ -184,6 +204,13 @@ class CpuBackend final : public Backend {
       for (int64_t t = task * kRows; t < std::min(rows, (task + 1) * kRows); ++t) body(t);
     });
   }
+
+  void reserve_scratch(int64_t floats) {
+    for (Tensor& scratch : scratch_)
+      if (floats > scratch.shape[0]) scratch = allocate(DType::kF32, {floats});
+  }
+
+  bool splits(const PackedLinear& matrix) const { return kernels_.split != nullptr && matrix.dtype == DType::kBF16; }
 
   void plan_attention(const BatchView& b, const AttentionSpec& spec) {
     constexpr int kTaskTokens = 32;
@@ -223,7 +250,8 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Arena arena_;
   std::deque<PackedLinear> matrices_;
-  std::vector<std::vector<float>> scratch_;  // one per thread
+  Tensor parts_;                 // of the inputs of a product (see Kernels::split)
+  std::vector<Tensor> scratch_;  // one per thread
   std::vector<SampleScratch> sample_scratch_;
   std::vector<AttentionTask> attention_tasks_;
   std::vector<int32_t> previous_, sampling_previous_;  // tokens of the last sample(), and while it runs of the one before

@@ -1,7 +1,10 @@
 # Each file of kernels is compiled for its own instruction set; which one runs is decided at run time.
-set_source_files_properties(src/backend/cpu/kernels_avx2.cpp PROPERTIES COMPILE_OPTIONS "-O3;-mavx2;-mfma;-mf16c")
-set_source_files_properties(src/backend/cpu/kernels_avx512.cpp PROPERTIES COMPILE_OPTIONS
-                            "-O3;-mavx2;-mfma;-mf16c;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl")
+set(avx2 -O3 -mavx2 -mfma -mf16c)
+set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # its own AVX-512 headers
-  set_property(SOURCE src/backend/cpu/kernels_avx512.cpp APPEND PROPERTY COMPILE_OPTIONS -Wno-maybe-uninitialized)
+  list(APPEND avx512 -Wno-maybe-uninitialized)
 endif()
+set(amx ${avx512} -mamx-tile -mamx-bf16)
+foreach(isa avx2 avx512 amx)
+  set_source_files_properties(src/backend/cpu/kernels_${isa}.cpp PROPERTIES COMPILE_OPTIONS "${${isa}}")
+endforeach()

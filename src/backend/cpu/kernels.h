@@ -1,7 +1,8 @@
 // The inner loops of the CPU backend, once per instruction set. All of them see rows of floats.
 //
-// Every number is computed by the same sequence of operations whatever the instruction set, the number of rows and the task
-// it falls into: vectors have 16 lanes everywhere, and sums run in a fixed order. So results are equal bit for bit.
+// Every number is computed by the same sequence of operations whatever the number of rows and the task it falls into. With
+// AVX2 and AVX-512 it is one sequence: vectors have 16 lanes everywhere, and sums run in a fixed order, so results are equal
+// bit for bit. The tiles of AMX add up the products with 16-bit weights in another order, fixed as well.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +14,21 @@ namespace ember::cpu {
 
 inline constexpr int kLanes = 16;
 inline constexpr int kBlockOutputs = 32;  // outputs that lie side by side in a packed matrix
-inline constexpr int kTaskBlocks = 2;     // blocks of one task
+inline constexpr int kPaddedInputs = 32;  // inputs of a packed matrix are padded with zeros to a multiple of it
 
-// y[m, n] = sum_k x[m, k] * w[n, k] + bias[n], or that added to y[m, n]. The sum runs over k in order, one fused multiply-add each.
+// static: each file that is compiled for an instruction set has its own copy, and no other file ever gets that one.
+static constexpr int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// Where a packed matrix [ceil(N / 32)][P][32], P = round_up(K, 32), has weight [n, k]. A block of bfloat16 is [P / 2][32][2]:
+// two neighbours of k share a 32-bit lane, where each becomes a float by a shift or a mask, and which is what AMX reads.
+static constexpr int64_t packed_index(DType dtype, int64_t in, int64_t n, int64_t k) {
+  const int64_t block = n / kBlockOutputs * round_up(in, kPaddedInputs) * kBlockOutputs, lane = n % kBlockOutputs;
+  return dtype == DType::kBF16 ? block + (k / 2 * kBlockOutputs + lane) * 2 + k % 2 : block + k * kBlockOutputs + lane;
+}
+
+// y[m, n] = sum_k x[m, k] * w[n, k] + bias[n], or that added to y[m, n].
 struct LinearArgs {
-  const void* weights = nullptr;  // [ceil(N / 32)][K][32], rows past N are zero
+  const void* weights = nullptr;  // packed; what pads it is zero
   DType dtype = DType::kF32;
   const float* bias = nullptr;    // [ceil(N / 32) * 32] or null
   const float* x = nullptr;
@@ -26,7 +37,14 @@ struct LinearArgs {
   int64_t y_stride = 0;
   bool add = false;
   int64_t rows = 0, in = 0, out = 0;  // M, K, N
+  uint16_t* parts = nullptr;          // what split makes of x: parts_size(M, K) elements
+  int num_threads = 1;                // that share the tasks
 };
+
+// Rows that are split together, and the most rows of one product of split inputs.
+inline constexpr int kSplitRows = 16, kMaxSplitProduct = 512;
+// Three bfloat16 for each float.
+static constexpr int64_t parts_size(int64_t rows, int64_t in) { return 3 * round_up(rows, kSplitRows) * round_up(in, kPaddedInputs); }
 
 // The queries of some neighbouring tokens of one sequence, for all heads that share one key-value head.
 struct AttentionArgs {
@@ -55,8 +73,12 @@ inline constexpr int kAttentionKeys = 64;
 inline int64_t attention_scratch(int head_dim) { return int64_t{kAttentionRows} * (2 * head_dim + kAttentionKeys) + int64_t{2} * kLanes; }
 
 struct Kernels {
-  // Blocks [kTaskBlocks * task, kTaskBlocks * (task + 1)) of the outputs, all rows.
-  void (*linear)(const LinearArgs& args, int64_t task);
+  // A product is linear_tasks(args) tasks, in any order; scratch is linear_scratch floats of the thread's own.
+  int64_t (*linear_tasks)(const LinearArgs& args);
+  void (*linear)(const LinearArgs& args, int64_t task, float* scratch);
+  int64_t linear_scratch;
+  // Where not null, products with bfloat16 weights read args.parts, which split fills before, for kSplitRows rows from first_row on at a time.
+  void (*split)(const LinearArgs& args, int64_t first_row);
   void (*attention)(const AttentionArgs& args);
   // One row of n each.
   void (*rms_norm)(float* y, const float* x, const float* w, float eps, int64_t n);
@@ -68,6 +90,7 @@ struct Kernels {
 
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
+const Kernels& amx_kernels();
 const Kernels& kernels_of(Isa isa);
 
 }  // namespace ember::cpu

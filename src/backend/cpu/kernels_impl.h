@@ -37,34 +37,51 @@ inline Vec exp_vec(Vec x) {
   return replace_below(x, splat(-87.0f), scale2(p, n), zero());
 }
 
-// R rows and B blocks of outputs in registers over the whole of K.
+// Weights [16 * half, 16 * half + 16) of a block at k, which is even for First and odd otherwise.
+template <bool First, class W>
+inline Vec load_weights(const W* block, int64_t k, int half) { return load(block + k * kBlockOutputs + half * kLanes); }
+template <bool First>
+inline Vec load_weights(const BF16* block, int64_t k, int half) {
+  return (First ? load_first : load_second)(block + (k / 2 * kBlockOutputs + half * kLanes) * 2);
+}
+
+// The products of one k.
+template <bool First, class W, int R, int B>
+inline void add_products(const W* w, int64_t block_size, const float* x, int64_t x_stride, int64_t k, Vec (&sums)[R][B][2]) {
+  Vec weights[B][2];
+#pragma GCC unroll 4
+  for (int b = 0; b < B; ++b) {
+    weights[b][0] = load_weights<First>(w + b * block_size, k, 0);
+    weights[b][1] = load_weights<First>(w + b * block_size, k, 1);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const Vec input = splat(x[r * x_stride + k]);
+#pragma GCC unroll 4
+    for (int b = 0; b < B; ++b) {
+      sums[r][b][0] = fma(input, weights[b][0], sums[r][b][0]);
+      sums[r][b][1] = fma(input, weights[b][1], sums[r][b][1]);
+    }
+  }
+}
+
+// R rows and B blocks of outputs in registers over the whole of K, in order, one fused multiply-add each.
 template <class W, int R, int B>
 inline void linear_tile(const LinearArgs& args, int64_t row, int64_t block) {
-  const W* w = static_cast<const W*>(args.weights) + block * args.in * kBlockOutputs;
-  const int64_t block_size = args.in * kBlockOutputs;
+  const int64_t block_size = round_up(args.in, kPaddedInputs) * kBlockOutputs;
+  const W* w = static_cast<const W*>(args.weights) + block * block_size;
   const float* x = args.x + row * args.x_stride;
   Vec sums[R][B][2];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int b = 0; b < B; ++b) sums[r][b][0] = sums[r][b][1] = zero();
-  for (int64_t k = 0; k < args.in; ++k) {
-    Vec weights[B][2];
-#pragma GCC unroll 4
-    for (int b = 0; b < B; ++b) {
-      weights[b][0] = load(w + b * block_size + k * kBlockOutputs);
-      weights[b][1] = load(w + b * block_size + k * kBlockOutputs + kLanes);
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      const Vec input = splat(x[r * args.x_stride + k]);
-#pragma GCC unroll 4
-      for (int b = 0; b < B; ++b) {
-        sums[r][b][0] = fma(input, weights[b][0], sums[r][b][0]);
-        sums[r][b][1] = fma(input, weights[b][1], sums[r][b][1]);
-      }
-    }
+  int64_t k = 0;
+  for (; k + 2 <= args.in; k += 2) {
+    add_products<true>(w, block_size, x, args.x_stride, k, sums);
+    add_products<false>(w, block_size, x, args.x_stride, k + 1, sums);
   }
+  if (k < args.in) add_products<true>(w, block_size, x, args.x_stride, k, sums);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
@@ -75,11 +92,7 @@ inline void linear_tile(const LinearArgs& args, int64_t row, int64_t block) {
         if (count <= 0) continue;
         float* y = args.y + (row + r) * args.y_stride + n;
         Vec sum = args.bias != nullptr ? add(sums[r][b][half], load(args.bias + n)) : sums[r][b][half];
-        if (args.add) {
-          float before[kLanes] = {};
-          for (int64_t i = 0; i < count && i < kLanes; ++i) before[i] = y[i];
-          sum = add(load(before), sum);
-        }
+        if (args.add) sum = add(load_some(y, count), sum);
         store_some(y, sum, count);
       }
 }
@@ -91,7 +104,6 @@ inline void linear_rest(const LinearArgs& args, int64_t row, int64_t block, Coun
 }
 template <class W, int B>
 inline void linear_rest(const LinearArgs&, int64_t, int64_t, Count<0>) {}
-
 template <class W, int B>
 inline void linear_rows(const LinearArgs& args, int64_t block) {
   int64_t row = 0;
@@ -99,16 +111,19 @@ inline void linear_rows(const LinearArgs& args, int64_t block) {
   linear_rest<W, B>(args, row, block, Count<kTileRows - 1>{});
 }
 
+constexpr int kTaskBlocks = 2;  // blocks of one task, with all rows
+
+int64_t linear_tasks(const LinearArgs& args) { return round_up(args.out, kTaskBlocks * kBlockOutputs) / (kTaskBlocks * kBlockOutputs); }
+
 template <class W>
 inline void linear_task(const LinearArgs& args, int64_t task) {
   const int64_t blocks = (args.out + kBlockOutputs - 1) / kBlockOutputs;
-  int64_t block = task * kTaskBlocks;
-  const int64_t end = block + kTaskBlocks < blocks ? block + kTaskBlocks : blocks;
+  int64_t block = task * kTaskBlocks, end = block + kTaskBlocks < blocks ? block + kTaskBlocks : blocks;
   for (; end - block >= kTileBlocks; block += kTileBlocks) linear_rows<W, kTileBlocks>(args, block);
   for (; block < end; ++block) linear_rows<W, 1>(args, block);
 }
 
-void linear(const LinearArgs& args, int64_t task) {
+void linear(const LinearArgs& args, int64_t task, float*) {
   switch (args.dtype) {
     case DType::kF16: return linear_task<F16>(args, task);
     case DType::kBF16: return linear_task<BF16>(args, task);

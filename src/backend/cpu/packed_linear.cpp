@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "ember/base/start_error.h"
@@ -10,15 +11,26 @@ namespace ember::cpu {
 
 namespace {
 
+// Copies 32 rows of the stacked weights to their block, a few columns at a time, so that reads and writes stay in the cache.
 template <class T>
-void pack_rows(const Tensor& weight, int64_t first_row, T* packed) {
-  const int64_t rows = weight.shape[0], in = weight.shape[1];
-  for (int64_t r = 0; r < rows; ++r) {
-    const int64_t row = first_row + r;
-    T* column = packed + row / kBlockOutputs * in * kBlockOutputs + row % kBlockOutputs;
-    const auto* source = static_cast<const unsigned char*>(weight.data) + static_cast<size_t>(r * in) * sizeof(T);
-    for (int64_t k = 0; k < in; ++k) std::memcpy(column + k * kBlockOutputs, source + static_cast<size_t>(k) * sizeof(T), sizeof(T));
+void pack_block(std::span<const Tensor> weights, const PackedLinear& matrix, int64_t block, T* packed) {
+  const unsigned char* sources[kBlockOutputs] = {};  // tensors of a file may lie at any address
+  int64_t first = 0;                                 // row of the stack at which the tensor begins
+  for (const Tensor& weight : weights) {
+    for (int64_t i = 0; i < kBlockOutputs; ++i) {
+      const int64_t row = block * kBlockOutputs + i - first;
+      if (row < 0 || row >= weight.shape[0]) continue;
+      sources[i] = static_cast<const unsigned char*>(weight.data) + static_cast<size_t>(row * matrix.in) * sizeof(T);
+    }
+    first += weight.shape[0];
   }
+  const int64_t step = packed_index(matrix.dtype, matrix.in, 0, 2) / 2, pair = packed_index(matrix.dtype, matrix.in, 0, 1);
+  for (int64_t begin = 0; begin < matrix.in; begin += kPaddedInputs)
+    for (int64_t i = 0; i < kBlockOutputs && sources[i] != nullptr; ++i) {
+      T* column = packed + packed_index(matrix.dtype, matrix.in, block * kBlockOutputs + i, 0);
+      for (int64_t k = begin; k < std::min(matrix.in, begin + kPaddedInputs); ++k)
+        std::memcpy(column + k / 2 * 2 * step + k % 2 * pair, sources[i] + static_cast<size_t>(k) * sizeof(T), sizeof(T));
+    }
 }
 
 }  // namespace
@@ -33,11 +45,11 @@ float to_float(const Tensor& tensor, int64_t i) {
 }
 
 size_t PackedLinear::bytes(DType dtype, int64_t out, int64_t in, bool bias) {
-  const int64_t padded = (out + kBlockOutputs - 1) / kBlockOutputs * kBlockOutputs;
-  return static_cast<size_t>(padded) * static_cast<size_t>(in) * size_of(dtype) + (bias ? static_cast<size_t>(padded) * sizeof(float) : 0);
+  const auto outputs = static_cast<size_t>(round_up(out, kBlockOutputs)), inputs = static_cast<size_t>(round_up(in, kPaddedInputs));
+  return outputs * inputs * size_of(dtype) + (bias ? outputs * sizeof(float) : 0);
 }
 
-PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biases, Arena& arena) {
+PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biases, Arena& arena, ThreadPool& pool) {
   PackedLinear matrix;
   matrix.dtype = weights.front().dtype;
   matrix.in = weights.front().shape[1];
@@ -48,15 +60,13 @@ PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biase
     matrix.out += weight.shape[0];
   }
   matrix.weights = arena.allocate(PackedLinear::bytes(matrix.dtype, matrix.out, matrix.in, false));
-  int64_t row = 0;
-  for (const Tensor& weight : weights) {
-    if (size_of(matrix.dtype) == 2) pack_rows(weight, row, static_cast<uint16_t*>(matrix.weights));
-    else pack_rows(weight, row, static_cast<uint32_t*>(matrix.weights));
-    row += weight.shape[0];
-  }
+  pool.run(static_cast<int>(matrix.blocks()), [&](int block, int) {
+    if (size_of(matrix.dtype) == 2) pack_block(weights, matrix, block, static_cast<uint16_t*>(matrix.weights));
+    else pack_block(weights, matrix, block, static_cast<uint32_t*>(matrix.weights));
+  });
   if (biases.empty()) return matrix;
   matrix.bias = static_cast<float*>(arena.allocate(static_cast<size_t>(matrix.blocks() * kBlockOutputs) * sizeof(float)));
-  row = 0;
+  int64_t row = 0;
   for (size_t i = 0; i < weights.size(); ++i) {
     for (int64_t r = 0; biases[i] && r < weights[i].shape[0]; ++r) matrix.bias[row + r] = to_float(biases[i], r);
     row += weights[i].shape[0];
@@ -65,9 +75,8 @@ PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biase
 }
 
 void unpack_row(const PackedLinear& matrix, int64_t row, float* y) {
-  const int64_t first = row / kBlockOutputs * matrix.in * kBlockOutputs + row % kBlockOutputs;
-  const Tensor all(matrix.weights, matrix.dtype, {matrix.blocks() * matrix.in * kBlockOutputs});
-  for (int64_t k = 0; k < matrix.in; ++k) y[k] = to_float(all, first + k * kBlockOutputs);
+  const Tensor all(matrix.weights, matrix.dtype, {matrix.blocks() * kBlockOutputs, round_up(matrix.in, kPaddedInputs)});
+  for (int64_t k = 0; k < matrix.in; ++k) y[k] = to_float(all, packed_index(matrix.dtype, matrix.in, row, k));
 }
 
 }  // namespace ember::cpu

@@ -6,23 +6,24 @@
 #include "ember/backend/backend.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/memory.h"
+#include "backend/cpu/thread_pool.h"
 
 namespace ember::cpu {
 
-// [ceil(out / 32)][in][32]: 32 outputs side by side, so that each is one lane's sum over `in` in order.
+// 32 outputs side by side, so that each is one lane's sum over `in`; packed_index tells where a weight lies.
 struct PackedLinear {
   DType dtype = DType::kF32;
   int64_t in = 0, out = 0;
   void* weights = nullptr;
   float* bias = nullptr;  // [ceil(out / 32) * 32]; null: none
 
-  int64_t blocks() const { return (out + kBlockOutputs - 1) / kBlockOutputs; }
-  int64_t tasks() const { return (blocks() + kTaskBlocks - 1) / kTaskBlocks; }
+  int64_t blocks() const { return round_up(out, kBlockOutputs) / kBlockOutputs; }
   static size_t bytes(DType dtype, int64_t out, int64_t in, bool bias);
 };
 
-// Arguments as Backend::make_linear. All weights have one type and one number of columns.
-PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biases, Arena& arena);
+// Arguments as Backend::make_linear. All weights have one type and one number of columns. Each page is first touched by the
+// thread that packs it.
+PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biases, Arena& arena, ThreadPool& pool);
 
 // Copies row `row` of the matrix to y[in], as floats.
 void unpack_row(const PackedLinear& matrix, int64_t row, float* y);

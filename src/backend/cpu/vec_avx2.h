@@ -6,6 +6,7 @@
 #include <cstdint>
 
 namespace ember::cpu::avx2 {
+namespace {  // nothing that is compiled for this instruction set is shared
 
 struct Vec {
   __m256 a, b;
@@ -35,8 +36,12 @@ struct BF16 {
 };
 inline __m128i load8(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
 inline Vec load(const F16* p) { return {_mm256_cvtph_ps(load8(p)), _mm256_cvtph_ps(load8(p + 8))}; }
-inline __m256 widen(const BF16* p) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load8(p)), 16)); }
-inline Vec load(const BF16* p) { return {widen(p), widen(p + 8)}; }
+inline __m256i load_pairs(const BF16* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+inline __m256 first_of(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
+inline __m256 second_of(__m256i pairs) { return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-65536))); }
+// The first or second of each of 16 pairs.
+inline Vec load_first(const BF16* p) { return {first_of(load_pairs(p)), first_of(load_pairs(p + 16))}; }
+inline Vec load_second(const BF16* p) { return {second_of(load_pairs(p)), second_of(load_pairs(p + 16))}; }
 
 inline Vec add(Vec x, Vec y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
 inline Vec sub(Vec x, Vec y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
@@ -67,4 +72,5 @@ inline Vec keep_lanes(Vec x, int64_t begin, int64_t end, Vec otherwise) {
 
 inline constexpr int kTileRows = 3, kTileBlocks = 1;  // 12 sums and 4 weights in 16 registers
 
+}  // namespace
 }  // namespace ember::cpu::avx2

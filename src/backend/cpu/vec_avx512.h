@@ -6,6 +6,7 @@
 #include <cstdint>
 
 namespace ember::cpu::avx512 {
+namespace {  // nothing that is compiled for this instruction set is shared
 
 struct Vec {
   __m512 v;
@@ -26,10 +27,9 @@ struct BF16 {
   uint16_t bits;
 };
 inline Vec load(const F16* p) { return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}; }
-inline Vec load(const BF16* p) {
-  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
-}
+// The first or second of each of 16 pairs.
+inline Vec load_first(const BF16* p) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))}; }
+inline Vec load_second(const BF16* p) { return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(-65536)))}; }
 
 inline Vec add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Vec sub(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -55,4 +55,5 @@ inline Vec keep_lanes(Vec a, int64_t begin, int64_t end, Vec otherwise) {
 
 inline constexpr int kTileRows = 6, kTileBlocks = 2;  // 24 sums, 4 weights, 1 input in 32 registers
 
+}  // namespace
 }  // namespace ember::cpu::avx512

@@ -73,6 +73,41 @@ TEST(CpuBackend, LinearAddRoundsAsTheSumOfBoth) {
   for (size_t i = 0; i < start.size(); ++i) ASSERT_EQ(sum.as<float>()[i], start[i] + y.as<float>()[i]) << i;
 }
 
+TEST(CpuBackend, EveryInstructionSetOfTheMachineGivesTheSameUpToRounding) {
+  const int64_t rows = 1100, in = 40, out = 70;  // more rows than are multiplied at once
+  const std::vector<float> input = cpu::random_floats(static_cast<size_t>(rows * in), 1);
+  for (const DType dtype : {DType::kBF16, DType::kF16, DType::kF32}) {
+    const cpu::Matrix m(dtype, out, in, 2);
+    std::vector<uint16_t> halves;
+    for (const float v : m.values) halves.push_back(dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v));
+    for (const cpu::Isa isa : cpu::available_isas()) {
+      const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2, .isa = cpu::name_of(isa)});
+      SCOPED_TRACE(backend->describe() + " " + name_of(dtype));
+      EXPECT_NE(backend->describe().find(cpu::name_of(isa)), std::string::npos);
+      void* data = halves.data();
+      if (dtype == DType::kF32) data = const_cast<float*>(m.values.data());
+      const Tensor weight(data, dtype, {out, in});
+      const Linear linear = backend->make_linear(std::span(&weight, 1), {});
+      const Tensor x = backend->allocate(DType::kF32, {rows, in}), y = backend->allocate(DType::kF32, {rows, out});
+      const Tensor one = backend->allocate(DType::kF32, {1, out});
+      backend->write(x, input.data(), input.size() * sizeof(float));
+      backend->linear(y, x, linear);
+      const Tensor sum = backend->allocate(DType::kF32, {rows, out});
+      std::fill_n(sum.as<float>(), sum.elements(), 3.0f);
+      backend->linear_add(sum, x, linear);
+      for (int64_t i = 0; i < sum.elements(); ++i) ASSERT_EQ(sum.as<float>()[i], 3.0f + y.as<float>()[i]);
+      cpu::check_products(m, input, {}, rows, {y.as<float>(), y.as<float>() + y.elements()});
+      for (const int64_t r : {int64_t{0}, int64_t{511}, int64_t{512}, int64_t{700}, rows - 1}) {
+        Tensor row = x.rows(1);
+        row.data = x.as<float>() + r * in;
+        backend->linear(one, row, linear);
+        const float* expected = y.as<float>() + r * out;
+        ASSERT_EQ(std::vector<float>(one.as<float>(), one.as<float>() + out), std::vector<float>(expected, expected + out));
+      }
+    }
+  }
+}
+
 TEST(CpuBackend, RefusesAnUnknownInstructionSet) { EXPECT_THROW(make_cpu_backend({.isa = "sse"}), StartError); }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -33,13 +34,12 @@ inline std::vector<float> random_floats(size_t n, uint64_t seed) {
 struct Matrix {
   Matrix(DType type, int64_t out_features, int64_t in_features, uint64_t seed) : dtype(type), out(out_features), in(in_features) {
     values = random_floats(static_cast<size_t>(out * in), seed);
-    const int64_t blocks = (out + kBlockOutputs - 1) / kBlockOutputs;
-    halves.resize(static_cast<size_t>(blocks * in * kBlockOutputs));
+    halves.resize(static_cast<size_t>(round_up(out, kBlockOutputs) * round_up(in, kPaddedInputs)));
     floats.resize(halves.size());
     for (int64_t n = 0; n < out; ++n)
       for (int64_t k = 0; k < in; ++k) {
         float& v = values[static_cast<size_t>(n * in + k)];
-        const auto at = static_cast<size_t>((n / kBlockOutputs * in + k) * kBlockOutputs + n % kBlockOutputs);
+        const auto at = static_cast<size_t>(packed_index(dtype, in, n, k));
         const uint16_t bits = dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v);
         if (dtype != DType::kF32) v = dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
         halves[at] = bits;
@@ -58,35 +58,96 @@ struct Matrix {
   std::vector<uint16_t> halves;
 };
 
-inline std::vector<float> run_linear(const Kernels& kernels, const Matrix& m, const std::vector<float>& x, const std::vector<float>& bias, int64_t rows) {
-  std::vector<float> y(static_cast<size_t>(rows * m.out), 777);
-  const int64_t tasks = (m.out + kBlockOutputs * kTaskBlocks - 1) / (kBlockOutputs * kTaskBlocks);
-  for (int64_t task = 0; task < tasks; ++task) kernels.linear(m.args(x, y, bias, rows), task);
+// As the backend runs it for num_threads threads; rows of x and y lie further apart than they are long, and nothing is written between.
+inline std::vector<float> run_linear(const Kernels& kernels, const Matrix& m, const std::vector<float>& x, const std::vector<float>& bias,
+                                     int64_t rows, int num_threads = 1) {
+  constexpr float kUntouched = 777;
+  constexpr int64_t kGap = 3;
+  std::vector<float> wide_x(static_cast<size_t>(rows * (m.in + kGap)), NAN), wide_y(static_cast<size_t>(rows * (m.out + kGap)), kUntouched);
+  for (int64_t r = 0; r < rows; ++r) std::copy_n(x.begin() + r * m.in, m.in, wide_x.begin() + r * (m.in + kGap));
+  std::vector<uint16_t> parts(static_cast<size_t>(parts_size(rows, m.in)), 0x7fc0);  // not a number
+  std::vector<float> scratch(static_cast<size_t>(kernels.linear_scratch), NAN);
+  LinearArgs args = m.args(wide_x, wide_y, bias, rows);
+  args.x_stride += kGap;
+  args.y_stride += kGap;
+  args.parts = parts.data();
+  args.num_threads = num_threads;
+  if (kernels.split != nullptr)
+    for (int64_t r = 0; r < rows; r += kSplitRows) kernels.split(args, r);
+  for (int64_t task = kernels.linear_tasks(args) - 1; task >= 0; --task) kernels.linear(args, task, scratch.data());
+  std::vector<float> y;
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto begin = wide_y.begin() + r * args.y_stride;
+    y.insert(y.end(), begin, begin + m.out);
+    for (int64_t i = 0; i < kGap; ++i) EXPECT_EQ(begin[m.out + i], kUntouched);
+  }
   return y;
 }
 
+// The bound is that of a chain of roundings to float, relative to the sum of the products' magnitudes.
+inline void check_products(const Matrix& m, const std::vector<float>& x, const std::vector<float>& bias, int64_t rows, const std::vector<float>& y) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t n = 0; n < m.out; ++n) {
+      double sum = bias.empty() ? 0 : bias[static_cast<size_t>(n)], magnitude = std::abs(sum);
+      for (int64_t k = 0; k < m.in; ++k) {
+        const double product = double{x[static_cast<size_t>(r * m.in + k)]} * m.values[static_cast<size_t>(n * m.in + k)];
+        sum += product;
+        magnitude += std::abs(product);
+      }
+      const double bound = magnitude * 6e-8 * (2 + std::sqrt(static_cast<double>(m.in)));
+      ASSERT_NEAR(y[static_cast<size_t>(r * m.out + n)], sum, bound) << "row " << r << " output " << n;
+    }
+}
+
 inline void check_linear(const Kernels& kernels) {
-  uint64_t seed = 1;
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16})
-    for (const int64_t out : {1, 15, 16, 17, 31, 32, 33, 64, 65, 97})
-      for (const int64_t in : {1, 16, 33, 95})
-        for (const int64_t rows : {1, 2, 3, 5, 6, 7, 13, 33}) {
-          const Matrix m(dtype, out, in, ++seed);
-          const std::vector<float> x = random_floats(static_cast<size_t>(rows * in), ++seed);
-          std::vector<float> bias = seed % 2 == 0 ? std::vector<float>() : random_floats(static_cast<size_t>((out + 31) / 32 * 32), ++seed);
-          const std::vector<float> y = run_linear(kernels, m, x, bias, rows);
-          for (int64_t r = 0; r < rows; ++r) {
-            const std::vector<float> row(x.begin() + r * in, x.begin() + (r + 1) * in);
-            const std::vector<float> alone = run_linear(kernels, m, row, bias, 1);
-            for (int64_t n = 0; n < out; ++n) {
-              double sum = bias.empty() ? 0 : bias[static_cast<size_t>(n)];
-              for (int64_t k = 0; k < in; ++k) sum += double{row[static_cast<size_t>(k)]} * m.values[static_cast<size_t>(n * in + k)];
-              ASSERT_NEAR(y[static_cast<size_t>(r * out + n)], sum, 1e-5 * (1 + std::abs(sum)) * std::sqrt(static_cast<double>(in)))
-                  << name_of(dtype) << " rows " << rows << " out " << out << " in " << in;
-              ASSERT_EQ(y[static_cast<size_t>(r * out + n)], alone[static_cast<size_t>(n)]);  // bit for bit
-            }
-          }
-        }
+  const unsigned seed = std::random_device{}();
+  std::mt19937_64 random(seed);
+  const auto any_of = [&](std::initializer_list<int64_t> values) { return values.begin()[random() % values.size()]; };
+  for (int round = 0; round < 250; ++round) {
+    const DType dtype = std::array{DType::kF32, DType::kF16, DType::kBF16}[random() % 3];
+    const int64_t out = any_of({1, 15, 16, 17, 31, 32, 33, 64, 65, 97, 600}), in = any_of({1, 2, 16, 31, 32, 33, 95, 128, 511, 545});
+    const int64_t rows = any_of({1, 2, 3, 5, 6, 7, 13, 15, 16, 17, 31, 32, 33, 34, 48, 70});
+    SCOPED_TRACE(testing::Message() << "seed " << seed << ", round " << round << ": " << name_of(dtype) << " " << rows << "x" << in << "x" << out);
+    const Matrix m(dtype, out, in, random());
+    const std::vector<float> x = random_floats(static_cast<size_t>(rows * in), random());
+    std::vector<float> bias;
+    if (random() % 2 == 0) bias = random_floats(static_cast<size_t>(round_up(out, kBlockOutputs)), random());
+    const std::vector<float> y = run_linear(kernels, m, x, bias, rows);
+    check_products(m, x, bias, rows, y);
+    if (testing::Test::HasFatalFailure()) return;
+    ASSERT_EQ(y, run_linear(kernels, m, x, bias, rows, 64));  // however the work is shared
+    const int64_t first = std::uniform_int_distribution<int64_t>(0, rows - 1)(random);
+    const int64_t count = std::uniform_int_distribution<int64_t>(1, rows - first)(random);
+    for (const auto& [begin, n] : {std::pair{first, int64_t{1}}, std::pair{first, count}}) {  // bit for bit, in any company
+      const std::vector<float> part = run_linear(kernels, m, {x.begin() + begin * in, x.begin() + (begin + n) * in}, bias, n);
+      ASSERT_EQ(part, std::vector<float>(y.begin() + begin * out, y.begin() + (begin + n) * out));
+    }
+  }
+}
+
+// More rows than any kernel looks at together, and numbers at the ends of what floats hold.
+inline void check_extremes(const Kernels& kernels) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+    SCOPED_TRACE(name_of(dtype));
+    const int64_t rows = 300, in = 70;
+    const Matrix m(dtype, 40, in, 1);
+    std::vector<float> x = random_floats(static_cast<size_t>(rows * in), 2);
+    const std::vector<float> before = run_linear(kernels, m, x, {}, rows);
+    check_products(m, x, {}, rows, before);
+    for (int64_t k = 0; k < in; ++k) {
+      x[static_cast<size_t>(k)] *= 1e-30f;
+      x[static_cast<size_t>(in + k)] *= 1e36f;
+      x[static_cast<size_t>(2 * in + k)] = k == 5 ? INFINITY : 1.0f;
+      x[static_cast<size_t>(3 * in + k)] = k == 5 ? NAN : 1.0f;
+    }
+    const std::vector<float> y = run_linear(kernels, m, x, {}, rows);
+    check_products(m, x, {}, 2, y);
+    for (size_t n = 0; n < 40; ++n) {
+      ASSERT_EQ(y[80 + n], m.values[n * static_cast<size_t>(in) + 5] > 0 ? INFINITY : -INFINITY);
+      ASSERT_TRUE(std::isnan(y[120 + n]));
+    }
+    ASSERT_EQ(std::vector<float>(y.begin() + 160, y.end()), std::vector<float>(before.begin() + 160, before.end()));
+  }
 }
 
 inline void check_exp(const Kernels& kernels) {
@@ -174,6 +235,7 @@ inline void check_attention(const Kernels& kernels) {
 inline void check_kernels(Isa isa, const Kernels& kernels) {
   if (!machine_has(isa)) return;
   check_linear(kernels);
+  check_extremes(kernels);
   check_exp(kernels);
   check_rows(kernels);
   check_attention(kernels);

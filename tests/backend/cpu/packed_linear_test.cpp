@@ -13,7 +13,8 @@ TEST(PackedLinear, StacksPartsAndGivesEveryRowBack) {
   const std::vector<Tensor> weights = {{a.data(), DType::kF32, {33, 7}}, {b.data(), DType::kF32, {40, 7}}};
   const std::vector<Tensor> biases = {{}, {bias.data(), DType::kF32, {40}}};
   Arena arena;
-  const PackedLinear matrix = pack(weights, biases, arena);
+  ThreadPool pool(2);
+  const PackedLinear matrix = pack(weights, biases, arena, pool);
   EXPECT_EQ(matrix.out, 73);
   EXPECT_EQ(matrix.in, 7);
   std::vector<float> row(7);
@@ -29,7 +30,8 @@ TEST(PackedLinear, RefusesPartsThatDiffer) {
   std::vector<float> a(14), b(16);
   const std::vector<Tensor> weights = {{a.data(), DType::kF32, {2, 7}}, {b.data(), DType::kF32, {2, 8}}};
   Arena arena;
-  EXPECT_THROW(pack(weights, {}, arena), StartError);
+  ThreadPool pool(1);
+  EXPECT_THROW(pack(weights, {}, arena, pool), StartError);
 }
 
 }  // namespace
