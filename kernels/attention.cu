@@ -145,6 +145,11 @@ size_t attention_workspace_bytes(const Queue& q, const AttentionShape& shape) {
 }
 
 void plan_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, void* workspace) {
+  if (b.num_seqs > shape.max_seqs || b.num_tokens > shape.max_tokens || b.max_kv_len > shape.max_model_len) {
+    throw std::runtime_error("attention: a batch of " + std::to_string(b.num_seqs) + " sequences, " + std::to_string(b.num_tokens) + " tokens and up to " +
+                             std::to_string(b.max_kv_len) + " positions; the workspace is for " + std::to_string(shape.max_seqs) + ", " +
+                             std::to_string(shape.max_tokens) + " and " + std::to_string(shape.max_model_len));
+  }
   const AttentionCut cut = cut_attention(q, shape);
   const PlanArgs args{workspace_of(q, shape, workspace), cut, b.q_starts, b.kv_lens, b.num_seqs, b.num_decodes, shape.window, shape.num_kv_heads * cut.head_tiles};
   Queue barrier = q;

@@ -37,7 +37,8 @@ void check_attention(const Queue& q, const AttentionShape& shape);
 size_t attention_workspace_bytes(const Queue& q, const AttentionShape& shape);
 
 // Once per step, before its other kernels: makes the work lists. A barrier of the stream, also with programmatic dependent launch: nothing
-// after it begins before everything up to it has ended. May be captured.
+// after it begins before everything up to it has ended. May be captured. Throws std::runtime_error when the batch is larger than the shape's
+// max_seqs, max_tokens or max_model_len.
 void plan_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, void* workspace);
 
 // out[t, num_heads * head_dim] from qkv rows [num_heads | num_kv_heads | num_kv_heads] * head_dim, whose q is rotated. kv_pool is this

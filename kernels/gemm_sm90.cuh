@@ -34,7 +34,7 @@ struct GemmTile {
 struct GemmArgs {
   GemmOutput output;
   int blocks;                   // of 64 columns of `in`
-  int token_tiles, tiles;       // tiles = token_tiles * row tiles, token tiles next to each other share their weights
+  int row_tiles, token_tiles;   // of the whole product
   int split;
 };
 
@@ -47,6 +47,20 @@ struct GemmShared {
   EMBER_DEVICE uint32_t empty(int stage) const { return full(Tile::kStages) + static_cast<uint32_t>(stage * 8); }
 };
 
+// First row (of weights) and token of tile number `index`. Tiles next to each other share their weights, in groups of kTokenTiles token tiles,
+// so that the tokens of a group stay in L2 while all weights pass by.
+template <class Tile>
+struct GemmPlace {
+  static constexpr int kTokenTiles = 16;
+  int row, token;
+
+  EMBER_DEVICE GemmPlace(const GemmArgs& args, int index) {
+    const int whole = kTokenTiles * args.row_tiles, first = index / whole * kTokenTiles, size = min(kTokenTiles, args.token_tiles - first);
+    row = index % whole / size * Tile::kRows;
+    token = (first + index % whole % size) * Tile::kTokens;
+  }
+};
+
 // The blocks of all tiles of one CTA in the order in which they go through the ring.
 struct GemmWalk {
   int tile, tile_step, tiles, first_block, end_block, block;
@@ -55,7 +69,7 @@ struct GemmWalk {
     const int rank = static_cast<int>(blockIdx.x) % args.split;
     tile = static_cast<int>(blockIdx.x) / args.split;
     tile_step = static_cast<int>(gridDim.x) / args.split;
-    tiles = args.tiles;
+    tiles = args.row_tiles * args.token_tiles;
     first_block = block = rank * args.blocks / args.split;
     end_block = (rank + 1) * args.blocks / args.split;
   }
@@ -70,13 +84,13 @@ EMBER_DEVICE void produce(const GemmArgs& args, const GemmShared<Tile>& shared, 
   const uint64_t policy = policy_evict_normal();
   const auto load_weights = [&](const GemmWalk& at, int stage) {
     mbarrier_arrive_expect(shared.full(stage), Tile::kStageBytes);
-    const int row = at.tile / args.token_tiles * Tile::kRows;
+    const int row = GemmPlace<Tile>(args, at.tile).row;
     for (int box = 0; box < Tile::kRowGroups; ++box) {
       tma_load_2d(shared.weights(stage) + static_cast<uint32_t>(box * 16384), weights, at.block * 64, row + box * 128, shared.full(stage), policy);
     }
   };
   const auto load_tokens = [&](const GemmWalk& at, int stage) {
-    tma_load_2d(shared.tokens(stage), tokens, at.block * 64, at.tile % args.token_tiles * Tile::kTokens, shared.full(stage), policy);
+    tma_load_2d(shared.tokens(stage), tokens, at.block * 64, GemmPlace<Tile>(args, at.tile).token, shared.full(stage), policy);
   };
 
   GemmWalk ahead(args), walk(args);
@@ -156,14 +170,14 @@ EMBER_DEVICE void consume(const GemmArgs& args, const GemmShared<Tile>& shared, 
       release(previous);
     }
 
-    const int row = walk.tile / args.token_tiles * Tile::kRows, token = walk.tile % args.token_tiles * Tile::kTokens;
+    const GemmPlace<Tile> place(args, walk.tile);
     const auto piece = [&](int m, int group) { return make_float4(sums[m][group * 4], sums[m][group * 4 + 1], sums[m][group * 4 + 2], sums[m][group * 4 + 3]); };
     const auto slice = [&](int m) { return (warpgroup * kRowGroups + m) * 4 + warp % 4; };  // of 16 rows
     if (args.split == 1) {
 #pragma unroll
       for (int m = 0; m < kRowGroups; ++m) {
 #pragma unroll
-        for (int group = 0; group < kTokenGroups; ++group) emit<T, kEpilogue>(args.output, row + slice(m) * 16, token + group * 8, piece(m, group), lane);
+        for (int group = 0; group < kTokenGroups; ++group) emit<T, kEpilogue>(args.output, place.row + slice(m) * 16, place.token + group * 8, piece(m, group), lane);
       }
     } else {
       EMBER_DYNAMIC_SHARED(memory);
@@ -174,7 +188,7 @@ EMBER_DEVICE void consume(const GemmArgs& args, const GemmShared<Tile>& shared, 
         for (int group = 0; group < kTokenGroups; ++group) reinterpret_cast<float4*>(memory)[(slice(m) * kTokenGroups + group) * 32 + lane] = piece(m, group);
       }
       cluster_sync();
-      reduce_over_cluster<T, kEpilogue, Tile>(args, shared, row, token, warp, lane);
+      reduce_over_cluster<T, kEpilogue, Tile>(args, shared, place.row, place.token, warp, lane);
       cluster_sync();  // nobody ends while another reads its sums
     }
   }
@@ -211,9 +225,9 @@ template <class T, Epilogue kEpilogue, int kTokens>
 void launch_gemm_sm90(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride) {
   using Tile = GemmTile<kTokens>;
   const int row_tiles = (w.out + Tile::kRows - 1) / Tile::kRows, token_tiles = (x.rows + kTokens - 1) / kTokens;
-  const GemmArgs args{{y, y_stride, w.bias, x.rows, w.out}, (w.in + 63) / 64, token_tiles, row_tiles * token_tiles, w.split};
-  const int slots = Tile::kCtasPerSm * q.num_sms;
-  const int grid = w.split > 1 ? args.tiles * w.split : args.tiles < slots ? args.tiles : slots;
+  const GemmArgs args{{y, y_stride, w.bias, x.rows, w.out}, (w.in + 63) / 64, row_tiles, token_tiles, w.split};
+  const int tiles = row_tiles * token_tiles, slots = Tile::kCtasPerSm * q.num_sms;
+  const int grid = w.split > 1 ? tiles * w.split : tiles < slots ? tiles : slots;
   const CUtensorMap tokens = make_tensor_map(x.data, {.rank = 2,
                                                       .dims = {static_cast<uint64_t>(x.columns), static_cast<uint64_t>(x.rows)},
                                                       .strides = {static_cast<uint64_t>(x.stride) * 2},

@@ -202,6 +202,21 @@ TEST(AttentionPlan, SplitsCoverWhatTheQuerySees) {
   }
 }
 
+TEST(AttentionPlan, ABatchLargerThanTheWorkspaceIsRefused) {
+  const AttentionShape shape{.num_heads = 1, .num_kv_heads = 1, .head_dim = 64, .scale = 1, .max_seqs = 4, .max_tokens = 8, .max_model_len = 100};
+  const Queue q = emulator_queue(90);
+  std::vector<int32_t> zeros(8);
+  std::vector<uint8_t> workspace(attention_workspace_bytes(q, shape) + 256);
+  void* aligned = workspace.data() + (256 - reinterpret_cast<uintptr_t>(workspace.data()) % 256) % 256;
+  const AttentionBatch fits{zeros.data(), zeros.data(), zeros.data(), 1, 4, 4, 8, 1, 100};
+  plan_attention(q, shape, fits, aligned);
+  for (int i = 0; i < 3; ++i) {
+    AttentionBatch b = fits;
+    ++(i == 0 ? b.num_seqs : i == 1 ? b.num_tokens : b.max_kv_len);
+    EXPECT_THROW(plan_attention(q, shape, b, aligned), std::runtime_error) << i;
+  }
+}
+
 TEST(AttentionPlan, WhatDoesNotExistIsNamed) {
   AttentionShape shape{.num_heads = 32, .num_kv_heads = 8, .head_dim = 128, .scale = 1, .max_seqs = 1, .max_tokens = 1, .max_model_len = 1};
   const auto why = [](int sm, const AttentionShape& s) -> std::string {

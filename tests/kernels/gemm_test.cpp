@@ -57,6 +57,8 @@ TEST_P(Gemm, SumsSplitOverClusters) {
   check({.tokens = 100, .out = 130, .in = 2048, .epilogue = Epilogue::kStore});
 }
 
+TEST_P(Gemm, MoreTokenTilesThanAGroup) { check({.tokens = 128 * 17 + 5, .out = 300, .in = 16}); }
+
 TEST_P(Gemm, ManyTilesPerCta) { check({.tokens = 20, .out = 128 * 37, .in = 64, .epilogue = Epilogue::kLogits}); }
 
 TEST_P(Gemm, ARowsBitsDoNotDependOnTheOthers) {
