@@ -219,3 +219,38 @@ def test_overload_and_aborts_in_anthropics_words(start):
             assert "event: message_stop" not in (rest := list(waiting))
             assert json.loads(rest[rest.index("event: error") + 1][6:])["error"]["type"] == "overloaded_error"
         assert "event: error" in list(lines)
+
+
+WEATHER = {"name": "get_weather", "description": "Get the current weather for a city.",
+           "input_schema": {"type": "object", "properties": {"city": {"type": "string", "description": "The city"}}, "required": ["city"]}}
+ASK = {"role": "user", "content": "What is the weather in Paris?"}
+TOOL_FIELDS = {"messages": [ASK], "tools": [WEATHER], "max_tokens": 100}
+
+
+def test_tool_call_and_follow_up(client, server):
+    message = create(client, **TOOL_FIELDS)
+    assert message.stop_reason == "tool_use"
+    call = message.content[-1]
+    assert (call.type, call.name, call.input) == ("tool_use", "get_weather", {"city": "Paris"})
+    function = {"name": WEATHER["name"], "description": WEATHER["description"], "parameters": WEATHER["input_schema"]}
+    theirs = chat(server, messages=[ASK], tools=[{"type": "function", "function": function}], max_tokens=100)
+    assert json.loads(theirs["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]) == call.input
+    assert prompt_tokens(message.usage) == theirs["usage"]["prompt_tokens"]
+    assert message.usage.output_tokens == theirs["usage"]["completion_tokens"]
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": '{"temperature": 21, "condition": "sunny"}'}]}
+    said = {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in message.content]}
+    answer = create(client, **{**TOOL_FIELDS, "messages": [ASK, said, result]})
+    assert answer.stop_reason == "end_turn" and "sunny" in answer.content[0].text and "21" in answer.content[0].text
+
+
+def test_tool_call_in_a_stream(client):
+    with client.messages.stream(**split({**SAME, **TOOL_FIELDS})) as stream:
+        kinds = [event.type for event in stream]
+        final = stream.get_final_message()
+    assert "input_json" in kinds
+    assert final.stop_reason == "tool_use" and final.content[-1].input == {"city": "Paris"}
+
+
+def test_tool_choice_none(client):
+    message = create(client, **TOOL_FIELDS, tool_choice={"type": "none"})
+    assert message.stop_reason != "tool_use" and all(block.type == "text" for block in message.content)

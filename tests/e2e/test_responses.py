@@ -158,3 +158,41 @@ def test_an_abort_ends_the_stream_as_failed(start):
     assert rest[-2] == "event: response.failed"
     failed = json.loads(rest[-1][6:])["response"]
     assert failed["status"] == "failed" and "aborted" in failed["error"]["message"]
+
+
+WEATHER = {"type": "function", "name": "get_weather", "description": "Get the current weather for a city.", "strict": None,
+           "parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "The city"}}, "required": ["city"]}}
+ASK = {"role": "user", "content": "What is the weather in Paris?"}
+TOOL_FIELDS = {"model": MODEL, "input": [ASK], "tools": [WEATHER], "temperature": 0, "max_output_tokens": 100}
+
+
+def test_function_call_and_follow_up(client, server):
+    response = client.responses.create(**TOOL_FIELDS)
+    assert response.status == "completed"
+    call = response.output[-1]
+    assert (call.type, call.name, json.loads(call.arguments)) == ("function_call", "get_weather", {"city": "Paris"})
+    function = {k: v for k, v in WEATHER.items() if k not in ("type", "strict")}
+    theirs = chat(server, [ASK], tools=[{"type": "function", "function": function}], max_tokens=100)
+    assert theirs["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == call.arguments
+    assert response.usage.input_tokens == theirs["usage"]["prompt_tokens"] and response.usage.output_tokens == theirs["usage"]["completion_tokens"]
+    items = [ASK, *[item.model_dump(exclude_none=True) for item in response.output],
+             {"type": "function_call_output", "call_id": call.call_id, "output": '{"temperature": 21, "condition": "sunny"}'}]
+    answer = client.responses.create(**{**TOOL_FIELDS, "input": items})
+    assert "sunny" in answer.output_text and "21" in answer.output_text
+
+
+def test_function_call_in_a_stream(client):
+    whole = client.responses.create(**TOOL_FIELDS)
+    events = list(client.responses.create(**TOOL_FIELDS, stream=True))
+    arguments = "".join(e.delta for e in events if e.type == "response.function_call_arguments.delta")
+    assert json.loads(arguments) == {"city": "Paris"} == json.loads(whole.output[-1].arguments)
+    done = [e for e in events if e.type == "response.function_call_arguments.done"]
+    assert [e.arguments for e in done] == [arguments]
+    assert events[-1].type == "response.completed" and events[-1].response.output[-1].arguments == arguments
+    with client.responses.stream(**TOOL_FIELDS) as stream:
+        final = stream.get_final_response()
+    assert json.loads(final.output[-1].arguments) == {"city": "Paris"}
+
+
+def test_function_choice_none(client):
+    assert all(item.type == "message" for item in client.responses.create(**TOOL_FIELDS, tool_choice="none").output)
