@@ -157,6 +157,28 @@ def test_queue_full(start):
     assert server.complete().status_code == 200
 
 
+def test_retry_after_is_what_the_queue_takes(start):
+    """Queued tokens by the measured speed: 50 steps a second, of one token each while a single answer is written."""
+    server = start(*SLOW, "--max-num-seqs", 1, "--max-num-queued-reqs", 1)
+    queued = 700
+    with connect(server.port) as running, connect(server.port) as waiting:
+        send(running, request(body=completion(max_tokens=1900, ignore_eos=True)))
+        end = time.monotonic() + 30
+        while server.client.get("/status").json()["tokens_per_second"] == 0 and time.monotonic() < end:
+            time.sleep(0.05)
+        send(waiting, request(body=completion(prompt=[(i * 31) % 6000 for i in range(queued)], max_tokens=1)))
+        server.wait_metric("vllm:num_requests_waiting", 1)
+        seen = set()
+        for path in ("/v1/completions", "/v1/chat/completions", "/v1/messages", "/v1/responses"):
+            rate = server.client.get("/status").json()["tokens_per_second"]
+            refused = server.post(path, {"model": MODEL})
+            assert refused.status_code == 429
+            seconds = int(refused.headers["retry-after"])
+            seen.add(seconds)
+            assert 0.6 * queued / rate < seconds < 1.6 * queued / rate or seconds == 30, (seconds, queued, rate)
+        assert min(seen) > 5, "far from the least"
+
+
 def test_queue_timeout(start):
     server = start(*SLOW, "--max-num-seqs", 1, "--queue-timeout", 1)
     with connect(server.port) as blocker:

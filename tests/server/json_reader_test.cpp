@@ -18,7 +18,7 @@ TEST(JsonReader, RefusesWhatIsNoObjectOrTooDeep) {
 TEST(JsonReader, RefusesObjectsOfTooManyKeysBeforeTheyAreBuilt) {
   const auto object = [](int keys) {
     std::string text = "{";
-    for (int i = 0; i < keys; ++i) text += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":1";
+    for (int i = 0; i < keys; ++i) text.append(i > 0 ? ",\"k" : "\"k").append(std::to_string(i)).append("\":1");
     return text + "}";
   };
   EXPECT_TRUE(parse_body(object(1'000)).ok());

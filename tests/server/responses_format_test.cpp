@@ -12,9 +12,7 @@ namespace ember {
 namespace {
 
 std::unique_ptr<AnswerFormat> format(const Json& body = Json::object()) {
-  AnswerSpec spec;
-  spec.id = "resp_1";
-  spec.model = "m";
+  AnswerSpec spec{.id = "resp_1", .model = "m"};
   return make_responses_format(body, spec);
 }
 
