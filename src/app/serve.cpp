@@ -199,6 +199,10 @@ class Server {
     info.min_p = files_.defaults.min_p;
     info.top_k = files_.defaults.top_k;
     info.repetition_penalty = files_.defaults.repetition_penalty;
+    Result<std::unique_ptr<GrammarCompiler>> grammars = GrammarCompiler::create(*files_.tokenizer, info.eos_token_ids);
+    if (!grammars.ok()) throw StartError(ExitCode::kBadModel, fmt::format("{}: {}", settings_.model_path, grammars.error().message));
+    grammars_ = std::move(grammars).value();
+    context_.model.grammars = grammars_.get();
     context_.model.tokenizer = files_.tokenizer.get();
     context_.model.chat_template = files_.chat_template.get();
     choose_dialects();
@@ -225,6 +229,7 @@ class Server {
   ApiContext context_;
   Metrics metrics_;
   ModelFiles files_;
+  std::unique_ptr<GrammarCompiler> grammars_;
   std::unique_ptr<Admission> admission_;
   HttpServer http_, admin_;
   ResponseHub hub_;

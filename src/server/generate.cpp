@@ -8,6 +8,7 @@
 
 #include "ember/server/http_server.h"
 #include "ember/server/params.h"
+#include "ember/text/tool_grammar.h"
 #include "server/chat_api.h"
 #include "server/banned_words.h"
 #include "server/generation_answer.h"
@@ -40,24 +41,28 @@ Result<int32_t> output_tokens(const GenerationParams& params, size_t prompt_toke
   return static_cast<int32_t>(wanted);
 }
 
-Request make_request(const ApiContext& context, const GenerationParams& params, const std::vector<int32_t>& prompt, int32_t max_tokens, TimePoint arrival) {
+Request make_request(const ApiContext& context, const AnswerSpec& spec, const std::vector<int32_t>& prompt, int32_t max_tokens) {
+  const GenerationParams& params = spec.params;
   Request request;
   request.prompt = prompt;
   request.sampling = params.sampling;
   request.max_tokens = max_tokens;
   request.min_tokens = params.min_tokens;
   request.stop_token_ids = params.stop_token_ids;
-  if (!params.ignore_eos)
+  // A complete answer ends, whatever was asked for: nothing else may follow. Before that an ignored end is one held back.
+  if (spec.grammar) request.constraint = spec.grammar->start();
+  if (spec.grammar && params.ignore_eos) request.min_tokens = max_tokens;
+  if (!params.ignore_eos || spec.grammar)
     request.stop_token_ids.insert(request.stop_token_ids.end(), context.model.info.eos_token_ids.begin(), context.model.info.eos_token_ids.end());
   std::sort(request.stop_token_ids.begin(), request.stop_token_ids.end());
   request.num_logprobs = std::max(params.num_logprobs, params.prompt_logprobs.value_or(-1));
   request.prompt_logprobs = params.prompt_logprobs.has_value();
   request.cache_salt = params.cache_salt;
   request.priority = params.priority;
-  request.arrival = arrival;
-  request.start_deadline = arrival + context.queue_timeout;
+  request.arrival = spec.arrival;
+  request.start_deadline = spec.arrival + context.queue_timeout;
   const Duration limit = params.timeout > 0 ? std::chrono::duration_cast<Duration>(std::chrono::duration<double>(params.timeout)) : context.request_timeout;
-  request.deadline = arrival + std::min(limit, context.request_timeout);
+  request.deadline = spec.arrival + std::min(limit, context.request_timeout);
   return request;
 }
 
@@ -69,7 +74,7 @@ Result<std::vector<Request>> make_requests(ApiContext& context, const AnswerSpec
   if (!banned.ok()) return banned.error();
   for (size_t p = 0; p < spec.prompts.size(); ++p) {
     for (int i = 0; i < params.n; ++i) {
-      Request request = make_request(context, params, spec.prompts[p], max_tokens[p], spec.arrival);
+      Request request = make_request(context, spec, spec.prompts[p], max_tokens[p]);
       request.id = spec.first_request + requests.size();
       const uint64_t base = params.seed ? static_cast<uint64_t>(*params.seed) : mix(context.model.info.seed, request.id);
       request.sampling.seed = mix(base, requests.size());
@@ -145,18 +150,39 @@ Result<std::string> echo_text(const ApiContext& context, const CompletionParams:
   return context.model.tokenizer->decode(ids, false);
 }
 
+// Null: the answer is free.
+Result<std::shared_ptr<const Grammar>> compile_format(const ApiContext& context, const std::optional<OutputFormat>& format) {
+  if (!format) return std::shared_ptr<const Grammar>();
+  return context.model.grammars->compile(format->source, format->field);
+}
+
 // How calls are found in the answer; nullopt: they are not looked for.
-Result<std::optional<ToolParser::Options>> tool_options(ApiContext& context, const ToolParams& tools) {
+Result<std::optional<ToolParser::Options>> tool_options(ApiContext& context, const ChatParams& params) {
+  const ToolParams& tools = params.tools;
   if (tools.callable.empty()) return std::optional<ToolParser::Options>();
+  if (params.format) return invalid(params.format->field, params.format->field + " is not possible with tools that may be called: set tool_choice to none.");
   if (!context.model.tool_dialect)
     return invalid("tools", fmt::format("How this model writes tool calls is not known: leave tools out, set tool_choice to none, or start the server with "
                                         "--tool-call-parser ({}).", fmt::join(tool_dialect_names(), ", ")),
                    "unsupported_parameter");
-  if (tools.required) return invalid("tool_choice", "tool_choice supports only none and auto.", "unsupported_parameter");
   ToolParser::Options options{.dialect = *context.model.tool_dialect, .functions = {}, .parallel = tools.parallel};
   for (const ToolFunction& function : tools.callable) options.functions.push_back(function.name);
   options.id_seed = mix(static_cast<uint64_t>(Clock::now().time_since_epoch().count()), context.next_request.load(std::memory_order_relaxed));
   return std::optional(std::move(options));
+}
+
+// What binds an answer that may call tools; null: nothing. Where calls are only possible, schemas that cannot be honoured bind nothing, and
+// neither does a grammar where the model may reason first.
+Result<std::shared_ptr<const Grammar>> compile_tools(const ApiContext& context, const ToolParams& tools, const ChatText::Options& text) {
+  if (!text.tools || (!tools.required && text.reasoning && !text.reasoning_open)) return std::shared_ptr<const Grammar>();
+  const ToolGrammarSpec spec{.dialect = text.tools->dialect,
+                             .functions = tools.callable,
+                             .required = tools.required,
+                             .parallel = tools.parallel,
+                             .reasoning_end = text.reasoning && text.reasoning_open ? text.reasoning->end : ""};
+  Result<std::shared_ptr<const Grammar>> grammar = context.model.grammars->compile(tool_grammar(spec, *context.model.tokenizer), "tools");
+  if (!grammar.ok() && grammar.error().kind == ErrorKind::kInvalid && !tools.required) return std::shared_ptr<const Grammar>();
+  return grammar;
 }
 
 // The prompt ends with the marker that begins reasoning.
@@ -200,17 +226,24 @@ Result<void> start_chat_as(const ChatApi* api, ApiContext& context, const httpli
   const Result<ChatParams> params = parse_chat(chat.value(), context.model.info, context.limits);
   if (!params.ok()) return params.error();
   if (const Result<void> known = check_model(context, params.value().model); !known.ok()) return known;
-  const Result<std::optional<ToolParser::Options>> tools = tool_options(context, params.value().tools);
+  const Result<std::optional<ToolParser::Options>> tools = tool_options(context, params.value());
   if (!tools.ok()) return tools.error();
+  Result<std::shared_ptr<const Grammar>> grammar = compile_format(context, params.value().format);
+  if (!grammar.ok()) return grammar.error();
   Result<ChatPrompt> prompt = render_chat(context, params.value().input);
   if (!prompt.ok()) return prompt.error();
+  ChatText::Options text{.reasoning = context.model.reasoning_style, .reasoning_open = opens_reasoning(context, prompt.value().text), .tools = tools.value()};
+  if (text.tools) grammar = compile_tools(context, params.value().tools, text);
+  if (!grammar.ok()) return grammar.error();
+  if (text.tools) text.tools->constrained = grammar.value() != nullptr;
   const int32_t limit = context.model.info.max_model_len;
   const Result<int32_t> max_tokens = output_tokens(params.value(), prompt.value().ids.size(), limit, limit, "messages");
   if (!max_tokens.ok()) return max_tokens.error();
   AnswerSpec spec = make_spec(context, request, params.value(), api ? api->id_prefix : "chatcmpl-");
   if (api) spec.format = api->make_format(body.value(), spec);
   spec.ticket = std::move(ticket).value();
-  spec.chat_text = {.reasoning = context.model.reasoning_style, .reasoning_open = opens_reasoning(context, prompt.value().text), .tools = tools.value()};
+  spec.grammar = std::move(grammar).value();
+  spec.chat_text = std::move(text);
   spec.prompts.push_back(std::move(prompt.value().ids));
   return hand_over(context, std::move(spec), {max_tokens.value()}, make_chat_answer);
 }
@@ -248,7 +281,10 @@ Result<void> start_completion(ApiContext& context, const httplib::Request& reque
   if (!parsed.ok()) return parsed.error();
   CompletionParams& params = parsed.value();
   if (const Result<void> known = check_model(context, params.model); !known.ok()) return known;
+  Result<std::shared_ptr<const Grammar>> grammar = compile_format(context, params.format);
+  if (!grammar.ok()) return grammar.error();
   AnswerSpec spec = make_spec(context, request, params, "cmpl-");
+  spec.grammar = std::move(grammar).value();
   if (params.echo && params.num_logprobs >= 0) spec.params.prompt_logprobs = spec.params.prompt_logprobs.value_or(params.num_logprobs);
   std::vector<int32_t> max_tokens;
   for (const CompletionParams::Prompt& prompt : params.prompts) {

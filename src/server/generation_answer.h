@@ -25,6 +25,7 @@ struct AnswerSpec {
   GenerationParams params;
   std::vector<std::vector<int32_t>> prompts;  // n choices belong to each
   std::vector<std::string> echo;              // text to begin with, one per prompt; empty: none
+  std::shared_ptr<const Grammar> grammar;     // that the answer is bound to; null: none
   ChatText::Options chat_text;                // how a chat's text is taken apart
   RequestId first_request = 0;                // choice i belongs to request first_request + i
   TimePoint arrival{};

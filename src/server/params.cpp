@@ -107,9 +107,8 @@ void read_lengths(FieldReader& fields, GenerationParams& params, const ModelInfo
 
 // Fields that other servers, or later versions, act upon: to ignore them would be to answer another question.
 void refuse_unsupported(FieldReader& fields) {
-  static constexpr const char* kNever[] = {"prompt_embeds", "kv_transfer_params", "lora", "lora_request", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-      "structured_outputs", "logits_processors", "chat_template", "functions", "function_call", "audio", "prediction", "truncate_prompt_tokens",
-      "grammar", "json_schema", "mirostat", "length_penalty", "web_search_options"};
+  static constexpr const char* kNever[] = {"prompt_embeds", "kv_transfer_params", "lora", "lora_request", "logits_processors", "chat_template", "functions", "function_call",
+      "audio", "prediction", "truncate_prompt_tokens", "grammar", "json_schema", "mirostat", "length_penalty", "web_search_options"};
   for (const char* name : kNever)
     if (fields.has(name)) fields.fail(name, "is not supported.", "unsupported_parameter");
   const auto only = [&](const char* name, const Json& harmless) {
@@ -120,12 +119,6 @@ void refuse_unsupported(FieldReader& fields) {
   only("suffix", "");
   only("use_beam_search", false);
   only("modalities", Json::array({"text"}));
-  const Json* format = fields.value("response_format");
-  if (format == nullptr) return;
-  const auto type = format->is_object() ? format->find("type") : format->end();
-  const bool known = format->is_object() && type != format->end() && (*type == "text" || *type == "json_object" || *type == "json_schema");
-  if (!known) fields.fail("response_format", "must be an object whose type is text, json_object or json_schema.");
-  else if (*type != "text") fields.fail("response_format", "supports only the type text.", "unsupported_parameter");
 }
 
 // Accepted as OpenAI has them, and not used.
@@ -151,6 +144,7 @@ void read_common(FieldReader& fields, GenerationParams& params, const ModelInfo&
   params.stop_token_ids = fields.ids("stop_token_ids", kMaxIds, model.vocab_size);
   params.include_stop_str_in_output = fields.boolean("include_stop_str_in_output", false);
   params.ignore_eos = fields.boolean("ignore_eos", false);
+  params.format = read_output_format(fields);
   if (fields.has("prompt_logprobs")) params.prompt_logprobs = static_cast<int32_t>(fields.integer("prompt_logprobs", 0, kMaxLogprobs, 0));
   if (params.prompt_logprobs && params.stream) fields.fail("prompt_logprobs", "is not possible in a stream.");
   params.skip_special_tokens = fields.boolean("skip_special_tokens", true);

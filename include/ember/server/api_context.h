@@ -17,6 +17,7 @@
 #include "ember/server/params.h"
 #include "ember/server/request_log.h"
 #include "ember/text/chat_template.h"
+#include "ember/text/grammar.h"
 #include "ember/text/tokenizer.h"
 
 namespace ember {
@@ -30,6 +31,7 @@ struct ServedModel {
   const ChatTemplate* chat_template = nullptr;  // null: the model has none
   std::optional<ToolDialect> tool_dialect;        // nullopt: tools are refused
   std::optional<ReasoningStyle> reasoning_style;  // nullopt: reasoning stays in the content
+  GrammarCompiler* grammars = nullptr;
   Engine* engine = nullptr;
   Admission* admission = nullptr;
 };

@@ -9,6 +9,7 @@
 #include "ember/base/sampling.h"
 #include "ember/engine/model_info.h"
 #include "ember/server/json_reader.h"
+#include "ember/server/output_format.h"
 #include "ember/server/tools.h"
 #include "ember/text/chat_template.h"
 
@@ -33,6 +34,7 @@ struct GenerationParams {
   std::vector<std::string> bad_words;
   bool include_stop_str_in_output = false;
   bool ignore_eos = false;
+  std::optional<OutputFormat> format;  // not given: free text
   int32_t num_logprobs = -1;           // -1: none
   std::optional<int32_t> prompt_logprobs;
   bool skip_special_tokens = true;

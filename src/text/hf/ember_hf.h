@@ -1,4 +1,4 @@
-/* Hugging Face tokenizers and chat templates from Rust. Every function may be called from any thread. Functions that return
+/* Hugging Face tokenizers, chat templates and grammars from Rust. Every function may be called from any thread. Functions that return
  * char* return NULL on success, otherwise a message for ember_hf_free_text. No panic leaves the library. */
 #pragma once
 
@@ -51,6 +51,29 @@ char* ember_template_compile(const uint8_t* source, size_t size, EmberTemplate**
 void ember_template_free(EmberTemplate* tmpl);
 /* `context` is a JSON object; its keys are the template's variables. Bounded in steps and in the size of the output. */
 char* ember_template_render(const EmberTemplate* tmpl, const uint8_t* context, size_t size, EmberBytes* out);
+
+typedef struct EmberVocabulary EmberVocabulary; /* the tokens of a model as grammars see them; immutable */
+typedef struct EmberGrammar EmberGrammar;       /* compiled; immutable */
+typedef struct EmberMatcher EmberMatcher;       /* where one answer stands in its grammar; used by one thread at a time */
+
+/* What each of `count` ids stands for, one after the other; empty for an id that must never be chosen, and 0xFF before the text of a
+ * special token. `eos`: the ids that end an answer. */
+char* ember_vocabulary_new(const uint8_t* tokens, const uint32_t* lengths, size_t count, const uint32_t* eos, size_t num_eos,
+                           EmberVocabulary** out);
+void ember_vocabulary_free(EmberVocabulary* vocabulary);
+
+/* kind 0: a JSON schema, 1: a regular expression for the whole answer, 2: a Lark grammar. Fails if the source is wrong, too complex
+ * or allows nothing. Needs some tens of megabytes of stack; may take seconds for a source made to take long. */
+char* ember_grammar_compile(const EmberVocabulary* vocabulary, int32_t kind, const uint8_t* source, size_t size, EmberGrammar** out);
+void ember_grammar_free(EmberGrammar* grammar);
+
+char* ember_matcher_new(const EmberGrammar* grammar, EmberMatcher** out);
+void ember_matcher_free(EmberMatcher* matcher);
+/* The next token, one that the mask allows. */
+char* ember_matcher_accept(EmberMatcher* matcher, uint32_t token);
+/* Bit id % 32 of words[id / 32] is set when the token may come next. All are clear when the answer is done. */
+char* ember_matcher_mask(EmberMatcher* matcher, uint32_t* words, size_t count);
+bool ember_matcher_done(const EmberMatcher* matcher);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
-//! Hugging Face tokenizers and chat templates behind `ember_hf.h`. Only this file knows of C; no panic leaves it.
+//! Hugging Face tokenizers, chat templates and grammars behind `ember_hf.h`. Only this file knows of C; no panic leaves it.
 
+mod grammar;
 mod python;
 mod template;
 mod tokenizer;
@@ -7,6 +8,7 @@ mod tokenizer;
 use std::ffi::{c_char, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+use grammar::{Grammar, Matcher, Vocabulary};
 use template::Template;
 use tokenizer::Tokenizer;
 
@@ -219,4 +221,107 @@ pub unsafe extern "C" fn ember_template_render(
         *out = bytes(template.render(text(context, size)?)?.into_bytes());
         Ok(())
     })
+}
+
+/// # Safety
+/// `tokens` holds the bytes of `count` tokens one after the other, `lengths` says how many each has; `eos` has `num_eos` ids.
+#[no_mangle]
+pub unsafe extern "C" fn ember_vocabulary_new(
+    tokens: *const u8,
+    lengths: *const u32,
+    count: usize,
+    eos: *const u32,
+    num_eos: usize,
+    out: *mut *mut Vocabulary,
+) -> *mut c_char {
+    guarded(|| {
+        let lengths = slice(lengths, count);
+        let all = slice(tokens, lengths.iter().map(|n| *n as usize).sum());
+        let mut list = Vec::with_capacity(count);
+        let mut at = 0;
+        for length in lengths {
+            list.push(all[at..at + *length as usize].to_vec());
+            at += *length as usize;
+        }
+        *out = Box::into_raw(Box::new(Vocabulary::new(&list, slice(eos, num_eos))?));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `vocabulary` came from ember_vocabulary_new and was not freed before.
+#[no_mangle]
+pub unsafe extern "C" fn ember_vocabulary_free(vocabulary: *mut Vocabulary) {
+    if !vocabulary.is_null() {
+        drop(Box::from_raw(vocabulary));
+    }
+}
+
+/// # Safety
+/// Pointers are valid for the sizes given.
+#[no_mangle]
+pub unsafe extern "C" fn ember_grammar_compile(
+    vocabulary: &Vocabulary,
+    kind: i32,
+    source: *const u8,
+    size: usize,
+    out: *mut *mut Grammar,
+) -> *mut c_char {
+    guarded(|| {
+        let kind = match kind {
+            0 => grammar::Kind::JsonSchema,
+            1 => grammar::Kind::Regex,
+            2 => grammar::Kind::Lark,
+            _ => return Err(format!("no such kind of grammar: {kind}")),
+        };
+        *out = Box::into_raw(Box::new(Grammar::compile(vocabulary, kind, text(source, size)?)?));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `grammar` came from ember_grammar_compile and was not freed before.
+#[no_mangle]
+pub unsafe extern "C" fn ember_grammar_free(grammar: *mut Grammar) {
+    if !grammar.is_null() {
+        drop(Box::from_raw(grammar));
+    }
+}
+
+/// # Safety
+/// `out` is valid.
+#[no_mangle]
+pub unsafe extern "C" fn ember_matcher_new(grammar: &Grammar, out: *mut *mut Matcher) -> *mut c_char {
+    guarded(|| {
+        *out = Box::into_raw(Box::new(grammar.matcher()?));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `matcher` came from ember_matcher_new and was not freed before.
+#[no_mangle]
+pub unsafe extern "C" fn ember_matcher_free(matcher: *mut Matcher) {
+    if !matcher.is_null() {
+        drop(Box::from_raw(matcher));
+    }
+}
+
+/// # Safety
+/// Nobody else uses the matcher meanwhile.
+#[no_mangle]
+pub unsafe extern "C" fn ember_matcher_accept(matcher: &mut Matcher, token: u32) -> *mut c_char {
+    guarded(|| matcher.accept(token))
+}
+
+/// # Safety
+/// Nobody else uses the matcher meanwhile; `words` has `count` entries.
+#[no_mangle]
+pub unsafe extern "C" fn ember_matcher_mask(matcher: &mut Matcher, words: *mut u32, count: usize) -> *mut c_char {
+    guarded(|| matcher.mask(if count == 0 { &mut [] } else { std::slice::from_raw_parts_mut(words, count) }))
+}
+
+#[no_mangle]
+pub extern "C" fn ember_matcher_done(matcher: &Matcher) -> bool {
+    matcher.done()
 }

@@ -1,0 +1,176 @@
+#include "ember/text/grammar.h"
+
+#include <fmt/format.h>
+
+#include "ember/base/log.h"
+#include "ember/text/utf8.h"
+#include "text/bounded_thread.h"
+#include "text/hf_handle.h"
+
+namespace ember {
+
+namespace {
+
+constexpr size_t kMaxMessageBytes = 500;
+
+const EmberVocabulary* as_vocabulary(const std::shared_ptr<void>& handle) { return static_cast<const EmberVocabulary*>(handle.get()); }
+
+class GrammarConstraint final : public TokenConstraint {
+ public:
+  explicit GrammarConstraint(const EmberGrammar* grammar) {
+    EmberMatcher* matcher = nullptr;
+    check(ember_matcher_new(grammar, &matcher));
+    matcher_.reset(matcher);
+  }
+
+  State state() const override {
+    if (failed_) return State::kFailed;
+    return ember_matcher_done(matcher_.get()) ? State::kDone : State::kOpen;
+  }
+
+ private:
+  struct Deleter {
+    void operator()(EmberMatcher* matcher) const { ember_matcher_free(matcher); }
+  };
+
+  void accept(int32_t token) override { check(ember_matcher_accept(matcher_.get(), static_cast<uint32_t>(token))); }
+  void fill_mask(std::span<uint32_t> words) override { check(ember_matcher_mask(matcher_.get(), words.data(), words.size())); }
+
+  void check(char* result) {
+    const std::string error = hf::take(result);
+    if (error.empty()) return;
+    failed_ = true;
+    spdlog::warn("a constrained answer cannot go on: {}", error);
+  }
+
+  std::unique_ptr<EmberMatcher, Deleter> matcher_;
+  bool failed_ = false;
+};
+
+// One line, as much of it as helps.
+std::string tidy(std::string error) {
+  for (char& c : error)
+    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
+  if (error.size() > kMaxMessageBytes) error = error.substr(0, kMaxMessageBytes) + " ...";
+  return to_valid_utf8(error);
+}
+
+}  // namespace
+
+void Grammar::Deleter::operator()(void* handle) const { ember_grammar_free(static_cast<EmberGrammar*>(handle)); }
+
+std::shared_ptr<TokenConstraint> Grammar::start() const {
+  return std::make_shared<GrammarConstraint>(static_cast<const EmberGrammar*>(handle_.get()));
+}
+
+// How many compilations run, those that nobody waits for any more included.
+struct GrammarCompiler::Turns {
+  Mutex mu;
+  CondVar changed;
+  int running GUARDED_BY(mu) = 0;
+};
+
+// Shared by who asks and the thread that compiles.
+struct GrammarCompiler::Job {
+  std::shared_ptr<void> vocabulary;
+  std::shared_ptr<Turns> turns;
+  GrammarSource source;
+  std::shared_ptr<const Grammar> grammar;
+  std::string error;
+
+  void run() {
+    EmberGrammar* compiled = nullptr;
+    error = hf::take(ember_grammar_compile(as_vocabulary(vocabulary), static_cast<int32_t>(source.kind), hf::data(source.text), source.text.size(), &compiled));
+    if (compiled != nullptr) grammar = std::make_shared<const Grammar>(compiled);
+    end_turn();
+  }
+  void end_turn() const {
+    MutexLock lock(turns->mu);
+    --turns->running;
+    turns->changed.notify_one();
+  }
+};
+
+GrammarCompiler::GrammarCompiler(std::shared_ptr<void> vocabulary, const GrammarCompilerLimits& limits)
+    : vocabulary_(std::move(vocabulary)), limits_(limits), turns_(std::make_shared<Turns>()) {}
+
+Result<std::unique_ptr<GrammarCompiler>> GrammarCompiler::create(const Tokenizer& tokenizer, const std::vector<int32_t>& eos_ids,
+                                                                 const GrammarCompilerLimits& limits) {
+  constexpr char kSpecial = '\xFF';
+  std::string tokens;
+  std::vector<uint32_t> lengths, eos;
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    const std::string& bytes = tokenizer.token_bytes(id);
+    const size_t before = tokens.size();
+    if (tokenizer.is_special(id)) tokens += kSpecial;
+    tokens += bytes;
+    lengths.push_back(static_cast<uint32_t>(tokens.size() - before));
+  }
+  for (const int32_t id : eos_ids)
+    if (id >= 0 && id < tokenizer.vocab_size()) eos.push_back(static_cast<uint32_t>(id));
+  EmberVocabulary* made = nullptr;
+  const std::string error = hf::take(ember_vocabulary_new(hf::data(tokens), lengths.data(), lengths.size(), eos.data(), eos.size(), &made));
+  if (!error.empty()) return Error{ErrorKind::kInternal, "grammars cannot use this tokenizer: " + error, "", "tokenizer_error"};
+  std::shared_ptr<void> vocabulary(made, [](void* handle) { ember_vocabulary_free(static_cast<EmberVocabulary*>(handle)); });
+  return std::unique_ptr<GrammarCompiler>(new GrammarCompiler(std::move(vocabulary), limits));
+}
+
+Result<std::shared_ptr<const Grammar>> GrammarCompiler::compile(const GrammarSource& source, const std::string& field) {
+  const Key key{source.kind, source.text};
+  if (std::shared_ptr<const Grammar> cached = find(key)) return cached;
+  const TimePoint until = Clock::now() + limits_.max_wait;
+  const Error busy{ErrorKind::kBusy, fmt::format("{}: too many formats are being compiled.", field), field, "grammar_busy"};
+  if (!take_turn(until)) return busy;
+  const auto job = std::make_shared<Job>();
+  job->vocabulary = vocabulary_;
+  job->turns = turns_;
+  job->source = source;
+  const BoundedResult result = run_bounded([job] { job->run(); }, limits_.cpu_time, until);
+  if (result == BoundedResult::kNotStarted) {
+    job->end_turn();
+    return busy;
+  }
+  if (result == BoundedResult::kTooLong) return invalid(field, fmt::format("{} takes too long to compile: make it simpler.", field), "grammar_too_complex");
+  if (job->grammar == nullptr) return invalid(field, fmt::format("{} cannot be honoured: {}.", field, tidy(job->error)), "invalid_value");
+  keep(key, job->grammar);
+  return job->grammar;
+}
+
+bool GrammarCompiler::take_turn(TimePoint until) {
+  MutexLock lock(turns_->mu);
+  while (turns_->running >= limits_.max_running) {
+    const TimePoint now = Clock::now();
+    if (now >= until) return false;
+    turns_->changed.wait_for(turns_->mu, until - now);
+  }
+  ++turns_->running;
+  return true;
+}
+
+std::shared_ptr<const Grammar> GrammarCompiler::find(const Key& key) {
+  MutexLock lock(mu_);
+  const auto found = index_.find(key);
+  if (found == index_.end()) return nullptr;
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return entries_.front().grammar;
+}
+
+void GrammarCompiler::keep(const Key& key, std::shared_ptr<const Grammar> grammar) {
+  std::shared_ptr<const Grammar> dropped;  // freed outside the lock
+  MutexLock lock(mu_);
+  if (index_.contains(key) || limits_.max_cached == 0) return;
+  if (entries_.size() >= limits_.max_cached) {
+    dropped = std::move(entries_.back().grammar);
+    index_.erase(entries_.back().key);
+    entries_.pop_back();
+  }
+  entries_.push_front({key, std::move(grammar)});
+  index_[key] = entries_.begin();
+}
+
+size_t GrammarCompiler::num_cached() const {
+  MutexLock lock(mu_);
+  return entries_.size();
+}
+
+}  // namespace ember
