@@ -22,7 +22,7 @@ Error error_of(FinishReason reason) {
     case FinishReason::kDeadline: return {ErrorKind::kInternal, "The request was not finished in time.", "", "deadline_exceeded"};
     case FinishReason::kNumericalError: return {ErrorKind::kInternal, "The model's output is not a number.", "", "numerical_error"};
     case FinishReason::kConstraintFailed:
-      return {ErrorKind::kInternal, "The answer could not be continued within the requested format.", "", "grammar_error"};
+      return {ErrorKind::kInvalid, "The answer cannot be continued within the requested format: the format is too complex at this point.", "", "grammar_error"};
     case FinishReason::kCancelled: return {ErrorKind::kUnavailable, "The request was aborted by an operator.", "", "aborted"};
     default: return {ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
   }

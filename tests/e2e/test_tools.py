@@ -1,6 +1,7 @@
 """Function calls by the demo model, as openai-python sees them."""
 import json
 
+import jsonschema
 import openai
 import pytest
 
@@ -11,6 +12,13 @@ WEATHER = {"type": "function", "function": {"name": "get_weather", "description"
            "parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "The city"}}, "required": ["city"]}}}
 ADD = {"type": "function", "function": {"name": "add", "description": "Add two numbers.", "parameters": {
     "type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}, "required": ["a", "b"]}}}
+BOUNDED = [
+    {"type": "function", "function": {"name": "get_weather", "parameters": {
+        "type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"], "additionalProperties": False}}},
+    {"type": "function", "function": {"name": "add", "parameters": {
+        "type": "object", "properties": {k: {"type": "integer", "minimum": 0, "maximum": 999} for k in "ab"}, "required": ["a", "b"],
+        "additionalProperties": False}}},
+]
 ASK = {"role": "user", "content": "What is the weather in Paris?"}
 FIELDS = {"model": MODEL, "messages": [ASK], "tools": [WEATHER, ADD], "temperature": 0, "max_tokens": 100}
 
@@ -127,3 +135,32 @@ def test_history_in_either_form_gives_the_same_prompt(fake):
 def test_a_model_that_is_said_to_have_no_tools(start):
     server = start("--device", "fake", "--tool-call-parser", "none")
     check_error(server.post("/v1/chat/completions", FIELDS), 400, "tools", "unsupported_parameter")
+
+
+def test_required_is_a_call_by_the_schema(client):
+    """At any temperature: what binds the answer and what reads it are one definition."""
+    for seed in range(12):
+        for choice, names in (("required", {"get_weather", "add"}), (named("add"), {"add"})):
+            asked = {**FIELDS, "tools": BOUNDED, "temperature": 1.5, "max_tokens": 500}
+            answer = client.chat.completions.create(**asked, seed=seed, tool_choice=choice, parallel_tool_calls=False).choices[0]
+            assert answer.finish_reason == "tool_calls" and answer.message.content is None
+            (name, arguments), = calls_of(answer.message)
+            assert name in names
+            jsonschema.validate(arguments, {t["function"]["name"]: t["function"]["parameters"] for t in BOUNDED}[name])
+
+
+def test_required_streams_the_same(client, server):
+    asked = {**FIELDS, "tools": BOUNDED, "tool_choice": "required", "seed": 5, "temperature": 1.0}
+    whole = client.chat.completions.create(**asked).choices[0]
+    chunks = [c for c in stream(server, "/v1/chat/completions", asked) if c["choices"]]
+    deltas = [d for c in chunks for d in c["choices"][0]["delta"].get("tool_calls", [])]
+    first = "".join(d["function"]["arguments"] for d in deltas if d["index"] == 0)
+    assert first == whole.message.tool_calls[0].function.arguments
+
+
+def test_a_format_and_tools_exclude_each_other(server):
+    check_error(server.chat(tools=[WEATHER], response_format={"type": "json_object"}), 400, "response_format", ANY)
+    assert server.chat(tools=[WEATHER], tool_choice="none", response_format={"type": "json_object"}).status_code == 200
+    bad = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "not": {}}}}
+    check_error(server.chat(tools=[bad], tool_choice="required"), 400, "tools", ANY)
+    assert server.chat(tools=[bad]).status_code == 200  # calls are possible, and only parsed

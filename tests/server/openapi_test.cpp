@@ -63,7 +63,7 @@ TEST(OpenApi, EveryParameterOfARequestIsDescribed) {
   const Json document = Json::parse(kOpenApi);
   const Json& chat = document["components"]["schemas"]["ChatRequest"]["properties"];
   for (const char* name : {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stop", "seed", "temperature", "top_p", "top_k", "min_p", "logit_bias", "logprobs", "tools",
-                           "tool_choice", "response_format", "stream_options", "cache_salt", "priority", "timeout", "prompt_logprobs", "return_token_ids", "user", "metadata"})
+                           "tool_choice", "response_format", "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "stream_options", "cache_salt", "priority", "timeout", "prompt_logprobs", "return_token_ids", "user", "metadata"})
     EXPECT_TRUE(chat.contains(name)) << name;
 }
 
