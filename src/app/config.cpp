@@ -27,6 +27,8 @@ void add_model_options(CLI::App& app, Settings& s) {
   app.add_option("-m,--model-path,--model,MODEL_PATH", s.model_path, "Hugging Face model directory")->group("Model");
   app.add_option("--dtype", s.dtype, "type of the weights; auto is the checkpoint's")
       ->check(CLI::IsMember({"auto", "float16", "bfloat16", "float32"}))->capture_default_str()->group("Model");
+  app.add_option("--load-format", s.load_format, "dummy: random weights for the model's config.json, for benchmarks")
+      ->check(CLI::IsMember({"auto", "dummy"}))->capture_default_str()->group("Model");
   app.add_option("--max-model-len,--max-sequence-length", s.max_model_len, "context in tokens; 0 is the model's")
       ->capture_default_str()->group("Model");
   app.add_option("--chat-template", s.chat_template, "file with a chat template instead of the model's own")->group("Model");
@@ -40,7 +42,7 @@ void add_device_options(CLI::App& app, Settings& s) {
                  "is available")->group("Device");
   app.add_option("--kv-cache-memory-bytes", s.kv_cache_memory_bytes, "exact size of the KV cache, e.g. 4GiB; overrides the share")
       ->transform(CLI::AsSizeValue(false))->group("Device");
-  app.add_option("--block-size", s.block_size, "tokens of a KV block; 0 is the device's (16 on the CPU)")
+  app.add_option("--block-size", s.block_size, "tokens of a KV block; 0 is the device's (16 on the CPU; a GPU has 64 only)")
       ->capture_default_str()->group("Device");
   app.add_option("--cpu-threads", s.cpu_threads, "threads of the CPU device; 0 is all this process may use")
       ->capture_default_str()->group("Device");
@@ -51,7 +53,7 @@ void add_device_options(CLI::App& app, Settings& s) {
 
 void add_scheduling_options(CLI::App& app, Settings& s) {
   app.add_option("--max-num-seqs", s.max_num_seqs, "sequences that run at once")->capture_default_str()->group("Scheduling");
-  app.add_option("--max-num-batched-tokens", s.max_num_batched_tokens, "tokens of one step; 0 is the device's (512 on the CPU)")
+  app.add_option("--max-num-batched-tokens", s.max_num_batched_tokens, "tokens of one step; 0 is the device's (512 on the CPU, 2048 on a GPU, 8192 from 70 GiB on)")
       ->capture_default_str()->group("Scheduling");
   app.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", s.enable_prefix_caching,
                "reuse the KV blocks of equal prompt beginnings; on unless switched off")->group("Scheduling");

@@ -24,6 +24,7 @@ struct Settings {
   std::string tool_call_parser = "auto", reasoning_parser = "auto";  // names, "none" or "auto": as the template has it
   std::string chat_template;                   // a file; empty: the model's own
   std::string dtype = "auto";
+  std::string load_format = "auto";           // or dummy: random weights
   int64_t max_model_len = 0;  // 0: the model's
 
   // serve and plan: the device

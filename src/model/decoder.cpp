@@ -10,7 +10,7 @@ namespace ember {
 
 Decoder::Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint, const LoadOptions& options)
     : backend_(backend), config_(config) {
-  WeightLoader loader(backend, checkpoint, options);
+  WeightLoader loader(backend, config, checkpoint, options);
   embedding_ = loader.matrix(embedding_spec(config));
   for (int i = 0; i < config.num_layers; ++i) {
     const LayerSpec spec = layer_spec(config, i);

@@ -105,8 +105,14 @@ void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config) {
   inventory.warn_of_others();
 }
 
-WeightLoader::WeightLoader(Backend& backend, const Checkpoint& checkpoint, const LoadOptions& options)
-    : backend_(backend), checkpoint_(checkpoint), options_(options), bytes_total_(checkpoint.total_bytes()) {}
+WeightLoader::WeightLoader(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint, const LoadOptions& options)
+    : backend_(backend),
+      checkpoint_(checkpoint),
+      options_(options),
+      dummy_dtype_(options.dtype.value_or(config.dtype)),
+      bytes_total_(options.dummy_seed ? weight_bytes(backend, config, options.dtype) : checkpoint.total_bytes()) {
+  if (options.dummy_seed) dummy_.emplace(*options.dummy_seed);
+}
 
 void WeightLoader::count(const Tensor& tensor) {
   bytes_done_ += tensor.bytes();
@@ -125,6 +131,7 @@ float as_float(const Tensor& tensor, int64_t i) {
 }  // namespace
 
 Tensor WeightLoader::fetch(const std::string& name, const std::vector<int64_t>& shape, std::vector<uint8_t>& copy) const {
+  if (dummy_) return dummy_->tensor(name, shape, dummy_dtype_, copy);
   Tensor tensor = checkpoint_.tensor(name, shape);
   if (reinterpret_cast<uintptr_t>(tensor.data) % size_of(tensor.dtype) == 0) return tensor;
   const auto* bytes = tensor.as<uint8_t>();

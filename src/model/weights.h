@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ember/model/decoder.h"
+#include "model/dummy_weights.h"
 
 namespace ember {
 
@@ -33,7 +34,7 @@ inline constexpr const char* kFinalNorm = "model.norm.weight";
 
 class WeightLoader {
  public:
-  WeightLoader(Backend& backend, const Checkpoint& checkpoint, const LoadOptions& options);
+  WeightLoader(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint, const LoadOptions& options);
 
   Linear matrix(const MatrixSpec& spec, bool gated = false);
   Tensor vector(const std::string& name, int64_t size);  // empty name: an empty tensor
@@ -47,6 +48,8 @@ class WeightLoader {
   Backend& backend_;
   const Checkpoint& checkpoint_;
   const LoadOptions& options_;
+  const DType dummy_dtype_;
+  std::optional<DummyWeights> dummy_;
   size_t bytes_done_ = 0;
   const size_t bytes_total_;
 };

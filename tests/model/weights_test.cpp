@@ -18,7 +18,7 @@ TEST(Weights, PartsAreStackedInOrderAndKeepTheirType) {
   const Checkpoint checkpoint = Checkpoint::open(tiny_model("qwen2"));
   NaiveBackend backend;
   const LoadOptions options;
-  WeightLoader loader(backend, checkpoint, options);
+  WeightLoader loader(backend, {}, checkpoint, options);
   const MatrixSpec spec = layer_spec(config, 1).qkv;
   EXPECT_EQ(spec.out_features(), 128);
   const Linear qkv = loader.matrix(spec);
@@ -56,7 +56,7 @@ TEST(Weights, ConversionKeepsValuesAndRefusesOverflow) {
     options.dtype = dtype;
     const DecoderConfig config = load_decoder_config(model.path());
     const Checkpoint checkpoint = Checkpoint::open(model.path());
-    WeightLoader loader(backend, checkpoint, options);
+    WeightLoader loader(backend, {}, checkpoint, options);
     loader.matrix(layer_spec(config, 0).down);
     return std::pair(backend.matrices.back()->weight[0], backend.matrices.back()->dtypes[0]);
   };
@@ -82,7 +82,7 @@ TEST(Weights, AnUnalignedFileIsReadAllTheSame) {
     NaiveBackend backend;
     const LoadOptions options;
     const Checkpoint checkpoint = Checkpoint::open(dir);
-    WeightLoader loader(backend, checkpoint, options);
+    WeightLoader loader(backend, {}, checkpoint, options);
     loader.matrix(layer_spec(config, 0).qkv);
     const Tensor norm = loader.vector(kFinalNorm, 64);
     return std::pair(std::vector<float>(norm.as<float>(), norm.as<float>() + 64), backend.matrices.back()->weight);

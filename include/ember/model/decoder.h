@@ -21,6 +21,7 @@ struct DecoderLimits {
 };
 
 struct LoadOptions {
+  std::optional<uint64_t> dummy_seed;  // random weights, the same for the same seed everywhere; the checkpoint may be empty
   std::optional<DType> dtype;  // of the matrices; nullopt: as in the checkpoint. A number too large for it is a StartError
   std::function<void(size_t bytes_done, size_t bytes_total)> progress;
 };
