@@ -44,6 +44,41 @@ need_venv() {
   printf '%s\n' "$wanted" >.venv/requirements.sha256
 }
 
+# find_cuda: exports CUDACXX and CUDAToolkit_ROOT of the machine's own CUDA toolkit, else of .cuda. Fails where there is neither.
+find_cuda() {
+  local nvcc
+  for nvcc in "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc "$PWD/.cuda/toolkit/bin/nvcc"; do
+    [ -n "$nvcc" ] && [ -x "$nvcc" ] || continue
+    CUDACXX=$(readlink -f "$nvcc")
+    CUDAToolkit_ROOT=$(dirname "$(dirname "$CUDACXX")")
+    export CUDACXX CUDAToolkit_ROOT
+    return
+  done
+  return 1
+}
+
+# A CUDA toolkit: the machine's, else one made of PyPI's pinned packages in .cuda (1.4 GB). They lack what CMake looks for: lib64 and
+# the libraries' names without a version.
+need_cuda() {
+  local wanted root library
+  wanted=$({ cat scripts/cuda_toolkit.txt; python3 --version; } | sha256sum)
+  if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ] || [ "$(cat .cuda/toolkit.sha256 2>/dev/null)" = "$wanted" ]; then
+    find_cuda && return
+  fi
+  say "making .cuda"
+  rm -rf .cuda
+  python3 -m venv .cuda
+  .cuda/bin/pip install -q --disable-pip-version-check -r scripts/cuda_toolkit.txt
+  root=$(echo "$PWD"/.cuda/lib/python3*/site-packages/nvidia/cu13)
+  ln -sfn lib "$root/lib64"
+  for library in "$root"/lib/lib*.so.*; do
+    ln -sf "$(basename "$library")" "${library%%.so.*}.so"
+  done
+  ln -sfn "$root" .cuda/toolkit
+  printf '%s\n' "$wanted" >.cuda/toolkit.sha256
+  find_cuda
+}
+
 # configure PRESET [cmake argument...]
 configure() {
   mkdir -p build

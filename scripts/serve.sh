@@ -8,8 +8,14 @@ install "${BUILD_PACKAGES[@]}"
 need_rust
 tests=OFF  # a build with tests stays one, so that this script and test.sh do not undo each other's work
 grep -qs '^EMBER_TESTS:BOOL=ON' build/release/CMakeCache.txt && tests=ON
-configure release -DEMBER_TESTS=$tests
-build release ember >&2
+if [ -e /dev/nvidiactl ] && find_cuda; then
+  preset=cuda
+  configure cuda -DEMBER_TESTS=OFF
+else
+  preset=release
+  configure release -DEMBER_TESTS=$tests
+fi
+build $preset ember >&2
 
 flags=(--model-path "$PWD/configs/demo-model")
 name=demo-model
@@ -29,8 +35,8 @@ Try, once it is ready:
   curl http://127.0.0.1:$port/v1/chat/completions -H 'Content-Type: application/json' \\
     -d '{"model": "$name", "messages": [{"role": "user", "content": "Tell me a story about a fox."}], "stream": true}'
 or, in another terminal:
-  $PWD/build/release/ember chat --url http://127.0.0.1:$port
+  $PWD/build/$preset/ember chat --url http://127.0.0.1:$port
 TEXT
-binary=$PWD/build/release/ember
+binary=$PWD/build/$preset/ember
 cd "$caller"
 exec "$binary" serve "${flags[@]}" "$@"

@@ -15,6 +15,34 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+# Compiles the CUDA backend for GPUs. The program must start and say what is missing on a machine without one.
+cuda_build() {
+  need_cuda || return 1
+  configure cuda -DEMBER_TESTS=OFF || return 1
+  build cuda ember || return 1
+  build/cuda/ember --version >/dev/null || return 1
+  [ -e /dev/nvidiactl ] && return
+  local rc=0 text
+  text=$(build/cuda/ember plan configs/demo-model --device cuda 2>&1) || rc=$?
+  [ "$rc" -eq 69 ] && [[ $text == *"there is no NVIDIA driver"* ]] && return
+  printf 'exit status %s: %s\n' "$rc" "$text" >&2
+  return 1
+}
+
+# What ptxas says of each kernel: no spills, no serialised wgmma, the registers that are written down.
+kernel_resources() {
+  need_cuda || return 1
+  python3 scripts/check_kernel_resources.py --nvcc "$CUDACXX"
+}
+
+# The kernels' own source and the CUDA backend, on the emulated GPU.
+emulated() {
+  need_cuda || return 1
+  configure emulated -DEMBER_TESTS=ON || return 1
+  build emulated kernels_tests cuda_tests || return 1
+  unit_tests emulated emulated kernels cuda
+}
+
 SANITIZED=(base cache scheduler text engine server app)  # the model and backend tests compute too much for a debug build
 THREADED=(base engine server)
 
@@ -104,6 +132,9 @@ step scripts run_pytest scripts tests/scripts
 step ctest run_ctest
 step e2e run_pytest e2e tests/e2e
 if [ -z "$quick" ]; then
+  step cuda_build cuda_build
+  step kernel_resources kernel_resources
+  step emulated emulated
   step thread_safety scripts/check_thread_safety.sh
   export UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
   step asan_ubsan sanitized asan_ubsan dev "${SANITIZED[@]}"

@@ -6,6 +6,10 @@
 #include <filesystem>
 
 #include "ember/backend/cpu/cpu_backend.h"
+#include "ember/base/log.h"
+#if defined(EMBER_CUDA)
+#include "ember/backend/cuda/cuda_backend.h"
+#endif
 
 namespace ember {
 
@@ -14,34 +18,72 @@ namespace {
 constexpr int kCpuBlockSize = 16;
 constexpr int kCpuStepTokens = 512;    // as fast as longer steps, and running answers wait less for a long prompt
 constexpr double kCpuUtilization = 0.5;  // a laptop has other things to do
+constexpr int kGpuStepTokens = 2048, kLargeGpuStepTokens = 8192;
+constexpr size_t kLargeGpuBytes = size_t{70} << 30;
+constexpr double kGpuUtilization = 0.9;
 
-}  // namespace
-
-std::unique_ptr<Backend> open_device(const Settings& settings) {
-  const bool gpu_present = std::filesystem::exists("/dev/nvidiactl");
-  if (settings.device == "cuda") throw StartError(ExitCode::kNoDevice, "--device cuda: this build of Ember has no CUDA");
-  if (settings.device == "auto" && gpu_present)
-    throw StartError(ExitCode::kNoDevice, "there is an NVIDIA GPU, but this build of Ember has no CUDA: give --device cpu if that is what you want");
-  return make_cpu_backend({.num_threads = settings.cpu_threads, .isa = settings.cpu_isa});
-}
-
-std::optional<DType> weight_dtype(const Settings& settings) {
+std::optional<DType> asked_for(const Settings& settings) {
   for (const DType dtype : {DType::kF16, DType::kBF16, DType::kF32})
     if (settings.dtype == name_of(dtype)) return dtype;
   return std::nullopt;
 }
 
+std::unique_ptr<Backend> open_cuda([[maybe_unused]] const Settings& settings, [[maybe_unused]] const DecoderConfig& config) {
+#if defined(EMBER_CUDA)
+  DType dtype = asked_for(settings).value_or(config.dtype);
+  if (settings.dtype == name_of(DType::kF32))
+    throw StartError(ExitCode::kConfig, "--dtype float32: the CUDA device computes in float16 and bfloat16");
+  if (dtype == DType::kF32) {
+    spdlog::info("the weights are float32; the CUDA device takes them as bfloat16");
+    dtype = DType::kBF16;
+  }
+  return make_cuda_backend({.dtype = dtype});
+#else
+  throw StartError(ExitCode::kNoDevice, settings.device == "cuda" ? "--device cuda: this build of Ember has no CUDA"
+                                                                  : "there is an NVIDIA GPU, but this build of Ember has no CUDA: give --device cpu if "
+                                                                    "that is what you want");
+#endif
+}
+
+int step_tokens(const Settings& settings, const MemoryInfo& memory) {
+  if (settings.max_num_batched_tokens > 0) return settings.max_num_batched_tokens;
+  const int usual = !memory.dedicated ? kCpuStepTokens : memory.total_bytes >= kLargeGpuBytes ? kLargeGpuStepTokens : kGpuStepTokens;
+  return std::max(usual, settings.max_num_seqs);
+}
+
+int block_size(const Settings& settings, const Backend& backend) {
+  const int only = backend.block_size();
+  if (only > 0 && settings.block_size > 0 && settings.block_size != only)
+    throw StartError(ExitCode::kConfig, fmt::format("--block-size {}: this device's KV blocks have {} tokens", settings.block_size, only));
+  return only > 0 ? only : settings.block_size > 0 ? settings.block_size : kCpuBlockSize;
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> open_device(const Settings& settings, const DecoderConfig& config) {
+  const bool gpu_present = std::filesystem::exists("/dev/nvidiactl") || std::filesystem::exists("/dev/nvidia0");
+  if (settings.device == "cuda" || (settings.device == "auto" && gpu_present)) return open_cuda(settings, config);
+  if (settings.device == "auto") spdlog::info("there is no NVIDIA GPU: the CPU is the device");
+  return make_cpu_backend({.num_threads = settings.cpu_threads, .isa = settings.cpu_isa});
+}
+
+std::optional<DType> weight_dtype(const Settings& settings, const Backend& backend) {
+  if (backend.activation_dtype() != DType::kF32) return backend.activation_dtype();
+  return asked_for(settings);
+}
+
 Layout lay_out(const Settings& settings, const Backend& backend, const DecoderConfig& config) {
   if (settings.max_model_len > config.max_position)
     throw StartError(ExitCode::kConfig, fmt::format("--max-model-len {}: the model's context is {}", settings.max_model_len, config.max_position));
+  const MemoryInfo memory = backend.memory();
   Layout layout;
-  layout.limits.max_tokens = settings.max_num_batched_tokens > 0 ? settings.max_num_batched_tokens : std::max(kCpuStepTokens, settings.max_num_seqs);
+  layout.limits.max_tokens = step_tokens(settings, memory);
   layout.limits.max_logit_rows = std::max(settings.max_num_seqs, std::min(layout.limits.max_tokens, 256));
   layout.limits.max_model_len = settings.max_model_len > 0 ? static_cast<int>(settings.max_model_len) : config.max_position;
-  layout.limits.block_size = settings.block_size > 0 ? settings.block_size : kCpuBlockSize;
+  layout.limits.block_size = block_size(settings, backend);
   MemoryBudget budget;
-  budget.utilization = settings.gpu_memory_utilization.value_or(kCpuUtilization);
-  budget.dtype = weight_dtype(settings);
+  budget.utilization = settings.gpu_memory_utilization.value_or(memory.dedicated ? kGpuUtilization : kCpuUtilization);
+  budget.dtype = weight_dtype(settings, backend);
   budget.may_shorten_context = settings.max_model_len == 0;
   if (settings.kv_cache_memory_bytes) budget.kv_cache_bytes = *settings.kv_cache_memory_bytes;
   layout.plan = plan_memory(backend, config, layout.limits, settings.max_num_seqs, budget);

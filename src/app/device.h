@@ -10,19 +10,20 @@
 
 namespace ember {
 
-// Throws StartError(kNoDevice). The CPU stands in for a GPU only where there is no sign of one.
-std::unique_ptr<Backend> open_device(const Settings& settings);
+// Throws StartError: kNoDevice; kConfig for a --dtype that the device does not compute in. The CPU stands in for a GPU only where there
+// is no sign of one, and says so.
+std::unique_ptr<Backend> open_device(const Settings& settings, const DecoderConfig& config);
 
 struct Layout {
   DecoderLimits limits;
   MemoryPlan plan;
 };
 
-// Throws StartError: kConfig for a --max-model-len that the model does not support, kNoDevice for too little memory. A context
-// that was not asked for is shortened to what the memory holds.
+// Throws StartError: kConfig for a --max-model-len that the model or a --block-size that the device does not support, kNoDevice for too
+// little memory. A context that was not asked for is shortened to what the memory holds.
 Layout lay_out(const Settings& settings, const Backend& backend, const DecoderConfig& config);
 
-// --dtype as a type; nullopt for auto.
-std::optional<DType> weight_dtype(const Settings& settings);
+// The type to load weights in; nullopt: as they are in the checkpoint.
+std::optional<DType> weight_dtype(const Settings& settings, const Backend& backend);
 
 }  // namespace ember

@@ -12,7 +12,7 @@ ExitCode plan(const Settings& settings, std::ostream& out) {
   init_log(settings.log_level, settings.log_format == "json");
   check_settings(settings, true);
   const DecoderConfig config = load_decoder_config(settings.model_path);
-  const std::unique_ptr<Backend> backend = open_device(settings);
+  const std::unique_ptr<Backend> backend = open_device(settings, config);
   const MemoryPlan plan = lay_out(settings, *backend, config).plan;
   if (!settings.json) {
     out << backend->describe() << "\n" << plan.table();

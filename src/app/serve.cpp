@@ -99,7 +99,7 @@ class Server {
   // Throws StartError, or Interrupted when a signal came meanwhile.
   void load(const Signals& signals) {
     files_ = open_model_files(settings_);
-    std::unique_ptr<Backend> backend = open_device(settings_);
+    std::unique_ptr<Backend> backend = open_device(settings_, files_.config);
     spdlog::info("{}: {}, {}", settings_.model_path, files_.config.architecture, backend->describe());
     const Layout layout = lay_out(settings_, *backend, files_.config);
     print_plan(layout.plan);
@@ -173,15 +173,18 @@ class Server {
     const TimePoint begin = Clock::now();
     ProgressLine line;
     LoadOptions options;
-    options.dtype = weight_dtype(settings_);
+    options.dtype = weight_dtype(settings_, *backend);
     options.progress = [&](size_t done, size_t total) {
       if (signals.stops() > 0) throw Interrupted();
       line.update(done, total);
     };
-    const Checkpoint checkpoint = Checkpoint::open(settings_.model_path);
-    check_tensors(checkpoint, files_.config);
+    const bool dummy = settings_.load_format == "dummy";
+    if (dummy) options.dummy_seed = 0;
+    const Checkpoint checkpoint = dummy ? Checkpoint() : Checkpoint::open(settings_.model_path);
+    if (!dummy) check_tensors(checkpoint, files_.config);
+    backend->reserve(layout.plan.total_bytes());
     auto decoder = std::make_unique<Decoder>(*backend, files_.config, checkpoint, options);
-    spdlog::info("loaded {:.2f} GB in {:.1f} s", static_cast<double>(checkpoint.total_bytes()) / 1e9, seconds(Clock::now() - begin));
+    spdlog::info("loaded {:.2f} GB in {:.1f} s", static_cast<double>(dummy ? layout.plan.weight_bytes : checkpoint.total_bytes()) / 1e9, seconds(Clock::now() - begin));
     return std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), layout.limits, settings_.max_num_seqs);
   }
 

@@ -17,7 +17,9 @@ DecoderRunner::DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<D
     : backend_(std::move(backend)), decoder_(std::move(decoder)), masks_(static_cast<int32_t>(decoder_->config().vocab_size)) {
   CHECK(backend_->max_in_flight() <= static_cast<int>(launched_.size()));
   decoder_->allocate(limits);
-  backend_->prepare(step_limits(decoder_->config(), limits, max_num_seqs));
+  StepLimits of_step = step_limits(decoder_->config(), limits, max_num_seqs);
+  of_step.written_bytes = BatchBuilder::device_bytes(*backend_, batch_limits(limits, max_num_seqs));
+  backend_->prepare(of_step);
   builder_.emplace(*backend_, batch_limits(limits, max_num_seqs));
   for (Launched& launched : launched_) launched.sampled.resize(static_cast<size_t>(limits.max_logit_rows));
   for (const int size : backend_->repeatable_sizes()) {

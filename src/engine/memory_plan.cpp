@@ -30,8 +30,10 @@ int64_t blocks_for(int64_t tokens, int block_size) { return (tokens + block_size
 MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs,
                        const MemoryBudget& budget) {
   MemoryPlan plan;
-  plan.free_bytes = backend.memory().free_bytes;
-  plan.budget_bytes = static_cast<size_t>(static_cast<double>(plan.free_bytes) * budget.utilization);
+  const MemoryInfo memory = backend.memory();
+  const auto share = [&](size_t bytes) { return static_cast<size_t>(static_cast<double>(bytes) * budget.utilization); };
+  plan.free_bytes = memory.free_bytes;
+  plan.budget_bytes = memory.dedicated ? std::min(memory.free_bytes, share(memory.total_bytes)) : share(memory.free_bytes);
   plan.weight_bytes = weight_bytes(backend, config, budget.dtype);
   plan.activation_bytes = step_memory(backend, config, limits, max_num_seqs);
   plan.kv_block_bytes = backend.kv_block_bytes(kv_cache_spec(config, limits));

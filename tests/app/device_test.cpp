@@ -7,7 +7,7 @@ namespace {
 
 TEST(Device, LaysOutWhatTheModelNeeds) {
   Settings settings;
-  const std::unique_ptr<Backend> backend = open_device(settings);
+  const std::unique_ptr<Backend> backend = open_device(settings, load_decoder_config(kDemoModel));
   const DecoderConfig config = load_decoder_config(kDemoModel);
   const Layout layout = lay_out(settings, *backend, config);
   EXPECT_EQ(layout.limits.max_model_len, 2048);
@@ -19,7 +19,7 @@ TEST(Device, LaysOutWhatTheModelNeeds) {
 TEST(Device, RefusesAContextBeyondTheModels) {
   Settings settings;
   settings.max_model_len = 2049;
-  const std::unique_ptr<Backend> backend = open_device(settings);
+  const std::unique_ptr<Backend> backend = open_device(settings, load_decoder_config(kDemoModel));
   try {
     lay_out(settings, *backend, load_decoder_config(kDemoModel));
     FAIL();
@@ -32,7 +32,7 @@ TEST(Device, RefusesAContextBeyondTheModels) {
 TEST(Device, ShortensOnlyAContextThatWasNotAskedFor) {
   Settings settings;
   settings.kv_cache_memory_bytes = 4u << 20;
-  const std::unique_ptr<Backend> backend = open_device(settings);
+  const std::unique_ptr<Backend> backend = open_device(settings, load_decoder_config(kDemoModel));
   const DecoderConfig config = load_decoder_config(kDemoModel);
   EXPECT_LT(lay_out(settings, *backend, config).limits.max_model_len, 2048);
   settings.max_model_len = 2048;
@@ -42,10 +42,12 @@ TEST(Device, ShortensOnlyAContextThatWasNotAskedFor) {
 TEST(Device, RefusesWhatThisBuildOrMachineLacks) {
   Settings settings;
   settings.device = "cuda";
-  EXPECT_THROW(open_device(settings), StartError);
-  EXPECT_EQ(weight_dtype(settings), std::nullopt);
+  EXPECT_THROW(open_device(settings, load_decoder_config(kDemoModel)), StartError);
+  settings.device = "cpu";
+  const std::unique_ptr<Backend> cpu = open_device(settings, load_decoder_config(kDemoModel));
+  EXPECT_EQ(weight_dtype(settings, *cpu), std::nullopt);
   settings.dtype = "bfloat16";
-  EXPECT_EQ(weight_dtype(settings), DType::kBF16);
+  EXPECT_EQ(weight_dtype(settings, *cpu), DType::kBF16);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ class NaiveBackend : public Backend {
   std::string describe() const override { return "naive"; }
   MemoryInfo memory() const override { return {size_t{1} << 30, size_t{1} << 30}; }
   DType activation_dtype() const override { return DType::kF32; }
+  int block_size() const override { return 0; }
   int max_in_flight() const override { return 1; }
   size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override { return Tensor(nullptr, dtype, shape).bytes(); }
   size_t step_bytes(const StepLimits&) const override { return 0; }

@@ -21,6 +21,7 @@ namespace ember {
 struct MemoryInfo {
   size_t free_bytes = 0;
   size_t total_bytes = 0;
+  bool dedicated = false;  // the device's own; else other programs of the host live in it too
 };
 
 // A matrix prepared by make_linear: y[t, out] = sum_in x[t, in] * weight[out, in] + bias[out]. Lives as long as the backend.
@@ -65,6 +66,7 @@ struct KvCacheSpec {
 struct StepLimits {
   int max_tokens = 0, max_seqs = 0, max_logit_rows = 0, max_model_len = 0;
   int64_t vocab_size = 0;
+  size_t written_bytes = 0;              // by write(), in one step
   std::vector<AttentionSpec> attention;  // each distinct one
 };
 
@@ -106,6 +108,7 @@ class Backend {
   virtual std::string describe() const = 0;  // one line for the log: device, instruction set or architecture, threads
   virtual MemoryInfo memory() const = 0;
   virtual DType activation_dtype() const = 0;
+  virtual int block_size() const = 0;     // tokens of a KV block; 0: any number
   virtual int max_in_flight() const = 0;  // steps that may be launched before the first is waited for: 1 or 2
 
   // Memory. The plan (engine/memory_plan.h) adds up these sizes, so they are exact.

@@ -11,7 +11,7 @@
 namespace ember {
 
 struct MemoryBudget {
-  double utilization = 0.9;                // share of the device's free memory that may be used, (0, 1]
+  double utilization = 0.9;                // share that may be used, (0, 1]: of a GPU's memory, of the host's free memory
   std::optional<DType> dtype;              // of the weights, as in LoadOptions
   bool may_shorten_context = false;        // to what the KV cache holds, instead of giving up
   std::optional<size_t> kv_cache_bytes;    // exact size of the KV cache instead of what the share leaves

@@ -48,6 +48,7 @@ class CpuBackend final : public Backend {
   std::string describe() const override { return fmt::format("CPU, {}, {} threads", name_of(isa_), pool_.num_threads()); }
   MemoryInfo memory() const override { return host_memory(); }
   DType activation_dtype() const override { return DType::kF32; }
+  int block_size() const override { return 0; }
   int max_in_flight() const override { return max_in_flight_; }
 
   size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override { return Tensor(nullptr, dtype, shape).bytes(); }

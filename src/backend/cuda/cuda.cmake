@@ -1,0 +1,50 @@
+# ember_kernels: everything in kernels/, compiled by nvcc for GPUs (EMBER_CUDA), or by the C++ compiler for the machine of
+# tests/kernels/emulator (EMBER_CUDA_EMULATE), which also takes the place of the CUDA runtime.
+file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS kernels/*.cu)
+set(CMAKE_CUDA_ARCHITECTURES OFF)  # each file has its own, below
+add_library(ember_kernels STATIC ${kernel_sources})
+set_target_properties(ember_kernels PROPERTIES CUDA_STANDARD 20)
+target_include_directories(ember_kernels PUBLIC ${CMAKE_SOURCE_DIR} include)
+
+if(EMBER_CUDA_EMULATE)
+  # Only headers of the toolkit (vector types, 16-bit floats, tensor maps).
+  find_path(EMBER_CUDA_INCLUDE cuda_fp16.h HINTS $ENV{CUDAToolkit_ROOT}/include ${CMAKE_SOURCE_DIR}/.cuda/toolkit/include
+            /usr/local/cuda/include REQUIRED)
+  file(GLOB emulator_sources CONFIGURE_DEPENDS tests/kernels/emulator/*.cpp tests/kernels/emulator/runtime/*.cpp)
+  target_sources(ember_kernels PRIVATE ${emulator_sources})
+  # Warnings: "#pragma unroll" is nvcc's; g++ does not see that a loop's first trip fills what the others read.
+  set_source_files_properties(${kernel_sources} PROPERTIES LANGUAGE CXX
+                              COMPILE_OPTIONS "-xc++;-O2;-Wno-unknown-pragmas;-Wno-maybe-uninitialized;-Wno-uninitialized")
+  target_compile_definitions(ember_kernels PUBLIC EMBER_EMULATE)
+  target_include_directories(ember_kernels PUBLIC tests/kernels/emulator tests/kernels/emulator/runtime)
+  target_include_directories(ember_kernels SYSTEM PUBLIC ${EMBER_CUDA_INCLUDE})
+  target_compile_options(ember_kernels PUBLIC -Wno-pedantic)  # the toolkit's headers name members in anonymous structs
+  target_link_libraries(ember_kernels PUBLIC Threads::Threads)
+else()
+  if(CCACHE)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+  endif()
+  enable_language(CUDA)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know that nvcc has it
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  endif()
+  find_package(CUDAToolkit 12.4 REQUIRED)
+  # 90a, not sm_90a by -arch: that would also assemble for compute_90, which has no wgmma.
+  set(hopper --generate-code=arch=compute_90a,code=sm_90a)
+  set(ampere --generate-code=arch=compute_80,code=sm_80 --generate-code=arch=compute_80,code=compute_80
+             --generate-code=arch=compute_86,code=sm_86 --generate-code=arch=compute_89,code=sm_89)
+  foreach(source ${kernel_sources})
+    if(source MATCHES "_sm90\\.cu$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${hopper}")
+    elseif(source MATCHES "_sm80\\.cu$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${ampere}")
+    else()
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${ampere};${hopper}")
+    endif()
+  endforeach()
+  target_compile_options(ember_kernels PRIVATE --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra -Xptxas=--warn-on-spills)
+  # Linked statically, so that the program starts where there is no CUDA; the driver and cuBLASLt are looked for when it runs.
+  target_link_libraries(ember_kernels PUBLIC CUDA::cudart_static)
+  target_include_directories(ember_kernels SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
+endif()

@@ -1,0 +1,40 @@
+// From the checkpoint's mapping to the device: through two pinned buffers by turns, so that reading the file and copying over the
+// bus overlap.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+
+#include "backend/cuda/memory.h"
+
+namespace ember::cuda {
+
+class WeightUpload {
+ public:
+  explicit WeightUpload(size_t chunk_bytes = size_t{16} << 20) : chunk_bytes_(chunk_bytes) {}
+
+  // Fills `rows` rows of row_bytes bytes, one after the other, at `to`: row r begins with the source_bytes bytes at source(r), the
+  // rest of it is zero. The sources may be reused at once; the device has the data after wait().
+  void rows(void* to, int64_t rows, size_t row_bytes, size_t source_bytes, const std::function<const void*(int64_t)>& source);
+  void bytes(void* to, const void* from, size_t bytes);
+  void wait();
+  // Gives the buffers back; the next call takes new ones.
+  void release();
+
+ private:
+  struct Chunk {
+    PinnedBuffer buffer;
+    Event copied;
+  };
+  // A buffer of at least `bytes` that no copy reads any more.
+  Chunk& next(size_t bytes);
+  void send(Chunk& chunk, void* to, size_t bytes);
+
+  const size_t chunk_bytes_;
+  Stream stream_;
+  std::array<Chunk, 2> chunks_;
+  size_t turn_ = 0;
+};
+
+}  // namespace ember::cuda

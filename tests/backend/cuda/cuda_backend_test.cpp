@@ -1,0 +1,223 @@
+// Whole models through the CUDA backend's host code and the kernels' own source, on the emulated GPU, against the CPU backend.
+#include "ember/backend/cuda/cuda_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "backend/cuda/dummy_model.h"
+#include "backend/cuda/error.h"
+#include "ember/backend/cpu/cpu_backend.h"
+#include "ember/engine/decoder_runner.h"
+#include "ember/engine/engine.h"
+#include "ember/engine/memory_plan.h"
+#include "engine/recorder.h"
+#include "fake_runtime.h"
+
+namespace ember {
+namespace {
+
+constexpr size_t kGuard = 256;
+
+struct Case {
+  DType dtype = DType::kF16;
+  int sm = 90;
+  int max_num_batched_tokens = 128;
+  int num_blocks = 12;
+  int max_num_seqs = 4;
+  bool caching = true;
+  bool graphs = true;
+  int max_own_gemm_tokens = 256;
+  int delay = 0;  // microseconds
+};
+
+constexpr int kMaxModelLen = 256;
+
+class Cuda : public testing::Test {
+ protected:
+  void SetUp() override {
+    seed_ = std::random_device{}();
+    RecordProperty("seed", std::to_string(seed_));
+  }
+  void TearDown() override {
+    cuda::fail_call(0);
+    fake_cuda::set_delays(0, 0);
+    fake_cuda::set_device({});
+  }
+
+  struct Built {
+    std::unique_ptr<StepRunner> runner;
+    MemoryPlan plan;
+  };
+
+  Built build(const DecoderConfig& config, const Case& s, bool on_cuda) const {
+    fake_cuda::set_device({.major = s.sm / 10, .minor = s.sm % 10});
+    fake_cuda::set_delays(s.delay, seed_);
+    const int block_size = on_cuda ? kCudaBlockSize : 16;
+    std::unique_ptr<Backend> backend =
+        on_cuda ? make_cuda_backend({.dtype = s.dtype, .graphs = s.graphs, .max_own_gemm_tokens = s.max_own_gemm_tokens, .guard_bytes = kGuard})
+                : make_cpu_backend({.num_threads = 2});
+    DecoderLimits limits{.max_tokens = s.max_num_batched_tokens, .max_logit_rows = 8, .max_model_len = kMaxModelLen,
+                         .num_blocks = s.num_blocks * 64 / block_size, .block_size = block_size};
+    const size_t kv = static_cast<size_t>(limits.num_blocks) * backend->kv_block_bytes(kv_cache_spec(config, limits));
+    Built built;
+    built.plan = plan_memory(*backend, config, limits, s.max_num_seqs, {.dtype = s.dtype, .kv_cache_bytes = kv});
+    EXPECT_EQ(built.plan.num_blocks, limits.num_blocks);
+    const size_t before = fake_cuda::stats().device_bytes;
+    backend->reserve(built.plan.total_bytes());
+    auto decoder = std::make_unique<Decoder>(*backend, config, Checkpoint(), LoadOptions{.dummy_seed = 1, .dtype = s.dtype});
+    built.runner = std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, s.max_num_seqs);
+    if (on_cuda) {
+      EXPECT_EQ(fake_cuda::stats().device_bytes - before, built.plan.total_bytes());
+    }
+    return built;
+  }
+
+  std::vector<Recorder::Answer> answers(const DecoderConfig& config, const Case& s, const std::vector<Request>& requests, bool on_cuda) const {
+    Built built = build(config, s, on_cuda);
+    Recorder sink;
+    std::vector<Recorder::Answer> result;
+    const uint64_t allocations = fake_cuda::stats().num_allocations;
+    {
+      Engine engine({.max_num_batched_tokens = s.max_num_batched_tokens, .max_num_seqs = s.max_num_seqs, .max_num_logit_rows = 8, .max_model_len = kMaxModelLen},
+                    {.num_blocks = built.plan.num_blocks, .block_size = built.plan.block_size, .enable_prefix_caching = s.caching},
+                    std::move(built.runner), sink);
+      engine.start();
+      for (const Request& request : requests) engine.submit(request);
+      EXPECT_TRUE(sink.wait_finished(static_cast<int>(requests.size())));
+      EXPECT_EQ(fake_cuda::stats().num_allocations, allocations) << "something was allocated after start-up";
+    }
+    for (const Request& request : requests) result.push_back(sink.answer(request.id));
+    return result;
+  }
+
+  // Greedy answers are equal up to where the CPU's two best tokens are too close for 16-bit arithmetic to tell.
+  void expect_same(const DecoderConfig& config, const Case& s, const std::vector<Request>& requests) const {
+    SCOPED_TRACE(testing::Message() << "seed " << seed_);
+    const std::vector<Recorder::Answer> cpu = answers(config, s, requests, false), gpu = answers(config, s, requests, true);
+    const double tolerance = s.dtype == DType::kF16 ? 0.05 : 0.3;
+    size_t compared = 0, all = 0;
+    for (size_t r = 0; r < requests.size(); ++r) {
+      ASSERT_EQ(gpu[r].finish, FinishReason::kLength) << r;
+      all += cpu[r].tokens.size();
+      for (size_t i = 0; i < cpu[r].tokens.size(); ++i, ++compared) {
+        ASSERT_EQ(cpu[r].events[i].top_logprobs.size(), 2u);
+        const auto& top = cpu[r].events[i].top_logprobs;
+        const float margin = top[0].logprob - top[1].logprob;
+        if (cpu[r].tokens[i] != gpu[r].tokens[i]) {
+          EXPECT_LT(margin, tolerance) << "request " << r << ", token " << i;
+          break;
+        }
+        EXPECT_NEAR(cpu[r].events[i].logprob, gpu[r].events[i].logprob, tolerance) << "request " << r << ", token " << i;
+      }
+    }
+    EXPECT_GT(compared, all / 2) << "most answers must be the same to their end";
+  }
+
+  unsigned seed_ = 0;
+};
+
+Request request(RequestId id, int prompt_tokens, int max_tokens, int first = 0) {
+  Request r;
+  r.id = id;
+  for (int i = 0; i < prompt_tokens; ++i) r.prompt.push_back((first + i * 31) % 300);
+  r.max_tokens = max_tokens;
+  r.sampling.temperature = 0;
+  r.num_logprobs = 2;
+  return r;
+}
+
+std::vector<Request> some_requests() {
+  return {request(1, 5, 6, 3), request(2, 70, 5, 9), request(3, 1, 7, 50), request(4, 66, 4, 9), request(5, 130, 3, 1)};
+}
+
+class CudaFamilies : public Cuda, public testing::WithParamInterface<std::tuple<const char*, DType, int>> {};
+
+TEST_P(CudaFamilies, AnswersAreTheCpus) {
+  const auto [family, dtype, sm] = GetParam();
+  expect_same(dummy_config(family), {.dtype = dtype, .sm = sm, .delay = 200}, some_requests());
+}
+
+INSTANTIATE_TEST_SUITE_P(, CudaFamilies,
+                         testing::Values(std::tuple("llama3", DType::kF16, 90), std::tuple("llama_biases", DType::kBF16, 90),
+                                         std::tuple("qwen2", DType::kBF16, 80), std::tuple("qwen3", DType::kF16, 90),
+                                         std::tuple("glm4", DType::kF16, 90), std::tuple("mistral_window", DType::kF16, 80),
+                                         std::tuple("llama_head_dim_tied", DType::kF16, 86)),
+                         [](const auto& i) { return std::string(std::get<0>(i.param)) + "_" + name_of(std::get<1>(i.param)) + "_sm" + std::to_string(std::get<2>(i.param)); });
+
+TEST_F(Cuda, ChunksOfAPromptAndPreemption) {
+  expect_same(dummy_config("llama2"), {.max_num_batched_tokens = 24, .num_blocks = 5, .delay = 200}, some_requests());
+}
+
+TEST_F(Cuda, WithoutGraphsAndWithoutPrefixes) { expect_same(dummy_config("llama2"), {.caching = false, .graphs = false}, some_requests()); }
+
+TEST_F(Cuda, LongStepsTakeCublas) { expect_same(dummy_config("llama_biases"), {.max_own_gemm_tokens = 16}, some_requests()); }
+
+TEST_F(Cuda, WidthsThatAreNoMultipleOfEight) {
+  expect_same(dummy_config("llama2", [](nlohmann::json& c) { c["hidden_size"] = 100; }), {}, some_requests());
+}
+
+TEST_F(Cuda, DecodeDoesNotDependOnCompany) {
+  const DecoderConfig config = dummy_config("llama2");
+  std::vector<Request> requests;
+  for (RequestId id = 1; id <= 4; ++id) {
+    requests.push_back(request(id, 3 + static_cast<int>(id) * 20, 6, static_cast<int>(id)));
+    requests.back().sampling = {.temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .repetition_penalty = 1.2f, .frequency_penalty = 0.3f, .seed = id};
+  }
+  // Whole prompts in one step: a last chunk of one token would be computed as a decode, whose sums are in another order.
+  const std::vector<Recorder::Answer> together = answers(config, {.max_num_batched_tokens = 256, .caching = false}, requests, true);
+  for (size_t r = 0; r < requests.size(); ++r) {
+    const Recorder::Answer alone = answers(config, {.max_num_seqs = 1, .caching = false}, {requests[r]}, true).front();
+    ASSERT_EQ(alone.tokens, together[r].tokens) << r;
+    for (size_t i = 0; i < alone.events.size(); ++i) EXPECT_EQ(alone.events[i].logprob, together[r].events[i].logprob) << r << " " << i;
+  }
+}
+
+TEST_F(Cuda, StepsOfDecodesAreReplayed) {
+  const uint64_t before = fake_cuda::stats().num_graph_launches;
+  answers(dummy_config("llama2"), {}, {request(1, 5, 20)}, true);
+  EXPECT_GE(fake_cuda::stats().num_graph_launches - before, 19u) << "one for each token after the first, and those recorded at the start";
+}
+
+// Whatever call fails, loading says so, or the engine fails everybody.
+TEST_F(Cuda, EveryCallMayFail) {
+  const DecoderConfig config = dummy_config("llama2", [](nlohmann::json& c) { c["num_hidden_layers"] = 1; });
+  const Case setup{.max_num_batched_tokens = 16, .num_blocks = 5, .max_num_seqs = 2};
+  const auto serve = [&](const std::string& what) {
+    Recorder sink;
+    Built built = build(config, setup, true);
+    const uint64_t loaded = cuda::num_calls();
+    Engine engine({.max_num_batched_tokens = 16, .max_num_seqs = 2, .max_num_logit_rows = 8, .max_model_len = kMaxModelLen},
+                  {.num_blocks = built.plan.num_blocks, .block_size = 64}, std::move(built.runner), sink);
+    engine.start();
+    engine.submit(request(1, 20, 3));
+    EXPECT_TRUE(sink.wait_finished(1)) << what;
+    engine.stop();
+    EXPECT_EQ(sink.answer(1).num_finals, 1) << what;
+    return std::pair(loaded, sink.answer(1).finish);
+  };
+  cuda::fail_call(0);
+  const auto [loaded, finish] = serve("none");
+  const uint64_t all = cuda::num_calls();
+  ASSERT_EQ(finish, FinishReason::kLength);
+  ASSERT_GT(all, loaded + 20);
+  std::mt19937_64 random(seed_);
+  // About a dozen calls of loading and of serving each; most of the latter ask whether a step is done, so their number varies.
+  for (uint64_t n = 1; n <= all; n += 1 + random() % ((n <= loaded ? loaded : all - loaded) / 6)) {
+    cuda::fail_call(n);
+    bool failed = false;
+    try {
+      failed = serve("call " + std::to_string(n)).second == FinishReason::kEngineFailed;
+    } catch (const StartError& e) {
+      EXPECT_EQ(e.code(), ExitCode::kNoDevice);
+      EXPECT_LE(n, loaded) << e.what();
+      failed = true;
+    }
+    EXPECT_TRUE(failed || cuda::num_calls() < n) << "call " << n << " of " << all << ", seed " << seed_;
+    cuda::fail_call(0);
+    EXPECT_EQ(fake_cuda::stats().device_bytes, 0u) << "call " << n;
+  }
+}
+
+}  // namespace
+}  // namespace ember

@@ -1,0 +1,49 @@
+#include "backend/cuda/error.h"
+
+#include <gtest/gtest.h>
+
+#include "ember/base/start_error.h"
+
+namespace ember::cuda {
+namespace {
+
+std::string message(cudaError_t status) {
+  try {
+    CUDA_CHECK(status);
+  } catch (const StartError& e) {
+    EXPECT_EQ(e.code(), ExitCode::kNoDevice);
+    return e.what();
+  }
+  return "";
+}
+
+TEST(CudaError, NamesTheCallAndTheError) {
+  EXPECT_EQ(message(cudaSuccess), "");
+  EXPECT_EQ(message(cudaErrorIllegalAddress), "CUDA: status failed: cudaErrorIllegalAddress (cudaErrorIllegalAddress)");
+  try {
+    after_launch(cudaErrorLaunchFailure, "gemm");
+    FAIL();
+  } catch (const StartError& e) {
+    EXPECT_EQ(std::string(e.what()), "CUDA: gemm failed: cudaErrorLaunchFailure (cudaErrorLaunchFailure)");
+  }
+}
+
+TEST(CudaError, TheChosenCallAndAllAfterItFailWithoutBeingMade) {
+  int made = 0;
+  const auto call = [&] {
+    ++made;
+    return cudaSuccess;
+  };
+  fail_call(3);
+  CUDA_CHECK(call());
+  CUDA_CHECK(call());
+  EXPECT_THROW(CUDA_CHECK(call()), StartError);
+  EXPECT_THROW(CUDA_CHECK(call()), StartError);
+  EXPECT_EQ(made, 2);
+  EXPECT_EQ(num_calls(), 4u);
+  fail_call(0);
+  EXPECT_NO_THROW(CUDA_CHECK(call()));
+}
+
+}  // namespace
+}  // namespace ember::cuda

@@ -1,0 +1,185 @@
+// The sampler and its kernels against the CPU's sampling, which defines what is right.
+#include "backend/cuda/sampler.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <random>
+#include <thread>
+
+#include "backend/cpu/sample.h"
+#include "backend/cuda/error.h"
+#include "ember/base/start_error.h"
+#include "fake_runtime.h"
+
+namespace ember::cuda {
+namespace {
+
+constexpr int kVocab = 1000, kRows = 6;
+
+struct Case {
+  SamplingParams params;
+  std::vector<int32_t> prompt, output, banned;
+  std::vector<uint32_t> mask;
+  SamplingRow row() const { return {.params = &params, .prompt = prompt, .output = output, .banned = banned, .mask = mask}; }
+};
+
+class CudaSampler : public testing::Test {
+ protected:
+  CudaSampler() {
+    kernels::launch_check = &after_launch;
+    const SamplerLimits limits{.max_rows = kRows, .vocab_size = kVocab, .max_model_len = 400};
+    const kernels::Queue queue{.stream = stream_.get(), .sm = 90, .num_sms = 4, .pdl = true};
+    arena_.reserve(Sampler::device_bytes(arena_, queue, limits) + arena_.rounded(sizeof(float) * kVocab * kRows));
+    logits_ = Tensor(arena_.take(sizeof(float) * kVocab * kRows), DType::kF32, {kRows, kVocab});
+    sampler_ = std::make_unique<Sampler>(arena_, queue, stream_, limits);
+    RecordProperty("seed", std::to_string(seed_));
+    fake_cuda::set_delays(300, seed_);
+  }
+  ~CudaSampler() override {
+    cudaStreamSynchronize(stream_.get());
+    fake_cuda::set_delays(0, 0);
+    EXPECT_TRUE(arena_.guards_intact());
+  }
+
+  std::vector<int32_t> ids(size_t n) {
+    std::vector<int32_t> result(n);
+    for (int32_t& id : result) id = static_cast<int32_t>(random_() % kVocab);
+    return result;
+  }
+
+  static std::string describe(const SamplingRow& row) {
+    const SamplingParams& p = *row.params;
+    return fmt::format("temperature {} top_k {} top_p {} min_p {} penalties {} {} {} allowed {} bias {} banned {} mask {} pending {} given {} logprobs {}",
+                       p.temperature, p.top_k, p.top_p, p.min_p, p.repetition_penalty, p.presence_penalty, p.frequency_penalty,
+                       p.allowed_token_ids.size(), p.logit_bias.size(), row.banned.size(), row.mask.size(), row.pending, row.given_token, row.num_logprobs);
+  }
+
+  Case random_case() {
+    Case c;
+    const auto one_in = [&](int n) { return random_() % static_cast<unsigned>(n) == 0; };
+    c.params.temperature = one_in(3) ? 0.0f : 0.3f + static_cast<float>(random_() % 100) / 50;
+    c.params.seed = random_();
+    if (one_in(2)) c.params.top_k = static_cast<int32_t>(random_() % 50);
+    if (one_in(2)) c.params.top_p = 0.5f;
+    if (one_in(3)) c.params.min_p = 0.05f;
+    if (one_in(2)) c.params.repetition_penalty = 1.3f;
+    if (one_in(2)) c.params.presence_penalty = 0.5f;
+    if (one_in(2)) c.params.frequency_penalty = 0.25f;
+    c.prompt = ids(random_() % 200);
+    c.output = ids(random_() % 100);
+    if (one_in(3)) c.banned = ids(5);
+    if (one_in(3)) {
+      c.params.allowed_token_ids = ids(300);
+      std::ranges::sort(c.params.allowed_token_ids);
+      c.params.allowed_token_ids.erase(std::unique(c.params.allowed_token_ids.begin(), c.params.allowed_token_ids.end()), c.params.allowed_token_ids.end());
+    }
+    if (one_in(3)) {
+      c.mask.resize((kVocab + 31) / 32 - random_() % 3);
+      for (uint32_t& word : c.mask) word = static_cast<uint32_t>(random_());
+    }
+    if (one_in(3))
+      for (int32_t id = static_cast<int32_t>(random_() % 9); id < kVocab; id += 111) c.params.logit_bias.emplace_back(id, static_cast<float>(random_() % 7) - 3);
+    return c;
+  }
+
+  unsigned seed_ = std::random_device{}();
+  std::mt19937_64 random_{seed_};
+  Stream stream_;
+  Arena arena_{256};
+  Tensor logits_;
+  std::unique_ptr<Sampler> sampler_;
+};
+
+TEST_F(CudaSampler, ChoosesWhatTheCpuChoosesStepAfterStep) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  std::vector<SampledToken> before;  // of the step before
+  for (int step = 0; step < 12; ++step) {
+    const size_t rows = step == 5 ? 0 : 1 + random_() % kRows;
+    std::vector<float> logits(rows * kVocab);
+    std::normal_distribution<float> normal(0, 3);
+    for (float& logit : logits) logit = normal(random_);
+    if (step == 7) logits[3] = NAN;
+    std::vector<Case> cases;
+    for (size_t i = 0; i < rows; ++i) cases.push_back(random_case());
+    std::vector<SamplingRow> packed;
+    std::vector<SampledToken> expected, got(rows);
+    cpu::SampleScratch scratch;
+    for (size_t i = 0; i < rows; ++i) {
+      SamplingRow& row = packed.emplace_back(cases[i].row());
+      row.position = step + 1;
+      row.num_logprobs = static_cast<int>(random_() % 4) - 1;
+      if (random_() % 5 == 0) row.given_token = 77;
+      const bool pending = !before.empty() && random_() % 2 == 0;
+      if (pending) row.pending = static_cast<int32_t>(random_() % before.size());
+      std::vector<float> copy(logits.begin() + static_cast<long>(i * kVocab), logits.begin() + static_cast<long>((i + 1) * kVocab));
+      expected.push_back(cpu::sample_row(copy, row, pending ? before[static_cast<size_t>(row.pending)].token : -1, scratch));
+    }
+    stream_.wait();
+    std::copy(logits.begin(), logits.end(), logits_.as<float>());
+    sampler_->launch(logits_.rows(static_cast<int64_t>(rows)), packed, got);
+    std::vector<std::string> described;
+    for (const SamplingRow& row : packed) described.push_back(describe(row));
+    packed.clear();  // may be reused at once
+    cases.clear();
+    sampler_->wait();
+    for (size_t i = 0; i < rows; ++i) {
+      ASSERT_EQ(got[i].token, expected[i].token) << "step " << step << ", row " << i << ": " << described[i];
+      EXPECT_EQ(got[i].rank, expected[i].rank);
+      EXPECT_NEAR(got[i].logprob, expected[i].logprob, 1e-4);
+      ASSERT_EQ(got[i].top.size(), expected[i].top.size());
+      for (size_t k = 0; k < got[i].top.size(); ++k) EXPECT_EQ(got[i].top[k].token, expected[i].top[k].token);
+    }
+    stream_.wait();
+    for (size_t i = 0; i < rows; ++i) EXPECT_EQ(sampler_->tokens()[i], got[i].token);
+    if (rows > 0) before = got;
+  }
+}
+
+TEST_F(CudaSampler, TwoStepsMayBeInFlight) {
+  SamplingParams greedy{.temperature = 0};
+  std::vector<SampledToken> first(1), second(2);
+  const std::vector<SamplingRow> one = {{.params = &greedy}}, two = {{.params = &greedy}, {.params = &greedy}};
+  for (int i = 0; i < 2 * kVocab; ++i) logits_.as<float>()[i] = static_cast<float>(i % 501);
+  for (int round = 0; round < 5; ++round) {
+    sampler_->launch(logits_.rows(1), one, first);
+    sampler_->launch(logits_.rows(2), two, second);
+    sampler_->wait();
+    EXPECT_EQ(first[0].token, 500);
+    sampler_->wait();
+    EXPECT_EQ(second[1].token, 1) << "element 1001, 500 again";
+    EXPECT_FALSE(sampler_->launched());
+    first.assign(1, {});
+    second.assign(2, {});
+  }
+}
+
+// Lists of all rows together that have no room are sent in several pieces.
+TEST_F(CudaSampler, ManyLongListsAreStillRight) {
+  std::vector<SampledToken> got(kRows);
+  Case c;
+  c.params = {.temperature = 0};
+  c.banned.assign(size_t{300} << 10, 999);  // 1.2 MB for each row
+  std::vector<SamplingRow> rows(kRows, c.row());
+  for (int i = 0; i < kRows * kVocab; ++i) logits_.as<float>()[i] = static_cast<float>(i % kVocab + i / kVocab);
+  sampler_->launch(logits_, rows, got);
+  sampler_->wait();
+  for (const SampledToken& token : got) EXPECT_EQ(token.token, 998);
+}
+
+TEST_F(CudaSampler, ADeviceThatFailsEndsTheWait) {
+  SamplingParams greedy{.temperature = 0};
+  std::vector<SampledToken> out(1);
+  const std::vector<SamplingRow> rows = {{.params = &greedy}};
+  fake_cuda::enqueue(stream_.get(), [] { std::this_thread::sleep_for(std::chrono::milliseconds(100)); });
+  sampler_->launch(logits_.rows(1), rows, out);
+  fail_call(1);
+  EXPECT_THROW(sampler_->wait(), StartError);
+  fail_call(0);
+}
+
+}  // namespace
+}  // namespace ember::cuda
