@@ -3,6 +3,7 @@ import json
 
 import jsonschema
 import openai
+import pydantic
 import pytest
 
 from contract import ANY, check_error, stream
@@ -31,6 +32,10 @@ def client(server):
 
 def calls_of(message):
     return [(c.function.name, json.loads(c.function.arguments)) for c in message.tool_calls or []]
+
+
+def named(name):
+    return {"type": "function", "function": {"name": name}}
 
 
 def test_call_and_follow_up(client):
@@ -66,6 +71,39 @@ def test_streaming_helper(client):
     assert final.choices[0].finish_reason == "tool_calls"
 
 
+@pytest.mark.parametrize("choice, names", [("required", {"get_weather", "add"}), (named("add"), {"add"}), (named("get_weather"), {"get_weather"}),
+                                           ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [named("add")]}}, {"add"})], ids=str)
+def test_calls_that_must_be_made(client, choice, names):
+    """Even of a model that would rather say hello, and whole or streamed the same."""
+    fields = {**FIELDS, "messages": [{"role": "user", "content": "Hello!"}], "tool_choice": choice, "parallel_tool_calls": False}
+    whole = client.chat.completions.create(**fields).choices[0]
+    assert whole.finish_reason == "tool_calls" and not whole.message.content
+    [(name, arguments)] = calls_of(whole.message)
+    parameters = {t["function"]["name"]: t["function"]["parameters"] for t in (WEATHER, ADD)}
+    assert name in names
+    jsonschema.validate(arguments, parameters[name])
+    with client.chat.completions.stream(**fields) as events:
+        assert calls_of(events.get_final_completion().choices[0].message) == [(name, arguments)]
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+def test_parse_with_pydantic(client):
+    messages = [{"role": "user", "content": "Anna is 12 years old."}]
+    answer = client.chat.completions.parse(model=MODEL, messages=messages, response_format=Person, temperature=0, max_tokens=200)
+    assert isinstance(answer.choices[0].message.parsed, Person)
+
+
+def test_parsed_arguments(client):
+    tool = openai.pydantic_function_tool(Person, name="remember", description="Remember a person.")
+    answer = client.chat.completions.parse(model=MODEL, messages=[{"role": "user", "content": "Anna is 12 years old."}], tools=[tool], tool_choice="required",
+                                           parallel_tool_calls=False, temperature=0, max_tokens=200)
+    assert isinstance(answer.choices[0].message.tool_calls[0].function.parsed_arguments, Person)
+
+
 def test_words_stay_words(client):
     choice = client.chat.completions.create(**{**FIELDS, "messages": [{"role": "user", "content": "Hello, who are you?"}]}).choices[0]
     assert choice.finish_reason == "stop" and choice.message.content and choice.message.tool_calls is None
@@ -83,10 +121,6 @@ def test_logprobs_cover_every_token_of_a_call(client, server):
     chunks = stream(server, "/v1/chat/completions", {**FIELDS, "logprobs": True})
     told = [t["token"] for c in chunks for t in (c["choices"][0]["logprobs"] or {"content": []})["content"]]
     assert told == [t.token for t in whole.choices[0].logprobs.content]
-
-
-def named(name):
-    return {"type": "function", "function": {"name": name}}
 
 
 REFUSED = [
