@@ -65,6 +65,28 @@ TEST(Engine, CancelEndsARequestAndFreesItsBlocks) {
   EXPECT_EQ(sink.next_report().scheduler.num_used_blocks, 0);
 }
 
+TEST(Engine, TellsWhereEverySequenceStands) {
+  Recorder sink;
+  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)), sink);
+  engine.start();
+  EXPECT_TRUE(engine.traces().get().empty());
+  engine.submit(request(1, 10, 50));
+  ASSERT_TRUE(sink.wait_tokens(1, 2));
+  const std::vector<SequenceTrace> traces = engine.traces().get();
+  ASSERT_EQ(traces.size(), 1u);
+  EXPECT_EQ(traces[0].id, 1u);
+  EXPECT_EQ(traces[0].phase, SequencePhase::kDecode);
+  EXPECT_GE(traces[0].num_output_tokens, 2);
+  engine.cancel(1);
+  ASSERT_TRUE(sink.wait_finished(1));
+  const Recorder::Answer answer = sink.answer(1);
+  ASSERT_NE(answer.events.back().trace, nullptr) << "the last event has it too";
+  EXPECT_EQ(answer.events.back().trace->phase, SequencePhase::kEnded);
+  for (size_t i = 0; i + 1 < answer.events.size(); ++i) EXPECT_EQ(answer.events[i].trace, nullptr);
+  engine.stop();
+  EXPECT_EQ(engine.traces().wait_for(std::chrono::milliseconds(1)), std::future_status::timeout);
+}
+
 TEST(Engine, StopAnswersWhatIsUnfinished) {
   Recorder sink;
   Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(5)), sink);

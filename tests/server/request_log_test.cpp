@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 namespace ember {
 namespace {
 
@@ -45,6 +47,29 @@ TEST(RequestLog, TracesFindTheirRequestBeforeAndAfterItsEnd) {
   EXPECT_EQ(a.status, 200);
   EXPECT_EQ(a.ended, kNow);
   EXPECT_EQ(log.find("b").at(0).traces.size(), 1u);
+}
+
+TEST(RequestLog, ManyThreadsUseIt) {
+  constexpr int kThreads = 4, kRequests = 500;
+  RequestLog log(kThreads * kRequests);
+  std::vector<std::thread> threads;
+  for (RequestId t = 0; t < kThreads; ++t)
+    threads.emplace_back([&log, t] {
+      for (RequestId i = 0; i < kRequests; ++i) {
+        const RequestId id = i * kThreads + t;
+        log.begin(record(id, 1, std::to_string(id)));
+        log.add_trace({.id = id});
+        if (i % 50 == 0) (void)log.inside();
+        log.end(id, 200, kNow);
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(log.inside().empty());
+  for (RequestId id = 0; id < kThreads * kRequests; ++id) {
+    const std::vector<RequestRecord> found = log.find(std::to_string(id));
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].traces.size(), 1u);
+  }
 }
 
 TEST(RequestLog, ForgetsTheOldestEnded) {
