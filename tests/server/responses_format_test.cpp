@@ -49,10 +49,10 @@ TEST(ResponsesFormat, EventsAreNumberedAndDeltasAddUp) {
     }
     if (type.ends_with(".delta")) said[e["item_id"]] += e["delta"].get<std::string>();
     if (type.ends_with("_text.done")) {
-      EXPECT_EQ(said[e["item_id"]], e["text"]);
+      EXPECT_EQ(said[e["item_id"]], e["text"].get<std::string>());
     }
     if (type == "response.function_call_arguments.done") {
-      EXPECT_EQ(said[e["item_id"]], e["arguments"]);
+      EXPECT_EQ(said[e["item_id"]], e["arguments"].get<std::string>());
     }
   }
   EXPECT_EQ(ids.size(), 4u);
