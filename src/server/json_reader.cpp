@@ -17,7 +17,7 @@ constexpr size_t kMaxKeyLooks = 50'000'000;
 // Only looks: syntax, depth and number of values.
 class Inspector : public nlohmann::json_sax<Json> {
  public:
-  std::string fault, code = "invalid_json";
+  std::string fault, code = "invalid_json", param;
 
   bool start_object(size_t) override {
     num_keys_.push_back(0);
@@ -29,11 +29,13 @@ class Inspector : public nlohmann::json_sax<Json> {
     return leave();
   }
   bool end_array() override { return leave(); }
-  bool key(std::string&) override {
+  bool key(std::string& name) override {
+    if (depth_ == 1) field_ = name.substr(0, 128);
     key_looks_ += num_keys_.back()++;
     if (key_looks_ <= kMaxKeyLooks) return count();
-    code = "too_many_keys";
-    return refuse("one with too many keys in an object");
+    code = "invalid_value";
+    if (depth_ > 1) param = field_;
+    return refuse(fmt::format("one with too many keys in an object ({})", depth_ == 1 ? "its own" : field_));
   }
   bool null() override { return count(); }
   bool boolean(bool) override { return count(); }
@@ -64,6 +66,7 @@ class Inspector : public nlohmann::json_sax<Json> {
 
   int depth_ = 0;
   size_t values_ = 0, key_looks_ = 0;
+  std::string field_;             // the last one of the outermost object
   std::vector<size_t> num_keys_;  // of the objects that are open
 };
 
@@ -72,7 +75,7 @@ class Inspector : public nlohmann::json_sax<Json> {
 Result<Json> parse_body(std::string_view body) {
   Inspector inspector;
   if (!Json::sax_parse(body.begin(), body.end(), &inspector))
-    return invalid("", fmt::format("The body must be a JSON object: it is {}.", inspector.fault), inspector.code);
+    return invalid(inspector.param, fmt::format("The body must be a JSON object: it is {}.", inspector.fault), inspector.code);
   Json json = Json::parse(body.begin(), body.end(), nullptr, false);
   if (!json.is_object()) return invalid("", fmt::format("The body must be a JSON object, not {}.", type_name(json)), "invalid_json");
   return json;

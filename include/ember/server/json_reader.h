@@ -15,8 +15,8 @@ namespace ember {
 
 using Json = nlohmann::ordered_json;
 
-// A JSON object. kInvalid: "invalid_json", "nesting_too_deep" (64 levels) or "too_many_keys" (about 10,000 in one object); checked
-// before anything is built.
+// A JSON object. kInvalid: "invalid_json", "nesting_too_deep" (64 levels) or "invalid_value" (more than about 10,000 keys in one
+// object; names the field that holds it); checked before anything is built.
 Result<Json> parse_body(std::string_view body);
 
 // The fields of an object. null is the same as absent. Getters return `otherwise` for an absent field and after a fault; the first
