@@ -287,6 +287,7 @@ __global__ void __launch_bounds__(Shape::kThreads, 1) prefill_sm90_kernel(const 
   const int warpgroup = warp_uniform(static_cast<int>(threadIdx.x) / 128);
   if (threadIdx.x == 0) {
     launch_dependents();
+    prefetch_tensor_map(&q_map);
     for (int stage = 0; stage < Shape::kStages; ++stage) {
       mbarrier_init(shared.keys_full(stage), 1);
       mbarrier_init(shared.values_full(stage), 1);

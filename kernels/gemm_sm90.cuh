@@ -204,6 +204,8 @@ __global__ void __launch_bounds__(GemmTile<kTokens>::kThreads, GemmTile<kTokens>
   const bool producer = warp == 8 && lane == 0;
   if (producer) {
     launch_dependents();
+    prefetch_tensor_map(&weights);
+    prefetch_tensor_map(&tokens);
     for (int stage = 0; stage < Tile::kStages; ++stage) {
       mbarrier_init(shared.full(stage), 1);
       mbarrier_init(shared.empty(stage), 2);

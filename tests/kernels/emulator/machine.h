@@ -110,8 +110,7 @@ struct Cta {
   uint3 block;
   std::vector<Rendezvous> warps, warpgroups;
   Barrier barriers[16];
-  Rendezvous everyone;  // __syncthreads_or and the like
-  std::vector<int> votes;
+  std::vector<int> votes;  // of __syncthreads_or and the like
   std::unordered_map<uint32_t, Mbarrier> mbarriers;
   std::vector<ProductQueue> products;
   int alive = 0;

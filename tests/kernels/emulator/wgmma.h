@@ -107,7 +107,7 @@ template <int kPending>
 void wgmma_wait() {
   emu::meet_warpgroup(nullptr, "wgmma.wait_group", [](void**) {
     auto& queue = detail::products();
-    if (emu::options().fault == emu::Fault::kSkipWgmmaWait && queue.committed.size() < 3) return;
+    if (emu::options().fault == emu::Fault::kSkipWgmmaWait && queue.committed.size() < 3) return;  // forced when the queue is full
     while (static_cast<int>(queue.committed.size()) > kPending) {
       detail::execute(queue.committed.front());
       queue.committed.pop_front();
