@@ -7,6 +7,7 @@ if(EMBER_CUDA_EMULATE)
   add_test(NAME kernels_bench COMMAND kernels_bench --tiny)
 else()
   set_source_files_properties(${bench_source} PROPERTIES COMPILE_OPTIONS
-    "SHELL:-gencode arch=compute_80,code=[compute_80,sm_80];SHELL:-gencode arch=compute_90a,code=sm_90a")
+    "--generate-code=arch=compute_80,code=sm_80;${hopper}")  # of cuda.cmake
+  set_target_properties(kernels_bench PROPERTIES EXCLUDE_FROM_ALL ON)
   target_compile_options(kernels_bench PRIVATE --expt-relaxed-constexpr)
 endif()
