@@ -2,6 +2,9 @@
 # tests/kernels/emulator (EMBER_CUDA_EMULATE), which also takes the place of the CUDA runtime.
 file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS kernels/*.cu)
 set(CMAKE_CUDA_ARCHITECTURES OFF)  # each file has its own, below
+if(CCACHE)
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+endif()
 add_library(ember_kernels STATIC ${kernel_sources})
 set_target_properties(ember_kernels PROPERTIES CUDA_STANDARD 20)
 target_include_directories(ember_kernels PUBLIC ${CMAKE_SOURCE_DIR} include)
@@ -21,9 +24,6 @@ if(EMBER_CUDA_EMULATE)
   target_compile_options(ember_kernels PUBLIC -Wno-pedantic)  # the toolkit's headers name members in anonymous structs
   target_link_libraries(ember_kernels PUBLIC Threads::Threads)
 else()
-  if(CCACHE)
-    set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
-  endif()
   enable_language(CUDA)
   if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know that nvcc has it
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
@@ -32,8 +32,8 @@ else()
   find_package(CUDAToolkit 12.4 REQUIRED)
   # 90a, not sm_90a by -arch: that would also assemble for compute_90, which has no wgmma.
   set(hopper --generate-code=arch=compute_90a,code=sm_90a)
-  set(ampere --generate-code=arch=compute_80,code=sm_80 --generate-code=arch=compute_80,code=compute_80
-             --generate-code=arch=compute_86,code=sm_86 --generate-code=arch=compute_89,code=sm_89)
+  # Devices 8.6 and 8.9 run the code for 8.0; whatever comes after 9 has it translated when it starts.
+  set(ampere --generate-code=arch=compute_80,code=sm_80 --generate-code=arch=compute_80,code=compute_80)
   foreach(source ${kernel_sources})
     if(source MATCHES "_sm90\\.cu$")
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${hopper}")
