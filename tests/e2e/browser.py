@@ -1,8 +1,10 @@
 """A headless Chromium, driven over its DevTools protocol."""
 import base64
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -20,7 +22,7 @@ class Browser:
         assert program, "no Chromium (Debian package chromium-headless-shell)"
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.process = subprocess.Popen([program, *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"], stderr=subprocess.PIPE,
-                                        stdout=subprocess.DEVNULL, text=True)
+                                        stdout=subprocess.DEVNULL, text=True, start_new_session=True)
         for line in self.process.stderr:
             if found := LISTENING.search(line):
                 self.socket = connect(found[1], max_size=None, open_timeout=60)
@@ -29,7 +31,7 @@ class Browser:
 
     def stop(self):
         self.socket.close()
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)  # the program is a script that starts the browser
         self.process.wait()
         self.process.stderr.close()
         self._profile.cleanup()
