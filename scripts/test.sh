@@ -77,14 +77,23 @@ step() {
   summary+=("$(printf '%-16s %5d passed %4d failed %5d s' "$name" "${counts[0]}" "${counts[1]}" $((SECONDS - started)))")
 }
 
-# unit_tests NAME PRESET LAYER...: the layers' gtest binaries that exist, each to its end even if one fails.
+# unit_tests NAME PRESET LAYER...: the layers' gtest binaries that exist, each to its end even if one fails. A failure shows the end of
+# what was printed, which names the test that a crash happened in.
 unit_tests() {
-  local name=$1 preset=$2 layer bad=0
+  local name=$1 preset=$2 layer log rc bad=0
   shift 2
   for layer in "$@"; do
     [ -x "build/$preset/${layer}_tests" ] || continue
-    timeout 900 "build/$preset/${layer}_tests" --gtest_brief=1 --gtest_output="xml:$reports/$name/$layer.xml" ||
-      { bad=1; echo "$layer: exit status $?" >&2; }
+    log=$reports/$name/$layer.log rc=0
+    timeout 900 "build/$preset/${layer}_tests" --gtest_output="xml:$reports/$name/$layer.xml" >"$log" 2>&1 || rc=$?
+    if [ "$rc" -eq 0 ]; then
+      tail -n 1 "$log"
+    else
+      bad=1
+      grep -A 25 -E 'FAILED|Failure|ERROR: |WARNING: ThreadSanitizer' "$log" | head -n 100
+      tail -n 100 "$log"
+      echo "$layer: exit status $rc"
+    fi
   done
   return $bad
 }

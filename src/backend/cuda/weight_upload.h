@@ -32,8 +32,8 @@ class WeightUpload {
   void send(Chunk& chunk, void* to, size_t bytes);
 
   const size_t chunk_bytes_;
-  Stream stream_;
   std::array<Chunk, 2> chunks_;
+  Stream stream_;  // after the chunks: its destructor waits for the copies that read them
   size_t turn_ = 0;
 };
 

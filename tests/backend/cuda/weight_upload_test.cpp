@@ -44,5 +44,16 @@ TEST_F(CudaWeightUpload, BytesInManyChunks) {
   EXPECT_EQ(std::vector<uint8_t>(to, to + 1000), source);
 }
 
+// As when loading fails: what is on its way still reads the buffers.
+TEST_F(CudaWeightUpload, EndsItsCopiesBeforeItFreesTheirBuffers) {
+  Arena arena(0);
+  arena.reserve(1024);
+  auto* const to = static_cast<uint8_t*>(arena.take(1000));
+  std::vector<uint8_t> source(1000);
+  std::iota(source.begin(), source.end(), uint8_t{0});
+  WeightUpload(1000).bytes(to, source.data(), source.size());
+  EXPECT_EQ(std::vector<uint8_t>(to, to + 1000), source);
+}
+
 }  // namespace
 }  // namespace ember::cuda

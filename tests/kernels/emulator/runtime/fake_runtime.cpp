@@ -24,6 +24,7 @@ using Work = std::function<void()>;
 constexpr size_t kGuard = 4096;  // also the alignment that device memory has
 constexpr unsigned char kGuardByte = 0xa5;
 constexpr unsigned char kFreshByte = 0xff;  // as 16-bit or 32-bit floats: NaN
+constexpr unsigned char kFreedByte = 0xdd;
 
 struct State {
   std::mutex mu;
@@ -68,11 +69,13 @@ void check_guards_of(const void* pointer, size_t bytes) {
 
 }  // namespace
 
+// What is enqueued keeps an event alive after its destruction, as the driver does.
 struct Event {
   std::mutex mu;
   std::condition_variable cv;
   uint64_t recorded = 0, reached = 0;  // numbers of records made, and passed by their stream
   std::chrono::steady_clock::time_point time;
+  std::shared_ptr<Event> self;  // until destroyed
 };
 
 struct Graph {
@@ -262,6 +265,7 @@ cudaError_t cudaFree(void* pointer) {
   const auto found = state().device_memory.find(pointer);
   if (found == state().device_memory.end()) return result(cudaErrorInvalidValue);
   fake_cuda::check_guards_of(pointer, found->second);
+  std::memset(pointer, fake_cuda::kFreedByte, found->second);
   state().stats.device_bytes -= found->second;
   state().device_memory.erase(found);
   std::free(static_cast<unsigned char*>(pointer) - fake_cuda::kGuard);
@@ -284,7 +288,10 @@ cudaError_t cudaHostGetDevicePointer(void** device, void* host, unsigned) {
 
 cudaError_t cudaFreeHost(void* pointer) {
   const std::lock_guard lock(state().mu);
-  if (state().host_memory.erase(pointer) == 0) return result(cudaErrorInvalidValue);
+  const auto found = state().host_memory.find(pointer);
+  if (found == state().host_memory.end()) return result(cudaErrorInvalidValue);
+  std::memset(pointer, fake_cuda::kFreedByte, found->second);
+  state().host_memory.erase(found);
   std::free(pointer);
   return cudaSuccess;
 }
@@ -334,7 +341,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     const std::lock_guard lock(event->mu);
     wanted = event->recorded;
   }
-  fake_cuda::enqueue(stream, [event, wanted] {
+  fake_cuda::enqueue(stream, [event = event->self, wanted] {
     std::unique_lock lock(event->mu);
     event->cv.wait(lock, [&] { return event->reached >= wanted; });
   });
@@ -342,12 +349,13 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = new fake_cuda::Event;
+  auto made = std::make_shared<fake_cuda::Event>();
+  *event = (made->self = made).get();
   return cudaSuccess;
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  delete event;
+  if (event != nullptr) const auto last = std::move(event->self);
   return cudaSuccess;
 }
 
@@ -357,7 +365,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     const std::lock_guard lock(event->mu);
     number = ++event->recorded;
   }
-  fake_cuda::enqueue(stream, [event, number] {
+  fake_cuda::enqueue(stream, [event = event->self, number] {
     const std::lock_guard lock(event->mu);
     event->reached = number;
     event->time = std::chrono::steady_clock::now();
