@@ -154,7 +154,8 @@ StepLimits step_limits(const DecoderConfig& config, const DecoderLimits& limits,
                     .max_seqs = max_num_seqs,
                     .max_logit_rows = limits.max_logit_rows,
                     .max_model_len = limits.max_model_len,
-                    .vocab_size = config.vocab_size};
+                    .vocab_size = config.vocab_size,
+                    .max_in_features = std::max<int64_t>({config.hidden_size, config.intermediate_size, int64_t{config.num_heads} * config.head_dim})};
   for (int layer = 0; layer < config.num_layers; ++layer)
     if (const AttentionSpec spec = attention_spec(config, layer); std::ranges::find(result.attention, spec) == result.attention.end())
       result.attention.push_back(spec);

@@ -65,7 +65,7 @@ struct KvCacheSpec {
 // The largest step, for what a device prepares beside tensors.
 struct StepLimits {
   int max_tokens = 0, max_seqs = 0, max_logit_rows = 0, max_model_len = 0;
-  int64_t vocab_size = 0;
+  int64_t vocab_size = 0, max_in_features = 0;  // the latter: of any linear layer
   size_t written_bytes = 0;              // by write(), in one step
   std::vector<AttentionSpec> attention;  // each distinct one
 };

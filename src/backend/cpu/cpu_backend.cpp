@@ -57,7 +57,14 @@ class CpuBackend final : public Backend {
     return 2 * sizeof(float) * static_cast<size_t>(spec.num_layers) * static_cast<size_t>(spec.block_size) * static_cast<size_t>(spec.num_kv_heads) *
            static_cast<size_t>(spec.head_dim);
   }
-  size_t step_bytes(const StepLimits&) const override { return 0; }
+  // Taken bit by bit, with the weights and at first use; this is the most that it comes to.
+  size_t step_bytes(const StepLimits& limits) const override {
+    int64_t scratch = kernels_.linear_scratch;
+    for (const AttentionSpec& spec : limits.attention) scratch = std::max(scratch, attention_scratch(spec.head_dim));
+    const size_t of_thread = static_cast<size_t>(scratch) * sizeof(float) + SampleScratch::bytes(limits.vocab_size);
+    const int64_t parts = kernels_.split != nullptr ? parts_size(kMaxSplitProduct, limits.max_in_features) : 0;
+    return static_cast<size_t>(pool_.num_threads()) * of_thread + static_cast<size_t>(parts) * sizeof(uint16_t);
+  }
   void reserve(size_t) override {}  // pages are taken when they are first written
   void prepare(const StepLimits&) override {}
   void seal() override {}

@@ -13,6 +13,8 @@ struct SampleScratch {
   std::vector<int32_t> candidates;
   std::vector<int32_t> counts;  // of output tokens, zero between calls
   std::vector<float> raw;       // logits before they were adjusted
+  // The most of one.
+  static size_t bytes(int64_t vocab_size) { return static_cast<size_t>(vocab_size) * (2 * sizeof(int32_t) + sizeof(float)); }
 };
 
 // As base/sampling.h and SamplingRow say. Overwrites `logits`. The draw is an argmax over logit / temperature + Gumbel noise, the

@@ -31,6 +31,19 @@ TEST(CpuBackend, ResultsDoNotDependOnThreads) {
   EXPECT_EQ(results[0], results[2]);
 }
 
+TEST(CpuBackend, PlansTheMemoryOfItsThreadsAndOfSplitInputs) {
+  const StepLimits limits{.max_tokens = 64, .vocab_size = 1000, .max_in_features = 4096, .attention = {{.num_heads = 4, .num_kv_heads = 2, .head_dim = 64}}};
+  StepLimits narrow = limits;
+  narrow.max_in_features = 2048;
+  for (const cpu::Isa isa : cpu::available_isas()) {
+    const auto bytes = [&](int threads, const StepLimits& l) { return make_cpu_backend({.num_threads = threads, .isa = cpu::name_of(isa)})->step_bytes(l); };
+    const size_t of_thread = bytes(2, limits) - bytes(1, limits);
+    EXPECT_GT(of_thread, 12u * 1000) << name_of(isa) << ": candidates, counts and a copy of the logits";
+    EXPECT_EQ(bytes(3, limits) - bytes(2, limits), of_thread) << name_of(isa);
+    EXPECT_EQ(bytes(1, limits) - bytes(1, narrow), isa == cpu::Isa::kAmx ? 2048u * 3 * 512 * 2 : 0u) << name_of(isa) << ": three parts of 512 rows";
+  }
+}
+
 TEST(CpuBackend, ATokenOfTheStepBeforeIsEmbeddedAndPenalizedByItsRow) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2, .max_in_flight = 2});
   std::vector<float> weights = {0, 10, 20, 30}, logits = {1, 2, 3, 0, 9, 2, 8, 0};
