@@ -56,7 +56,7 @@ Request make_request(const ApiContext& context, const AnswerSpec& spec, const st
     request.stop_token_ids.insert(request.stop_token_ids.end(), context.model.info.eos_token_ids.begin(), context.model.info.eos_token_ids.end());
   std::sort(request.stop_token_ids.begin(), request.stop_token_ids.end());
   request.num_logprobs = std::max(params.num_logprobs, params.prompt_logprobs.value_or(-1));
-  request.prompt_logprobs = params.prompt_logprobs.has_value();
+  request.prompt_logprobs = params.prompt_logprobs || (!spec.echo.empty() && params.num_logprobs >= 0);
   request.cache_salt = params.cache_salt;
   request.priority = params.priority;
   request.arrival = spec.arrival;
@@ -285,7 +285,6 @@ Result<void> start_completion(ApiContext& context, const httplib::Request& reque
   if (!grammar.ok()) return grammar.error();
   AnswerSpec spec = make_spec(context, request, params, "cmpl-");
   spec.grammar = std::move(grammar).value();
-  if (params.echo && params.num_logprobs >= 0) spec.params.prompt_logprobs = spec.params.prompt_logprobs.value_or(params.num_logprobs);
   std::vector<int32_t> max_tokens;
   for (const CompletionParams::Prompt& prompt : params.prompts) {
     Result<std::vector<int32_t>> ids = encode_prompt(context, params, prompt);

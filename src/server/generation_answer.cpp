@@ -175,9 +175,9 @@ Json GenerationAnswer::prompt_logprobs(size_t index) {
   Json list = Json::array({nullptr});
   for (const TokenEntry& entry : choices_[index].prompt_tokens()) {
     Json position = Json::object();
-    int rank = 0;
-    for (const TokenLogprob& top : entry.top)
-      position[std::to_string(top.token)] = {{"logprob", json_logprob(top.logprob)}, {"rank", ++rank}, {"decoded_token", token_text(top.token)}};
+    const size_t num_top = std::min(entry.top.size(), static_cast<size_t>(spec_.params.prompt_logprobs.value_or(0)));
+    for (size_t i = 0; i < num_top; ++i)
+      position[std::to_string(entry.top[i].token)] = {{"logprob", json_logprob(entry.top[i].logprob)}, {"rank", i + 1}, {"decoded_token", token_text(entry.top[i].token)}};
     position[std::to_string(entry.token)] = {{"logprob", json_logprob(entry.logprob)}, {"rank", entry.rank}, {"decoded_token", token_text(entry.token)}};
     list.push_back(std::move(position));
   }

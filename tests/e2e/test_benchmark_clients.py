@@ -122,6 +122,15 @@ def test_prompt_logprobs(server):
         assert {e["rank"] for e in position.values()} >= {1, 2} and all(e["logprob"] <= 0 for e in position.values())
 
 
+def test_prompt_logprobs_are_as_many_as_asked_for(server):
+    """Whatever else asks for the prompt's probabilities."""
+    body = {"model": MODEL, "prompt": LIKELIHOODS[0]["ids"], "max_tokens": 1, "echo": True, "logprobs": 3}
+    assert "prompt_logprobs" not in server.post("/v1/completions", body).json()["choices"][0]
+    choice = server.post("/v1/completions", {**body, "prompt_logprobs": 1}).json()["choices"][0]
+    assert all(1 <= len(position) <= 2 for position in choice["prompt_logprobs"][1:])
+    assert all(3 <= len(top) <= 4 for top in choice["logprobs"]["top_logprobs"][1:])
+
+
 def test_return_token_ids(server):
     body = {"model": MODEL, "prompt": "Once upon a time", "max_tokens": 8, "temperature": 0, "return_token_ids": True}
     whole = server.post("/v1/completions", body).json()
