@@ -32,16 +32,22 @@ need_rust() {
   export PATH
 }
 
-# .venv with the pinned packages of the end-to-end tests, made again when the pins or the interpreter changed.
+# make_venv FOLDER PINS: made again when the pins or the interpreter changed.
+make_venv() {
+  local folder=$1 pins=$2 wanted
+  wanted=$({ cat "$pins"; python3 --version; } | sha256sum)
+  [ "$(cat "$folder/requirements.sha256" 2>/dev/null)" = "$wanted" ] && return
+  say "making $folder"
+  rm -rf "$folder"
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install -q --disable-pip-version-check -r "$pins"
+  printf '%s\n' "$wanted" >"$folder/requirements.sha256"
+}
+
+# The packages of the end-to-end tests, and lm-eval apart from them: it brings many of its own.
 need_venv() {
-  local wanted
-  wanted=$({ cat tests/e2e/requirements.txt; python3 --version; } | sha256sum)
-  [ -x .venv/bin/pytest ] && [ "$(cat .venv/requirements.sha256 2>/dev/null)" = "$wanted" ] && return
-  say "making .venv"
-  rm -rf .venv
-  python3 -m venv .venv
-  .venv/bin/pip install -q --disable-pip-version-check -r tests/e2e/requirements.txt
-  printf '%s\n' "$wanted" >.venv/requirements.sha256
+  make_venv .venv tests/e2e/requirements.txt
+  make_venv .venv-lm-eval tests/e2e/requirements-lm-eval.txt
 }
 
 # find_cuda: exports CUDACXX and CUDAToolkit_ROOT of the machine's own CUDA toolkit, else of .cuda. Fails where there is neither.

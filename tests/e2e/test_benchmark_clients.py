@@ -1,13 +1,17 @@
 """Requests as evaluation harnesses and load generators send them: no error, and every token counted."""
+import itertools
 import json
+import os
+import subprocess
 import threading
 
 import pytest
 
 from contract import chat_text, completion_text, events, stream
-from server import DATA, MODEL
+from server import DATA, MODEL, MODEL_DIR, ROOT
 
 LIKELIHOODS = json.loads((DATA / "loglikelihoods.json").read_text())
+LM_EVAL = ROOT / ".venv-lm-eval/bin/lm-eval"
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +21,40 @@ def exact(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("exact") / "log", "--dtype", "float32")
     yield running
     running.stop()
+
+
+def run_lm_eval(folder, server, model, path, docs, task, *flags, **model_args):
+    """The samples that lm-eval's own command logs of a task over some documents."""
+    assert LM_EVAL.exists(), "no lm-eval: run need_venv of scripts/lib.sh"
+    (folder / "docs.jsonl").write_text("\n".join(map(json.dumps, docs)))
+    whole = {"task": "demo", "dataset_path": "json", "dataset_kwargs": {"data_files": {"test": str(folder / "docs.jsonl")}}, "test_split": "test", **task}
+    (folder / "demo.yaml").write_text(json.dumps(whole))
+    args = {"model": MODEL, "base_url": server.url + path, "tokenizer": MODEL_DIR, **model_args}
+    subprocess.run([LM_EVAL, "run", "--model", model, "--model_args", ",".join(f"{k}={v}" for k, v in args.items()), "--tasks", "demo", "--include_path", folder,
+                    "--log_samples", "--output_path", folder / "out", *flags],
+                   check=True, timeout=150, env={**os.environ, "HF_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "1"})
+    [samples] = (folder / "out").rglob("samples_demo_*.jsonl")
+    return sorted((json.loads(line) for line in samples.read_text().splitlines()), key=lambda sample: sample["doc_id"])
+
+
+@pytest.mark.parametrize("batch, concurrent", [(4, 1), (1, 4)])
+def test_lm_eval_itself(exact, tmp_path, batch, concurrent):
+    """One request after another, each of several prompts; and many requests at once, which is other code of lm-eval."""
+    docs = [{"context": context, "choices": [c["continuation"] for c in cases]} for context, cases in itertools.groupby(LIKELIHOODS, lambda c: c["context"])]
+    task = {"output_type": "multiple_choice", "doc_to_text": "{{context}}", "doc_to_choice": "{{choices}}", "doc_to_target": 0, "target_delimiter": ""}
+    samples = run_lm_eval(tmp_path, exact, "local-completions", "/v1/completions", docs, task, "--batch_size", str(batch), add_bos_token=True, num_concurrent=concurrent)
+    found = [response[0] for sample in samples for response in sample["resps"]]
+    for (logprob, is_greedy), case in zip(found, LIKELIHOODS, strict=True):
+        assert abs(float(logprob) - sum(case["token_logprobs"][case["context_tokens"] - 1:])) < 1e-3, case
+        assert is_greedy == str(case["is_greedy"]), case
+
+
+def test_lm_eval_itself_chats(server, tmp_path):
+    docs = [{"country": country, "capital": capital} for country, capital in (("France", "Paris"), ("Japan", "Tokyo"))]
+    task = {"output_type": "generate_until", "doc_to_text": "What is the capital of {{country}}?", "doc_to_target": "{{capital}}",
+            "generation_kwargs": {"until": ["\n\n"], "max_gen_toks": 40}}
+    samples = run_lm_eval(tmp_path, server, "local-chat-completions", "/v1/chat/completions", docs, task, "--apply_chat_template")
+    assert [sample["doc"]["capital"] in sample["resps"][0][0] for sample in samples] == [True, True]
 
 
 def lm_eval(prompts, max_tokens):
