@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <string>
+
 #include "server/chat_api.h"
 #include "server/generation_answer.h"
 
@@ -19,6 +21,9 @@ Json usage_of(const Json& usage) {
           {"output_tokens_details", {{"reasoning_tokens", details.value("reasoning_tokens", 0)}}},
           {"total_tokens", usage["total_tokens"]}};
 }
+
+// The number that people wrote, not the float's own digits: 0.9, not 0.8999999761581421.
+double decimal(float value) { return std::stod(fmt::format("{}", value)); }
 
 // A response without what it will say: what was asked for, and the defaults of what was not.
 Json blank_response(const Json& body, const AnswerSpec& spec) {
@@ -43,11 +48,11 @@ Json blank_response(const Json& body, const AnswerSpec& spec) {
           {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
           {"service_tier", "default"},
           {"store", false},
-          {"temperature", spec.params.sampling.temperature},
+          {"temperature", decimal(spec.params.sampling.temperature)},
           {"text", asked("text", {{"format", {{"type", "text"}}}})},
           {"tool_choice", asked("tool_choice", "auto")},
           {"tools", asked("tools", Json::array())},
-          {"top_p", spec.params.sampling.top_p},
+          {"top_p", decimal(spec.params.sampling.top_p)},
           {"truncation", "disabled"},
           {"usage", nullptr},
           {"user", asked("user", nullptr)}};

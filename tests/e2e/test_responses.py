@@ -87,7 +87,7 @@ def test_items_and_instructions(client, server):
     assert response.instructions == "Answer in one sentence." and response.metadata == {"a": "b"}
     sampled = client.responses.create(**{**SAME, "temperature": 0.9}, top_p=0.8, extra_body={"seed": 7})
     check_equal(sampled, chat(server, temperature=0.9, top_p=0.8, seed=7))
-    assert abs(sampled.temperature - 0.9) < 1e-6 and abs(sampled.top_p - 0.8) < 1e-6
+    assert sampled.temperature == 0.9 and sampled.top_p == 0.8
 
 
 def test_a_conversation_goes_on_with_the_output_as_input(client):
