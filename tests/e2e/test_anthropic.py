@@ -251,6 +251,23 @@ def test_tool_call_in_a_stream(client):
     assert final.stop_reason == "tool_use" and final.content[-1].input == {"city": "Paris"}
 
 
+def test_parallel_tool_calls(client):
+    """The demo model ends after one call. Where its end is held back, another one is all that may follow."""
+    several = {**TOOL_FIELDS, "max_tokens": 200, "tool_choice": {"type": "any"}, "min_tokens": 40}
+    calls = create(client, **several).content
+    assert len(calls) >= 2 and {b.type for b in calls} == {"tool_use"} and len({b.id for b in calls}) == len(calls)
+    with client.messages.stream(**split({**SAME, **several})) as stream:
+        starts = [event.index for event in stream if event.type == "content_block_start"]
+        final = stream.get_final_message()
+    assert final.stop_reason == "tool_use" and starts == list(range(len(calls)))
+    assert [b.input for b in final.content] == [b.input for b in calls]
+    results = [{"type": "tool_result", "tool_use_id": b.id, "content": '{"temperature": 21, "condition": "sunny"}'} for b in calls]
+    said = {"role": "assistant", "content": [b.model_dump(exclude_none=True) for b in calls]}
+    answer = create(client, **{**TOOL_FIELDS, "messages": [ASK, said, {"role": "user", "content": results}]})
+    assert answer.stop_reason == "end_turn" and "sunny" in answer.content[0].text
+    assert len(create(client, **{**several, "tool_choice": {"type": "any", "disable_parallel_tool_use": True}}).content) == 1
+
+
 def test_tool_choice_none(client):
     message = create(client, **TOOL_FIELDS, tool_choice={"type": "none"})
     assert message.stop_reason != "tool_use" and all(block.type == "text" for block in message.content)

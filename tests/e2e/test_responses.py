@@ -194,5 +194,20 @@ def test_function_call_in_a_stream(client):
     assert json.loads(final.output[-1].arguments) == {"city": "Paris"}
 
 
+def test_parallel_function_calls(client):
+    """The demo model ends after one call. Where its end is held back, another one is all that may follow."""
+    several = {**TOOL_FIELDS, "max_output_tokens": 200, "tool_choice": "required", "extra_body": {"min_tokens": 40}}
+    calls = client.responses.create(**several).output
+    assert len(calls) >= 2 and {c.type for c in calls} == {"function_call"} and len({c.call_id for c in calls}) == len({c.id for c in calls}) == len(calls)
+    with client.responses.stream(**several) as stream:
+        added = [event.output_index for event in stream if event.type == "response.output_item.added"]
+        final = stream.get_final_response()
+    assert added == list(range(len(calls))) and [c.arguments for c in final.output] == [c.arguments for c in calls]
+    results = [{"type": "function_call_output", "call_id": c.call_id, "output": '{"temperature": 21, "condition": "sunny"}'} for c in calls]
+    answer = client.responses.create(**{**TOOL_FIELDS, "input": [ASK, *[c.model_dump(exclude_none=True) for c in calls], *results]})
+    assert "sunny" in answer.output_text
+    assert len(client.responses.create(**several, parallel_tool_calls=False).output) == 1
+
+
 def test_function_choice_none(client):
     assert all(item.type == "message" for item in client.responses.create(**TOOL_FIELDS, tool_choice="none").output)

@@ -86,6 +86,59 @@ def test_calls_that_must_be_made(client, choice, names):
         assert calls_of(events.get_final_completion().choices[0].message) == [(name, arguments)]
 
 
+# The demo model ends after one call. Where its end is held back, another call is all that may follow.
+SEVERAL = {**FIELDS, "tools": BOUNDED, "max_tokens": 400, "extra_body": {"min_tokens": 40}}
+GUESSES = {**SEVERAL, "messages": [{"role": "user", "content": "Hello!"}], "tool_choice": "required", "temperature": 1}  # of one that has nothing to call for
+
+
+def check_several(calls):
+    assert len(calls) >= 2 and len({c.id for c in calls}) == len(calls)
+    for call in calls:
+        jsonschema.validate(json.loads(call.function.arguments), {t["function"]["name"]: t["function"]["parameters"] for t in BOUNDED}[call.function.name])
+
+
+@pytest.mark.parametrize("fields", [SEVERAL, {**SEVERAL, "tool_choice": "required"}, *[{**GUESSES, "seed": seed} for seed in range(6)]],
+                         ids=["auto", "required", *[f"guess{seed}" for seed in range(6)]])
+def test_parallel_calls(client, fields):
+    whole = client.chat.completions.create(**fields).choices[0]
+    assert whole.finish_reason == "tool_calls" and whole.message.content is None
+    check_several(whole.message.tool_calls)
+    with client.chat.completions.stream(**fields) as events:
+        deltas = [d for e in events if e.type == "chunk" for c in e.chunk.choices for d in c.delta.tool_calls or []]
+        final = events.get_final_completion().choices[0]
+    assert final.finish_reason == "tool_calls" and calls_of(final.message) == calls_of(whole.message)
+    check_several(final.message.tool_calls)
+    assert [(d.index, d.id) for d in deltas if d.id] == [(i, c.id) for i, c in enumerate(final.message.tool_calls)]
+    assert [d.index for d in deltas] == sorted(d.index for d in deltas), "one call ends before the next begins"
+
+
+def test_parallel_calls_may_differ(client):
+    """So what is compared above shows whose arguments are whose."""
+    answers = [client.chat.completions.create(**GUESSES, seed=seed).choices[0].message for seed in range(6)]
+    assert any(first != second for first, second, *_ in map(calls_of, answers))
+
+
+def test_results_of_parallel_calls(client):
+    """The answer is to both results, in the order of the calls."""
+    said = client.chat.completions.create(**SEVERAL).choices[0].message
+    answers = []
+    for weather in ("sunny", "rainy"):
+        results = [{"role": "tool", "tool_call_id": call.id, "content": json.dumps({"temperature": 21, "condition": weather})} for call in said.tool_calls]
+        answer = client.chat.completions.create(**{**FIELDS, "messages": [ASK, said, *results]}).choices[0]
+        assert answer.finish_reason == "stop" and answer.message.tool_calls is None
+        answers.append(weather in answer.message.content and "21" in answer.message.content)
+    assert answers == [True, True]
+
+
+@pytest.mark.parametrize("fields", [SEVERAL, {**SEVERAL, "tool_choice": "required"}, {**GUESSES, "seed": 1}], ids=["auto", "required", "guess"])
+def test_one_call_where_parallel_ones_are_not_allowed(client, fields):
+    single = {**fields, "parallel_tool_calls": False}
+    whole = client.chat.completions.create(**single).choices[0]
+    assert whole.finish_reason == "tool_calls" and len(whole.message.tool_calls) == 1
+    with client.chat.completions.stream(**single) as events:
+        assert calls_of(events.get_final_completion().choices[0].message) == calls_of(whole.message)
+
+
 class Person(pydantic.BaseModel):
     name: str
     age: int
