@@ -132,14 +132,22 @@ void read_tools(FieldReader& fields, Json& chat) {
   if (!inner.ok()) fields.fail("tool_choice", inner.error().message, inner.error().code);
 }
 
+// In output_config, or where its beta had it.
 void read_format(FieldReader& fields, Json& chat) {
   const Json* config = fields.value("output_config");
   const Json* format = fields.value("output_format");
+  std::string name = "output_format";
   if (config != nullptr && !config->is_object()) return fields.fail("output_config", "must be an object.", "invalid_type");
-  if (config != nullptr && config->contains("effort")) return fields.fail("output_config", "supports only format.", "unsupported_parameter");
-  if (config != nullptr && config->contains("format") && !(*config)["format"].is_null()) format = &(*config)["format"];
+  if (config != nullptr) {
+    FieldReader inner(*config);
+    if (inner.has("effort")) return fields.fail("output_config.effort", "is not supported.", "unsupported_parameter");
+    if (inner.has("format")) {
+      format = inner.value("format");
+      name = "output_config.format";
+    }
+  }
   if (format == nullptr) return;
-  if (type_of(*format) != "json_schema" || !format->contains("schema")) return fields.fail("output_format", "must be an object of the type json_schema with a schema.");
+  if (type_of(*format) != "json_schema" || !format->contains("schema")) return fields.fail(name, "must be an object of the type json_schema with a schema.");
   chat["response_format"] = {{"type", "json_schema"}, {"json_schema", {{"name", "answer"}, {"strict", true}, {"schema", (*format)["schema"]}}}};
 }
 
@@ -187,7 +195,13 @@ Result<Json> to_chat_of_messages(const Json& body) { return to_chat(body, false)
 
 }  // namespace
 
-const ChatApi kMessagesApi = {"msg_", to_chat_of_messages, make_anthropic_format, {{"stop", "stop_sequences"}, {"user", "metadata.user_id"}, {"response_format", "output_format"}}};
+const ChatApi kMessagesApi = {"msg_",
+                              to_chat_of_messages,
+                              make_anthropic_format,
+                              {{"stop", "stop_sequences"},
+                               {"user", "metadata.user_id"},
+                               {"response_format.json_schema", "output_config.format"},
+                               {"response_format", "output_config.format"}}};
 
 Result<Json> chat_of_counted_messages(const Json& body) { return to_chat(body, true); }
 

@@ -158,6 +158,12 @@ Result<Json> to_chat(const Json& body) {
 
 }  // namespace
 
-const ChatApi kResponsesApi = {"resp_", to_chat, make_responses_format, {{"max_completion_tokens", "max_output_tokens"}, {"messages", "input"}, {"response_format", "text.format"}}};
+const ChatApi kResponsesApi = {"resp_",
+                               to_chat,
+                               make_responses_format,
+                               {{"max_completion_tokens", "max_output_tokens"},
+                                {"messages", "input"},
+                                {"response_format.json_schema", "text.format"},
+                                {"response_format", "text.format"}}};
 
 }  // namespace ember

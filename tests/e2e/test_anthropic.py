@@ -1,7 +1,9 @@
 """POST /v1/messages with Anthropic's own Python client, and against what chat completions answers."""
 import json
+from typing import Literal
 
 import anthropic
+import pydantic
 import pytest
 
 from server import MODEL
@@ -152,6 +154,11 @@ ERRORS = [  # (fields, error class, what the message names)
     ({"tools": [{"name": "f"}]}, anthropic.BadRequestError, "tools[0].input_schema"),
     ({"tools": [{"name": "f g", "input_schema": {}}]}, anthropic.BadRequestError, "tools[0]"),
     ({"tools": [{"name": "f", "input_schema": {}}], "tool_choice": {"type": "some"}}, anthropic.BadRequestError, "tool_choice"),
+    ({"output_config": {"effort": "high"}}, anthropic.BadRequestError, "output_config.effort"),
+    ({"output_config": {"format": {"type": "xml"}}}, anthropic.BadRequestError, "output_config.format"),
+    ({"output_config": {"format": {"type": "json_schema", "schema": 5}}}, anthropic.BadRequestError, "output_config.format.schema"),
+    ({"output_config": {"format": {"type": "json_schema", "schema": {"not": {}}}}}, anthropic.BadRequestError, "output_config.format"),
+    ({"output_format": {"type": "xml"}}, anthropic.BadRequestError, "output_format"),
     ({"mcp_servers": [{"type": "url", "url": "http://127.0.0.1:1", "name": "x"}]}, anthropic.BadRequestError, "mcp_servers"),
 ]
 
@@ -271,3 +278,29 @@ def test_parallel_tool_calls(client):
 def test_tool_choice_none(client):
     message = create(client, **TOOL_FIELDS, tool_choice={"type": "none"})
     assert message.stop_reason != "tool_use" and all(block.type == "text" for block in message.content)
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+class Owner(pydantic.BaseModel):
+    person: Person
+    pet: Literal["cat", "dog"]
+
+
+@pytest.mark.parametrize("kind", [Person, Owner])
+def test_parse_with_pydantic(client, kind):
+    fields = {"model": MODEL, "messages": [{"role": "user", "content": "Anna is 12 years old."}], "max_tokens": 200, "output_format": kind, "extra_body": {"temperature": 0}}
+    whole = client.messages.parse(**fields)
+    assert whole.stop_reason == "end_turn" and isinstance(whole.parsed_output, kind)
+    with client.messages.stream(**fields) as stream:
+        assert stream.get_final_message().parsed_output == whole.parsed_output
+
+
+@pytest.mark.parametrize("place", [lambda f: {"output_config": {"format": f, "effort": None}}, lambda f: {"output_format": f}], ids=["output_config", "output_format"])
+def test_schemas(client, place):
+    schema = {"type": "object", "properties": {"pet": {"enum": ["cat", "dog"]}}, "required": ["pet"], "additionalProperties": False}
+    [block] = create(client, **place({"type": "json_schema", "schema": schema}), max_tokens=200).content
+    assert json.loads(block.text)["pet"] in ("cat", "dog")

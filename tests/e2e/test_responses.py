@@ -1,7 +1,9 @@
 """POST /v1/responses with OpenAI's own Python client, and against what chat completions answers."""
 import json
+from typing import Literal
 
 import openai
+import pydantic
 import pytest
 
 from contract import check_error
@@ -117,6 +119,9 @@ ERRORS = [  # (fields, error class, param)
     ({"include": ["message.output_text.logprobs"]}, openai.BadRequestError, "include"),
     ({"reasoning": {"effort": "high"}}, openai.BadRequestError, "reasoning"),
     ({"text": {"format": {"type": "yaml"}}}, openai.BadRequestError, "text.format"),
+    ({"text": {"format": {"type": "json_schema", "name": "x", "schema": 5}}}, openai.BadRequestError, "text.format.schema"),
+    ({"text": {"format": {"type": "json_schema", "name": "x y", "schema": {}}}}, openai.BadRequestError, "text.format.name"),
+    ({"text": {"format": {"type": "json_schema", "name": "x", "schema": {"not": {}}}}}, openai.BadRequestError, "text.format"),
     ({"text": {"verbosity": "low"}}, openai.BadRequestError, "text.verbosity"),
     ({"tools": [{"type": "web_search"}]}, openai.BadRequestError, "tools[0]"),
     ({"tools": [{"type": "function", "name": "f g"}]}, openai.BadRequestError, "tools[0]"),
@@ -211,3 +216,28 @@ def test_parallel_function_calls(client):
 
 def test_function_choice_none(client):
     assert all(item.type == "message" for item in client.responses.create(**TOOL_FIELDS, tool_choice="none").output)
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+class Owner(pydantic.BaseModel):
+    person: Person
+    pet: Literal["cat", "dog"]
+
+
+@pytest.mark.parametrize("kind", [Person, Owner])
+def test_parse_with_pydantic(client, kind):
+    fields = {"model": MODEL, "input": "Anna is 12 years old.", "text_format": kind, "temperature": 0, "max_output_tokens": 200}
+    whole = client.responses.parse(**fields)
+    assert whole.status == "completed" and isinstance(whole.output_parsed, kind)
+    assert whole.text.format.type == "json_schema" and whole.text.format.name == kind.__name__
+    with client.responses.stream(**fields) as stream:
+        assert stream.get_final_response().output_parsed == whole.output_parsed
+
+
+def test_json_objects(client):
+    response = client.responses.create(**{**SAME, "input": "Anna is 12 years old.", "max_output_tokens": 200}, text={"format": {"type": "json_object"}})
+    assert isinstance(json.loads(response.output_text), dict)
