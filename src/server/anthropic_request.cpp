@@ -5,17 +5,13 @@
 
 #include "server/anthropic_format.h"
 #include "server/chat_api.h"
+#include "server/chat_request.h"
 
 namespace ember {
 
 namespace {
 
 constexpr size_t kMaxMessages = 2048, kMaxBlocks = 1024;
-
-Error wrong(const std::string& path, const std::string& what, const std::string& code = "invalid_type") { return invalid(path, path + " " + what, code); }
-
-bool is_text(const Json& object, const char* name) { return object.contains(name) && object[name].is_string(); }
-std::string type_of(const Json& block) { return block.is_object() && is_text(block, "type") ? block["type"].get<std::string>() : std::string(); }
 
 // "content" where only text may stand: a string or text blocks.
 Result<Json> text_of(const Json& content, const std::string& path) {
@@ -103,29 +99,24 @@ Result<Json> messages_of(FieldReader& fields) {
   return list;
 }
 
-void read_tools(FieldReader& fields, Json& chat) {
-  const Json* tools = fields.value("tools");
-  if (tools != nullptr && !tools->is_array()) return fields.fail("tools", fmt::format("must be a list, not {}.", type_name(*tools)), "invalid_type");
-  if (tools != nullptr) {
-    Json& list = chat["tools"] = Json::array();
-    for (size_t i = 0; i < tools->size(); ++i) {
-      const Json& tool = (*tools)[i];
-      const std::string where = fmt::format("tools[{}]", i);
-      if (!tool.is_object()) return fields.fail(where, "must be an object.", "invalid_type");
-      if (tool.contains("type") && !tool["type"].is_null() && tool["type"] != "custom") return fields.fail(where + ".type", "supports only custom tools.", "unsupported_parameter");
-      if (!tool.contains("input_schema") || !tool["input_schema"].is_object()) return fields.fail(where + ".input_schema", "must be an object.", "invalid_type");
-      Json function = {{"name", tool.value("name", Json())}, {"parameters", tool["input_schema"]}};
-      if (is_text(tool, "description")) function["description"] = tool["description"];
-      if (tool.contains("strict") && tool["strict"].is_boolean()) function["strict"] = tool["strict"];
-      list.push_back({{"type", "function"}, {"function", function}});
-    }
-  }
+Json function_of(FieldReader& fields, const Json& tool, const std::string& path) {
+  if (!tool.is_object()) fields.fail(path, "must be an object.", "invalid_type");
+  else if (tool.contains("type") && !tool["type"].is_null() && tool["type"] != "custom") fields.fail(path + ".type", "supports only custom tools.", "unsupported_parameter");
+  else if (!tool.contains("input_schema") || !tool["input_schema"].is_object()) fields.fail(path + ".input_schema", "must be an object.", "invalid_type");
+  if (!fields.ok()) return nullptr;
+  Json function = {{"name", tool.value("name", Json())}, {"parameters", tool["input_schema"]}};
+  if (is_text(tool, "description")) function["description"] = tool["description"];
+  if (tool.contains("strict") && tool["strict"].is_boolean()) function["strict"] = tool["strict"];
+  return function;
+}
+
+void read_tool_choice(FieldReader& fields, Json& chat) {
   const Json* choice = fields.value("tool_choice");
   if (choice == nullptr) return;
   const std::string type = type_of(*choice);
   if (type == "auto" || type == "none") chat["tool_choice"] = type;
   else if (type == "any") chat["tool_choice"] = "required";
-  else if (type == "tool" && is_text(*choice, "name")) chat["tool_choice"] = {{"type", "function"}, {"function", {{"name", (*choice)["name"]}}}};
+  else if (type == "tool" && is_text(*choice, "name")) chat["tool_choice"] = named_choice((*choice)["name"]);
   else return fields.fail("tool_choice", "must be an object of the type auto, any, none or tool (with a name).");
   FieldReader inner(*choice, "tool_choice.");
   if (inner.boolean("disable_parallel_tool_use", false)) chat["parallel_tool_calls"] = false;
@@ -148,7 +139,7 @@ void read_format(FieldReader& fields, Json& chat) {
   }
   if (format == nullptr) return;
   if (type_of(*format) != "json_schema" || !format->contains("schema")) return fields.fail(name, "must be an object of the type json_schema with a schema.");
-  chat["response_format"] = {{"type", "json_schema"}, {"json_schema", {{"name", "answer"}, {"strict", true}, {"schema", (*format)["schema"]}}}};
+  chat["response_format"] = schema_format({{"name", "answer"}, {"strict", true}, {"schema", (*format)["schema"]}});
 }
 
 // Whether the model thinks first is a matter of its template; how long is not ours to say.
@@ -164,12 +155,8 @@ void read_thinking(FieldReader& fields, Json& chat) {
 Result<Json> to_chat(const Json& body, bool counting) {
   FieldReader fields(body);
   Json chat = Json::object();
-  // The same in both, and some of ours that Anthropic has not.
-  for (const char* name : {"model", "max_tokens", "temperature", "top_p", "top_k", "stream", "seed", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty",
-                           "logit_bias", "stop_token_ids", "ignore_eos", "min_tokens", "priority", "cache_salt", "timeout", "chat_template_kwargs"})
-    if (const Json* value = fields.value(name)) chat[name] = *value;
+  copy_fields(fields, chat, {"max_tokens"});
   if (!counting && !fields.has("max_tokens")) fields.fail("max_tokens", "is missing.", "invalid_type");
-  if (chat.value("stream", Json()) == true) chat["stream_options"] = {{"include_usage", true}, {"continuous_usage_stats", true}};
   if (const Json* stop = fields.value("stop_sequences")) {
     if (!stop->is_array()) fields.fail("stop_sequences", fmt::format("must be a list of strings, not {}.", type_name(*stop)), "invalid_type");
     chat["stop"] = *stop;
@@ -181,7 +168,8 @@ Result<Json> to_chat(const Json& body, bool counting) {
   for (const char* name : {"mcp_servers", "container", "context_management"})
     if (const Json* value = fields.value(name); value != nullptr && !value->empty()) fields.fail(name, "is not supported.", "unsupported_parameter");
   fields.text("service_tier", 64, "");
-  read_tools(fields, chat);
+  copy_tools(fields, chat, function_of);
+  read_tool_choice(fields, chat);
   read_format(fields, chat);
   read_thinking(fields, chat);
   if (!fields.ok()) return fields.error();

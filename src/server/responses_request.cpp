@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "server/chat_api.h"
+#include "server/chat_request.h"
 #include "server/responses_format.h"
 
 namespace ember {
@@ -9,10 +10,6 @@ namespace ember {
 namespace {
 
 constexpr size_t kMaxItems = 2048, kMaxParts = 1024;
-
-Error wrong(const std::string& path, const std::string& what, const std::string& code = "invalid_type") { return invalid(path, path + " " + what, code); }
-
-bool is_text(const Json& object, const char* name) { return object.contains(name) && object[name].is_string(); }
 
 // A string, or a list of text parts, which are text whoever said them.
 Result<Json> text_of(const Json& content, const std::string& path) {
@@ -23,8 +20,8 @@ Result<Json> text_of(const Json& content, const std::string& path) {
   for (size_t i = 0; i < content.size(); ++i) {
     const Json& part = content[i];
     const std::string where = fmt::format("{}[{}]", path, i);
-    const bool known = part.is_object() && is_text(part, "type") && (part["type"] == "input_text" || part["type"] == "output_text" || part["type"] == "text");
-    if (!known) return wrong(where, "must be of the type input_text or output_text: nothing else is supported.", "unsupported_content");
+    const std::string type = type_of(part);
+    if (type != "input_text" && type != "output_text" && type != "text") return wrong(where, "must be of the type input_text or output_text: nothing else is supported.", "unsupported_content");
     if (!is_text(part, "text")) return wrong(where + ".text", "must be a string.");
     parts.push_back({{"type", "text"}, {"text", part["text"]}});
   }
@@ -81,25 +78,24 @@ Result<Json> messages_of(FieldReader& fields) {
   return messages;
 }
 
-void read_tools(FieldReader& fields, Json& chat) {
-  const Json* tools = fields.value("tools");
-  if (tools != nullptr && !tools->is_array()) return fields.fail("tools", fmt::format("must be a list, not {}.", type_name(*tools)), "invalid_type");
-  if (tools != nullptr) {
-    Json& list = chat["tools"] = Json::array();
-    for (size_t i = 0; i < tools->size(); ++i) {
-      const Json& tool = (*tools)[i];
-      if (!tool.is_object() || !is_text(tool, "type") || tool["type"] != "function")
-        return fields.fail(fmt::format("tools[{}]", i), "must be an object of the type function: nothing else is supported.", "unsupported_parameter");
-      Json function = Json::object();
-      for (const char* name : {"name", "description", "parameters", "strict"})
-        if (tool.contains(name) && !tool[name].is_null()) function[name] = tool[name];
-      list.push_back({{"type", "function"}, {"function", function}});
-    }
-  }
+// The members of these names, but those that are null.
+Json picked(const Json& object, std::initializer_list<const char*> names) {
+  Json picked = Json::object();
+  for (const char* name : names)
+    if (object.contains(name) && !object[name].is_null()) picked[name] = object[name];
+  return picked;
+}
+
+Json function_of(FieldReader& fields, const Json& tool, const std::string& path) {
+  if (type_of(tool) == "function") return picked(tool, {"name", "description", "parameters", "strict"});
+  fields.fail(path, "must be an object of the type function: nothing else is supported.", "unsupported_parameter");
+  return nullptr;
+}
+
+void read_tool_choice(FieldReader& fields, Json& chat) {
   const Json* choice = fields.value("tool_choice");
   if (choice == nullptr) return;
-  if (choice->is_object() && is_text(*choice, "type") && (*choice)["type"] == "function" && is_text(*choice, "name"))
-    chat["tool_choice"] = {{"type", "function"}, {"function", {{"name", (*choice)["name"]}}}};
+  if (type_of(*choice) == "function" && is_text(*choice, "name")) chat["tool_choice"] = named_choice((*choice)["name"]);
   else if (choice->is_string()) chat["tool_choice"] = *choice;
   else fields.fail("tool_choice", "must be none, auto, required or an object of the type function with a name.");
 }
@@ -112,13 +108,8 @@ void read_text(FieldReader& fields, Json& chat) {
   if (!text->contains("format") || (*text)["format"].is_null()) return;
   const Json& format = (*text)["format"];
   if (!format.is_object() || !is_text(format, "type")) return fields.fail("text.format", "must be an object with a type.", "invalid_type");
-  if (format["type"] != "json_schema") {
-    chat["response_format"] = {{"type", format["type"]}};
-    return;
-  }
-  Json& schema = chat["response_format"] = {{"type", "json_schema"}, {"json_schema", Json::object()}};
-  for (const char* name : {"name", "description", "schema", "strict"})
-    if (format.contains(name) && !format[name].is_null()) schema["json_schema"][name] = format[name];
+  if (format["type"] != "json_schema") chat["response_format"] = {{"type", format["type"]}};
+  else chat["response_format"] = schema_format(picked(format, {"name", "description", "schema", "strict"}));
 }
 
 // What needs a memory between requests, or somebody else's models.
@@ -140,14 +131,11 @@ void refuse_unsupported(FieldReader& fields) {
 Result<Json> to_chat(const Json& body) {
   FieldReader fields(body);
   Json chat = Json::object();
-  // The same in both, and some of ours that the Responses API has not.
-  for (const char* name : {"model", "temperature", "top_p", "stream", "user", "metadata", "parallel_tool_calls", "seed", "top_k", "min_p", "presence_penalty", "frequency_penalty",
-                           "repetition_penalty", "logit_bias", "stop", "stop_token_ids", "ignore_eos", "min_tokens", "priority", "cache_salt", "timeout", "chat_template_kwargs"})
-    if (const Json* value = fields.value(name)) chat[name] = *value;
+  copy_fields(fields, chat, {"user", "metadata", "parallel_tool_calls", "stop"});
   if (const Json* value = fields.value("max_output_tokens")) chat["max_completion_tokens"] = *value;
-  if (chat.value("stream", Json()) == true) chat["stream_options"] = {{"include_usage", true}, {"continuous_usage_stats", true}};
   refuse_unsupported(fields);
-  read_tools(fields, chat);
+  copy_tools(fields, chat, function_of);
+  read_tool_choice(fields, chat);
   read_text(fields, chat);
   if (!fields.ok()) return fields.error();
   Result<Json> messages = messages_of(fields);
