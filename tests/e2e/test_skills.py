@@ -19,13 +19,26 @@ def user(content):
     return {"role": "user", "content": content}
 
 
-def test_summary(server):
-    text = ("The town library is holding a book sale on Friday at 3 p.m. at the park. There will be live music, a quiz and free lemonade. "
-            "Tickets cost 4 euros, and children get in for free. The money will be used for new books.")
+SALE = ("The town library is holding a book sale on Friday at 3 p.m. at the park. There will be live music, a quiz and free lemonade. "
+        "Tickets cost 4 euros, and children get in for free. The money will be used for new books.")
+ANNA = "Anna is a 34-year-old teacher from Oslo. She likes hiking and chess. One day, she wants to write a book."
+BEN = "Ben is a 28-year-old cook from Rome. He likes swimming and reading. One day, he wants to open a restaurant."
+
+
+@pytest.mark.parametrize("text, words", [(SALE, ("book sale", "park", "4 euros")), (BEN, ("Ben", "Rome", "cook"))], ids=["sale", "ben"])
+def test_summary_as_bullet_points(server, text, words):
     choice = answer(server, user(f"Summarise this text as bullet points:\n\n{text}"))
-    lines = choice["message"]["content"].splitlines()
-    assert choice["finish_reason"] == "stop" and len(lines) >= 3 and all(line.startswith("- ") for line in lines)
-    assert "book sale" in lines[0].lower() and any("4 euros" in line for line in lines)
+    summary = choice["message"]["content"]
+    assert choice["finish_reason"] == "stop" and len(summary.splitlines()) >= 3 and all(line.startswith("- ") for line in summary.splitlines())
+    assert all(word.lower() in summary.lower() for word in words)
+
+
+@pytest.mark.parametrize("text, words", [(SALE, ("book sale", "Friday")), (ANNA, ("Anna", "teacher", "Oslo")), (BEN, ("Ben", "cook", "Rome"))], ids=["sale", "anna", "ben"])
+def test_summary_in_one_sentence(server, text, words):
+    choice = answer(server, user(f"Summarise this text in one sentence:\n\n{text}"))
+    summary = choice["message"]["content"]
+    assert choice["finish_reason"] == "stop" and len(summary) < len(text) and summary.endswith(".") and "\n" not in summary
+    assert all(word in summary for word in words)
 
 
 def test_json_answer(server):
@@ -85,6 +98,35 @@ def test_reasoning_switched_off(thinking):
     whole = thinking.post("/v1/chat/completions", body).json()
     assert whole["choices"][0]["message"]["content"] and whole["choices"][0]["message"]["reasoning_content"] is None
     assert whole["usage"]["completion_tokens_details"]["reasoning_tokens"] == 0
+
+
+@pytest.fixture(scope="module")
+def opening(tmp_path_factory):
+    """A template that leaves it to the model whether to reason."""
+    from server import Server
+    running = Server(tmp_path_factory.mktemp("opening") / "log", "--reasoning-parser", "qwen3")
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("pattern, reasons, answers", [
+    (r"<think>\n[a-z ]{8,40}[a-z]\n</think>\n\n[A-Z][a-z ]{8,40}\.", True, True), (r"<think></think>[A-Z][a-z ]{8,40}\.", False, True),
+    (r"<think>[a-z ]{8,40}[a-z]</think>", True, False), (r"[A-Z][a-z]{4,20}<think>[a-z ]{8,20}</think>", False, True)],
+    ids=["both", "empty", "only", "later"])
+def test_reasoning_opened_by_the_model(opening, pattern, reasons, answers):
+    """The demo model does not reason by itself; a pattern has it write the markers. Only one that begins the answer counts."""
+    from contract import stream
+    body = {**ASK, "messages": [user("Hello!")], "structured_outputs": {"regex": pattern}}
+    whole = opening.post("/v1/chat/completions", body).json()
+    message, details = whole["choices"][0]["message"], whole["usage"]["completion_tokens_details"]
+    assert whole["choices"][0]["finish_reason"] == "stop"
+    assert bool(message["reasoning_content"]) == reasons and bool(message["content"]) == answers
+    assert "think>" not in (message["reasoning_content"] or "") and ("think>" in message["content"]) == message["content"].endswith("</think>")
+    assert all(text == text.strip() for text in (message["reasoning_content"] or "", message["content"]))
+    assert (0 < details["reasoning_tokens"] <= whole["usage"]["completion_tokens"]) == pattern.startswith("<think>"), "the markers count too"
+    deltas = [c["choices"][0]["delta"] for c in stream(opening, "/v1/chat/completions", body) if c["choices"]]
+    assert "".join(d.get("reasoning_content") or "" for d in deltas) == (message["reasoning_content"] or "")
+    assert "".join(d.get("content") or "" for d in deltas) == message["content"]
 
 
 def test_templates_that_loop_cost_a_clear_400(start, tmp_path):
