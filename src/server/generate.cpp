@@ -150,10 +150,17 @@ Result<std::string> echo_text(const ApiContext& context, const CompletionParams:
   return context.model.tokenizer->decode(ids, false);
 }
 
-// Null: the answer is free.
-Result<std::shared_ptr<const Grammar>> compile_format(const ApiContext& context, const std::optional<OutputFormat>& format) {
+// Null: the answer is free. reasoning_end: what ends the reasoning that comes first; empty: none does.
+Result<std::shared_ptr<const Grammar>> compile_format(const ApiContext& context, const std::optional<OutputFormat>& format, const std::string& reasoning_end = {}) {
   if (!format) return std::shared_ptr<const Grammar>();
-  return context.model.grammars->compile(format->source, format->field);
+  if (reasoning_end.empty()) return context.model.grammars->compile(format->source, format->field);
+  return context.model.grammars->compile(after_reasoning(format->source, reasoning_end, *context.model.tokenizer), format->field);
+}
+
+// Empty: the answer does not have to begin with reasoning.
+std::string reasoning_end(const ChatText::Options& text) {
+  const bool comes_first = text.reasoning && (text.reasoning_open || text.reasoning->always_open);
+  return comes_first ? text.reasoning->end : "";
 }
 
 // How calls are found in the answer; nullopt: they are not looked for.
@@ -174,13 +181,15 @@ Result<std::optional<ToolParser::Options>> tool_options(ApiContext& context, con
 // What binds an answer that may call tools; null: nothing. Where calls are only possible, schemas that cannot be honoured bind nothing, and
 // neither does a grammar where the model may reason first.
 Result<std::shared_ptr<const Grammar>> compile_tools(const ApiContext& context, const ToolParams& tools, const ChatText::Options& text) {
-  if (!text.tools || (!tools.required && text.reasoning && !text.reasoning_open)) return std::shared_ptr<const Grammar>();
+  const std::string end = reasoning_end(text);
+  if (!text.tools || (!tools.required && text.reasoning && end.empty())) return std::shared_ptr<const Grammar>();
   const ToolGrammarSpec spec{.dialect = text.tools->dialect,
                              .functions = tools.callable,
                              .required = tools.required,
-                             .parallel = tools.parallel,
-                             .reasoning_end = text.reasoning && text.reasoning_open ? text.reasoning->end : ""};
-  Result<std::shared_ptr<const Grammar>> grammar = context.model.grammars->compile(tool_grammar(spec, *context.model.tokenizer), "tools");
+                             .parallel = tools.parallel};
+  GrammarSource source = tool_grammar(spec, *context.model.tokenizer);
+  if (!end.empty()) source = after_reasoning(std::move(source), end, *context.model.tokenizer);
+  Result<std::shared_ptr<const Grammar>> grammar = context.model.grammars->compile(source, "tools");
   if (!grammar.ok() && grammar.error().kind == ErrorKind::kInvalid && !tools.required) return std::shared_ptr<const Grammar>();
   return grammar;
 }
@@ -228,12 +237,11 @@ Result<void> start_chat_as(const ChatApi* api, ApiContext& context, const httpli
   if (const Result<void> known = check_model(context, params.value().model); !known.ok()) return known;
   const Result<std::optional<ToolParser::Options>> tools = tool_options(context, params.value());
   if (!tools.ok()) return tools.error();
-  Result<std::shared_ptr<const Grammar>> grammar = compile_format(context, params.value().format);
-  if (!grammar.ok()) return grammar.error();
   Result<ChatPrompt> prompt = render_chat(context, params.value().input);
   if (!prompt.ok()) return prompt.error();
   ChatText::Options text{.reasoning = context.model.reasoning_style, .reasoning_open = opens_reasoning(context, prompt.value().text), .tools = tools.value()};
-  if (text.tools) grammar = compile_tools(context, params.value().tools, text);
+  Result<std::shared_ptr<const Grammar>> grammar =
+      text.tools ? compile_tools(context, params.value().tools, text) : compile_format(context, params.value().format, reasoning_end(text));
   if (!grammar.ok()) return grammar.error();
   if (text.tools) text.tools->constrained = grammar.value() != nullptr;
   const int32_t limit = context.model.info.max_model_len;

@@ -80,7 +80,8 @@ struct GrammarCompiler::Job {
 
   void run() {
     EmberGrammar* compiled = nullptr;
-    error = hf::take(ember_grammar_compile(as_vocabulary(vocabulary), static_cast<int32_t>(source.kind), hf::data(source.text), source.text.size(), &compiled));
+    error = hf::take(ember_grammar_compile(as_vocabulary(vocabulary), static_cast<int32_t>(source.kind), hf::data(source.text), source.text.size(),
+                                           hf::data(source.before), source.before.size(), &compiled));
     if (compiled != nullptr) grammar = std::make_shared<const Grammar>(compiled);
     end_turn();
   }
@@ -116,8 +117,7 @@ Result<std::unique_ptr<GrammarCompiler>> GrammarCompiler::create(const Tokenizer
 }
 
 Result<std::shared_ptr<const Grammar>> GrammarCompiler::compile(const GrammarSource& source, const std::string& field) {
-  const Key key{source.kind, source.text};
-  if (std::shared_ptr<const Grammar> cached = find(key)) return cached;
+  if (std::shared_ptr<const Grammar> cached = find(source)) return cached;
   const TimePoint until = Clock::now() + limits_.max_wait;
   const Error busy{ErrorKind::kBusy, fmt::format("{}: too many formats are being compiled.", field), field, "grammar_busy"};
   if (!take_turn(until)) return busy;
@@ -132,7 +132,7 @@ Result<std::shared_ptr<const Grammar>> GrammarCompiler::compile(const GrammarSou
   }
   if (result == BoundedResult::kTooLong) return invalid(field, fmt::format("{} takes too long to compile: make it simpler.", field), "grammar_too_complex");
   if (job->grammar == nullptr) return invalid(field, fmt::format("{} cannot be honoured: {}.", field, tidy(job->error)), "invalid_value");
-  keep(key, job->grammar);
+  keep(source, job->grammar);
   return job->grammar;
 }
 
@@ -147,25 +147,25 @@ bool GrammarCompiler::take_turn(TimePoint until) {
   return true;
 }
 
-std::shared_ptr<const Grammar> GrammarCompiler::find(const Key& key) {
+std::shared_ptr<const Grammar> GrammarCompiler::find(const GrammarSource& source) {
   MutexLock lock(mu_);
-  const auto found = index_.find(key);
+  const auto found = index_.find(source);
   if (found == index_.end()) return nullptr;
   entries_.splice(entries_.begin(), entries_, found->second);
   return entries_.front().grammar;
 }
 
-void GrammarCompiler::keep(const Key& key, std::shared_ptr<const Grammar> grammar) {
+void GrammarCompiler::keep(const GrammarSource& source, std::shared_ptr<const Grammar> grammar) {
   std::shared_ptr<const Grammar> dropped;  // freed outside the lock
   MutexLock lock(mu_);
-  if (index_.contains(key) || limits_.max_cached == 0) return;
+  if (index_.contains(source) || limits_.max_cached == 0) return;
   if (entries_.size() >= limits_.max_cached) {
     dropped = std::move(entries_.back().grammar);
-    index_.erase(entries_.back().key);
+    index_.erase(entries_.back().source);
     entries_.pop_back();
   }
-  entries_.push_front({key, std::move(grammar)});
-  index_[key] = entries_.begin();
+  entries_.push_front({source, std::move(grammar)});
+  index_[source] = entries_.begin();
 }
 
 size_t GrammarCompiler::num_cached() const {

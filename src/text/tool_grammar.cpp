@@ -36,14 +36,14 @@ std::optional<std::string> special(const Tokenizer& tokenizer, std::string_view 
   return fmt::format("<[{}]>", *id);
 }
 
-// Any text in which `marker` does not occur, then the marker. Defines terminals named after `name`.
-std::string text_until(std::string& rules, const Tokenizer& tokenizer, const std::string& name, const std::string& marker) {
+// Any text in which `marker` does not occur, then the marker.
+std::string text_until(std::string& rules, const Tokenizer& tokenizer, const std::string& marker) {
   if (const auto token = special(tokenizer, marker)) {
-    rules += terminal(name + "_TEXT", kAny);
-    return fmt::format("{}_TEXT {}", name, *token);
+    rules += terminal("HEAD_TEXT", kAny);
+    return "HEAD_TEXT " + *token;
   }
-  rules += fmt::format("{}_head[lazy]: /{}{}/\n", name, kAny, escaped(marker));
-  return name + "_head";
+  rules += fmt::format("head[lazy]: /{}{}/\n", kAny, escaped(marker));
+  return "head";
 }
 
 // Any text in which `marker` does not occur.
@@ -88,7 +88,7 @@ std::string hermes(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std:
   const std::string more = spec.parallel ? fmt::format(" (SPACE {} body)*", opening) : "";
   if (spec.required) return fmt::format("SPACE {} body{}", opening, more);
   define_text_without(rules, tokenizer, open);
-  return fmt::format("TEXT | {} body{}", text_until(rules, tokenizer, "call", open), more);
+  return fmt::format("TEXT | {} body{}", text_until(rules, tokenizer, open), more);
 }
 
 // A list of calls after a marker, perhaps after some text.
@@ -103,7 +103,7 @@ std::string mistral(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std
   rules += fmt::format("list: LIST_BEGIN {} LIST_END\n", list_of("object", "COMMA", spec.parallel));
   if (spec.required) return special(tokenizer, marker).value_or(literal(marker)) + " list";
   define_text_without(rules, tokenizer, marker);
-  return fmt::format("TEXT | {} list", text_until(rules, tokenizer, "call", marker));
+  return fmt::format("TEXT | {} list", text_until(rules, tokenizer, marker));
 }
 
 // The whole answer is calls, or none of it. A text must not begin as a call does.
@@ -130,7 +130,7 @@ std::string glm4(const ToolGrammarSpec& spec, std::string& rules) {
   for (size_t i = 0; i < spec.functions.size(); ++i) {
     const std::string& name = spec.functions[i].name;
     calls += fmt::format("{}{} args_{}", i == 0 ? "" : " | ", literal(name + "\n"), i);
-    names += (i == 0 ? "" : "|") + escaped(name);
+    names += fmt::format("{}{}", i == 0 ? "" : "|", escaped(name));
   }
   if (spec.required) return calls;
   rules += fmt::format("TEXT: /{0}/ & ~/({1})\\n{0}/\n", kAny, names);
@@ -148,9 +148,14 @@ GrammarSource tool_grammar(const ToolGrammarSpec& spec, const Tokenizer& tokeniz
     case ToolDialect::kGlm4: answer = glm4(spec, rules); break;
     case ToolDialect::kMistral: answer = mistral(spec, tokenizer, rules); break;
   }
-  std::string start = "answer";
-  if (!spec.reasoning_end.empty()) start = text_until(rules, tokenizer, "reasoning", spec.reasoning_end) + " answer";
-  return {GrammarKind::kLark, fmt::format("start: {}\nanswer: {}\n{}", start, answer, rules)};
+  return {GrammarKind::kLark, fmt::format("start: {}\n{}", answer, rules)};
+}
+
+GrammarSource after_reasoning(GrammarSource answer, const std::string& end, const Tokenizer& tokenizer) {
+  std::string rules = terminal("SPACE", kSpace);
+  const std::string reasoning = text_until(rules, tokenizer, end);
+  answer.before = fmt::format("start: {} SPACE @answer\n{}", reasoning, rules);
+  return answer;
 }
 
 }  // namespace ember

@@ -129,6 +129,51 @@ def test_reasoning_opened_by_the_model(opening, pattern, reasons, answers):
     assert "".join(d.get("content") or "" for d in deltas) == message["content"]
 
 
+@pytest.fixture(scope="module")
+def reasoner(tmp_path_factory):
+    """The demo model, whose end of a turn is called </think> here: so what it says first is its reasoning, and it may go on."""
+    from model_dir import ModelDir, copy_model
+    from server import MODEL_DIR, Server
+    folder = tmp_path_factory.mktemp("reasoner")
+    model = ModelDir(copy_model(MODEL_DIR, folder / "demo-model"))
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        model.write(name, model.read(name).decode().replace("<|eot_id|>", "</think>"))
+    model.edit_json("tokenizer_config.json", lambda config: config.update(eos_token="<|end_of_text|>"))
+    model.edit_json("special_tokens_map.json", lambda tokens: tokens.update(eos_token="<|end_of_text|>"))
+    for name in ("config.json", "generation_config.json"):
+        model.edit_json(name, lambda config: config.update(eos_token_id=6137))
+    template = OPENED.replace("<|eot_id|>", "</think>").replace("{{- bos_token }}", "{{- bos_token }}{%- if tools %}{{- tools | tojson }}{%- endif %}")
+    (folder / "template.jinja").write_text(template)
+    running = Server(folder / "log", "--chat-template", folder / "template.jinja", "--tool-call-parser", "llama3_json", model_dir=model.path)
+    yield running
+    running.stop()
+
+
+PET = {"type": "object", "properties": {"pet": {"enum": ["cat", "dog"]}}, "required": ["pet"], "additionalProperties": False}
+LOOK_UP = {"type": "function", "function": {"name": "look_up", "parameters": PET}}
+
+
+@pytest.mark.parametrize("fields, valid", [
+    ({"response_format": {"type": "json_schema", "json_schema": {"name": "pet", "schema": PET}}}, lambda m: json.loads(m["content"])["pet"] in ("cat", "dog")),
+    ({"structured_outputs": {"choice": ["cat", "dog"]}}, lambda m: m["content"] in ("cat", "dog")),
+    ({"structured_outputs": {"regex": "[a-c]{3}"}}, lambda m: len(m["content"]) == 3 and set(m["content"]) <= set("abc")),
+    ({"tools": [LOOK_UP], "tool_choice": "required", "parallel_tool_calls": False},
+     lambda m: m["content"] is None and json.loads(m["tool_calls"][0]["function"]["arguments"])["pet"] in ("cat", "dog")),
+], ids=["schema", "choice", "regex", "tool"])
+def test_a_format_binds_what_comes_after_the_reasoning(reasoner, fields, valid):
+    from contract import stream
+    body = {**ASK, "messages": [user("Hello!")], **fields}
+    response = reasoner.post("/v1/chat/completions", body)
+    assert response.status_code == 200, response.text
+    [choice] = response.json()["choices"]
+    message = choice["message"]
+    assert choice["finish_reason"] in ("stop", "tool_calls") and len(message["reasoning_content"]) > 5 and "{" not in message["reasoning_content"]
+    assert valid(message), message
+    deltas = [c["choices"][0]["delta"] for c in stream(reasoner, "/v1/chat/completions", body) if c["choices"]]
+    assert "".join(d.get("reasoning_content") or "" for d in deltas) == message["reasoning_content"]
+    assert "".join(d.get("content") or "" for d in deltas) == (message["content"] or "")
+
+
 def test_templates_that_loop_cost_a_clear_400(start, tmp_path):
     template = tmp_path / "loop.jinja"
     template.write_text("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")

@@ -88,11 +88,27 @@ TEST(ToolGrammar, OtherwiseTextIsFreeUntilACallBegins) {
 }
 
 TEST(ToolGrammar, ReasoningComesFirst) {
-  ToolGrammarSpec spec = spec_of(ToolDialect::kHermes, true);
-  spec.reasoning_end = "</think>";
-  EXPECT_TRUE(accepts(spec, "I need a sum.</think>\n" + kCases[1].one));
-  EXPECT_FALSE(accepts(spec, kCases[1].one));
-  EXPECT_FALSE(accepts(spec, "I need a sum.</think>\nIt is 3."));
+  const ToolGrammarSpec spec = spec_of(ToolDialect::kHermes, true);
+  const std::vector<std::pair<GrammarSource, std::string>> answers = {{tool_grammar(spec, test::demo()), kCases[1].one},
+                                                                      {{GrammarKind::kJsonSchema, kAdd.dump()}, R"({"a":1,"b":2})"},
+                                                                      {{GrammarKind::kRegex, "[a-z]{3}"}, "yes"},
+                                                                      {{GrammarKind::kLark, "start: \"yes\" | \"no\""}, "no"}};
+  // A marker of several tokens, and one of a single special token.
+  for (const std::string end : {"</think>", "<|eom_id|>"}) {
+    for (const auto& [source, answer] : answers) {
+      SCOPED_TRACE(end + " " + answer);
+      const auto grammar = compiler().compile(after_reasoning(source, end, test::demo()), "format");
+      ASSERT_TRUE(grammar.ok()) << grammar.error().message;
+      const auto accepts = [&](const std::string& text) { return test::accepts(*grammar.value(), test::demo(), text, demo_eos()); };
+      EXPECT_TRUE(accepts("I need a sum {1}." + end + "\n\n" + answer));
+      EXPECT_TRUE(accepts(end + answer));
+      EXPECT_FALSE(accepts(answer));
+      EXPECT_FALSE(accepts("I need a sum."));
+      EXPECT_FALSE(accepts("I need a sum." + end));
+      EXPECT_FALSE(accepts("I need a sum." + end + "\nIt is 3."));
+      EXPECT_FALSE(accepts("I need a sum." + end + answer + "x"));
+    }
+  }
 }
 
 // The grammar and the parser are two views of the same thing: whatever can be generated is read as calls by the schemas.

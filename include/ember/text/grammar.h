@@ -2,12 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "ember/base/clock.h"
@@ -27,8 +27,9 @@ enum class GrammarKind : uint8_t {
 struct GrammarSource {
   GrammarKind kind = GrammarKind::kJsonSchema;
   std::string text;
+  std::string before = {};  // Lark rules for what comes around it: their @answer stands for it; empty: nothing does
 
-  bool operator==(const GrammarSource&) const = default;
+  auto operator<=>(const GrammarSource&) const = default;
 };
 
 // Compiled and immutable: every function may be called from any thread.
@@ -68,16 +69,15 @@ class GrammarCompiler {
   size_t num_cached() const EXCLUDES(mu_);
 
  private:
-  using Key = std::pair<GrammarKind, std::string>;
   struct Entry {
-    Key key;
+    GrammarSource source;
     std::shared_ptr<const Grammar> grammar;
   };
   struct Job;
 
   GrammarCompiler(std::shared_ptr<void> vocabulary, const GrammarCompilerLimits& limits);
-  std::shared_ptr<const Grammar> find(const Key& key) EXCLUDES(mu_);
-  void keep(const Key& key, std::shared_ptr<const Grammar> grammar) EXCLUDES(mu_);
+  std::shared_ptr<const Grammar> find(const GrammarSource& source) EXCLUDES(mu_);
+  void keep(const GrammarSource& source, std::shared_ptr<const Grammar> grammar) EXCLUDES(mu_);
   bool take_turn(TimePoint until);
 
   const std::shared_ptr<void> vocabulary_;  // an EmberVocabulary
@@ -87,7 +87,7 @@ class GrammarCompiler {
 
   mutable Mutex mu_;
   std::list<Entry> entries_ GUARDED_BY(mu_);  // the one used last comes first
-  std::map<Key, std::list<Entry>::iterator> index_ GUARDED_BY(mu_);
+  std::map<GrammarSource, std::list<Entry>::iterator> index_ GUARDED_BY(mu_);
 };
 
 }  // namespace ember

@@ -62,9 +62,11 @@ char* ember_vocabulary_new(const uint8_t* tokens, const uint32_t* lengths, size_
                            EmberVocabulary** out);
 void ember_vocabulary_free(EmberVocabulary* vocabulary);
 
-/* kind 0: a JSON schema, 1: a regular expression for the whole answer, 2: a Lark grammar. Fails if the source is wrong, too complex
- * or allows nothing. Needs some tens of megabytes of stack; may take seconds for a source made to take long. */
-char* ember_grammar_compile(const EmberVocabulary* vocabulary, int32_t kind, const uint8_t* source, size_t size, EmberGrammar** out);
+/* kind 0: a JSON schema, 1: a regular expression for the whole answer, 2: a Lark grammar. before: Lark rules whose @answer stands for
+ * it; of no bytes: it stands alone. Fails if the source is wrong, too complex or allows nothing. Needs some tens of megabytes of stack;
+ * may take seconds for a source made to take long. */
+char* ember_grammar_compile(const EmberVocabulary* vocabulary, int32_t kind, const uint8_t* source, size_t size, const uint8_t* before,
+                            size_t before_size, EmberGrammar** out);
 void ember_grammar_free(EmberGrammar* grammar);
 
 char* ember_matcher_new(const EmberGrammar* grammar, EmberMatcher** out);

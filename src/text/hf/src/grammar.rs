@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use llguidance::api::{ParserLimits, StopReason, TopLevelGrammar};
+use llguidance::api::{GrammarWithLexer, ParserLimits, StopReason, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, INVALID_TOKEN};
 use llguidance::ParserFactory;
@@ -73,8 +73,13 @@ pub struct Grammar {
 
 impl Grammar {
     /// Fails if the source is wrong, too complex, or allows nothing. Recurses: wants a large stack.
-    pub fn compile(vocabulary: &Vocabulary, kind: Kind, source: &str) -> Result<Self, String> {
-        let parser = vocabulary.factory.create_parser(parse(kind, source)?).map_err(|e| tidy(&format!("{e:#}")))?;
+    pub fn compile(vocabulary: &Vocabulary, kind: Kind, source: &str, before: &str) -> Result<Self, String> {
+        let mut grammar = parse(kind, source)?;
+        if !before.is_empty() {
+            grammar.grammars[0].name = Some("answer".to_string());
+            grammar.grammars.insert(0, GrammarWithLexer::from_lark(before.to_string()));
+        }
+        let parser = vocabulary.factory.create_parser(grammar).map_err(|e| tidy(&format!("{e:#}")))?;
         let mut start = llguidance::Matcher::new(Ok(parser));
         // The first mask belongs to the price of compiling, and shows whether there is any answer at all.
         let first = start.compute_mask_or_eos().map_err(|e| tidy(&e.to_string()))?;

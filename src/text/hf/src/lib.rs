@@ -265,6 +265,8 @@ pub unsafe extern "C" fn ember_grammar_compile(
     kind: i32,
     source: *const u8,
     size: usize,
+    before: *const u8,
+    before_size: usize,
     out: *mut *mut Grammar,
 ) -> *mut c_char {
     guarded(|| {
@@ -274,7 +276,7 @@ pub unsafe extern "C" fn ember_grammar_compile(
             2 => grammar::Kind::Lark,
             _ => return Err(format!("no such kind of grammar: {kind}")),
         };
-        *out = Box::into_raw(Box::new(Grammar::compile(vocabulary, kind, text(source, size)?)?));
+        *out = Box::into_raw(Box::new(Grammar::compile(vocabulary, kind, text(source, size)?, text(before, before_size)?)?));
         Ok(())
     })
 }
