@@ -19,7 +19,7 @@ struct AttentionShape {
   int max_seqs = 0, max_tokens = 0, max_model_len = 0;  // of one batch; the workspace is made for them
 };
 
-// The batch, int32 arrays in device memory. Sequences with one token come first ("decodes"), then chunks. Each sequence's last position
+// The batch, int32 arrays in device memory. num_decodes sequences with one token come first, then chunks, also those of one token. Each sequence's last position
 // is its last token; K and V of all its positions are in the cache, those of this step's tokens written since plan_attention.
 struct AttentionBatch {
   const int32_t* q_starts = nullptr;      // [num_seqs + 1] rows of its tokens

@@ -49,8 +49,10 @@ const BatchView& BatchBuilder::build(const Step& step) {
     std::copy(table.begin(), table.end(), block_tables_.host + s * static_cast<size_t>(limits_.max_blocks));
     view_.max_q_len = std::max(view_.max_q_len, part.num_tokens);
     view_.max_kv_len = std::max(view_.max_kv_len, kv_len);
-    if (part.num_tokens == 1 && view_.num_decodes == static_cast<int>(s)) ++view_.num_decodes;
-    repeatable = repeatable && part.num_tokens == 1 && part.num_logit_rows == 1;
+    // A prompt's last token is none, also when it comes alone: its bits must not depend on how the prompt was cut.
+    const bool decode = part.num_tokens == 1 && part.first_position >= part.seq->num_prompt_tokens();
+    if (decode && view_.num_decodes == static_cast<int>(s)) ++view_.num_decodes;
+    repeatable = repeatable && decode && part.num_logit_rows == 1;
     add_tokens(part, token);
     add_logit_rows(part, token);
     token += part.num_tokens;

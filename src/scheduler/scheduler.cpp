@@ -137,7 +137,7 @@ bool Scheduler::wants_more(const Sequence& seq) const {
 void Scheduler::schedule_running(Budget& budget, bool decodes, TimePoint now) {
   for (size_t i = 0; i < running_.size() && budget.tokens > 0;) {
     Sequence& seq = *running_[i];
-    const bool planned = (seq.num_uncomputed_tokens() == 1) == decodes && wants_more(seq) && plan(seq, budget, now);
+    const bool planned = seq.decodes() == decodes && wants_more(seq) && plan(seq, budget, now);
     // Making room for it may have preempted the sequence itself: then the next one has moved up.
     if (planned || (i < running_.size() && running_[i] == &seq)) ++i;
   }

@@ -132,6 +132,12 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToASizeThatTheDeviceRepeats) {
   EXPECT_EQ(batch.num_decodes, 1);
 
   step = {};
+  add(0, decode);
+  add(1, {.first_position = 1, .num_tokens = 1, .first_row_position = 1, .num_logit_rows = 1, .samples = true});
+  EXPECT_FALSE(builder.build(step).repeatable) << "one is the last chunk of a prompt";
+  EXPECT_EQ(batch.num_decodes, 1);
+
+  step = {};
   add(0, {.first_position = 0, .num_tokens = 1});
   EXPECT_FALSE(builder.build(step).repeatable) << "a chunk of one token that wants no logits";
 

@@ -177,6 +177,20 @@ TEST(Scheduler, PrioritiesGoFirstUntilOthersHaveAged) {
   EXPECT_EQ(order, (Ids{2, 3, 4, 5, 6, 1, 7, 8, 9, 10, 11, 12}));
 }
 
+TEST(Scheduler, ThePromptsLastTokenComesAfterTheDecodes) {
+  SchedulerConfig c = config();
+  c.policy = SchedulingPolicy::kPriority;
+  Fixture f(c, {.num_blocks = 20, .block_size = 4});
+  Request running = request(2, 1, 20);
+  running.priority = 5;
+  f.submit(running);
+  f.step();
+  f.submit(request(1, 8, 5));
+  EXPECT_EQ(f.step(), (Ids{2, 1})) << "7 of 8 tokens";
+  EXPECT_EQ(f.step(), (Ids{2, 1})) << "the last one alone";
+  EXPECT_EQ(f.step(), (Ids{1, 2})) << "two decodes, the urgent one first";
+}
+
 // Prefills are served after decodes: an urgent one that finds no room for its next chunk must not be overtaken for ever
 // by small requests, each of which finds room.
 TEST(Scheduler, AStreamOfSmallRequestsDoesNotStarveAPrefill) {

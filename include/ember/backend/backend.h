@@ -76,7 +76,7 @@ struct StepLimits {
 // sequence, sequences with kv_len 0, logit rows -1. What is computed for padding is never looked at.
 struct BatchView {
   int num_tokens = 0, num_seqs = 0, num_logit_rows = 0;
-  int num_decodes = 0;      // the first so many sequences have one token each
+  int num_decodes = 0;      // the first so many sequences have one token each, which was sampled: no part of a prompt
   int max_q_len = 0, max_kv_len = 0;
   bool repeatable = false;  // T = S = R: every other batch of as many tokens takes the same operations
   Tensor token_ids;     // [T]; -1 - i: the token sampled for row i of the step before

@@ -44,6 +44,8 @@ struct Sequence {
   // Tokens there will be once the steps in flight are done.
   int num_tokens() const { return static_cast<int>(tokens.size()) + num_pending_tokens; }
   int num_uncomputed_tokens() const { return num_tokens() - num_computed_tokens; }
+  // What is left to compute is its newest output token. A prompt's last token alone is a chunk like any other.
+  bool decodes() const { return num_uncomputed_tokens() == 1 && num_computed_tokens >= num_prompt_tokens(); }
   SequenceTrace snapshot() const;
   std::span<const int32_t> output() const { return std::span(tokens).subspan(request.prompt.size()); }
 

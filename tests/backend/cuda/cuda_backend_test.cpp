@@ -1,6 +1,7 @@
 // Whole models through the CUDA backend's host code and the kernels' own source, on the emulated GPU, against the CPU backend.
 #include "ember/backend/cuda/cuda_backend.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -131,6 +132,11 @@ std::vector<Request> some_requests() {
   return {request(1, 5, 6, 3), request(2, 70, 5, 9), request(3, 1, 7, 50), request(4, 66, 4, 9), request(5, 130, 3, 1)};
 }
 
+void expect_equal_bits(const Recorder::Answer& a, const Recorder::Answer& b) {
+  ASSERT_EQ(a.tokens, b.tokens);
+  for (size_t i = 0; i < a.events.size(); ++i) EXPECT_EQ(a.events[i].logprob, b.events[i].logprob) << "token " << i;
+}
+
 class CudaFamilies : public Cuda, public testing::WithParamInterface<std::tuple<const char*, DType, int>> {};
 
 TEST_P(CudaFamilies, AnswersAreTheCpus) {
@@ -155,6 +161,19 @@ TEST_F(Cuda, LongStepsTakeCublas) { expect_same(dummy_config("llama_biases"), {.
 
 TEST_F(Cuda, WidthsThatAreNoMultipleOfEight) {
   expect_same(dummy_config("llama2", [](nlohmann::json& c) { c["hidden_size"] = 100; }), {}, some_requests());
+}
+
+TEST_F(Cuda, HeadsWithoutAKernelAreRefusedBeforeLoading) {
+  for (const int head_dim : {32, 48, 80, 160}) {
+    const DecoderConfig config = dummy_config("llama2", [&](nlohmann::json& c) { c["head_dim"] = head_dim; });
+    try {
+      build(config, {}, true);
+      FAIL() << head_dim;
+    } catch (const StartError& e) {
+      EXPECT_EQ(e.code(), ExitCode::kNoDevice);
+      EXPECT_NE(std::string(e.what()).find(fmt::format("for head_dim {}; 64, 96, 128 and 256 exist", head_dim)), std::string::npos) << e.what();
+    }
+  }
 }
 
 TEST_F(Cuda, DecodeDoesNotDependOnCompany) {
