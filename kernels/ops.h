@@ -32,15 +32,13 @@ struct HeadNorm {
 
 struct RopeSpec {
   int num_heads = 0, num_kv_heads = 0;
-  int head_dim = 0;          // a multiple of 32 (of 8 for qk_norm), at most 256
+  int head_dim = 0;          // a multiple of 32, at most 256
   int rotary_dim = 0;        // even; the first rotary_dim of head_dim are rotated
   bool interleaved = false;  // rotated pairs are (2i, 2i+1) instead of (i, i + rotary_dim/2)
 };
 
-// qkv rows are [num_heads | num_kv_heads | num_kv_heads] * head_dim. Normalises each q and k head in place.
-void qk_norm(const Queue& q, DType dtype, Rows qkv, const RopeSpec& spec, const HeadNorm& norm);
-
-// Normalises q and k (where `norm` has weights), rotates them, writes q in place and k and v into one layer's pool (layout.h).
+// qkv rows are [num_heads | num_kv_heads | num_kv_heads] * head_dim. Normalises q and k (where `norm` has weights), rotates them, writes
+// q in place and k and v into one layer's pool (layout.h); nothing is rounded in between.
 // positions[t]: row of cos_sin, float [positions][rotary_dim]: rotary_dim/2 cosines, then as many sines.
 // slots[t] = block * 64 + offset; -1: nothing is stored. Tokens of a sequence are consecutive in the step. The writer of a block's
 // first token zeroes the rows of its V slab that this step does not write, so that attention's 0 * v is 0 in rows not yet written.

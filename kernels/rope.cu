@@ -18,11 +18,11 @@ struct HeadArgs {
   int64_t stride;
   RopeSpec spec;
   HeadNorm norm;
-  const float* cos_sin;      // null: no rotation
+  const float* cos_sin;
   const int32_t* positions;
   const int32_t* slots;
-  T* pool;                   // null: nothing is stored
-  int num_tokens, heads;     // heads: those of a token that are worked on, from the first
+  T* pool;
+  int num_tokens, heads;     // heads: of a token, queries, keys and values
   int lanes;                 // per head: a power of two, at least head_dim / 8
 };
 
@@ -61,7 +61,7 @@ EMBER_DEVICE Eight<T> rotated(const HeadArgs<T>& args, const T* head, const Eigh
   for (int j = 0; j < 8; ++j) {
     const int d = i + j;
     const float own = value(mine.v[j], d);
-    if (table == nullptr || d >= spec.rotary_dim) {
+    if (d >= spec.rotary_dim) {
       out.v[j] = from_float<T>(own);
       continue;
     }
@@ -93,8 +93,8 @@ __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ 
   const int i = static_cast<int>(threadIdx.x) % args.lanes * 8;
   const bool is_q = h < spec.num_heads, is_v = h >= spec.num_heads + spec.num_kv_heads, inside = active && i < spec.head_dim;
   // Written before the step's first kernel starts: may be read before the dependency.
-  const int slot = args.pool != nullptr ? args.slots[t] : -1;
-  const float* table = args.cos_sin != nullptr ? args.cos_sin + static_cast<int64_t>(args.positions[t]) * spec.rotary_dim : nullptr;
+  const int slot = args.slots[t];
+  const float* table = args.cos_sin + static_cast<int64_t>(args.positions[t]) * spec.rotary_dim;
   wait_for_dependencies();
 
   T* head = args.qkv + t * args.stride + h * spec.head_dim;
@@ -114,43 +114,23 @@ __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ 
 }
 
 template <class T>
-void launch_heads(const Queue& q, HeadArgs<T> args, Rows qkv) {
-  const RopeSpec& spec = args.spec;
-  const int columns = args.pool != nullptr ? 32 : 8;  // of an image of the cache; of one access
-  if (spec.head_dim % columns != 0 || spec.head_dim <= 0 || spec.head_dim > 256 || spec.rotary_dim % 2 != 0 || spec.rotary_dim > spec.head_dim) {
+void rope_heads(const Queue& q, Rows qkv, const float* cos_sin, const int32_t* positions, const int32_t* slots, void* kv_pool, const RopeSpec& spec,
+                const HeadNorm& norm) {
+  constexpr int kColumns = 32;  // of an image of the cache
+  if (spec.head_dim % kColumns != 0 || spec.head_dim <= 0 || spec.head_dim > 256 || spec.rotary_dim % 2 != 0 || spec.rotary_dim > spec.head_dim) {
     throw std::runtime_error("heads of " + std::to_string(spec.head_dim) + " elements, " + std::to_string(spec.rotary_dim) +
-                             " of them rotated; there are kernels for multiples of " + std::to_string(columns) + " up to 256 and even rotations within them");
+                             " of them rotated; there are kernels for multiples of " + std::to_string(kColumns) + " up to 256 and even rotations within them");
   }
-  args.qkv = static_cast<T*>(qkv.data);
-  args.stride = qkv.stride;
-  args.num_tokens = qkv.rows;
-  args.lanes = 1;
-  while (args.lanes * 8 < args.spec.head_dim) args.lanes *= 2;
-  const int64_t threads = static_cast<int64_t>(qkv.rows) * args.heads * args.lanes;
+  int lanes = 1;
+  while (lanes * 8 < spec.head_dim) lanes *= 2;
+  const int heads = spec.num_heads + 2 * spec.num_kv_heads;
+  const int64_t threads = static_cast<int64_t>(qkv.rows) * heads * lanes;
   if (threads == 0) return;
+  const HeadArgs<T> args{static_cast<T*>(qkv.data), qkv.stride, spec, norm, cos_sin, positions, slots, static_cast<T*>(kv_pool), qkv.rows, heads, lanes};
   launch(q, {.grid = dim3(static_cast<unsigned>((threads + kThreads - 1) / kThreads)), .threads = kThreads}, head_kernel<T>, args);
 }
 
-template <class T>
-void rope_heads(const Queue& q, Rows qkv, const float* cos_sin, const int32_t* positions, const int32_t* slots, void* kv_pool, const RopeSpec& spec,
-                const HeadNorm& norm) {
-  HeadArgs<T> args{};
-  args.spec = spec;
-  args.norm = norm;
-  args.cos_sin = cos_sin;
-  args.positions = positions;
-  args.slots = slots;
-  args.pool = static_cast<T*>(kv_pool);
-  args.heads = spec.num_heads + (kv_pool != nullptr ? 2 : 1) * spec.num_kv_heads;
-  launch_heads(q, args, qkv);
-}
-
 }  // namespace
-
-void qk_norm(const Queue& q, DType dtype, Rows qkv, const RopeSpec& spec, const HeadNorm& norm) {
-  if (dtype == DType::kF16) rope_heads<__half>(q, qkv, nullptr, nullptr, nullptr, nullptr, spec, norm);
-  else rope_heads<__nv_bfloat16>(q, qkv, nullptr, nullptr, nullptr, nullptr, spec, norm);
-}
 
 void rope_and_store(const Queue& q, DType dtype, Rows qkv, const float* cos_sin, const int32_t* positions, const int32_t* slots, void* kv_pool,
                     const RopeSpec& spec, const HeadNorm& norm) {

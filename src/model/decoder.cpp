@@ -79,8 +79,7 @@ Tensor Decoder::forward(const BatchView& batch) {
 void Decoder::attention_block(const Layer& layer, Tensor x, const BatchView& batch) {
   const Tensor qkv = qkv_.rows(batch.num_tokens), out = attention_.rows(batch.num_tokens);
   backend_.linear(qkv, x, layer.qkv);
-  if (config_.qk_norm) backend_.qk_norm(qkv, layer.q_norm, layer.k_norm, config_.norm_eps, layer.attention);
-  backend_.rope_and_store(qkv, cos_sin_, layer.kv, batch, layer.attention);
+  backend_.rope_and_store(qkv, {layer.q_norm, layer.k_norm, config_.norm_eps}, cos_sin_, layer.kv, batch, layer.attention);
   backend_.attention(out, qkv, layer.kv, batch, layer.attention);
   add_and_norm(layer.output, out, layer.post_attention_norm, layer.mlp_norm, x);
 }

@@ -104,21 +104,17 @@ class NaiveBackend : public Backend {
         at(y, t, o) = static_cast<float>(sum);
       }
   }
-  void qk_norm(Tensor qkv, Tensor q_weight, Tensor k_weight, float eps, const AttentionOp& op) override {
-    const AttentionSpec& s = op.spec;
-    for (int64_t t = 0; t < qkv.shape[0]; ++t)
-      for (int h = 0; h < s.num_heads + s.num_kv_heads; ++h) {
-        float* head = &at(qkv, t, int64_t{h} * s.head_dim);
-        norm(head, head, h < s.num_heads ? q_weight : k_weight, s.head_dim, eps);
-      }
-  }
-  void rope_and_store(Tensor qkv, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
+  void rope_and_store(Tensor qkv, const QkNorm& weights, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
     const AttentionSpec& s = op.spec;
     const int64_t kv_width = int64_t{s.num_kv_heads} * s.head_dim;
     for (int64_t t = 0; t < b.num_tokens; ++t) {
       const int64_t position = b.positions.as<int32_t>()[t], slot = b.slots.as<int32_t>()[t];
       CHECK(position < cos_sin.shape[0] && slot < kv.k.shape[0]);
-      for (int h = 0; h < s.num_heads + s.num_kv_heads; ++h) rotate(&at(qkv, t, int64_t{h} * s.head_dim), &at(cos_sin, position, 0), s);
+      for (int h = 0; h < s.num_heads + s.num_kv_heads; ++h) {
+        float* head = &at(qkv, t, int64_t{h} * s.head_dim);
+        if (weights.q_weight) norm(head, head, h < s.num_heads ? weights.q_weight : weights.k_weight, s.head_dim, weights.eps);
+        rotate(head, &at(cos_sin, position, 0), s);
+      }
       const float* k = &at(qkv, t, int64_t{s.num_heads} * s.head_dim);
       std::copy(k, k + kv_width, &at(kv.k, slot, 0));
       std::copy(k + kv_width, k + 2 * kv_width, &at(kv.v, slot, 0));

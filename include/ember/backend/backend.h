@@ -49,6 +49,12 @@ struct AttentionOp {
   const void* impl = nullptr;
 };
 
+// RMSNorm of each query head and each key head; weights [head_dim], empty: none.
+struct QkNorm {
+  Tensor q_weight, k_weight;
+  float eps = 0;
+};
+
 // The paged cache of one layer, in a layout of the backend's own.
 struct KvLayer {
   Tensor k, v;
@@ -150,11 +156,9 @@ class Backend {
   virtual void linear_add(Tensor residual, Tensor x, const Linear& w) = 0;
   // y[t, i] = silu(g[t, i]) * g[t, n + i], g = linear(x), n = columns of y. `scratch`, 2n columns, is overwritten.
   virtual void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) = 0;
-  // qkv rows are [num_heads | num_kv_heads | num_kv_heads] * head_dim. Normalises each q and k head in place; weights [head_dim].
-  virtual void qk_norm(Tensor qkv, Tensor q_weight, Tensor k_weight, float eps, const AttentionOp& op) = 0;
-  // Rotates q and k in place and writes k and v to the cache. cos_sin: float [positions, rotary_dim], row p holds
-  // rotary_dim/2 cosines, then as many sines.
-  virtual void rope_and_store(Tensor qkv, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) = 0;
+  // qkv rows are [num_heads | num_kv_heads | num_kv_heads] * head_dim. Normalises q and k heads if `norm` has weights, rotates them in
+  // place and writes k and v to the cache. cos_sin: float [positions, rotary_dim], row p holds rotary_dim/2 cosines, then as many sines.
+  virtual void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) = 0;
   // y[t, num_heads * head_dim] = causal attention of qkv's queries over the cached keys and values of their sequence.
   virtual void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionOp& op) = 0;
   // y[i] = x[rows[i]]; negative: y[i] stays.

@@ -132,21 +132,16 @@ class CpuBackend final : public Backend {
     for_rows(y.shape[0], [&](int64_t t) { kernels_.silu_mul(row(y, t), row(scratch, t), row(scratch, t) + y.shape[1], y.shape[1]); });
   }
 
-  void qk_norm(Tensor qkv, Tensor q_weight, Tensor k_weight, float eps, const AttentionOp& op) override {
+  void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
     const AttentionSpec& spec = op.spec;
-    for_rows(qkv.shape[0], [&](int64_t t) {
-      for (int h = 0; h < spec.num_heads + spec.num_kv_heads; ++h) {
-        float* head = row(qkv, t) + int64_t{h} * spec.head_dim;
-        kernels_.rms_norm(head, head, (h < spec.num_heads ? q_weight : k_weight).as<float>(), eps, spec.head_dim);
-      }
-    });
-  }
-
-  void rope_and_store(Tensor qkv, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
     const int block_size = static_cast<int>(kv.k.shape[3]);
     for_rows(b.num_tokens, [&](int64_t t) {
+      for (int h = 0; norm.q_weight && h < spec.num_heads + spec.num_kv_heads; ++h) {
+        float* head = row(qkv, t) + int64_t{h} * spec.head_dim;
+        kernels_.rms_norm(head, head, (h < spec.num_heads ? norm.q_weight : norm.k_weight).as<float>(), norm.eps, spec.head_dim);
+      }
       rope_and_store_token(row(qkv, t), row(cos_sin, b.positions.as<int32_t>()[t]), kv.k.as<float>(), kv.v.as<float>(), b.slots.as<int32_t>()[t],
-                           block_size, op.spec);
+                           block_size, spec);
     });
   }
 

@@ -200,12 +200,9 @@ class CudaBackend final : public Backend {
     kernels::silu_mul(queue_, options_.dtype, rows_of(y), scratch.data, scratch.row_stride, kernels::GateUp::kEights);
   }
 
-  void qk_norm(Tensor qkv, Tensor q_weight, Tensor k_weight, float eps, const AttentionOp& op) override {
-    kernels::qk_norm(queue_, options_.dtype, rows_of(qkv), rope_spec(op.spec), {.wq = q_weight.as<float>(), .wk = k_weight.as<float>(), .eps = eps});
-  }
-  void rope_and_store(Tensor qkv, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
+  void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
     kernels::rope_and_store(queue_, options_.dtype, rows_of(qkv), cos_sin.as<float>(), b.positions.as<int32_t>(), b.slots.as<int32_t>(), kv.k.data,
-                            rope_spec(op.spec));
+                            rope_spec(op.spec), {.wq = norm.q_weight.as<float>(), .wk = norm.k_weight.as<float>(), .eps = norm.eps});
   }
   void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
     const auto& state = *static_cast<const AttentionState*>(op.impl);
