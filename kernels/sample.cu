@@ -23,6 +23,21 @@ bool uses_clusters(const Queue& q) { return is_hopper(q); }
 
 bool in_shared_memory(const Queue& q, int vocab) { return uses_clusters(q) && slice_size(vocab, Cluster::kCtas) <= kLargestSlice; }
 
+// One warp of each team. The last of them ends the step: nobody reads the tokens of the one before any more.
+EMBER_DEVICE void end_row(const SampleArgs& args, int lane, uint32_t teams) {
+  auto& arrivals = *static_cast<Arrivals*>(args.workspace);
+  __threadfence_system();  // each lane's stores before the arrival of its team
+  __syncwarp();
+  const bool last = lane == 0 && atomicAdd(&arrivals.teams, 1u) == teams - 1;
+  if (!__any_sync(~0u, last)) return;
+  __threadfence();
+  for (int row = lane; row < args.first_row + args.rows; row += 32) args.previous[row] = __ldcg(args.tokens + row);
+  if (!last) return;
+  arrivals.teams = 0;
+  __threadfence_system();
+  *static_cast<volatile uint32_t*>(args.sequence) = args.sequence_value;
+}
+
 template <class Team>
 __global__ void __launch_bounds__(Team::kThreads, Team::kCtas > 1 ? 3 : 1) sample_kernel(const __grid_constant__ SampleArgs args, int size, bool in_shared) {
   EMBER_DYNAMIC_SHARED(dynamic);
@@ -36,19 +51,7 @@ __global__ void __launch_bounds__(Team::kThreads, Team::kCtas > 1 ? 3 : 1) sampl
                               : reinterpret_cast<float*>(static_cast<uint8_t*>(args.workspace) + kSlicesAt) + static_cast<int64_t>(blockIdx.x) * size;
     sample_row(team, shared, args, row, values, size);
   }
-  if (team.cta() == 0 && team.warp() == 0) {
-    __threadfence_system();  // each lane's stores before the arrival of its team
-    __syncwarp();
-    if (team.lane() == 0 && args.sequence != nullptr) {
-      auto& arrivals = *static_cast<Arrivals*>(args.workspace);
-      const uint32_t teams = gridDim.x / Team::kCtas;
-      if (atomicAdd(&arrivals.teams, 1u) == teams - 1) {
-        arrivals.teams = 0;
-        __threadfence_system();
-        *static_cast<volatile uint32_t*>(args.sequence) = args.sequence_value;
-      }
-    }
-  }
+  if (team.cta() == 0 && team.warp() == 0 && args.sequence != nullptr) end_row(args, team.lane(), gridDim.x / Team::kCtas);
   team.sync();  // no CTA leaves while another may read its shared memory
 }
 

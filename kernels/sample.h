@@ -72,10 +72,11 @@ struct SampleArgs {
   int vocab = 0;
   const SampleRow* params = nullptr;    // [rows], device memory
   SampleLists lists;
-  const int32_t* previous = nullptr;    // tokens of the step launched before; not the array written now
+  int32_t* previous = nullptr;          // tokens of the step launched before; replaced by `tokens` once every row is done, if `sequence` is given
   void* workspace = nullptr;            // zero at first use, left ready for the next
   SampledRow* out = nullptr;            // [rows], device memory or host memory mapped into the device
-  int32_t* tokens = nullptr;            // [rows], device memory: `previous` of the next step
+  int32_t* tokens = nullptr;            // [first_row + rows], device memory: this launch writes those from first_row on
+  int first_row = 0;                    // of the step: rows before it were launched before
   uint32_t* sequence = nullptr;         // host memory mapped into the device, polled by the host; null: none
   uint32_t sequence_value = 0;          // stored there after everything else is visible to the host
 };

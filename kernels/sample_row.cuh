@@ -240,7 +240,7 @@ EMBER_DEVICE void sample_row(Team& team, SampleShared<Team>& shared, const Sampl
     out.logprob = logprobs ? found.of(logits[token]) : 0.0f;
     out.rank = found.rank;
     out.num_top = num_top;
-    args.tokens[row] = token;
+    args.tokens[args.first_row + row] = token;
   }
 }
 

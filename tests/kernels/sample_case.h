@@ -50,8 +50,8 @@ class SampleBatch {
     row.history_count = static_cast<int32_t>(seen.size());
     for (const auto& [id, count] : seen) history_.push_back({id, count});
     if (c.pending) {
-      row.pending = static_cast<int32_t>(previous_.size());
-      previous_.push_back(c.output.back());
+      row.pending = static_cast<int32_t>(pending_.size());
+      pending_.push_back(c.output.back());
     }
     row.bias_begin = static_cast<int32_t>(bias_.size());
     row.bias_count = static_cast<int32_t>(c.params.logit_bias.size());
@@ -74,6 +74,8 @@ class SampleBatch {
     workspace_.resize(sample_workspace_bytes(q, num_rows(), vocab_) / sizeof(uint64_t) + 1);
     out_.assign(rows_.size() + 1, SampledRow{.token = kCanary, .logprob = 0, .rank = 0, .num_top = 0, .top_token = {}, .top_logprob = {}});
     tokens_.assign(rows_.size() + 1, kCanary);
+    previous_.assign(pending_.begin(), pending_.end());
+    previous_.resize(std::max(pending_.size(), rows_.size()) + 1, kCanary);
     sequence_ = 0;
     return {.logits = logits_.data(), .stride = stride_, .rows = num_rows(), .vocab = vocab_, .params = rows_.data(),
             .lists = {history_.data(), bias_.data(), banned_.data(), masks_.data(), mask_stride_}, .previous = previous_.data(),
@@ -84,11 +86,13 @@ class SampleBatch {
   std::vector<SampledToken> results() const {
     EXPECT_EQ(sequence_, 77u);
     EXPECT_EQ(tokens_.back(), kCanary);
+    EXPECT_EQ(previous_.back(), kCanary);
     EXPECT_EQ(out_.back().token, kCanary);
     EXPECT_EQ(workspace_[0], 0u) << "the workspace is ready for the next launch";
     std::vector<SampledToken> results;
     for (size_t i = 0; i < rows_.size(); ++i) {
       EXPECT_EQ(tokens_[i], out_[i].token);
+      EXPECT_EQ(previous_[i], out_[i].token) << "the next step's";
       SampledToken t{.token = out_[i].token, .logprob = out_[i].logprob, .rank = out_[i].rank};
       for (int j = 0; j < out_[i].num_top; ++j) t.top.push_back({out_[i].top_token[j], out_[i].top_logprob[j]});
       results.push_back(std::move(t));
@@ -106,7 +110,7 @@ class SampleBatch {
   std::vector<SampleRow> rows_;
   std::vector<SeenToken> history_;
   std::vector<TokenBias> bias_;
-  std::vector<int32_t> banned_, previous_;
+  std::vector<int32_t> banned_, pending_, previous_;
   std::vector<uint32_t> masks_;
   std::vector<uint64_t> workspace_;
   std::vector<SampledRow> out_;

@@ -75,8 +75,6 @@ void Sampler::launch(const Tensor& logits, std::span<const SamplingRow> rows, st
     if (end < count) stream_.wait();  // the block is used again
     first = end;
   } while (first < count);
-  if (count > 0)
-    CUDA_CHECK(cudaMemcpyAsync(previous_, chosen_, static_cast<size_t>(count) * sizeof(int32_t), cudaMemcpyDeviceToDevice, stream_.get()));
 }
 
 void Sampler::launch_group(Slot& slot, const Tensor& logits, int first, int count, uint32_t* sequence) {
@@ -100,7 +98,8 @@ void Sampler::launch_group(Slot& slot, const Tensor& logits, int first, int coun
   args.previous = previous_;
   args.workspace = workspace_;
   args.out = reinterpret_cast<kernels::SampledRow*>(slot.results.on_device()) + first;
-  args.tokens = chosen_ + first;
+  args.tokens = chosen_;
+  args.first_row = first;
   args.sequence = sequence;
   args.sequence_value = num_launched_;
   kernels::sample(queue_, args);

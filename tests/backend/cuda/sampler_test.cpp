@@ -167,7 +167,11 @@ TEST_F(CudaSampler, ManyLongListsAreStillRight) {
   for (int i = 0; i < kRows * kVocab; ++i) logits_.as<float>()[i] = static_cast<float>(i % kVocab + i / kVocab);
   sampler_->launch(logits_, rows, got);
   sampler_->wait();
-  for (const SampledToken& token : got) EXPECT_EQ(token.token, 998);
+  stream_.wait();
+  for (int i = 0; i < kRows; ++i) {
+    EXPECT_EQ(got[static_cast<size_t>(i)].token, 998);
+    EXPECT_EQ(sampler_->tokens()[i], 998);
+  }
 }
 
 TEST_F(CudaSampler, ADeviceThatFailsEndsTheWait) {
