@@ -35,12 +35,15 @@ kernel_resources() {
   python3 scripts/check_kernel_resources.py --nvcc "$CUDACXX"
 }
 
-# The kernels' own source and the CUDA backend, on the emulated GPU.
+# The kernels' own source, the CUDA backend and the server with it, on the emulated GPU.
 emulated() {
   need_cuda || return 1
   configure emulated -DEMBER_TESTS=ON || return 1
-  build emulated kernels_tests cuda_tests || return 1
-  unit_tests emulated emulated kernels cuda
+  build emulated kernels_tests cuda_tests ember || return 1
+  local rc=0
+  unit_tests emulated emulated kernels cuda || rc=1
+  EMBER_EMULATED_BIN="$PWD/build/emulated/ember" run_pytest emulated tests/e2e/test_cuda.py || rc=1
+  return $rc
 }
 
 SANITIZED=(base cache scheduler text engine server app)  # the model and backend tests compute too much for a debug build

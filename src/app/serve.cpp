@@ -269,8 +269,9 @@ ExitCode serve(const Settings& settings) {
     return ExitCode::kEngineFailed;
   }
   server.drain(signals);
+  const ExitCode code = server.failed() ? ExitCode::kEngineFailed : ExitCode::kOk;
   server.stop(Error{ErrorKind::kUnavailable, "The server is shutting down.", "", "server_shutdown"});
-  return ExitCode::kOk;
+  return code;
 }
 
 }  // namespace ember

@@ -31,9 +31,9 @@ def free_port():
 
 
 class Server:
-    def __init__(self, log_path, *flags, model_dir=MODEL_DIR, env=None):
+    def __init__(self, log_path, *flags, model_dir=MODEL_DIR, env=None, binary=BIN):
         self.port, self.admin_port, self.log_path = free_port(), free_port(), Path(log_path)
-        command = [BIN, "serve", "--model-path", str(model_dir), "--port", str(self.port), "--admin-port", str(self.admin_port)]
+        command = [binary, "serve", "--model-path", str(model_dir), "--port", str(self.port), "--admin-port", str(self.admin_port)]
         with open(log_path, "wb") as log:
             self.process = subprocess.Popen([*command, *map(str, flags)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env={**clean_environment(), **(env or {})})

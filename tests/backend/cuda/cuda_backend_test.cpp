@@ -183,12 +183,21 @@ TEST_F(Cuda, DecodeDoesNotDependOnCompany) {
     requests.push_back(request(id, 3 + static_cast<int>(id) * 20, 6, static_cast<int>(id)));
     requests.back().sampling = {.temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .repetition_penalty = 1.2f, .frequency_penalty = 0.3f, .seed = id};
   }
-  // Whole prompts in one step: a last chunk of one token would be computed as a decode, whose sums are in another order.
-  const std::vector<Recorder::Answer> together = answers(config, {.max_num_batched_tokens = 256, .caching = false}, requests, true);
-  for (size_t r = 0; r < requests.size(); ++r) {
-    const Recorder::Answer alone = answers(config, {.max_num_seqs = 1, .caching = false}, {requests[r]}, true).front();
-    ASSERT_EQ(alone.tokens, together[r].tokens) << r;
-    for (size_t i = 0; i < alone.events.size(); ++i) EXPECT_EQ(alone.events[i].logprob, together[r].events[i].logprob) << r << " " << i;
+  const std::vector<Recorder::Answer> together = answers(config, {.caching = false}, requests, true);
+  for (size_t r = 0; r < requests.size(); ++r) expect_equal_bits(answers(config, {.max_num_seqs = 1, .caching = false}, {requests[r]}, true).front(), together[r]);
+}
+
+// Also when its last chunk is one token, or one token is left behind what the prefix cache holds.
+TEST_F(Cuda, AnswersDoNotDependOnHowAPromptWasCut) {
+  for (const int sm : {90, 80}) {
+    const DecoderConfig config = dummy_config("qwen3");
+    const std::vector<Request> requests = {request(1, 65, 4, 9), request(2, 33, 4, 3), request(3, 129, 3, 9), request(4, 1, 4, 7)};
+    const std::vector<Recorder::Answer> uncut = answers(config, {.sm = sm, .max_num_batched_tokens = 256, .caching = false}, requests, true);
+    for (const int tokens : {16, 32, 64}) {
+      SCOPED_TRACE(testing::Message() << "sm_" << sm << ", steps of " << tokens << " tokens");
+      const std::vector<Recorder::Answer> cut = answers(config, {.sm = sm, .max_num_batched_tokens = tokens, .max_num_seqs = 1}, requests, true);
+      for (size_t r = 0; r < requests.size(); ++r) expect_equal_bits(cut[r], uncut[r]);
+    }
   }
 }
 
@@ -198,43 +207,60 @@ TEST_F(Cuda, StepsOfDecodesAreReplayed) {
   EXPECT_GE(fake_cuda::stats().num_graph_launches - before, 19u) << "one for each token after the first, and those recorded at the start";
 }
 
-// Whatever call fails, loading says so, or the engine fails everybody.
-TEST_F(Cuda, EveryCallMayFail) {
-  const DecoderConfig config = dummy_config("llama2", [](nlohmann::json& c) { c["num_hidden_layers"] = 1; });
-  const Case setup{.max_num_batched_tokens = 16, .num_blocks = 5, .max_num_seqs = 2};
-  const auto serve = [&](const std::string& what) {
+// One layer, small steps, and work that lags behind the calls: what a failing call leaves behind is still in use when it is destroyed.
+class CudaFailing : public Cuda {
+ protected:
+  // Loads and serves one request; the number of calls when it was loaded, and how the request ended.
+  std::pair<uint64_t, FinishReason> serve() const {
     Recorder sink;
-    Built built = build(config, setup, true);
+    Built built = build(config_, setup_, true);
     const uint64_t loaded = cuda::num_calls();
     Engine engine({.max_num_batched_tokens = 16, .max_num_seqs = 2, .max_num_logit_rows = 8, .max_model_len = kMaxModelLen},
                   {.num_blocks = built.plan.num_blocks, .block_size = 64}, std::move(built.runner), sink);
     engine.start();
     engine.submit(request(1, 20, 3));
-    EXPECT_TRUE(sink.wait_finished(1)) << what;
+    EXPECT_TRUE(sink.wait_finished(1));
     engine.stop();
-    EXPECT_EQ(sink.answer(1).num_finals, 1) << what;
-    return std::pair(loaded, sink.answer(1).finish);
-  };
+    EXPECT_EQ(sink.answer(1).num_finals, 1);
+    return {loaded, sink.answer(1).finish};
+  }
+
+  const DecoderConfig config_ = dummy_config("llama2", [](nlohmann::json& c) { c["num_hidden_layers"] = 1; });
+  const Case setup_{.max_num_batched_tokens = 16, .num_blocks = 5, .max_num_seqs = 2, .delay = 50};
+};
+
+TEST_F(CudaFailing, EveryCallOfLoading) {
   cuda::fail_call(0);
-  const auto [loaded, finish] = serve("none");
+  build(config_, setup_, true);
+  const uint64_t loaded = cuda::num_calls();
+  for (uint64_t n = 1; n <= loaded; ++n) {
+    SCOPED_TRACE(testing::Message() << "call " << n << " of " << loaded << ", seed " << seed_);
+    cuda::fail_call(n);
+    try {
+      build(config_, setup_, true);
+      FAIL() << "loaded";
+    } catch (const StartError& e) {
+      EXPECT_EQ(e.code(), ExitCode::kNoDevice);
+    }
+    EXPECT_EQ(fake_cuda::stats().device_bytes, 0u);
+  }
+}
+
+TEST_F(CudaFailing, CallsOfServing) {
+  cuda::fail_call(0);
+  const auto [loaded, finish] = serve();
   const uint64_t all = cuda::num_calls();
   ASSERT_EQ(finish, FinishReason::kLength);
   ASSERT_GT(all, loaded + 20);
-  std::mt19937_64 random(seed_);
-  // About a dozen calls of loading and of serving each; most of the latter ask whether a step is done, so their number varies.
-  for (uint64_t n = 1; n <= all; n += 1 + random() % ((n <= loaded ? loaded : all - loaded) / 6)) {
+  // Every call up to somewhere in the first step, which copies, launches and samples. Most of the others ask whether a step is done, so
+  // their number varies: the last ones may not be reached.
+  constexpr uint64_t kEach = 24, kApart = 16;
+  for (uint64_t n = loaded + 1; n <= all; n += n <= loaded + kEach ? 1 : std::max<uint64_t>(1, (all - loaded) / kApart)) {
+    SCOPED_TRACE(testing::Message() << "call " << n << " of " << loaded << " + " << all - loaded << ", seed " << seed_);
     cuda::fail_call(n);
-    bool failed = false;
-    try {
-      failed = serve("call " + std::to_string(n)).second == FinishReason::kEngineFailed;
-    } catch (const StartError& e) {
-      EXPECT_EQ(e.code(), ExitCode::kNoDevice);
-      EXPECT_LE(n, loaded) << e.what();
-      failed = true;
-    }
-    EXPECT_TRUE(failed || cuda::num_calls() < n) << "call " << n << " of " << all << ", seed " << seed_;
+    EXPECT_TRUE(serve().second == FinishReason::kEngineFailed || cuda::num_calls() < n);
     cuda::fail_call(0);
-    EXPECT_EQ(fake_cuda::stats().device_bytes, 0u) << "call " << n;
+    EXPECT_EQ(fake_cuda::stats().device_bytes, 0u);
   }
 }
 

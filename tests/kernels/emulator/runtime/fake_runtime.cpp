@@ -1,12 +1,14 @@
 #include "fake_runtime.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,6 +36,7 @@ struct State {
   Stats stats;
   int max_delay = 0;
   std::mt19937_64 random{0};
+  std::atomic<bool> lost{false};
 };
 
 State& state() {
@@ -68,6 +71,21 @@ void check_guards_of(const void* pointer, size_t bytes) {
 }
 
 }  // namespace
+
+// A device that is lost, as after an access to a wrong address: it does no work any more, and every call that speaks to it says so.
+// FAKE_CUDA_LOST_AFTER=N: after N such calls. FAKE_CUDA_LOST_FILE=PATH: once there is such a file.
+bool lost() {
+  static const char* const file = std::getenv("FAKE_CUDA_LOST_FILE");
+  return state().lost || (file != nullptr && (state().lost = std::filesystem::exists(file)));
+}
+
+cudaError_t reach_device() {
+  static const char* const after = std::getenv("FAKE_CUDA_LOST_AFTER");
+  static const uint64_t last = after != nullptr ? std::strtoull(after, nullptr, 10) : UINT64_MAX;
+  static std::atomic<uint64_t> calls{0};
+  if (++calls > last) state().lost = true;
+  return lost() ? result(cudaErrorIllegalAddress) : cudaSuccess;
+}
 
 // What is enqueued keeps an event alive after its destruction, as the driver does.
 struct Event {
@@ -116,7 +134,7 @@ struct Stream {
       busy = true;
       lock.unlock();
       pause();
-      w();
+      if (!lost()) w();
       lock.lock();
       busy = false;
       cv.notify_all();
@@ -164,6 +182,7 @@ void check_guards() {
 
 }  // namespace fake_cuda
 
+using fake_cuda::reach_device;
 using fake_cuda::result;
 using fake_cuda::state;
 
@@ -235,6 +254,7 @@ cudaError_t cudaDriverGetVersion(int* version) {
 cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
 
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   const std::lock_guard lock(state().mu);
   *total_bytes = state().device.memory_bytes;
   *free_bytes = *total_bytes - std::min(*total_bytes, state().stats.device_bytes);
@@ -244,6 +264,7 @@ cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
 cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
 
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   const std::lock_guard lock(state().mu);
   if (state().stats.device_bytes + bytes > state().device.memory_bytes) return result(cudaErrorMemoryAllocation);
   const size_t rounded = (bytes + fake_cuda::kGuard - 1) / fake_cuda::kGuard * fake_cuda::kGuard;
@@ -273,6 +294,7 @@ cudaError_t cudaFree(void* pointer) {
 }
 
 cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   const std::lock_guard lock(state().mu);
   *pointer = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
   if (*pointer == nullptr) return result(cudaErrorMemoryAllocation);
@@ -297,6 +319,7 @@ cudaError_t cudaFreeHost(void* pointer) {
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   fake_cuda::enqueue(stream, [=] { std::memmove(to, from, bytes); });
   return cudaSuccess;
 }
@@ -314,11 +337,13 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) { return cudaMemcpyAsync(to, from, bytes, kind, nullptr); }
 
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   fake_cuda::enqueue(stream, [=] { std::memset(to, value, bytes); });
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   *stream = new fake_cuda::Stream;
   return cudaSuccess;
 }
@@ -329,11 +354,15 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   if (stream != nullptr) stream->wait_idle();
-  return cudaSuccess;
+  return fake_cuda::lost() ? result(cudaErrorIllegalAddress) : cudaSuccess;
 }
 
-cudaError_t cudaStreamQuery(cudaStream_t stream) { return stream == nullptr || stream->idle() ? cudaSuccess : cudaErrorNotReady; }
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
+  return stream == nullptr || stream->idle() ? cudaSuccess : cudaErrorNotReady;
+}
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   uint64_t wanted = 0;
@@ -349,6 +378,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   auto made = std::make_shared<fake_cuda::Event>();
   *event = (made->self = made).get();
   return cudaSuccess;
@@ -360,6 +390,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   uint64_t number = 0;
   {
     const std::lock_guard lock(event->mu);
@@ -375,9 +406,10 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   std::unique_lock lock(event->mu);
-  event->cv.wait(lock, [&] { return event->reached >= event->recorded; });
-  return cudaSuccess;
+  while (event->reached < event->recorded && !fake_cuda::lost()) event->cv.wait_for(lock, std::chrono::milliseconds(1));
+  return event->reached < event->recorded ? result(cudaErrorIllegalAddress) : cudaSuccess;
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
@@ -391,23 +423,27 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEve
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   if (stream == nullptr || stream->capture) return result(cudaErrorInvalidValue);
   stream->capture = std::make_unique<fake_cuda::Graph>();
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   if (stream == nullptr || !stream->capture) return result(cudaErrorInvalidValue);
   *graph = stream->capture.release();
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   *exec = new fake_cuda::Graph(*graph);
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   {
     const std::lock_guard lock(state().mu);
     ++state().stats.num_graph_launches;
