@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "text/fixtures.h"
 #include "text/grammar_walk.h"
 
 namespace ember {

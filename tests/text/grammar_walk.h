@@ -1,10 +1,13 @@
 // Texts by a grammar, found by random choices among the tokens that are allowed.
 #pragma once
 
+#include <algorithm>
 #include <optional>
+#include <random>
+#include <string>
+#include <vector>
 
 #include "ember/text/grammar.h"
-#include "text/fixtures.h"
 
 namespace ember::test {
 

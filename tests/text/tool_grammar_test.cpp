@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ember/text/tool_parser.h"
+#include "text/fixtures.h"
 #include "text/grammar_walk.h"
 
 namespace ember {
