@@ -146,8 +146,10 @@ void Dispatcher::handle(httplib::Request& request, httplib::Response& response) 
   if (equal_ignoring_case(response.get_header_value("Connection"), "close")) call_->keep = false;
   response.headers.erase("Connection");
   if (!call_->keep) request.set_header("Connection", "close");
-  response.headers.erase("X-Request-Id");
-  response.set_header("X-Request-Id", call_->request_id);
+  for (const char* name : {"X-Request-Id", "Request-Id"}) {
+    response.headers.erase(name);
+    response.set_header(name, call_->request_id);
+  }
   call_->status = response.status;
 }
 

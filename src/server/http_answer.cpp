@@ -16,8 +16,9 @@ const char* reason_phrase(int status) {
   }
 }
 
+// The id by both names: OpenAI's clients read the first, Anthropic's the second.
 std::string common(const AnswerHead& head) {
-  return fmt::format("X-Request-Id: {}\r\nConnection: {}\r\n", head.request_id, head.keep_connection ? "keep-alive" : "close");
+  return fmt::format("X-Request-Id: {0}\r\nRequest-Id: {0}\r\nConnection: {1}\r\n", head.request_id, head.keep_connection ? "keep-alive" : "close");
 }
 
 }  // namespace

@@ -94,8 +94,8 @@ std::string error_answer(int status, const Error& error, const std::string& requ
                          const std::string& extra_headers) {
   const std::string body = body_of(status, error);
   return fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n{}Connection: "
-      "close\r\n\r\n{}",
+      "HTTP/1.1 {0} {1}\r\nContent-Type: application/json\r\nContent-Length: {2}\r\nX-Request-Id: {3}\r\nRequest-Id: {3}\r\n{4}Connection: "
+      "close\r\n\r\n{5}",
       status, reason(status), body.size(), request_id, extra_headers, body);
 }
 

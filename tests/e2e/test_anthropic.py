@@ -175,6 +175,18 @@ def test_errors(client, fields, error, named, streaming):
     assert detail["error"]["type"] == ("not_found_error" if raised.value.status_code == 404 else "invalid_request_error")
 
 
+def test_request_ids(client):
+    """The client gives them by a name that is Anthropic's, of answers, streams and errors."""
+    named = {"extra_headers": {"X-Request-Id": "mine"}}
+    assert client.messages.create(**split(SAME), **named)._request_id == "mine"
+    with client.messages.stream(**split(SAME), **named) as stream:
+        assert stream.request_id == "mine"
+    for wrong in ({"model": "nope"}, {"temperature": 5}):
+        with pytest.raises(anthropic.APIStatusError) as raised:
+            client.messages.create(**split({**SAME, **wrong}), **named)
+        assert raised.value.request_id == "mine"
+
+
 def test_missing_max_tokens(server):
     response = server.post("/v1/messages", {"model": MODEL, "messages": MESSAGES})
     assert response.status_code == 400 and "max_tokens" in response.json()["error"]["message"]

@@ -166,4 +166,6 @@ def test_unavailable_is_an_internal_server_error(start):
     with client_of(server) as client, pytest.raises(openai.InternalServerError) as late:
         client.completions.create(model=MODEL, prompt="x", max_tokens=1)
     assert late.value.status_code == 503 and int(late.value.response.headers["retry-after"]) >= 1
+    with openai.OpenAI(base_url=server.url + "/v1", api_key="unused", max_retries=8, timeout=60) as patient:
+        assert patient.completions.create(model=MODEL, prompt="x", max_tokens=1).usage.completion_tokens == 1
     busy.join()

@@ -50,7 +50,7 @@ TEST(FramingErrorAnswer, IsAWholeAnswer) {
   const std::string answer = framing_error_answer({405, "m", "c", "GET"}, "id");
   EXPECT_EQ(answer.find("HTTP/1.1 405 Method Not Allowed\r\n"), 0u);
   EXPECT_NE(answer.find("\r\nAllow: GET\r\n"), std::string::npos);
-  EXPECT_NE(answer.find("\r\nX-Request-Id: id\r\n"), std::string::npos);
+  EXPECT_NE(answer.find("\r\nX-Request-Id: id\r\nRequest-Id: id\r\n"), std::string::npos);
   const size_t body = answer.find("\r\n\r\n") + 4;
   EXPECT_NE(answer.find("Content-Length: " + std::to_string(answer.size() - body) + "\r\n"), std::string::npos);
 }
