@@ -71,9 +71,33 @@ def check(text, schema):
     jsonschema.Draft202012Validator(schema, format_checker=FORMATS).validate(json.loads(text))
 
 
-def thousand(server, rounds, n):
+def in_format(schema):
+    return {"response_format": schema_format(schema)}
+
+
+def in_content(choice):
+    assert choice["finish_reason"] == "stop", choice
+    return choice["message"]["content"]
+
+
+def in_tool(schema):
+    return {"tools": [{"type": "function", "function": {"name": "tell", "parameters": schema}}], "tool_choice": "required", "parallel_tool_calls": False}
+
+
+def in_call(choice):
+    assert choice["finish_reason"] == "tool_calls" and not choice["message"]["content"], choice
+    [call] = choice["message"]["tool_calls"]
+    assert call["function"]["name"] == "tell"
+    return call["function"]["arguments"]
+
+
+def arguments_schema(rng):
+    return {"type": "object", "properties": {name: random_schema(rng, 1) for name in ("a", "b")}, "required": ["a", "b"], "additionalProperties": False}
+
+
+def thousand(server, rounds, n, make_schema=random_schema, ask=in_format, find=in_content):
     rng = random.Random(SEED)
-    schemas = [random_schema(rng) for _ in range(50)]
+    schemas = [make_schema(rng) for _ in range(50)]
     jobs = [(schema, seed) for schema in schemas for seed in range(rounds)]
 
     # The model likes long runs of white space, which are allowed and make the test slow.
@@ -82,8 +106,8 @@ def thousand(server, rounds, n):
 
     def run(job):
         schema, seed = job
-        body = {"model": MODEL, "messages": [{"role": "user", "content": "Answer in JSON."}], "response_format": schema_format(schema), "n": n,
-                "seed": seed, "max_tokens": 1900, "logit_bias": bias}
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "Answer in JSON."}], **ask(schema), "n": n, "seed": seed, "max_tokens": 1800,
+                "logit_bias": bias}
         response = server.post("/v1/chat/completions", body, timeout=600)  # a busy machine is no fault
         assert response.status_code == 200, (response.text, schema)
         return schema, response.json()["choices"]
@@ -92,9 +116,7 @@ def thousand(server, rounds, n):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for schema, choices in pool.map(run, jobs):
             for choice in choices:
-                text = choice["message"]["content"]
-                assert choice["finish_reason"] == "stop", (SEED, schema, text)
-                check(text, schema)
+                check(find(choice), schema)
                 count += 1
     return count
 
@@ -107,6 +129,11 @@ def test_a_thousand_answers_over_fifty_schemas(server):
 @pytest.mark.timeout(600)
 def test_a_thousand_answers_of_a_device_that_chooses_at_random(fake):
     assert thousand(fake, rounds=4, n=5) == 1000
+
+
+@pytest.mark.timeout(1200)
+def test_a_thousand_tool_calls_over_fifty_schemas(server):
+    assert thousand(server, rounds=4, n=5, make_schema=arguments_schema, ask=in_tool, find=in_call) == 1000
 
 
 def test_every_way_to_ask(server):
