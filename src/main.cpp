@@ -12,6 +12,7 @@ ExitCode run(const Settings& settings) {
     case CommandKind::kCheck: return check(settings, std::cout);
     case CommandKind::kTokenize: return tokenize(settings, std::cin, std::cout);
     case CommandKind::kChat: return chat(settings, std::cin, std::cout);
+    case CommandKind::kBenchServe: return bench_serve(settings, std::cout);
   }
   return ExitCode::kUsage;
 }

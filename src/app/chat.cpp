@@ -1,13 +1,12 @@
 #include <fmt/format.h>
-#include <httplib.h>
 #include <unistd.h>
 
 #include <istream>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "app/api_client.h"
 #include "app/commands.h"
-#include "app/sse_reader.h"
 #include "ember/base/clock.h"
 
 namespace ember {
@@ -16,21 +15,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What the server said instead of an answer.
-std::string reason_in(const std::string& body) {
-  const Json json = Json::parse(body, nullptr, false);
-  const auto error = json.is_object() ? json.find("error") : json.end();
-  if (json.is_object() && error != json.end() && error->is_object()) return error->value("message", body);
-  return body.substr(0, 200);
-}
-
 class ChatClient {
  public:
-  explicit ChatClient(const Settings& settings) : settings_(settings), client_(settings.url), model_(settings.model) {
-    if (!client_.is_valid()) throw StartError(ExitCode::kUsage, fmt::format("--url {}: not an http:// address", settings.url));
-    client_.set_read_timeout(600);
-    if (!settings.api_key.empty()) client_.set_bearer_token_auth(settings.api_key.front());
-    if (model_.empty()) model_ = first_model();
+  explicit ChatClient(const Settings& settings) : settings_(settings), client_(settings.url, settings.api_key), model_(settings.model) {
+    if (model_.empty()) model_ = client_.first_model();
     clear();
   }
 
@@ -46,7 +34,6 @@ class ChatClient {
     messages_.push_back({{"role", "user"}, {"content", question}});
     answer_.clear();
     tokens_ = 0;
-    error_.clear();
     const TimePoint begin = Clock::now();
     TimePoint first{};
     post(out, first);
@@ -62,48 +49,14 @@ class ChatClient {
   }
 
  private:
-  std::string first_model() {
-    const auto result = client_.Get("/v1/models");
-    if (!result) throw StartError(ExitCode::kNoDevice, fmt::format("no server answers at {} ({})", settings_.url, to_string(result.error())));
-    if (result->status != 200) throw StartError(ExitCode::kNoDevice, fmt::format("{}: {}", settings_.url, reason_in(result->body)));
-    const Json json = Json::parse(result->body, nullptr, false);
-    if (!json.is_object() || !json.contains("data") || json["data"].empty())
-      throw StartError(ExitCode::kNoDevice, fmt::format("{} lists no model", settings_.url));
-    return json["data"][0].value("id", "");
-  }
-
   void post(std::ostream& out, TimePoint& first) {
     Json body = {{"model", model_}, {"messages", messages_}, {"stream", true}, {"stream_options", {{"include_usage", true}}}};
     if (settings_.temperature) body["temperature"] = *settings_.temperature;
     if (settings_.max_tokens > 0) body["max_tokens"] = settings_.max_tokens;
-    httplib::Request request;
-    request.method = "POST";
-    request.path = "/v1/chat/completions";
-    request.set_header("Content-Type", "application/json");
-    request.body = body.dump();
-    int status = 0;
-    std::string refusal;
-    SseReader reader;
-    request.response_handler = [&](const httplib::Response& response) {
-      status = response.status;
-      return true;
-    };
-    request.content_receiver = [&](const char* data, size_t size, uint64_t, uint64_t) {
-      if (status != 200) refusal.append(data, size);
-      else for (const std::string& event : reader.push({data, size})) on_event(event, out, first);
-      return true;
-    };
-    httplib::Response response;
-    httplib::Error error{};
-    if (!client_.send(request, response, error) && error_.empty()) error_ = "the connection broke: " + to_string(error);
-    if (status != 0 && status != 200) error_ = reason_in(refusal);
+    error_ = client_.stream("/v1/chat/completions", body, [&](const Json& event) { on_event(event, out, first); }).message;
   }
 
-  void on_event(const std::string& event, std::ostream& out, TimePoint& first) {
-    if (event == "[DONE]") return;
-    const Json json = Json::parse(event, nullptr, false);
-    if (!json.is_object()) return;
-    if (json.contains("error")) error_ = reason_in(event);
+  void on_event(const Json& json, std::ostream& out, TimePoint& first) {
     if (const auto usage = json.find("usage"); usage != json.end() && usage->is_object())
       tokens_ = usage->value("completion_tokens", 0);
     const auto choices = json.find("choices");
@@ -117,7 +70,7 @@ class ChatClient {
   }
 
   const Settings& settings_;
-  httplib::Client client_;
+  ApiClient client_;
   std::string model_;
   Json messages_;
   std::string answer_, error_;

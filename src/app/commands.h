@@ -13,5 +13,7 @@ ExitCode check(const Settings& settings, std::ostream& out);
 ExitCode tokenize(const Settings& settings, std::istream& in, std::ostream& out);
 // Reads lines, writes answers as they come. /clear forgets the conversation, /exit or the end of input leaves.
 ExitCode chat(const Settings& settings, std::istream& in, std::ostream& out);
+// A load of random prompts on a running server. Ends with kNoDevice when not one was answered.
+ExitCode bench_serve(const Settings& settings, std::ostream& out);
 
 }  // namespace ember

@@ -137,6 +137,22 @@ void add_chat_options(CLI::App& app, Settings& s) {
   app.add_option("--api-key", s.api_key)->allow_extra_args(false);
 }
 
+void add_bench_serve_options(CLI::App& app, Settings& s) {
+  const CLI::Range count(1, 1 << 20);
+  app.add_option("--url", s.url, "of a running server")->capture_default_str();
+  app.add_option("--model", s.model, "default: the first one served");
+  app.add_option("--api-key", s.api_key)->allow_extra_args(false);
+  app.add_option("--num-prompts", s.num_prompts, "requests in total")->check(count)->capture_default_str();
+  app.add_option("--max-concurrency", s.max_concurrency, "requests at once")->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_option("--request-rate", s.request_rate, "requests per second that arrive (a Poisson process); 0 is all at once")
+      ->check(CLI::Range(0.0, 1e6))->capture_default_str();
+  app.add_option("--input-len", s.input_len, "tokens of each prompt")->check(count)->capture_default_str();
+  app.add_option("--output-len", s.output_len, "tokens of each answer")->check(count)->capture_default_str();
+  app.add_option("--vocab-size", s.vocab_size, "prompts are random token ids below this")->check(CLI::Range(1, 1 << 30))->capture_default_str();
+  app.add_option("--seed", s.seed, "of prompts and arrivals")->capture_default_str();
+  app.add_flag("--json", s.json, "as JSON instead of a table");
+}
+
 // Levenshtein distance: how many letters a typing mistake costs.
 size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
@@ -212,16 +228,26 @@ void fill_in(CLI::App& command, const std::map<std::string, std::string>& enviro
   }
 }
 
-void refuse_extras(const CLI::App& app, const CLI::App* command) {
-  std::vector<std::string> extras = app.remaining(true);
+std::string subcommands_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands(nullptr)) names.push_back(sub->get_name());
+  const std::string last = names.back();
+  names.pop_back();
+  return names.empty() ? last : fmt::format("{} or {}", fmt::join(names, ", "), last);
+}
+
+// `group`: "bench " for its commands, else empty. `command`: of `parent`; null: none was given.
+void refuse_extras(const CLI::App& parent, const CLI::App* command, const std::string& group) {
+  std::vector<std::string> extras = parent.remaining(true);
   if (command != nullptr && command->get_name() == "tokenize") std::erase(extras, "--");  // its text may begin with a dash
   if (command != nullptr && extras.empty()) return;
   std::vector<std::string> known = command != nullptr ? flag_names(*command) : std::vector<std::string>{};
   if (command == nullptr)
-    for (const CLI::App* sub : app.get_subcommands(nullptr)) known.push_back(sub->get_name());
-  if (extras.empty()) throw StartError(ExitCode::kUsage, "a command is missing: serve, plan, check, tokenize or chat (see ember --help)");
-  throw StartError(ExitCode::kUsage, fmt::format("unknown argument {}{} (see ember {}--help)", extras.front(),
-                                                 hint(extras.front().substr(0, extras.front().find('=')), known),
+    for (const CLI::App* sub : parent.get_subcommands(nullptr)) known.push_back(sub->get_name());
+  if (extras.empty())
+    throw StartError(ExitCode::kUsage, fmt::format("a command is missing: {} (see ember {}--help)", subcommands_of(parent), group));
+  throw StartError(ExitCode::kUsage, fmt::format("unknown argument {}{} (see ember {}{}--help)", extras.front(),
+                                                 hint(extras.front().substr(0, extras.front().find('=')), known), group,
                                                  command != nullptr ? command->get_name() + " " : ""));
 }
 
@@ -239,6 +265,9 @@ std::optional<Settings> parse_settings(int argc, const char* const* argv, const 
   CLI::App* check = app.add_subcommand("check", "Validate a model directory.");
   CLI::App* tokenize = app.add_subcommand("tokenize", "Text to token ids, or back, with a model's tokenizer.");
   CLI::App* chat = app.add_subcommand("chat", "Talk to a running server in the terminal.");
+  CLI::App* bench = app.add_subcommand("bench", "Measure: a running server.");
+  bench->allow_extras();
+  CLI::App* bench_serve = bench->add_subcommand("serve", "Send requests to a running server and report throughput and latencies.");
   add_serve_options(*serve, settings);
   add_model_options(*plan, settings);
   add_device_options(*plan, settings);
@@ -251,11 +280,13 @@ std::optional<Settings> parse_settings(int argc, const char* const* argv, const 
   tokenize->add_flag("--decode", settings.decode, "the text is token ids, to be turned into text");
   tokenize->add_flag("!--no-special-tokens", settings.special_tokens, "without those that the tokenizer adds");
   add_chat_options(*chat, settings);
+  add_bench_serve_options(*bench_serve, settings);
   const std::map<CLI::App*, CommandKind> kinds = {{serve, CommandKind::kServe}, {plan, CommandKind::kPlan},
-      {check, CommandKind::kCheck}, {tokenize, CommandKind::kTokenize}, {chat, CommandKind::kChat}};
+      {check, CommandKind::kCheck}, {tokenize, CommandKind::kTokenize}, {chat, CommandKind::kChat},
+      {bench_serve, CommandKind::kBenchServe}};
   for (const auto& [command, kind] : kinds) {
     command->allow_extras();
-    if (kind != CommandKind::kChat) add_log_options(*command, settings);
+    if (kind != CommandKind::kChat && kind != CommandKind::kBenchServe) add_log_options(*command, settings);
     command->add_option("--config", file, "JSON file with settings (keys as the flags, with _ for -)")->group("Logs");
   }
 
@@ -269,8 +300,10 @@ std::optional<Settings> parse_settings(int argc, const char* const* argv, const 
   } catch (const CLI::ParseError& e) {
     throw StartError(ExitCode::kUsage, e.what());
   }
-  CLI::App* command = app.get_subcommands().empty() ? nullptr : app.get_subcommands().front();
-  refuse_extras(app, command);
+  const auto given = [](const CLI::App& parent) { return parent.get_subcommands().empty() ? nullptr : parent.get_subcommands().front(); };
+  const bool benches = given(app) == bench;
+  CLI::App* command = given(benches ? *bench : app);
+  refuse_extras(benches ? *bench : app, command, benches ? "bench " : "");
   settings.command = kinds.at(command);
   if (const auto it = environment.find("EMBER_CONFIG"); file.empty() && it != environment.end()) file = it->second;
   fill_in(*command, environment, file);

@@ -11,7 +11,7 @@
 
 namespace ember {
 
-enum class CommandKind { kServe, kPlan, kCheck, kTokenize, kChat };
+enum class CommandKind { kServe, kPlan, kCheck, kTokenize, kChat, kBenchServe };
 
 // Everything that flags can say. One name per setting everywhere: flag --max-num-seqs, environment EMBER_MAX_NUM_SEQS, key
 // "max_num_seqs" of the settings file. A flag overrides the environment, which overrides the file.
@@ -76,15 +76,23 @@ struct Settings {
   std::string log_level = "info";
   std::string log_format = "text";
 
-  bool json = false;         // plan
+  bool json = false;         // plan and bench serve
   bool deep = false;         // check
   std::string text;          // tokenize; empty: standard input
   bool decode = false;       // tokenize: text holds ids
   bool special_tokens = true;  // tokenize: with those the tokenizer adds
-  std::string url = "http://127.0.0.1:8000";  // chat
-  std::string model, system_prompt;           // chat
+  std::string url = "http://127.0.0.1:8000";  // chat and bench serve
+  std::string model;                          // chat and bench serve
+  std::string system_prompt;                  // chat
   std::optional<double> temperature;          // chat
   int max_tokens = 0;                         // chat; 0: the server's default
+
+  // bench serve; `seed` too
+  int num_prompts = 100;
+  int max_concurrency = 256;
+  double request_rate = 0;  // per second; 0: all at once
+  int input_len = 512, output_len = 128;
+  int vocab_size = 1000;    // token ids of prompts are below it
 };
 
 // nullopt when the line asked for help or the version, which is then in `out`. Throws StartError: kUsage for the command line,

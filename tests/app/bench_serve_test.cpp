@@ -1,0 +1,93 @@
+#include <httplib.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "app/commands.h"
+#include "ember/base/mutex.h"
+#include "gtest/gtest.h"
+
+namespace ember {
+namespace {
+
+// Answers with two chunks, and refuses every fourth request.
+class ScriptedServer {
+ public:
+  ScriptedServer() {
+    server_.Get("/v1/models", [](const httplib::Request&, httplib::Response& response) {
+      response.set_content(R"({"data":[{"id":"scripted"}]})", "application/json");
+    });
+    server_.Post("/v1/completions", [this](const httplib::Request& request, httplib::Response& response) {
+      MutexLock lock(mu_);
+      bodies.push_back(nlohmann::json::parse(request.body));
+      if (bodies.size() % 4 == 0) {
+        response.status = 429;
+        response.set_content(R"({"error":{"message":"full"}})", "application/json");
+        return;
+      }
+      std::string text;
+      for (int i = 0; i < 2; ++i) text += "data: {\"choices\":[{\"text\":\"a\"}]}\n\n";
+      text += "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n";
+      response.set_content(text + (bodies.size() == 1 ? "" : "data: [DONE]\n\n"), "text/event-stream");
+    });
+    port_ = server_.bind_to_any_port("127.0.0.1");
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    while (!server_.is_running()) std::this_thread::yield();
+  }
+  ~ScriptedServer() {
+    server_.stop();
+    thread_.join();
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+  std::vector<nlohmann::json> bodies;
+
+ private:
+  Mutex mu_;
+  httplib::Server server_;
+  std::thread thread_;
+  int port_ = 0;
+};
+
+TEST(BenchServe, SendsWhatWasAskedForAndLosesNothing) {
+  ScriptedServer server;
+  Settings settings;
+  settings.url = server.url();
+  settings.num_prompts = 12;
+  settings.max_concurrency = 3;
+  settings.request_rate = 10000;
+  settings.input_len = 7;
+  settings.output_len = 2;
+  settings.json = true;
+  std::ostringstream out;
+  EXPECT_EQ(bench_serve(settings, out), ExitCode::kOk);
+  const nlohmann::json json = nlohmann::json::parse(out.str());
+  EXPECT_EQ(json["completed"], 8);
+  EXPECT_EQ(json["errors"], nlohmann::json::parse(R"({"429: full": 3, "the stream ended early": 1})"));
+  EXPECT_EQ(json["total_input_tokens"], 56);
+  EXPECT_EQ(json["total_output_tokens"], 16);
+  ASSERT_EQ(server.bodies.size(), 12u);
+  for (const nlohmann::json& body : server.bodies) {
+    EXPECT_EQ(body["model"], "scripted");
+    EXPECT_EQ(body["prompt"].size(), 7u);
+    EXPECT_EQ(body["max_tokens"], 2);
+    EXPECT_EQ(body["ignore_eos"], true);
+  }
+}
+
+TEST(BenchServe, SaysWhenNoServerAnswers) {
+  Settings settings;
+  settings.url = "http://127.0.0.1:1";
+  std::ostringstream out;
+  try {
+    bench_serve(settings, out);
+    ADD_FAILURE();
+  } catch (const StartError& e) {
+    EXPECT_EQ(e.code(), ExitCode::kNoDevice);
+    EXPECT_NE(std::string(e.what()).find("no server answers at http://127.0.0.1:1"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace ember
