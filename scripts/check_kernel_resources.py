@@ -3,7 +3,7 @@
 
 Usage: scripts/check_kernel_resources.py [--nvcc NVCC] [--update] [--jobs N]
 
-Compiles each kernels/*.cu for sm_90a and sm_80 (through ccache where there is one). It is an error when a kernel spills registers, when
+Compiles each kernels/*.cu (those of kernels/bench serve nobody) for sm_90a and sm_80 (through ccache where there is one). It is an error when a kernel spills registers, when
 ptxas serialises wgmma, when a kernel is missing from the table or the table names one that is gone, and, with the compiler that the table was
 made with, when a number differs. --update writes the table instead.
 """
@@ -91,7 +91,7 @@ def main():
     options = parser.parse_args()
     if not options.nvcc:
         sys.exit("no nvcc: give --nvcc")
-    sources = sorted((ROOT / "kernels").rglob("*.cu"))
+    sources = sorted((ROOT / "kernels").glob("*.cu"))
     with ThreadPoolExecutor(options.jobs) as pool:
         reports = list(pool.map(lambda job: compile_one(options.nvcc, *job), [(s, a) for s in sources for a in arches_of(s)]))
     found, problems = {}, []

@@ -13,6 +13,9 @@ ExitCode run(const Settings& settings) {
     case CommandKind::kTokenize: return tokenize(settings, std::cin, std::cout);
     case CommandKind::kChat: return chat(settings, std::cin, std::cout);
     case CommandKind::kBenchServe: return bench_serve(settings, std::cout);
+    case CommandKind::kBenchModel: return bench_model(settings, std::cout);
+    case CommandKind::kBenchKernels: return bench_kernels(settings, std::cout);
+    case CommandKind::kBenchCheck: return bench_check(settings, std::cout);
   }
   return ExitCode::kUsage;
 }

@@ -153,6 +153,23 @@ void add_bench_serve_options(CLI::App& app, Settings& s) {
   app.add_flag("--json", s.json, "as JSON instead of a table");
 }
 
+void add_bench_model_options(CLI::App& app, Settings& s) {
+  add_model_options(app, s);
+  add_device_options(app, s);
+  app.add_option("--max-num-batched-tokens", s.max_num_batched_tokens, "tokens of one step; 0 is the device's")->capture_default_str();
+  app.add_option("--decode", s.decode_cases, "steps to time, each BATCHxCONTEXT")->delimiter(',')->allow_extra_args(false)->capture_default_str();
+  app.add_option("--prefill", s.prefill_cases, "prompts to time, each in tokens")
+      ->delimiter(',')->allow_extra_args(false)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  app.add_option("--steps", s.steps, "of each decode")->check(CLI::Range(1, 100000))->capture_default_str();
+  app.add_option("--repetitions", s.repetitions, "of each prefill")->check(CLI::Range(1, 1000))->capture_default_str();
+}
+
+void add_bench_kernels_options(CLI::App& app, Settings& s) {
+  app.add_option("FAMILY", s.families, "ceilings, gemm, decode, prefill; default: all");
+  app.add_option("--dtype", s.dtype, "of the operands; auto is bfloat16")->check(CLI::IsMember({"auto", "float16", "bfloat16"}))->capture_default_str();
+  app.add_flag("--tiny", s.tiny, "small shapes, for the emulated GPU and compute-sanitizer");
+}
+
 // Levenshtein distance: how many letters a typing mistake costs.
 size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
@@ -265,9 +282,12 @@ std::optional<Settings> parse_settings(int argc, const char* const* argv, const 
   CLI::App* check = app.add_subcommand("check", "Validate a model directory.");
   CLI::App* tokenize = app.add_subcommand("tokenize", "Text to token ids, or back, with a model's tokenizer.");
   CLI::App* chat = app.add_subcommand("chat", "Talk to a running server in the terminal.");
-  CLI::App* bench = app.add_subcommand("bench", "Measure: a running server.");
+  CLI::App* bench = app.add_subcommand("bench", "Measure a server, a model or the kernels, or check a device against the CPU.");
   bench->allow_extras();
   CLI::App* bench_serve = bench->add_subcommand("serve", "Send requests to a running server and report throughput and latencies.");
+  CLI::App* bench_model = bench->add_subcommand("model", "Time decode steps and prefills of a model, without a server. Prints JSON lines.");
+  CLI::App* bench_kernels = bench->add_subcommand("kernels", "Check and time the CUDA kernels, beside cuBLAS and what the GPU can do. Prints JSON lines.");
+  CLI::App* bench_check = bench->add_subcommand("check", "Compare a device's answers with the CPU's, on small models with random weights. Prints JSON lines.");
   add_serve_options(*serve, settings);
   add_model_options(*plan, settings);
   add_device_options(*plan, settings);
@@ -281,9 +301,14 @@ std::optional<Settings> parse_settings(int argc, const char* const* argv, const 
   tokenize->add_flag("!--no-special-tokens", settings.special_tokens, "without those that the tokenizer adds");
   add_chat_options(*chat, settings);
   add_bench_serve_options(*bench_serve, settings);
+  add_bench_model_options(*bench_model, settings);
+  add_bench_kernels_options(*bench_kernels, settings);
+  add_device_options(*bench_check, settings);
+  bench_check->add_flag("--tiny", settings.tiny, "smaller models, for the emulated GPU and compute-sanitizer");
   const std::map<CLI::App*, CommandKind> kinds = {{serve, CommandKind::kServe}, {plan, CommandKind::kPlan},
       {check, CommandKind::kCheck}, {tokenize, CommandKind::kTokenize}, {chat, CommandKind::kChat},
-      {bench_serve, CommandKind::kBenchServe}};
+      {bench_serve, CommandKind::kBenchServe}, {bench_model, CommandKind::kBenchModel},
+      {bench_kernels, CommandKind::kBenchKernels}, {bench_check, CommandKind::kBenchCheck}};
   for (const auto& [command, kind] : kinds) {
     command->allow_extras();
     if (kind != CommandKind::kChat && kind != CommandKind::kBenchServe) add_log_options(*command, settings);

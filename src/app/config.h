@@ -11,7 +11,7 @@
 
 namespace ember {
 
-enum class CommandKind { kServe, kPlan, kCheck, kTokenize, kChat, kBenchServe };
+enum class CommandKind { kServe, kPlan, kCheck, kTokenize, kChat, kBenchServe, kBenchModel, kBenchKernels, kBenchCheck };
 
 // Everything that flags can say. One name per setting everywhere: flag --max-num-seqs, environment EMBER_MAX_NUM_SEQS, key
 // "max_num_seqs" of the settings file. A flag overrides the environment, which overrides the file.
@@ -93,6 +93,14 @@ struct Settings {
   double request_rate = 0;  // per second; 0: all at once
   int input_len = 512, output_len = 128;
   int vocab_size = 1000;    // token ids of prompts are below it
+
+  // bench model
+  std::vector<std::string> decode_cases = {"1x1024", "8x1024", "64x1024", "256x512"};  // BATCHxCONTEXT
+  std::vector<int> prefill_cases = {1024, 8192};                                       // tokens
+  int steps = 32, repetitions = 3;
+
+  std::vector<std::string> families;  // bench kernels; empty: all
+  bool tiny = false;                  // bench kernels and check
 };
 
 // nullopt when the line asked for help or the version, which is then in `out`. Throws StartError: kUsage for the command line,

@@ -6,7 +6,9 @@
 #include <filesystem>
 
 #include "ember/backend/cpu/cpu_backend.h"
+#include "ember/base/clock.h"
 #include "ember/base/log.h"
+#include "ember/model/check.h"
 #if defined(EMBER_CUDA)
 #include "ember/backend/cuda/cuda_backend.h"
 #endif
@@ -90,6 +92,20 @@ Layout lay_out(const Settings& settings, const Backend& backend, const DecoderCo
   layout.limits.max_model_len = layout.plan.max_model_len;
   layout.limits.num_blocks = layout.plan.num_blocks;
   return layout;
+}
+
+std::unique_ptr<Decoder> load_decoder(const Settings& settings, Backend& backend, const DecoderConfig& config, const MemoryPlan& plan,
+                                      std::function<void(size_t, size_t)> progress) {
+  const TimePoint begin = Clock::now();
+  const bool dummy = settings.load_format == "dummy";
+  LoadOptions options{.dtype = weight_dtype(settings, backend), .progress = std::move(progress)};
+  if (dummy) options.dummy_seed = 0;
+  const Checkpoint checkpoint = dummy ? Checkpoint() : Checkpoint::open(settings.model_path);
+  if (!dummy) check_tensors(checkpoint, config);
+  backend.reserve(plan.total_bytes());
+  auto decoder = std::make_unique<Decoder>(backend, config, checkpoint, options);
+  spdlog::info("loaded {:.2f} GB in {:.1f} s", static_cast<double>(dummy ? plan.weight_bytes : checkpoint.total_bytes()) / 1e9, seconds(Clock::now() - begin));
+  return decoder;
 }
 
 }  // namespace ember

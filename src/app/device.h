@@ -1,6 +1,7 @@
 // From settings to a device and the limits of what runs on it.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "app/config.h"
@@ -25,5 +26,10 @@ Layout lay_out(const Settings& settings, const Backend& backend, const DecoderCo
 
 // The type to load weights in; nullopt: as they are in the checkpoint.
 std::optional<DType> weight_dtype(const Settings& settings, const Backend& backend);
+
+// Reserves the plan's memory and loads the model into it: the checkpoint of --model-path, or random weights for --load-format dummy. Throws
+// StartError, and whatever `progress` throws.
+std::unique_ptr<Decoder> load_decoder(const Settings& settings, Backend& backend, const DecoderConfig& config, const MemoryPlan& plan,
+                                      std::function<void(size_t bytes_done, size_t bytes_total)> progress);
 
 }  // namespace ember

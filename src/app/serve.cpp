@@ -17,7 +17,6 @@
 #include "ember/base/log.h"
 #include "ember/engine/decoder_runner.h"
 #include "ember/engine/fake_runner.h"
-#include "ember/model/check.h"
 #include "ember/server/routes.h"
 
 namespace ember {
@@ -170,21 +169,11 @@ class Server {
   std::unique_ptr<StepRunner> make_runner(std::unique_ptr<Backend> backend, const Layout& layout, const Signals& signals) {
     if (settings_.device == "fake")
       return std::make_unique<FakeRunner>(files_.tokenizer->vocab_size(), std::chrono::milliseconds(settings_.fake_step_ms));
-    const TimePoint begin = Clock::now();
     ProgressLine line;
-    LoadOptions options;
-    options.dtype = weight_dtype(settings_, *backend);
-    options.progress = [&](size_t done, size_t total) {
+    auto decoder = load_decoder(settings_, *backend, files_.config, layout.plan, [&](size_t done, size_t total) {
       if (signals.stops() > 0) throw Interrupted();
       line.update(done, total);
-    };
-    const bool dummy = settings_.load_format == "dummy";
-    if (dummy) options.dummy_seed = 0;
-    const Checkpoint checkpoint = dummy ? Checkpoint() : Checkpoint::open(settings_.model_path);
-    if (!dummy) check_tensors(checkpoint, files_.config);
-    backend->reserve(layout.plan.total_bytes());
-    auto decoder = std::make_unique<Decoder>(*backend, files_.config, checkpoint, options);
-    spdlog::info("loaded {:.2f} GB in {:.1f} s", static_cast<double>(dummy ? layout.plan.weight_bytes : checkpoint.total_bytes()) / 1e9, seconds(Clock::now() - begin));
+    });
     return std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), layout.limits, settings_.max_num_seqs);
   }
 

@@ -1,0 +1,21 @@
+// Checks and times the kernels on the GPU.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "ember/base/dtype.h"
+
+namespace ember {
+
+struct KernelsBenchOptions {
+  DType dtype = DType::kBF16;         // kF16 or kBF16
+  bool tiny = false;                  // shapes small enough for the emulated GPU
+  std::vector<std::string> families;  // ceilings, gemm, decode, prefill; empty: all
+};
+
+// Writes JSON lines. False: a result was wrong. Throws StartError: kNoDevice as make_cuda_backend does, kUsage for an unknown family.
+bool bench_cuda_kernels(const KernelsBenchOptions& options, std::ostream& out);
+
+}  // namespace ember

@@ -1,0 +1,74 @@
+#include "app/bench_engine.h"
+
+#include "ember/base/mutex.h"
+#include "ember/engine/decoder_runner.h"
+
+namespace ember {
+
+// Keeps what the engine says of one run.
+class BenchEngine::Log final : public OutputSink {
+ public:
+  void begin(RequestId first_id, size_t num_requests) {
+    MutexLock lock(mu_);
+    run_ = {.begin = Clock::now(), .answers = std::vector<Answer>(num_requests)};
+    first_id_ = first_id;
+    num_unfinished_ = num_requests;
+    failed_ = false;
+  }
+
+  void on_step(std::vector<TokenOutput> events, const StepReport& report) override {
+    MutexLock lock(mu_);
+    const TimePoint now = Clock::now();
+    if (report.num_tokens > 0) run_.steps.push_back({now, report.num_tokens});
+    for (TokenOutput& event : events) {
+      if (event.finish != FinishReason::kNone) {
+        --num_unfinished_;
+        failed_ = failed_ || event.finish != FinishReason::kLength;
+      }
+      if (event.token < 0) continue;
+      Answer& answer = run_.answers[event.request_id - first_id_];
+      if (answer.events.empty()) answer.first = now;
+      answer.events.push_back(std::move(event));
+    }
+    if (num_unfinished_ == 0) cv_.notify_all();
+  }
+
+  Run wait() {
+    MutexLock lock(mu_);
+    while (num_unfinished_ > 0) cv_.wait(mu_);
+    if (failed_) throw StartError(ExitCode::kEngineFailed, "the engine failed: a request did not come to its end");
+    return std::move(run_);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar cv_;
+  Run run_;
+  RequestId first_id_ = 0;
+  size_t num_unfinished_ = 0;
+  bool failed_ = false;
+};
+
+BenchEngine::BenchEngine(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder, const Layout& layout, bool enable_prefix_caching)
+    : log_(std::make_unique<Log>()) {
+  const DecoderLimits& limits = layout.limits;
+  const int max_num_seqs = layout.plan.max_num_seqs;
+  engine_ = std::make_unique<Engine>(
+      SchedulerConfig{.max_num_batched_tokens = limits.max_tokens, .max_num_seqs = max_num_seqs, .max_num_logit_rows = limits.max_logit_rows, .max_model_len = limits.max_model_len},
+      BlockPoolConfig{.num_blocks = limits.num_blocks, .block_size = limits.block_size, .enable_prefix_caching = enable_prefix_caching},
+      std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, max_num_seqs), *log_);
+  engine_->start();
+}
+
+BenchEngine::~BenchEngine() { engine_->stop(); }
+
+BenchEngine::Run BenchEngine::run(std::vector<Request> requests) {
+  log_->begin(next_id_, requests.size());
+  for (Request& request : requests) {
+    request.id = next_id_++;
+    engine_->submit(std::move(request));
+  }
+  return log_->wait();
+}
+
+}  // namespace ember

@@ -1,0 +1,53 @@
+#include "ember/backend/cuda/kernels_bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/cuda/cublas_lt.h"
+#include "backend/cuda/device.h"
+#include "backend/cuda/error.h"
+#include "ember/base/log.h"
+#include "ember/base/start_error.h"
+#include "kernels/bench/kernels_bench.h"
+
+namespace ember {
+
+namespace {
+
+// cuBLAS's workspace, as long as it is needed.
+struct Workspace {
+  Workspace() { CUDA_CHECK(cudaMalloc(&data, cuda::CublasLt::kWorkspaceBytes)); }
+  ~Workspace() { cudaFree(data); }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  void* data = nullptr;
+};
+
+std::vector<std::string> chosen(const std::vector<std::string>& asked_for) {
+  const std::vector<std::string> all(std::begin(kernels::bench::kFamilies), std::end(kernels::bench::kFamilies));
+  for (const std::string& family : asked_for)
+    if (std::ranges::find(all, family) == all.end())
+      throw StartError(ExitCode::kUsage, fmt::format("{}: the families of kernels are {}", family, fmt::join(all, ", ")));
+  return asked_for.empty() ? all : asked_for;
+}
+
+}  // namespace
+
+bool bench_cuda_kernels(const KernelsBenchOptions& options, std::ostream& out) {
+  kernels::bench::Options bench{.dtype = options.dtype, .tiny = options.tiny, .families = chosen(options.families)};
+  bench.print = [&](const std::string& line) { out << line << std::endl; };  // each at once: a later one may hang
+  cuda::open_device(0);
+  const Workspace workspace;
+  std::string why;
+  const std::unique_ptr<cuda::CublasLt> cublas = cuda::CublasLt::open(why);
+  if (!cublas) spdlog::warn("{}: nothing to compare with", why);
+  else
+    bench.cublas = [&](const kernels::bench::Product& p, cudaStream_t stream) {
+      cublas->multiply({.dtype = p.dtype, .weights = p.weights, .w_stride = p.in, .x = p.x, .x_stride = p.in, .y = p.y, .y_stride = p.out, .tokens = p.tokens, .in = p.in, .out = p.out},
+                       workspace.data, stream);
+    };
+  return kernels::bench::run(bench);
+}
+
+}  // namespace ember

@@ -1,0 +1,31 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "app/commands.h"
+
+namespace ember {
+namespace {
+
+TEST(BenchCheck, EveryFamilyIsComparedInBothTypes) {
+  Settings s;
+  s.device = "cpu";
+  s.cpu_threads = 2;
+  s.tiny = true;
+  s.log_level = "error";
+  std::stringstream out;
+  EXPECT_EQ(bench_check(s, out), ExitCode::kOk) << out.str();
+  std::set<std::string> seen;
+  for (std::string line; std::getline(out, line);) {
+    const nlohmann::json row = nlohmann::json::parse(line);
+    EXPECT_TRUE(row["right"].get<bool>()) << line;
+    EXPECT_GE(row["tokens"], 24) << line;
+    seen.insert(row["check"].get<std::string>() + row["family"].get<std::string>() + row["type"].get<std::string>());
+  }
+  EXPECT_EQ(seen.size(), 12u) << out.str();
+}
+
+}  // namespace
+}  // namespace ember

@@ -1,0 +1,43 @@
+#include "app/bench_engine.h"
+
+#include <gtest/gtest.h>
+
+#include "app/model_dir.h"
+
+namespace ember {
+namespace {
+
+TEST(BenchEngine, RunsFollowEachOther) {
+  Settings s;
+  s.model_path = kDemoModel.string();
+  s.device = "cpu";
+  s.cpu_threads = 2;
+  s.max_num_seqs = 2;
+  s.max_model_len = 64;
+  s.max_num_batched_tokens = 8;
+  const DecoderConfig config = load_decoder_config(s.model_path);
+  std::unique_ptr<Backend> backend = open_device(s, config);
+  const Layout layout = lay_out(s, *backend, config);
+  std::unique_ptr<Decoder> decoder = load_decoder(s, *backend, config, layout.plan, {});
+  BenchEngine engine(std::move(backend), std::move(decoder), layout, false);
+  Request request;
+  request.prompt = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+  request.max_tokens = 3;
+  request.sampling.temperature = 0;
+  const BenchEngine::Run alone = engine.run({request}), two = engine.run({request, request});
+  ASSERT_EQ(alone.answers.size(), 1u);
+  ASSERT_EQ(two.answers.size(), 2u);
+  ASSERT_EQ(alone.answers[0].events.size(), 3u);
+  for (const BenchEngine::Answer& answer : two.answers) {
+    ASSERT_EQ(answer.events.size(), 3u);
+    for (size_t i = 0; i < 3; ++i) EXPECT_EQ(answer.events[i].token, alone.answers[0].events[i].token);
+    EXPECT_GE(answer.first, two.begin);
+  }
+  ASSERT_EQ(alone.steps.size(), 4u) << "the prompt in two, and a step for each further token";
+  EXPECT_EQ(alone.steps[0].num_tokens, 8);
+  EXPECT_EQ(alone.steps[1].num_tokens, 2);
+  EXPECT_EQ(alone.steps[2].num_tokens, 1);
+}
+
+}  // namespace
+}  // namespace ember

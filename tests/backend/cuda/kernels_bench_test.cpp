@@ -1,0 +1,50 @@
+// The benchmark of the kernels on small shapes: every result is right, and each of its families says something.
+#include "ember/backend/cuda/kernels_bench.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "ember/base/start_error.h"
+
+namespace ember {
+namespace {
+
+class KernelsBench : public testing::TestWithParam<DType> {};
+
+TEST_P(KernelsBench, EverythingIsCheckedAndTimedBesideCublas) {
+  std::stringstream out;
+  EXPECT_TRUE(bench_cuda_kernels({.dtype = GetParam(), .tiny = true}, out));
+  std::set<std::string> checked, timed;
+  for (std::string line; std::getline(out, line);) {
+    const nlohmann::json row = nlohmann::json::parse(line);
+    if (row.contains("right")) {
+      EXPECT_TRUE(row["right"].get<bool>()) << line;
+      checked.insert(row["kernel"]);
+    }
+    if (!row.contains("us")) continue;
+    timed.insert(row["kernel"]);
+    EXPECT_GT(row["us"], 0) << line;
+    if (row["kernel"] == "gemm") {
+      EXPECT_GT(row["speed_over_cublas"], 0) << line;
+    }
+    if (row["kernel"] == "gemm" || row["kernel"] == "prefill") {
+      EXPECT_GT(row["of_cublas_ceiling"], 0) << line;
+    }
+  }
+  EXPECT_EQ(checked, (std::set<std::string>{"cublas", "gemm", "decode", "prefill"}));
+  EXPECT_EQ(timed, (std::set<std::string>{"read", "copy", "cublas", "gemm", "decode", "prefill"}));
+}
+
+INSTANTIATE_TEST_SUITE_P(, KernelsBench, testing::Values(DType::kF16, DType::kBF16), [](const auto& i) { return std::string(name_of(i.param)); });
+
+TEST(KernelsBenchFamilies, RefuseWhatIsNone) {
+  std::stringstream out;
+  EXPECT_THROW(bench_cuda_kernels({.tiny = true, .families = {"gem"}}, out), StartError);
+  EXPECT_EQ(out.str(), "");
+}
+
+}  // namespace
+}  // namespace ember
