@@ -42,7 +42,7 @@ emulated() {
   build emulated kernels_tests cuda_tests ember || return 1
   local rc=0
   unit_tests emulated emulated kernels cuda || rc=1
-  EMBER_EMULATED_BIN="$PWD/build/emulated/ember" run_pytest emulated tests/e2e/test_cuda.py || rc=1
+  EMBER_EMULATED_BIN="$PWD/build/emulated/ember" run_pytest emulated tests/e2e/test_cuda.py tests/scripts/gpu_check_test.py || rc=1
   return $rc
 }
 

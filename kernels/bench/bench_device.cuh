@@ -19,8 +19,7 @@ __global__ void fill_kernel(T* to, uint64_t count, uint32_t seed, float scale) {
     uint64_t h = (i + 1) * 0x9E3779B97F4A7C15ull + seed * 0xD1B54A32D192ED03ull;
     h = (h ^ (h >> 31)) * 0xBF58476D1CE4E5B9ull;
     const float unit = static_cast<float>(static_cast<uint32_t>(h >> 40)) * 0x1p-23f - 1.0f;
-    if constexpr (std::is_same_v<T, float>) to[i] = unit * scale;
-    else to[i] = from_float<T>(unit * scale);
+    to[i] = from_float<T>(unit * scale);
   }
 }
 

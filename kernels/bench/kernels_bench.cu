@@ -300,7 +300,6 @@ class Bench {
   void fill(uint16_t* to, size_t count, uint32_t seed, float scale) {
     with_type([&]<class T>(T*) { launch(plain_, grid(), fill_kernel<T>, reinterpret_cast<T*>(to), static_cast<uint64_t>(count), seed, scale); });
   }
-  void fill(float* to, size_t count, uint32_t seed, float scale) { launch(plain_, grid(), fill_kernel<float>, to, static_cast<uint64_t>(count), seed, scale); }
 
   // Activations: made at the first use, larger when a larger case comes.
   Rows rows_of(std::pair<std::unique_ptr<Buffer>, size_t>& place, int rows, int columns) {

@@ -20,7 +20,7 @@ constexpr int kStepTokens = 512;  // more than go to the device's own products, 
 DecoderConfig base_config(bool tiny) {
   DecoderConfig c;
   c.architecture = "llama";
-  c.num_layers = tiny ? 2 : 4;
+  c.num_layers = tiny ? 1 : 4;
   c.hidden_size = tiny ? 128 : 1024;
   c.intermediate_size = tiny ? 96 : 2816;
   c.num_heads = tiny ? 2 : 8;

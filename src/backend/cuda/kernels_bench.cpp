@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "backend/cuda/cublas_lt.h"
 #include "backend/cuda/device.h"
@@ -40,10 +41,12 @@ bool bench_cuda_kernels(const KernelsBenchOptions& options, std::ostream& out) {
   cuda::open_device(0);
   const Workspace workspace;
   std::string why;
-  const std::unique_ptr<cuda::CublasLt> cublas = cuda::CublasLt::open(why);
+  std::unique_ptr<cuda::CublasLt> cublas = cuda::CublasLt::open(why);
+  int tokens = 0;  // that cublas chose its kernels for: it shares a choice between numbers close to each other, which would not be its best
   if (!cublas) spdlog::warn("{}: nothing to compare with", why);
   else
     bench.cublas = [&](const kernels::bench::Product& p, cudaStream_t stream) {
+      if (std::exchange(tokens, p.tokens) != p.tokens) cublas = cuda::CublasLt::open(why);
       cublas->multiply({.dtype = p.dtype, .weights = p.weights, .w_stride = p.in, .x = p.x, .x_stride = p.in, .y = p.y, .y_stride = p.out, .tokens = p.tokens, .in = p.in, .out = p.out},
                        workspace.data, stream);
     };

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""The results of scripts/gpu_check.sh as a table for people. Usage: gpu_check_table.py RESULTS"""
+import json
+import sys
+
+
+def number(value, digits=1):
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def percent(value):
+    return "" if value is None else f"{100 * value:.1f}%"
+
+
+def line(name, *columns):
+    print(f"{name:44}" + "".join(f"{column:>13}" for column in columns))
+
+
+def ceiling(rows, kernel, key):
+    return max((row[key] for row in rows if row.get("kernel") == kernel and key in row), default=None)
+
+
+def share(value, whole):
+    return value / whole if value is not None and whole else None
+
+
+def checks(rows):
+    print("\nanswers against the CPU's, and alone against in a batch")
+    for row in (row for row in rows if "check" in row):
+        line(f"{row['check']}, {row['family']}, {row['type']}", "right" if row["right"] else "WRONG", f"{row['equal']}/{row['tokens']} equal")
+        if row["first_difference"]:
+            print("   ", row["first_difference"])
+
+
+def kernels(rows):
+    print()
+    line("kernels", "us", "GB/s", "of reading", "TFLOP/s", "of cuBLAS max", "over cuBLAS")
+    kind = ""
+    for row in (row for row in rows if "kernel" in row or "type" in row and "sms" in row):
+        kind = row.get("type", kind)
+        if row.get("right") is False:
+            line(f"{kind} {row['kernel']} {row['shape']}", "WRONG", f"off by {row['largest_difference']} of {row['largest']}")
+        if "us" in row:
+            line(f"{kind} {row['kernel']} {row['shape']}", number(row["us"]), number(row["gb_per_s"]), percent(row.get("of_read_ceiling")), number(row["tflop_per_s"]),
+                 percent(row.get("of_cublas_ceiling")), number(row.get("speed_over_cublas"), 2))
+
+
+def model(rows):
+    read, cublas = ceiling(rows, "read", "gb_per_s"), ceiling(rows, "cublas", "tflop_per_s")
+    print()
+    line("the model", "ms", "tokens/s", "GB/s", "of reading", "TFLOP/s", "of cuBLAS max")
+    for row in (row for row in rows if "bench" in row):
+        if row["bench"] == "load":
+            print(f"{row['model']} on {row['device']}, loaded in {row['seconds']:.1f} s, {row['step_tokens']} tokens in a step")
+        elif row["bench"] == "decode":
+            line(f"decode {row['batch']} x {row['context']}", number(row["ms"], 2), number(row["tokens_per_s"]), number(row["gb_per_s"]), percent(share(row["gb_per_s"], read)))
+        else:
+            line(f"prefill {row['tokens']}", number(row["ttft_ms"], 2), number(row["tokens_per_s"]), "", "", number(row["tflop_per_s"]),
+                 percent(share(row["tflop_per_s"], cublas)))
+
+
+def server(rows):
+    print("\nthe server")
+    for row in rows:
+        if row.get("server") == "ready":
+            print(f"ready after {row['seconds']} s")
+        elif row.get("server") == "ended":
+            print(f"ended with status {row['status']}")
+        elif "completed" in row:
+            print(f"{row['completed']} answers, {row['failed']} errors {row['errors'] or ''}, {row['output_throughput']:.1f} tokens/s, "
+                  f"TTFT {row['median_ttft_ms']:.1f} ms (p99 {row['p99_ttft_ms']:.1f}), ITL {row['median_itl_ms']:.2f} ms (p99 {row['p99_itl_ms']:.2f})")
+    print()
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1]) as results:
+        found = [json.loads(text) for text in results]
+    for table in (checks, kernels, model, server):
+        table(found)

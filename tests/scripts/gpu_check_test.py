@@ -1,0 +1,54 @@
+"""scripts/gpu_check.sh with the program for the emulated GPU: every part runs, and what is wrong is told."""
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = os.environ.get("EMBER_EMULATED_BIN")
+needs_emulated = pytest.mark.skipif(not BIN, reason="EMBER_EMULATED_BIN names no binary of the preset `emulated`")
+
+
+def gpu_check(tmp_path, binary):
+    out = tmp_path / "results.jsonl"
+    run = subprocess.run([ROOT / "scripts/gpu_check.sh", "--tiny", "--out", out, binary], capture_output=True, text=True, timeout=400, check=False)
+    return run, [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+
+
+@needs_emulated
+def test_every_part_runs(tmp_path):
+    run, rows = gpu_check(tmp_path, BIN)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert all(row["right"] for row in rows if "right" in row)
+    assert {row["family"] for row in rows if "check" in row} == {"llama", "qwen3", "glm4"}
+    assert {row["kernel"] for row in rows if "us" in row} == {"read", "copy", "cublas", "gemm", "decode", "prefill"}
+    assert [row["bench"] for row in rows if "bench" in row] == ["load", "decode", "decode", "prefill"]
+    assert [row["server"] for row in rows if "server" in row] == ["ready", "ended"]
+    load = next(row for row in rows if "completed" in row)
+    assert (load["completed"], load["failed"], load["total_output_tokens"]) == (6, 0, 18)
+    printed = run.stdout.splitlines()
+    assert [json.loads(line) for line in printed[-len(rows):]] == rows
+    for text in ("as the CPU, llama, float16", "bfloat16 gemm qkv 1", "decode 2 x 64", "prefill 100", "ready after"):
+        assert any(line.startswith(text) for line in printed), text
+
+
+BROKEN = """#!/bin/sh
+case "$*" in
+  --version) echo broken ;;
+  *check*) echo '{"check": "as the CPU", "family": "llama", "type": "float16", "right": false, "equal": 0, "tokens": 6, "first_difference": "here"}'; exit 70 ;;
+  *) exit 69 ;;
+esac
+"""
+
+
+def test_a_wrong_answer_fails_and_the_other_parts_run(tmp_path):
+    broken = tmp_path / "ember"
+    broken.write_text(BROKEN)
+    broken.chmod(0o755)
+    run, rows = gpu_check(tmp_path, broken)
+    assert run.returncode == 1
+    assert "WRONG" in run.stdout and rows[-1] == {"server": "ended", "status": 69}
+    for part in ("bench check", "ceilings gemm", "ceilings prefill", "bench model", "the server was not ready"):
+        assert f"{part}" in run.stderr, run.stderr
