@@ -23,18 +23,20 @@ CHAT = [
     ({"model": "a\nb"}, 404, "model", "model_not_found"),
     ({"model": "../../etc/passwd"}, 404, "model", "model_not_found"),
     ({"model": "/dev/random"}, 404, "model", "model_not_found"),
+    ({"model": 5}, 400, "model", IT), ({"model": ""}, 400, "model", IV),
     ({"messages": None}, 400, "messages", ANY), ({"messages": {}}, 400, "messages", IT), ({"messages": "x"}, 400, "messages", IT),
     ({"messages": []}, 400, "messages", IV), ({"messages": [None]}, 400, "messages[0]", ANY), ({"messages": [1]}, 400, "messages[0]", ANY),
     ({"messages": [{}]}, 400, "messages[0]", ANY), ({"messages": [{"content": "x"}]}, 400, "messages[0]", ANY),
-    *[({"messages": [{"role": r, "content": "x"}]}, 400, "messages[0].role", BAD) for r in ("admin", 5, "", "x" * 1_000_000)],
+    *[({"messages": [{"role": r, "content": "x"}]}, 400, "messages[0].role", BAD) for r in ("admin", 5, "", "x" * 1_000_000, "<|eot_id|>")],
     *[({"messages": [{"role": "user", "content": c}]}, 400, "messages[0].content", ANY) for c in (None, 5, {})],
     *[({"messages": [{"role": "user", "content": [p]}]}, 400, "messages[0].content", "unsupported_content")
       for p in ({"type": "image_url", "image_url": {"url": "http://127.0.0.1:1/x"}}, {"type": "input_audio", "input_audio": {}}, {"type": "odd"})],
     ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, 400, "messages[0].content", ANY),
     ({"messages": [{"role": "user", "content": []}]}, 400, "messages[0].content", ANY),
+    ({"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}] * 10_000}]}, 400, "messages[0].content", IV),
     ({"messages": [USER] * 100_000}, 400, "messages", IV),
     ({"messages": [USER, {"role": "tool", "content": "x"}]}, 400, "messages[1]", ANY),
-    *[({"max_tokens": v}, 400, "max_tokens", IV) for v in (0, -1, 2**31, 2**63)],
+    *[({"max_tokens": v}, 400, "max_tokens", IV) for v in (0, -1, 2**31, 2**63, 1e18)],
     ({"max_tokens": CONTEXT}, 400, "max_tokens", "context_length_exceeded"),
     ({"messages": [{"role": "user", "content": "one two " * 3000}]}, 400, "messages", "context_length_exceeded"),
     *[({"n": v}, 400, "n", BAD) for v in (0, -1, 9, 10**6, 2**63, 1.5, "2")],
@@ -44,7 +46,7 @@ CHAT = [
     *[({"min_p": v}, 400, "min_p", IV) for v in (-0.1, 1.1)],
     *[({f: v}, 400, f, IV) for f in ("presence_penalty", "frequency_penalty") for v in (2.01, -2.01)],
     *[({"repetition_penalty": v}, 400, "repetition_penalty", IV) for v in (0, -1, 1e308)],
-    *[({"seed": v}, 400, "seed", BAD) for v in (2**64, 1.5, "x")],
+    *[({"seed": v}, 400, "seed", BAD) for v in (2**63, 2**64, 1.5, "x")],
     *[({"stop": v}, 400, "stop", BAD) for v in (list("abcde"), "", [""], [1], "x" * 10_000, ["x"] * 10_000)],
     *[({"stop_token_ids": v}, 400, "stop_token_ids", BAD) for v in ([VOCAB], [-1], ["a"], [1] * 100_000)],
     *[({"logit_bias": v}, 400, "logit_bias", BAD) for v in ({str(VOCAB): 1}, {"-1": 1}, {"a": 1}, {"1": 101}, {"1": "x"},
@@ -54,7 +56,9 @@ CHAT = [
     ({"top_logprobs": 2}, 400, "top_logprobs", ANY),
     ({"stream_options": {"include_usage": True}}, 400, "stream_options", ANY),
     ({"stream": True, "stream_options": {"include_usage": "x"}}, 400, "stream_options", ANY),
-    *[({"response_format": v}, 400, "response_format", ANY) for v in ({"type": "sound"}, {"type": "json_schema"}, 5)],
+    *[({"response_format": v}, 400, "response_format", ANY) for v in (
+        {"type": "sound"}, {"type": "json_schema"}, 5, {"type": "json_object", "schema": 123},
+        {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "hiccup"}}})],
     ({"tools": {}}, 400, "tools", IT), ({"tools": [1]}, 400, "tools[0]", ANY), ({"tools": [function()] * 129}, 400, "tools", IV),
     *[({"tools": [function(n)]}, 400, "tools[0]", ANY) for n in ("a b", "x" * 65, "")],
     ({"tools": [function(parameters="x")]}, 400, "tools[0]", ANY), ({"tools": [function(), function()]}, 400, "tools[1]", ANY),
@@ -86,8 +90,8 @@ COMPLETION = [
 CHAT_GOOD = [
     {"top_p": 1.0}, {"top_p": 1e-9}, {"top_k": -1}, {"top_k": 0}, {"top_k": VOCAB * 2}, {"min_p": 1.0}, {"temperature": 0}, {"temperature": 2},
     {"n": 8}, {"stop": ["a", "b", "c", "d"]}, {"stop": "x"}, {"repetition_penalty": 10}, {"presence_penalty": -2}, {"frequency_penalty": 2},
-    {"logit_bias": {"5": 100, "6": -100}}, {"seed": 2**63 - 1}, {"logprobs": True, "top_logprobs": 20}, {"logprobs": True},
-    {"max_completion_tokens": 3}, {"user": "u"}, {"cache_salt": "s"}, {"messages": [{"role": "system", "content": "a"}, USER]},
+    {"logit_bias": {"5": 100, "6": -100}}, {"seed": 2**63 - 1}, {"seed": -1}, {"logprobs": True, "top_logprobs": 20}, {"logprobs": True},
+    {"max_completion_tokens": 3}, {"max_completion_tokens": 3, "max_tokens": 2}, {"model": None}, {"timeout": 1e9}, {"user": "u"}, {"cache_salt": "s"}, {"messages": [{"role": "system", "content": "a"}, USER]},
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]},
     {"response_format": {"type": "text"}}, {"unknown": 1}, {"min_tokens": 2}, {"ignore_eos": True}, {"stop_token_ids": [0, VOCAB - 1]},
     {"allowed_token_ids": [5, 6]}, {"return_token_ids": True}, {"bad_words": ["fox", " the quick brown"]}, {"reasoning_effort": "low"},
@@ -176,6 +180,14 @@ def test_p57_models(fake):
     check_error(fake.client.get("/v1/models/nope"), 404, "model", "model_not_found")
     listed = fake.client.get("/v1/models").json()
     assert [m["id"] for m in listed["data"]] == [MODEL] and listed["data"][0]["max_model_len"] == CONTEXT
+
+
+def test_p58_tokenize_large(fake, golden):
+    response = fake.post("/tokenize", {"model": MODEL, "prompt": "a tale " * (8_000_000 // 7)})
+    assert response.status_code in (200, 400, 413), response.text[:300]
+    if response.status_code != 200:
+        check_error_body(response.json(), response.status_code)
+    assert fake.golden() == golden
 
 
 @pytest.mark.parametrize("tokens", [[2**31], [VOCAB], [-1], "x", ["a"], None, [1.5]])
