@@ -1,10 +1,11 @@
 """`ember bench` with the real server: what it counts is what the server did."""
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from server import BIN, clean_environment, free_port
+from server import BIN, MODEL_DIR, clean_environment, free_port
 
 NO_DEVICE = 69
 
@@ -64,3 +65,27 @@ def test_a_bench_is_missing():
     assert run.returncode == 64 and "serve" in run.stderr
     assert "did you mean serve?" in bench("sreve").stderr
     assert "did you mean --num-prompts?" in bench("serve", "--num-prompt", 3).stderr
+
+
+def test_model_with_dummy_weights(tmp_path):
+    """A directory with a config.json is enough."""
+    (tmp_path / "config.json").write_text((MODEL_DIR / "config.json").read_text())
+    run = bench("model", tmp_path, "--load-format", "dummy", "--device", "cpu", "--decode", "2x32", "--prefill", 50, "--steps", 3, "--repetitions", 1)
+    assert run.returncode == 0, run.stderr
+    assert [json.loads(line)["bench"] for line in run.stdout.splitlines()] == ["load", "decode", "prefill"]
+    refused = bench("model", tmp_path, "--load-format", "dummy", "--device", "cpu", "--decode", "32")
+    assert refused.returncode == 64 and "--decode 32: must be BATCHxCONTEXT" in refused.stderr
+
+
+def test_check_against_the_cpu():
+    run = bench("check", "--device", "cpu", "--tiny")
+    assert run.returncode == 0, run.stderr
+    assert all(json.loads(line)["right"] for line in run.stdout.splitlines())
+
+
+def test_kernels_need_a_gpu():
+    if Path("/dev/nvidiactl").exists():
+        pytest.skip("there is one")
+    run = bench("kernels")
+    assert run.returncode == NO_DEVICE and run.stdout == ""
+    assert len(run.stderr.splitlines()) == 1 and "CUDA" in run.stderr
