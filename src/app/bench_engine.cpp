@@ -43,10 +43,10 @@ class BenchEngine::Log final : public OutputSink {
  private:
   Mutex mu_;
   CondVar cv_;
-  Run run_;
-  RequestId first_id_ = 0;
-  size_t num_unfinished_ = 0;
-  bool failed_ = false;
+  Run run_ GUARDED_BY(mu_);
+  RequestId first_id_ GUARDED_BY(mu_) = 0;
+  size_t num_unfinished_ GUARDED_BY(mu_) = 0;
+  bool failed_ GUARDED_BY(mu_) = false;
 };
 
 BenchEngine::BenchEngine(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder, const Layout& layout, bool enable_prefix_caching)
