@@ -2,8 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <thread>
-
+#include "app/local_server.h"
 #include "ember/base/start_error.h"
 
 namespace ember {
@@ -15,27 +14,19 @@ using Json = nlohmann::ordered_json;
 class EchoServer {
  public:
   explicit EchoServer(int status) {
-    server_.Post("/text", [status](const httplib::Request& request, httplib::Response& response) {
+    server_.routes.Post("/text", [status](const httplib::Request& request, httplib::Response& response) {
       response.status = status;
       response.set_content(Json::parse(request.body)["text"].get<std::string>(), "text/event-stream");
     });
-    server_.Get("/v1/models", [](const httplib::Request& request, httplib::Response& response) {
+    server_.routes.Get("/v1/models", [](const httplib::Request& request, httplib::Response& response) {
       response.set_content(request.get_header_value("Authorization") == "Bearer secret" ? R"({"data":[{"id":"m"}]})" : R"({"data":[]})", "application/json");
     });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
+    server_.start();
   }
-  ~EchoServer() {
-    server_.stop();
-    thread_.join();
-  }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return server_.url(); }
 
  private:
-  httplib::Server server_;
-  std::thread thread_;
-  int port_ = 0;
+  LocalServer server_;
 };
 
 ApiClient::Failure stream(int status, const std::string& text, std::vector<Json>& events) {

@@ -1,10 +1,8 @@
-#include <httplib.h>
-
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <thread>
 
 #include "app/commands.h"
+#include "app/local_server.h"
 #include "ember/base/mutex.h"
 #include "gtest/gtest.h"
 
@@ -15,10 +13,10 @@ namespace {
 class ScriptedServer {
  public:
   ScriptedServer() {
-    server_.Get("/v1/models", [](const httplib::Request&, httplib::Response& response) {
+    server_.routes.Get("/v1/models", [](const httplib::Request&, httplib::Response& response) {
       response.set_content(R"({"data":[{"id":"scripted"}]})", "application/json");
     });
-    server_.Post("/v1/completions", [this](const httplib::Request& request, httplib::Response& response) {
+    server_.routes.Post("/v1/completions", [this](const httplib::Request& request, httplib::Response& response) {
       MutexLock lock(mu_);
       bodies.push_back(nlohmann::json::parse(request.body));
       if (bodies.size() % 4 == 0) {
@@ -31,23 +29,15 @@ class ScriptedServer {
       text += "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n";
       response.set_content(text + (bodies.size() == 1 ? "" : "data: [DONE]\n\n"), "text/event-stream");
     });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
+    server_.start();
   }
-  ~ScriptedServer() {
-    server_.stop();
-    thread_.join();
-  }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return server_.url(); }
 
   std::vector<nlohmann::json> bodies;
 
  private:
   Mutex mu_;
-  httplib::Server server_;
-  std::thread thread_;
-  int port_ = 0;
+  LocalServer server_;
 };
 
 TEST(BenchServe, SendsWhatWasAskedForAndLosesNothing) {

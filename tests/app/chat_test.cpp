@@ -1,10 +1,8 @@
-#include <httplib.h>
-
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <thread>
 
 #include "app/commands.h"
+#include "app/local_server.h"
 #include "gtest/gtest.h"
 
 namespace ember {
@@ -14,10 +12,10 @@ namespace {
 class ScriptedServer {
  public:
   ScriptedServer() {
-    server_.Get("/v1/models", [](const httplib::Request&, httplib::Response& response) {
+    server_.routes.Get("/v1/models", [](const httplib::Request&, httplib::Response& response) {
       response.set_content(R"({"data":[{"id":"scripted"}]})", "application/json");
     });
-    server_.Post("/v1/chat/completions", [this](const httplib::Request& request, httplib::Response& response) {
+    server_.routes.Post("/v1/chat/completions", [this](const httplib::Request& request, httplib::Response& response) {
       bodies.push_back(nlohmann::json::parse(request.body));
       if (bodies.back()["messages"].back()["content"] == "refuse me") {
         response.status = 400;
@@ -31,22 +29,14 @@ class ScriptedServer {
       text += "data: {\"choices\":[],\"usage\":{\"completion_tokens\":2}}\n\ndata: [DONE]\n\n";
       response.set_content(text, "text/event-stream");
     });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
+    server_.start();
   }
-  ~ScriptedServer() {
-    server_.stop();
-    thread_.join();
-  }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return server_.url(); }
 
   std::vector<nlohmann::json> bodies;
 
  private:
-  httplib::Server server_;
-  std::thread thread_;
-  int port_ = 0;
+  LocalServer server_;
 };
 
 TEST(Chat, StreamsKeepsTheHistoryAndForgetsItOnDemand) {
