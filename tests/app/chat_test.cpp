@@ -12,9 +12,7 @@ namespace {
 class ScriptedServer {
  public:
   ScriptedServer() {
-    server_.routes.Get("/v1/models", [](const httplib::Request&, httplib::Response& response) {
-      response.set_content(R"({"data":[{"id":"scripted"}]})", "application/json");
-    });
+    server_.list_model("scripted");
     server_.routes.Post("/v1/chat/completions", [this](const httplib::Request& request, httplib::Response& response) {
       bodies.push_back(nlohmann::json::parse(request.body));
       if (bodies.back()["messages"].back()["content"] == "refuse me") {

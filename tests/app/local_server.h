@@ -15,6 +15,11 @@ class LocalServer {
     if (thread_.joinable()) thread_.join();
   }
 
+  void list_model(const std::string& id) {
+    routes.Get("/v1/models", [id](const httplib::Request&, httplib::Response& response) {
+      response.set_content(R"({"data":[{"id":")" + id + R"("}]})", "application/json");
+    });
+  }
   // After the routes have been set.
   void start() {
     port_ = routes.bind_to_any_port("127.0.0.1");

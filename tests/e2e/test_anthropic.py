@@ -1,11 +1,10 @@
 """POST /v1/messages with Anthropic's own Python client, and against what chat completions answers."""
 import json
-from typing import Literal
 
 import anthropic
-import pydantic
 import pytest
 
+from people import Owner, Person
 from server import MODEL
 
 MESSAGES = [{"role": "user", "content": "Tell me a story about a fox."}]
@@ -290,16 +289,6 @@ def test_parallel_tool_calls(client):
 def test_tool_choice_none(client):
     message = create(client, **TOOL_FIELDS, tool_choice={"type": "none"})
     assert message.stop_reason != "tool_use" and all(block.type == "text" for block in message.content)
-
-
-class Person(pydantic.BaseModel):
-    name: str
-    age: int
-
-
-class Owner(pydantic.BaseModel):
-    person: Person
-    pet: Literal["cat", "dog"]
 
 
 @pytest.mark.parametrize("kind", [Person, Owner])

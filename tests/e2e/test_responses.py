@@ -1,12 +1,11 @@
 """POST /v1/responses with OpenAI's own Python client, and against what chat completions answers."""
 import json
-from typing import Literal
 
 import openai
-import pydantic
 import pytest
 
 from contract import check_error
+from people import Owner, Person
 from server import MODEL
 
 INPUT = "Tell me a story about a fox."
@@ -216,16 +215,6 @@ def test_parallel_function_calls(client):
 
 def test_function_choice_none(client):
     assert all(item.type == "message" for item in client.responses.create(**TOOL_FIELDS, tool_choice="none").output)
-
-
-class Person(pydantic.BaseModel):
-    name: str
-    age: int
-
-
-class Owner(pydantic.BaseModel):
-    person: Person
-    pet: Literal["cat", "dog"]
 
 
 @pytest.mark.parametrize("kind", [Person, Owner])

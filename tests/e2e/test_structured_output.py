@@ -9,9 +9,9 @@ import time
 import jsonschema
 import openai
 import pytest
-from pydantic import BaseModel
 
 from contract import ANY, check_error, stream
+from people import Person
 from server import MODEL
 
 SEED = 20260303
@@ -181,11 +181,6 @@ def test_with_everything_else(server):
     assert long["usage"]["completion_tokens"] == 30 and long["choices"][0]["finish_reason"] == "length"
     greedy = [server.chat("Who?", temperature=0, **ask).json()["choices"][0]["message"]["content"] for _ in range(2)]
     assert greedy[0] == greedy[1]
-
-
-class Person(BaseModel):
-    name: str
-    age: int
 
 
 def test_openai_parse(server):

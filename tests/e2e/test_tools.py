@@ -3,10 +3,10 @@ import json
 
 import jsonschema
 import openai
-import pydantic
 import pytest
 
 from contract import ANY, check_error, stream
+from people import Person
 from server import MODEL
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "description": "Get the current weather for a city.",
@@ -137,11 +137,6 @@ def test_one_call_where_parallel_ones_are_not_allowed(client, fields):
     assert whole.finish_reason == "tool_calls" and len(whole.message.tool_calls) == 1
     with client.chat.completions.stream(**single) as events:
         assert calls_of(events.get_final_completion().choices[0].message) == calls_of(whole.message)
-
-
-class Person(pydantic.BaseModel):
-    name: str
-    age: int
 
 
 def test_parse_with_pydantic(client):
