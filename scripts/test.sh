@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs, builds and runs every test; the last line is "N passed, M failed".
+# Installs, builds and runs every test; the last line is "N passed, M failed, K skipped".
 #   scripts/test.sh [--quick] [-k FILTER]
 # --quick: the release build's tests and the end-to-end tests only.  -k: only tests whose name holds FILTER.
 source "$(dirname "$0")/lib.sh"
@@ -58,26 +58,28 @@ mkdir -p "$reports"
 [ -n "$filter" ] && export GTEST_FILTER="*$filter*"
 passed=0
 failed=0
+skipped=0
 summary=()
 
 # step NAME COMMAND...: counts the cases of the reports that the command leaves in its folder; without any, the command is one case.
 step() {
-  local name=$1 rc=0 counts=(0 0) started=$SECONDS
+  local name=$1 rc=0 counts=(0 0 0) started=$SECONDS
   shift
   say "$name"
   mkdir -p "$reports/$name"
   "$@" || rc=$?
   if compgen -G "$reports/$name/*.xml" >/dev/null; then
-    read -r -a counts < <(python3 scripts/sum_reports.py "$reports/$name"/*.xml || echo 0 1)
+    read -r -a counts < <(python3 scripts/sum_reports.py "$reports/$name"/*.xml || echo 0 1 0)
     [ "$rc" -ne 0 ] && [ "${counts[1]}" -eq 0 ] && counts[1]=1  # a crash leaves no failed case behind
   elif [ "$rc" -eq 0 ]; then
-    counts=(1 0)
+    counts=(1 0 0)
   else
-    counts=(0 1)
+    counts=(0 1 0)
   fi
   passed=$((passed + counts[0]))
   failed=$((failed + counts[1]))
-  summary+=("$(printf '%-16s %5d passed %4d failed %5d s' "$name" "${counts[0]}" "${counts[1]}" $((SECONDS - started)))")
+  skipped=$((skipped + counts[2]))
+  summary+=("$(printf '%-16s %5d passed %4d failed %4d skipped %5d s' "$name" "${counts[@]}" $((SECONDS - started)))")
 }
 
 # unit_tests NAME PRESET LAYER...: the layers' gtest binaries that exist, each to its end even if one fails. A failure shows the end of
@@ -136,12 +138,30 @@ sanitized() {
   unit_tests "$name" "$preset" "$@"
 }
 
+# The layers with code for several instruction sets, on emulated processors that lack some: nothing may run before it was asked for.
+# What takes long there computes no more than what is kept.
+lesser_cpus() {
+  local cpu rc=0 program log text
+  for cpu in Haswell EPYC-Milan; do
+    for program in base backend model engine; do
+      log=$reports/lesser_cpus/$cpu-$program.log
+      GTEST_FILTER="${LESSER_CPU_FILTER}" timeout 600 qemu-x86_64 -cpu "$cpu" "build/release/${program}_tests" \
+        --gtest_output="xml:$reports/lesser_cpus/$cpu-$program.xml" >"$log" 2>&1 || { rc=1; echo "$program on $cpu:"; tail -n 40 "$log"; }
+    done
+  done
+  # A processor without AVX2 is refused in words.
+  text=$(qemu-x86_64 -cpu Nehalem build/release/ember plan configs/demo-model --device cpu 2>&1) && rc=1
+  [[ $text == *"lacks AVX2"* ]] || { rc=1; echo "on Nehalem: $text"; }
+  return $rc
+}
+
 build_release() { configure release -DEMBER_TESTS=ON && build release; }
 
 step check_tree python3 scripts/check_tree.py
 step build build_release
 step scripts run_pytest scripts tests/scripts
 step ctest run_ctest
+step lesser_cpus lesser_cpus
 step e2e run_pytest e2e tests/e2e
 if [ -z "$quick" ]; then
   step cuda_build cuda_build
@@ -154,5 +174,5 @@ if [ -z "$quick" ]; then
 fi
 
 printf '%s\n' "${summary[@]}"
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -20,15 +20,6 @@ namespace ember {
 
 namespace cpu {
 
-const Kernels& kernels_of(Isa isa) {
-  switch (isa) {
-    case Isa::kAvx2: return avx2_kernels();
-    case Isa::kAvx512: return avx512_kernels();
-    case Isa::kAmx: return amx_kernels();
-  }
-  return avx2_kernels();
-}
-
 namespace {
 
 int usable_cpus() {

@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "ember/base/start_error.h"
 
 namespace ember::cpu {
@@ -41,6 +43,11 @@ std::vector<Isa> available_isas() {
   isas.push_back(Isa::kAvx512);
   if (__builtin_cpu_supports("avx512bf16") && may_use_tiles()) isas.push_back(Isa::kAmx);
   return isas;
+}
+
+bool machine_has(Isa isa) {
+  static const std::vector<Isa> isas = available_isas();
+  return std::find(isas.begin(), isas.end(), isa) != isas.end();
 }
 
 Isa choose_isa(const std::string& name) {

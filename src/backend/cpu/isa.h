@@ -11,6 +11,7 @@ enum class Isa { kAvx2, kAvx512, kAmx };
 const char* name_of(Isa isa);
 // What processor and operating system offer, slowest first. Empty: not even AVX2 with FMA and F16C.
 std::vector<Isa> available_isas();
+bool machine_has(Isa isa);
 // "auto" is the fastest. Throws StartError(kNoDevice) for one that this machine lacks, naming those it has.
 Isa choose_isa(const std::string& name);
 

@@ -88,9 +88,7 @@ struct Kernels {
   void (*exp)(float* y, const float* x, int64_t n);
 };
 
-const Kernels& avx2_kernels();
-const Kernels& avx512_kernels();
-const Kernels& amx_kernels();
+// The machine must have `isa` (machine_has): nothing that is compiled for an instruction set runs before this was asked.
 const Kernels& kernels_of(Isa isa);
 
 }  // namespace ember::cpu

@@ -6,7 +6,7 @@
 // takes for zero.
 #include <immintrin.h>
 
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/kernel_tables.h"
 
 namespace ember::cpu {
 

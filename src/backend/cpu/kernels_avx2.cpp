@@ -1,5 +1,5 @@
 // Compiled for its instruction set alone (see isa.cmake).
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/kernel_tables.h"
 #include "backend/cpu/vec_avx2.h"
 
 namespace ember::cpu {

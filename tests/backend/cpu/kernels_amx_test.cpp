@@ -3,11 +3,12 @@
 namespace ember::cpu {
 namespace {
 
-TEST(KernelsAmx, EqualDoublePrecisionAndThemselvesRowByRow) { check_kernels(Isa::kAmx, amx_kernels()); }
+TEST(KernelsAmx, EqualDoublePrecisionAndThemselvesRowByRow) { check_kernels(Isa::kAmx); }
 
 // Three parts of an input are worth 24 bits; with two, or with the weights' own 8, this would fail by orders of magnitude.
 TEST(KernelsAmx, ProductsAreAsExactAsThoseOfFloats) {
-  if (!machine_has(Isa::kAmx)) return;
+  EMBER_NEEDS(Isa::kAmx);
+  const Kernels &avx512 = kernels_of(Isa::kAvx512), &amx = kernels_of(Isa::kAmx);
   const Matrix m(DType::kBF16, 64, 2048, 3);
   const std::vector<float> x = random_floats(static_cast<size_t>(8 * m.in), 4);
   const auto error = [&](const Kernels& kernels) {
@@ -25,18 +26,19 @@ TEST(KernelsAmx, ProductsAreAsExactAsThoseOfFloats) {
       }
     return worst;
   };
-  const double tiles = error(amx_kernels()), vectors = error(avx512_kernels());
+  const double tiles = error(amx), vectors = error(avx512);
   std::printf("largest error relative to the magnitude of the products: amx %.2g, avx512 %.2g\n", tiles, vectors);
   EXPECT_LT(tiles, 1e-7);
   EXPECT_LT(tiles, 1.5 * vectors);
 }
 
 TEST(KernelsAmx, OtherWeightsAreMultipliedAsWithAvx512) {
-  if (!machine_has(Isa::kAmx)) return;
+  EMBER_NEEDS(Isa::kAmx);
+  const Kernels &avx512 = kernels_of(Isa::kAvx512), &amx = kernels_of(Isa::kAmx);
   for (const DType dtype : {DType::kF32, DType::kF16}) {
     const Matrix m(dtype, 97, 95, 5);
     const std::vector<float> x = random_floats(static_cast<size_t>(7 * m.in), 6);
-    EXPECT_EQ(run_linear(amx_kernels(), m, x, {}, 7), run_linear(avx512_kernels(), m, x, {}, 7));
+    EXPECT_EQ(run_linear(amx, m, x, {}, 7), run_linear(avx512, m, x, {}, 7));
   }
 }
 

@@ -1,0 +1,13 @@
+// The kernels of each instruction set, unasked: on a processor that lacks the set even these functions are illegal instructions.
+// For kernels.cpp, which asks first, and for the files of kernels themselves. Everybody else calls kernels_of().
+#pragma once
+
+#include "backend/cpu/kernels.h"
+
+namespace ember::cpu {
+
+const Kernels& avx2_kernels();
+const Kernels& avx512_kernels();
+const Kernels& amx_kernels();
+
+}  // namespace ember::cpu
