@@ -4,7 +4,7 @@
 #include <deque>
 #include <set>
 
-#include "scheduler/fake_model.h"
+#include "scheduler/live_request.h"
 #include "scheduler/setup.h"
 
 namespace ember::test {
@@ -24,7 +24,7 @@ class Simulation {
   void any(Choices& c) {
     const int op = c.below(16);
     if (op < 3)
-      submit(any_request(c));
+      submit(any_request(c, ++last_id_, now_));
     else if (op == 3 && !live_.empty())
       cancel(std::next(live_.begin(), c.below(static_cast<int>(live_.size())))->first);
     else if (op == 4)
@@ -37,24 +37,6 @@ class Simulation {
       commit();
     else
       schedule();
-  }
-
-  Request any_request(Choices& c) {
-    Request r;
-    r.id = ++last_id_;
-    for (int n = c.between(1, 8); n > 0; --n) r.prompt.push_back(c.below(kVocab));
-    r.max_tokens = c.between(0, 9);
-    r.min_tokens = c.below(3);
-    if (c.one_in(3)) r.stop_token_ids = {c.below(kVocab)};
-    r.prompt_logprobs = c.one_in(4);
-    r.tenant.assign(1, c.one_in(4) ? 'b' : 'a');
-    if (c.one_in(6)) r.cache_salt.assign(1, 's');
-    r.priority = c.below(3);
-    r.sampling.seed = static_cast<uint64_t>(c.below(4));
-    if (c.one_in(4)) r.constraint = std::make_shared<Witness>();
-    if (c.one_in(8)) r.deadline = now_ + std::chrono::seconds(c.below(12));
-    if (c.one_in(8)) r.start_deadline = now_ + std::chrono::seconds(c.below(6));
-    return r;
   }
 
   void submit(const Request& r) {
@@ -167,15 +149,6 @@ class Simulation {
   }
 
  private:
-  struct Live {
-    Request request;
-    std::vector<int32_t> tokens;
-    std::vector<float> prompt_logprobs;
-    bool cancelled = false;
-    bool first_event_seen = false;
-    int num_computed = 0, num_preemptions = 0;  // F9
-    const Sequence* seq = nullptr;              // once it has been in a step
-  };
   struct Launched {
     const Step* step;
     std::vector<SampledToken> rows;
@@ -197,7 +170,7 @@ class Simulation {
   void check_event(const TokenOutput& event) {
     const auto found = live_.find(event.request_id);
     expect(found != live_.end(), fmt::format("S4: an event of request {}, which has ended", event.request_id));
-    Live& live = found->second;
+    LiveRequest& live = found->second;
     for (const SampledToken& row : event.prompt_logprobs) live.prompt_logprobs.push_back(row.logprob);
     if (event.token >= 0) live.tokens.push_back(event.token);
     expect(!live.cancelled || (event.token < 0 && event.finish == FinishReason::kCancelled),
@@ -218,7 +191,7 @@ class Simulation {
     live_.erase(found);
   }
 
-  void check_finish(const Live& live, const TokenOutput& event, const Answer& answer) {
+  void check_finish(const LiveRequest& live, const TokenOutput& event, const Answer& answer) {
     bool has_last_token = false;
     switch (event.finish) {
       case FinishReason::kStop:
@@ -270,7 +243,7 @@ class Simulation {
       if (part.num_tokens > 1) prefill = true;
       tokens += part.num_tokens;
       rows += part.num_logit_rows;
-      Live& live = live_.at(seq.request.id);
+      LiveRequest& live = live_.at(seq.request.id);
       live.num_computed += part.num_tokens;
       live.num_preemptions = seq.num_preemptions;
     }
@@ -286,7 +259,7 @@ class Simulation {
   FakeModel device_;
   TimePoint now_{std::chrono::seconds(1000)};
   RequestId last_id_ = 0;
-  std::map<RequestId, Live> live_;
+  std::map<RequestId, LiveRequest> live_;
   std::deque<Launched> in_flight_;
   std::vector<TokenOutput> events_;
   std::vector<std::string> trace_;

@@ -7,6 +7,8 @@ namespace ember::cpu {
 namespace avx2 {
 namespace {
 #include "backend/cpu/kernels_impl.h"
+//
+#include "backend/cpu/attention_impl.h"
 }  // namespace
 }  // namespace avx2
 

@@ -1,0 +1,41 @@
+// A request of the simulation: what it asks for, and what has been seen of its answer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "scheduler/fake_model.h"
+#include "scheduler/setup.h"
+
+namespace ember::test {
+
+// Small and random, as the choices say; arrives at `now`.
+inline Request any_request(Choices& c, RequestId id, TimePoint now) {
+  Request r;
+  r.id = id;
+  for (int n = c.between(1, 8); n > 0; --n) r.prompt.push_back(c.below(kVocab));
+  r.max_tokens = c.between(0, 9);
+  r.min_tokens = c.below(3);
+  if (c.one_in(3)) r.stop_token_ids = {c.below(kVocab)};
+  r.prompt_logprobs = c.one_in(4);
+  r.tenant.assign(1, c.one_in(4) ? 'b' : 'a');
+  if (c.one_in(6)) r.cache_salt.assign(1, 's');
+  r.priority = c.below(3);
+  r.sampling.seed = static_cast<uint64_t>(c.below(4));
+  if (c.one_in(4)) r.constraint = std::make_shared<Witness>();
+  if (c.one_in(8)) r.deadline = now + std::chrono::seconds(c.below(12));
+  if (c.one_in(8)) r.start_deadline = now + std::chrono::seconds(c.below(6));
+  return r;
+}
+
+struct LiveRequest {
+  Request request;
+  std::vector<int32_t> tokens;
+  std::vector<float> prompt_logprobs;
+  bool cancelled = false;
+  bool first_event_seen = false;
+  int num_computed = 0, num_preemptions = 0;  // F9
+  const Sequence* seq = nullptr;              // once it has been in a step
+};
+
+}  // namespace ember::test
