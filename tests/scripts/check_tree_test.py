@@ -48,18 +48,22 @@ BAD = {
     "environ": ({"src/base/g.h": "extern char** environ;\n"}, "reads the environment"),
     "ptx": ({"kernels/attention/a.cuh": 'asm volatile("");\n'}, "PTX outside"),
     "main path": (
-        {
-            "src/main.cpp": "\n" * 400, "src/server/routes.cpp": "\n" * 400, "src/server/routes_chat.cpp": "\n" * 400,
-            "src/engine/engine.cpp": "\n" * 300, "tests/e2e/test_unicode.py": "\n", "tests/server/routes_chat_test.cpp": "\n",
-            "tests/engine/engine_test.cpp": "\n",
-        },
-        "main path: 1500 lines",
+        {"src/engine/engine.cpp": "x;\n" * 451, "src/scheduler/scheduler.cpp": "x;\n" * 450, "src/model/decoder.cpp": "x;\n" * 400,
+         "tests/engine/engine_test.cpp": "\n", "tests/scheduler/scheduler_test.cpp": "\n", "tests/model/decoder_test.cpp": "\n"},
+        "main path, loop: 1301 code lines, more than 1300",
     ),
 }
 
 
 def test_good_tree(tmp_path):
-    assert check(tmp_path, GOOD) == (0, "tree: no complaints\n")
+    status, output = check(tmp_path, GOOD)
+    assert status == 0
+    assert output.splitlines()[-1] == "tree: no complaints"
+
+
+def test_main_path_is_printed_in_code_lines(tmp_path):
+    files = {"src/engine/engine.cpp": "// why\n\nint x; /* how\nlong */\nint y;\n", "tests/engine/engine_test.cpp": "\n"}
+    assert "main path, loop: 2 of 1300 code lines" in check(tmp_path, files)[1]
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -68,7 +72,8 @@ def test_bad_tree(tmp_path, case):
     status, output = check(tmp_path, files)
     assert status == 1
     assert expected in output
-    assert len(output.splitlines()) == 1, "each tree breaks exactly one rule"
+    complaints = [line for line in output.splitlines() if " code lines" not in line or "more than" in line]
+    assert len(complaints) == 1, "each tree breaks exactly one rule"
 
 
 def test_comments_do_not_count(tmp_path):
