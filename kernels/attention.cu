@@ -1,5 +1,3 @@
-#include "kernels/attention.h"
-
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
@@ -7,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/attention.h"
 #include "kernels/attention_plan.h"
 #include "kernels/common/launch.h"
 
@@ -25,7 +24,8 @@ struct PlanArgs {
   int num_seqs, num_decodes, window, counters_per_seq;
 };
 
-// Exclusive sums of v over the CTA's threads; `total` is that of all. `sums` has one element per warp.
+// Exclusive sums of v over the CTA's threads; `total` is that of all. `sums` has one element per
+// warp.
 EMBER_DEVICE int exclusive_sum(int v, int* sums, int* total) {
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
   int upto = v;
@@ -45,7 +45,8 @@ EMBER_DEVICE int exclusive_sum(int v, int* sums, int* total) {
   return before + upto - v;
 }
 
-// One CTA; each thread cuts one sequence at a time. Never lets its dependents begin early: see plan_attention.
+// One CTA; each thread cuts one sequence at a time. Never lets its dependents begin early: see
+// plan_attention.
 __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constant__ PlanArgs args) {
   __shared__ int sums[kPlanThreads / 32];
   wait_for_dependencies();
@@ -56,21 +57,32 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
     const int kv_len = real ? args.kv_lens[seq] : 0;
     const bool decodes = real && seq < args.num_decodes, chunk = real && !decodes;
     const int row = real ? args.q_starts[seq] : 0, q_len = real ? args.q_starts[seq + 1] - row : 0;
-    const Splits splits = decodes ? split_sequence(kv_len, args.window, args.cut.max_splits) : Splits{};
+    const Splits splits =
+        decodes ? split_sequence(kv_len, args.window, args.cut.max_splits) : Splits{};
     const int tiles = chunk ? (q_len + args.cut.tile_tokens - 1) / args.cut.tile_tokens : 0;
 
     int all_items, all_tiles;
     const int first = num_items + exclusive_sum(splits.count, sums, &all_items);
     for (int i = 0; i < splits.count; ++i) {
-      const int begin = splits.first_page + i * splits.pages_each, end = splits.first_page + splits.pages;
-      args.work.items[first + i] = {seq, begin, min(begin + splits.pages_each, end), kv_len, splits.count > 1 ? first + i : -1, first, splits.count, row};
+      const int begin = splits.first_page + i * splits.pages_each,
+                end = splits.first_page + splits.pages;
+      args.work.items[first + i] = {seq,
+                                    begin,
+                                    min(begin + splits.pages_each, end),
+                                    kv_len,
+                                    splits.count > 1 ? first + i : -1,
+                                    first,
+                                    splits.count,
+                                    row};
     }
     const int first_tile = num_tiles + exclusive_sum(tiles, sums, &all_tiles);
     for (int i = 0; i < tiles; ++i) {  // the longest first
       const int at = (tiles - 1 - i) * args.cut.tile_tokens;
-      args.work.tiles[first_tile + i] = {seq, row + at, min(args.cut.tile_tokens, q_len - at), kv_len - q_len + at};
+      args.work.tiles[first_tile + i] = {seq, row + at, min(args.cut.tile_tokens, q_len - at),
+                                         kv_len - q_len + at};
     }
-    for (int i = 0; decodes && i < args.counters_per_seq; ++i) args.work.arrivals[seq * args.counters_per_seq + i] = 0;
+    for (int i = 0; decodes && i < args.counters_per_seq; ++i)
+      args.work.arrivals[seq * args.counters_per_seq + i] = 0;
     num_items += all_items;
     num_tiles += all_tiles;
   }
@@ -78,14 +90,19 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
 }
 
 template <class T>
-void run_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, const AttentionArgs<T>& args) {
+void run_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b,
+                   const AttentionArgs<T>& args) {
   if (b.num_decodes > 0) {
-    if (is_hopper(q)) decode_sm90<T>(q, shape, args);
-    else decode_sm80<T>(q, shape, args);
+    if (is_hopper(q))
+      decode_sm90<T>(q, shape, args);
+    else
+      decode_sm80<T>(q, shape, args);
   }
   if (b.num_seqs > b.num_decodes) {
-    if (is_hopper(q)) prefill_sm90<T>(q, shape, args, b.num_tokens);
-    else prefill_sm80<T>(q, shape, args);
+    if (is_hopper(q))
+      prefill_sm90<T>(q, shape, args, b.num_tokens);
+    else
+      prefill_sm80<T>(q, shape, args);
   }
 }
 
@@ -97,16 +114,20 @@ AttentionCut cut_attention(const Queue& q, const AttentionShape& shape) {
   cut.head_tiles = (cut.group + 7) / 8;
   cut.heads_per_tile = std::min(cut.group, 8);
   cut.tile_tokens = (is_hopper(q) ? kPrefillRowsSm90 : kPrefillRowsSm80) / cut.group;
-  // Enough to fill a device with one long sequence; a constant, so that results do not depend on the device's size.
+  // Enough to fill a device with one long sequence; a constant, so that results do not depend on
+  // the device's size.
   cut.max_splits = std::clamp(128 / (shape.num_kv_heads * cut.head_tiles), 4, 64);
   return cut;
 }
 
-AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, void* workspace, size_t* bytes) {
+AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, void* workspace,
+                                size_t* bytes) {
   const AttentionCut cut = cut_attention(q, shape);
-  const size_t seqs = static_cast<size_t>(shape.max_seqs), head_tiles = static_cast<size_t>(shape.num_kv_heads * cut.head_tiles);
+  const size_t seqs = static_cast<size_t>(shape.max_seqs),
+               head_tiles = static_cast<size_t>(shape.num_kv_heads * cut.head_tiles);
   const int pages = (shape.max_model_len + kBlockTokens - 1) / kBlockTokens;
-  const size_t slots = seqs * static_cast<size_t>(std::min(cut.max_splits, (pages + kSplitPages - 1) / kSplitPages));
+  const size_t slots =
+      seqs * static_cast<size_t>(std::min(cut.max_splits, (pages + kSplitPages - 1) / kSplitPages));
   size_t at = 0;
   const auto take = [&at, workspace]<class E>(E*& array, size_t count) {
     array = reinterpret_cast<E*>(static_cast<char*>(workspace) + at);
@@ -124,17 +145,24 @@ AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, voi
 }
 
 void check_attention(const Queue& q, const AttentionShape& shape) {
-  const auto refuse = [](const std::string& why) { throw std::runtime_error("no attention kernel: " + why); };
+  const auto refuse = [](const std::string& why) {
+    throw std::runtime_error("no attention kernel: " + why);
+  };
   if (q.sm < 80) refuse("compute capability 8.0 or later is needed");
-  if (shape.dtype != DType::kF16 && shape.dtype != DType::kBF16) refuse(std::string("for ") + name_of(shape.dtype) + "; float16 and bfloat16 exist");
-  if (shape.head_dim != 64 && shape.head_dim != 96 && shape.head_dim != 128 && shape.head_dim != 256) {
+  if (shape.dtype != DType::kF16 && shape.dtype != DType::kBF16)
+    refuse(std::string("for ") + name_of(shape.dtype) + "; float16 and bfloat16 exist");
+  if (shape.head_dim != 64 && shape.head_dim != 96 && shape.head_dim != 128 &&
+      shape.head_dim != 256) {
     refuse("for head_dim " + std::to_string(shape.head_dim) + "; 64, 96, 128 and 256 exist");
   }
-  if (shape.num_kv_heads < 1 || shape.num_heads < 1 || shape.num_heads % shape.num_kv_heads != 0 || shape.num_heads / shape.num_kv_heads > kMaxGroup) {
-    refuse("for " + std::to_string(shape.num_heads) + " heads over " + std::to_string(shape.num_kv_heads) + " kv heads; groups of 1 to " +
+  if (shape.num_kv_heads < 1 || shape.num_heads < 1 || shape.num_heads % shape.num_kv_heads != 0 ||
+      shape.num_heads / shape.num_kv_heads > kMaxGroup) {
+    refuse("for " + std::to_string(shape.num_heads) + " heads over " +
+           std::to_string(shape.num_kv_heads) + " kv heads; groups of 1 to " +
            std::to_string(kMaxGroup) + " exist");
   }
-  if (!(shape.scale > 0) || shape.window < 0) refuse("scale must be positive and window not negative");
+  if (!(shape.scale > 0) || shape.window < 0)
+    refuse("scale must be positive and window not negative");
 }
 
 size_t attention_workspace_bytes(const Queue& q, const AttentionShape& shape) {
@@ -144,27 +172,44 @@ size_t attention_workspace_bytes(const Queue& q, const AttentionShape& shape) {
   return bytes;
 }
 
-void plan_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, void* workspace) {
-  if (b.num_seqs > shape.max_seqs || b.num_tokens > shape.max_tokens || b.max_kv_len > shape.max_model_len) {
-    throw std::runtime_error("attention: a batch of " + std::to_string(b.num_seqs) + " sequences, " + std::to_string(b.num_tokens) + " tokens and up to " +
-                             std::to_string(b.max_kv_len) + " positions; the workspace is for " + std::to_string(shape.max_seqs) + ", " +
-                             std::to_string(shape.max_tokens) + " and " + std::to_string(shape.max_model_len));
+void plan_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b,
+                    void* workspace) {
+  if (b.num_seqs > shape.max_seqs || b.num_tokens > shape.max_tokens ||
+      b.max_kv_len > shape.max_model_len) {
+    throw std::runtime_error(
+        "attention: a batch of " + std::to_string(b.num_seqs) + " sequences, " +
+        std::to_string(b.num_tokens) + " tokens and up to " + std::to_string(b.max_kv_len) +
+        " positions; the workspace is for " + std::to_string(shape.max_seqs) + ", " +
+        std::to_string(shape.max_tokens) + " and " + std::to_string(shape.max_model_len));
   }
   const AttentionCut cut = cut_attention(q, shape);
-  const PlanArgs args{workspace_of(q, shape, workspace), cut, b.q_starts, b.kv_lens, b.num_seqs, b.num_decodes, shape.window, shape.num_kv_heads * cut.head_tiles};
+  const PlanArgs args{workspace_of(q, shape, workspace),
+                      cut,
+                      b.q_starts,
+                      b.kv_lens,
+                      b.num_seqs,
+                      b.num_decodes,
+                      shape.window,
+                      shape.num_kv_heads * cut.head_tiles};
   Queue barrier = q;
   barrier.pdl = false;
   launch(barrier, {.grid = dim3(1), .threads = kPlanThreads}, plan_kernel, args);
 }
 
-void attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, void* out, int64_t out_stride, const void* qkv, int64_t qkv_stride,
-               const void* kv_pool, void* workspace) {
+void attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, void* out,
+               int64_t out_stride, const void* qkv, int64_t qkv_stride, const void* kv_pool,
+               void* workspace) {
   const auto run = [&]<class T>(T* typed_out) {
-    run_attention<T>(q, shape, b, {workspace_of(q, shape, workspace), cut_attention(q, shape), static_cast<const T*>(qkv), typed_out, static_cast<const T*>(kv_pool),
-                                   b.block_tables, qkv_stride, out_stride, b.table_stride, shape.num_kv_heads, shape.window, shape.scale * 1.44269504f});
+    run_attention<T>(
+        q, shape, b,
+        {workspace_of(q, shape, workspace), cut_attention(q, shape), static_cast<const T*>(qkv),
+         typed_out, static_cast<const T*>(kv_pool), b.block_tables, qkv_stride, out_stride,
+         b.table_stride, shape.num_kv_heads, shape.window, shape.scale * 1.44269504f});
   };
-  if (shape.dtype == DType::kF16) run(static_cast<__half*>(out));
-  else run(static_cast<__nv_bfloat16*>(out));
+  if (shape.dtype == DType::kF16)
+    run(static_cast<__half*>(out));
+  else
+    run(static_cast<__nv_bfloat16*>(out));
 }
 
 }  // namespace ember::kernels

@@ -1,4 +1,5 @@
-// Decode attention with cp.async, for compute capability 8.0 and later. Stages fit the 99 KB of 8.6 and 8.9.
+// Decode attention with cp.async, for compute capability 8.0 and later. Stages fit the 99 KB of 8.6
+// and 8.9.
 #pragma once
 
 #include "kernels/attention_decode.cuh"
@@ -12,7 +13,8 @@ struct CpAsyncLoader {
   EMBER_DEVICE static void fence() {}
 
   template <int kSlabBytes>
-  EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values, uint32_t full, int lane) {
+  EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values, uint32_t full,
+                                int lane) {
     const auto* k = static_cast<const uint8_t*>(keys);
     const auto* v = static_cast<const uint8_t*>(values);
     for (int at = lane * 16; at < kSlabBytes; at += 512) {
@@ -26,10 +28,14 @@ struct CpAsyncLoader {
 template <class T>
 void decode_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args) {
   switch (shape.head_dim) {
-    case 64: return launch_decode<T, DecodeTile<64, 4, 2>, CpAsyncLoader>(q, args);
-    case 96: return launch_decode<T, DecodeTile<96, 3, 2>, CpAsyncLoader>(q, args);
-    case 128: return launch_decode<T, DecodeTile<128, 2, 2>, CpAsyncLoader>(q, args);
-    default: return launch_decode<T, DecodeTile<256, 1, 1>, CpAsyncLoader>(q, args);
+    case 64:
+      return launch_decode<T, DecodeTile<64, 4, 2>, CpAsyncLoader>(q, args);
+    case 96:
+      return launch_decode<T, DecodeTile<96, 3, 2>, CpAsyncLoader>(q, args);
+    case 128:
+      return launch_decode<T, DecodeTile<128, 2, 2>, CpAsyncLoader>(q, args);
+    default:
+      return launch_decode<T, DecodeTile<256, 1, 1>, CpAsyncLoader>(q, args);
   }
 }
 

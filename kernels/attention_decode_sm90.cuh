@@ -12,7 +12,8 @@ struct BulkLoader {
   EMBER_DEVICE static void fence() { fence_proxy_async(); }
 
   template <int kSlabBytes>
-  EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values, uint32_t full, int) {
+  EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values, uint32_t full,
+                                int) {
     const uint64_t policy = policy_evict_normal();
     mbarrier_arrive_expect(full, 2 * kSlabBytes);
     bulk_load(to, keys, kSlabBytes, full, policy);
@@ -23,10 +24,14 @@ struct BulkLoader {
 template <class T>
 void decode_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args) {
   switch (shape.head_dim) {
-    case 64: return launch_decode<T, DecodeTile<64, 6, 2>, BulkLoader>(q, args);
-    case 96: return launch_decode<T, DecodeTile<96, 4, 2>, BulkLoader>(q, args);
-    case 128: return launch_decode<T, DecodeTile<128, 3, 2>, BulkLoader>(q, args);
-    default: return launch_decode<T, DecodeTile<256, 3, 1>, BulkLoader>(q, args);
+    case 64:
+      return launch_decode<T, DecodeTile<64, 6, 2>, BulkLoader>(q, args);
+    case 96:
+      return launch_decode<T, DecodeTile<96, 4, 2>, BulkLoader>(q, args);
+    case 128:
+      return launch_decode<T, DecodeTile<128, 3, 2>, BulkLoader>(q, args);
+    default:
+      return launch_decode<T, DecodeTile<256, 3, 1>, BulkLoader>(q, args);
   }
 }
 

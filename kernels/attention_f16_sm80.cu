@@ -3,7 +3,9 @@
 
 namespace ember::kernels {
 
-template void decode_sm80<__half>(const Queue&, const AttentionShape&, const AttentionArgs<__half>&);
-template void prefill_sm80<__half>(const Queue&, const AttentionShape&, const AttentionArgs<__half>&);
+template void decode_sm80<__half>(const Queue&, const AttentionShape&,
+                                  const AttentionArgs<__half>&);
+template void prefill_sm80<__half>(const Queue&, const AttentionShape&,
+                                   const AttentionArgs<__half>&);
 
 }  // namespace ember::kernels

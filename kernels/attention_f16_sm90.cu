@@ -3,7 +3,9 @@
 
 namespace ember::kernels {
 
-template void decode_sm90<__half>(const Queue&, const AttentionShape&, const AttentionArgs<__half>&);
-template void prefill_sm90<__half>(const Queue&, const AttentionShape&, const AttentionArgs<__half>&, int);
+template void decode_sm90<__half>(const Queue&, const AttentionShape&,
+                                  const AttentionArgs<__half>&);
+template void prefill_sm90<__half>(const Queue&, const AttentionShape&,
+                                   const AttentionArgs<__half>&, int);
 
 }  // namespace ember::kernels

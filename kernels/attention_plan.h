@@ -27,11 +27,11 @@ struct AttentionCounts {
 
 // How a shape is cut up on a device.
 struct AttentionCut {
-  int group;            // query heads per kv head
-  int head_tiles;       // tiles of at most 8 query heads per kv head (decode)
+  int group;       // query heads per kv head
+  int head_tiles;  // tiles of at most 8 query heads per kv head (decode)
   int heads_per_tile;
-  int tile_tokens;      // query tokens of a prefill tile
-  int max_splits;       // of a sequence (decode)
+  int tile_tokens;  // query tokens of a prefill tile
+  int max_splits;   // of a sequence (decode)
 };
 
 struct AttentionWorkspace {
@@ -39,15 +39,17 @@ struct AttentionWorkspace {
   DecodeItem* items;
   PrefillTile* tiles;
   int32_t* arrivals;  // [max_seqs][num_kv_heads * head_tiles] partial results that are there
-  float2* extents;    // [slot][num_kv_heads * head_tiles][8] maximum and sum of each head's exponentials
-  float* partials;    // [slot][num_kv_heads * head_tiles][heads_per_tile][head_dim]
+  float2*
+      extents;  // [slot][num_kv_heads * head_tiles][8] maximum and sum of each head's exponentials
+  float* partials;  // [slot][num_kv_heads * head_tiles][heads_per_tile][head_dim]
 };
 
 inline constexpr int kSplitPages = 4;  // a split has at least 256 tokens
 inline constexpr int kPrefillRowsSm90 = 128, kPrefillRowsSm80 = 64;
 
 AttentionCut cut_attention(const Queue& q, const AttentionShape& shape);
-AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, void* workspace, size_t* bytes = nullptr);
+AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, void* workspace,
+                                size_t* bytes = nullptr);
 
 struct Splits {
   int first_page, pages, count, pages_each;
@@ -85,7 +87,8 @@ void decode_sm90(const Queue& q, const AttentionShape& shape, const AttentionArg
 template <class T>
 void decode_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args);
 template <class T>
-void prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args, int num_tokens);
+void prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args,
+                  int num_tokens);
 template <class T>
 void prefill_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args);
 

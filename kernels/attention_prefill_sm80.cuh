@@ -1,5 +1,6 @@
-// Chunked causal prefill attention over the paged cache for compute capability 8.0 and later: mma.sync, cp.async. 64 query rows (tokens x
-// the heads of a group), 16 per warp or pair of warps; a tile of keys is one page. K and V have one buffer each: the next K is loaded under softmax and
+// Chunked causal prefill attention over the paged cache for compute capability 8.0 and later:
+// mma.sync, cp.async. 64 query rows (tokens x the heads of a group), 16 per warp or pair of warps;
+// a tile of keys is one page. K and V have one buffer each: the next K is loaded under softmax and
 // P V, the next V under Q K^T. Pages go from the last to the first.
 #pragma once
 
@@ -12,7 +13,8 @@ namespace ember::kernels {
 template <int kHeadDim_>
 struct PrefillShape80 {
   static constexpr int kHeadDim = kHeadDim_, kRows = kPrefillRowsSm80;
-  // Dimensions of the output per warp. For the widest heads two warps share 16 rows (both compute their scores): one has no registers for all.
+  // Dimensions of the output per warp. For the widest heads two warps share 16 rows (both compute
+  // their scores): one has no registers for all.
   static constexpr int kDims = kHeadDim > 128 ? kHeadDim / 2 : kHeadDim;
   static constexpr int kKeyUnroll = kHeadDim > 128 ? 1 : kHeadDim / 32;
   static constexpr int kThreads = kRows / 16 * (kHeadDim / kDims) * 32;
@@ -22,20 +24,27 @@ struct PrefillShape80 {
 };
 
 template <class T, class Shape>
-EMBER_DEVICE void load_query_rows(const AttentionArgs<T>& args, const PrefillTile& tile, int kv_head, uint32_t to) {
+EMBER_DEVICE void load_query_rows(const AttentionArgs<T>& args, const PrefillTile& tile,
+                                  int kv_head, uint32_t to) {
   constexpr int kChunks = Shape::kHeadDim / 8;
   for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows * kChunks; i += Shape::kThreads) {
-    const int row = i / kChunks, column = i % kChunks * 8, token = row / args.cut.group, head = kv_head * args.cut.group + row % args.cut.group;
+    const int row = i / kChunks, column = i % kChunks * 8, token = row / args.cut.group,
+              head = kv_head * args.cut.group + row % args.cut.group;
     const bool valid = token < tile.tokens;
-    const T* from = args.qkv + (valid ? static_cast<int64_t>(tile.row + token) * args.qkv_stride + head * Shape::kHeadDim + column : 0);
-    cp_async_16(to + static_cast<uint32_t>(kv_slab_offset<Shape::kHeadDim>(row, column) * 2), from, valid);
+    const T* from = args.qkv + (valid ? static_cast<int64_t>(tile.row + token) * args.qkv_stride +
+                                            head * Shape::kHeadDim + column
+                                      : 0);
+    cp_async_16(to + static_cast<uint32_t>(kv_slab_offset<Shape::kHeadDim>(row, column) * 2), from,
+                valid);
   }
 }
 
 template <class T, class Shape>
 EMBER_DEVICE void load_slab(uint32_t to, const T* slab) {
   const auto* from = reinterpret_cast<const uint8_t*>(slab);
-  for (int at = static_cast<int>(threadIdx.x) * 16; at < Shape::kTileBytes; at += Shape::kThreads * 16) cp_async_16(to + static_cast<uint32_t>(at), from + at);
+  for (int at = static_cast<int>(threadIdx.x) * 16; at < Shape::kTileBytes;
+       at += Shape::kThreads * 16)
+    cp_async_16(to + static_cast<uint32_t>(at), from + at);
 }
 
 // 16 query rows of a warp; a lane has rows l / 4 (elements 0, 1 of each four) and 8 further.
@@ -60,12 +69,19 @@ struct PrefillState80 {
       uint32_t a[2][4];
 #pragma unroll
       for (int step = 0; step < 2; ++step) {
-        ldmatrix_x4(q + static_cast<uint32_t>(kv_slab_offset<kHeadDim>(row_tile * 16 + lane % 16, k + step * 16 + lane / 16 * 8) * 2), a[step]);
+        ldmatrix_x4(
+            q + static_cast<uint32_t>(kv_slab_offset<kHeadDim>(row_tile * 16 + lane % 16,
+                                                               k + step * 16 + lane / 16 * 8) *
+                                      2),
+            a[step]);
       }
 #pragma unroll
       for (int group = 0; group < kBlockTokens / 8; ++group) {
         uint32_t b[4];
-        ldmatrix_x4(keys + static_cast<uint32_t>(kv_slab_offset<kHeadDim>(group * 8 + lane % 8, k + lane / 8 * 8) * 2), b);
+        ldmatrix_x4(
+            keys + static_cast<uint32_t>(
+                       kv_slab_offset<kHeadDim>(group * 8 + lane % 8, k + lane / 8 * 8) * 2),
+            b);
         mma_16x8x16<T>(scores[group], a[0], b[0], b[1]);
         mma_16x8x16<T>(scores[group], a[1], b[2], b[3]);
       }
@@ -118,18 +134,24 @@ struct PrefillState80 {
 #pragma unroll
     for (int k = 0; k < kBlockTokens / 16; ++k) {
       const float *left = scores[2 * k], *right = scores[2 * k + 1];
-      const uint32_t p[4] = {pack<T>(left[0], left[1]), pack<T>(left[2], left[3]), pack<T>(right[0], right[1]), pack<T>(right[2], right[3])};
+      const uint32_t p[4] = {pack<T>(left[0], left[1]), pack<T>(left[2], left[3]),
+                             pack<T>(right[0], right[1]), pack<T>(right[2], right[3])};
 #pragma unroll
       for (int n = 0; n < kDims / 16; ++n) {
         uint32_t v[4];
-        ldmatrix_x4_trans(values + static_cast<uint32_t>(kv_slab_offset<kHeadDim>(k * 16 + lane % 16, first_dim + n * 16 + lane / 16 * 8) * 2), v);
+        ldmatrix_x4_trans(values + static_cast<uint32_t>(
+                                       kv_slab_offset<kHeadDim>(
+                                           k * 16 + lane % 16, first_dim + n * 16 + lane / 16 * 8) *
+                                       2),
+                          v);
         mma_16x8x16<T>(sums[2 * n], p, v[0], v[1]);
         mma_16x8x16<T>(sums[2 * n + 1], p, v[2], v[3]);
       }
     }
   }
 
-  EMBER_DEVICE void store(const AttentionArgs<T>& args, const PrefillTile& tile, int kv_head, int row, int first_dim, int lane) {
+  EMBER_DEVICE void store(const AttentionArgs<T>& args, const PrefillTile& tile, int kv_head,
+                          int row, int first_dim, int lane) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       total[r] += __shfl_xor_sync(~0u, total[r], 1);
@@ -137,32 +159,42 @@ struct PrefillState80 {
       const int token = (row + r * 8) / args.cut.group, head = (row + r * 8) % args.cut.group;
       if (token >= tile.tokens) continue;
       const float factor = 1.0f / total[r];
-      T* out = args.out + static_cast<int64_t>(tile.row + token) * args.out_stride + (kv_head * args.cut.group + head) * kHeadDim + first_dim +
-               lane % 4 * 2;
+      T* out = args.out + static_cast<int64_t>(tile.row + token) * args.out_stride +
+               (kv_head * args.cut.group + head) * kHeadDim + first_dim + lane % 4 * 2;
 #pragma unroll
-      for (int i = 0; i < kDims / 8; ++i) *reinterpret_cast<uint32_t*>(out + i * 8) = pack<T>(sums[i][r * 2] * factor, sums[i][r * 2 + 1] * factor);
+      for (int i = 0; i < kDims / 8; ++i)
+        *reinterpret_cast<uint32_t*>(out + i * 8) =
+            pack<T>(sums[i][r * 2] * factor, sums[i][r * 2 + 1] * factor);
     }
   }
 };
 
 template <class T, class Shape>
-__global__ void __launch_bounds__(Shape::kThreads) prefill_sm80_kernel(const __grid_constant__ AttentionArgs<T> args) {
+__global__ void __launch_bounds__(Shape::kThreads)
+    prefill_sm80_kernel(const __grid_constant__ AttentionArgs<T> args) {
   EMBER_DYNAMIC_SHARED(memory);
   launch_dependents();
   wait_for_dependencies();
-  const uint32_t q = shared_address(memory), keys = q + Shape::kTileBytes, values = keys + Shape::kTileBytes;
+  const uint32_t q = shared_address(memory), keys = q + Shape::kTileBytes,
+                 values = keys + Shape::kTileBytes;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const int row_tile = warp % (Shape::kRows / 16), row = row_tile * 16 + lane / 4, first_dim = warp / (Shape::kRows / 16) * Shape::kDims;
+  const int row_tile = warp % (Shape::kRows / 16), row = row_tile * 16 + lane / 4,
+            first_dim = warp / (Shape::kRows / 16) * Shape::kDims;
   const int works = args.work.counts->prefill_tiles * args.num_kv_heads;
-  for (int index = static_cast<int>(blockIdx.x); index < works; index += static_cast<int>(gridDim.x)) {
+  for (int index = static_cast<int>(blockIdx.x); index < works;
+       index += static_cast<int>(gridDim.x)) {
     const PrefillTile tile = args.work.tiles[index / args.num_kv_heads];
     const int kv_head = index % args.num_kv_heads;
-    const int first_key = args.window > 0 ? max(0, tile.position - args.window + 1) : 0, end_key = tile.position + tile.tokens;
+    const int first_key = args.window > 0 ? max(0, tile.position - args.window + 1) : 0,
+              end_key = tile.position + tile.tokens;
     const int first_page = first_key / kBlockTokens, last_page = (end_key - 1) / kBlockTokens;
-    const int query[2] = {tile.position + row / args.cut.group, tile.position + (row + 8) / args.cut.group};
+    const int query[2] = {tile.position + row / args.cut.group,
+                          tile.position + (row + 8) / args.cut.group};
     const int32_t* table = args.tables + static_cast<int64_t>(tile.seq) * args.table_stride;
     const auto load = [&](uint32_t to, int page, int kv) {
-      if (page >= first_page) load_slab<T, Shape>(to, args.pool + kv_slab(table[page], kv, kv_head, args.num_kv_heads, Shape::kHeadDim));
+      if (page >= first_page)
+        load_slab<T, Shape>(
+            to, args.pool + kv_slab(table[page], kv, kv_head, args.num_kv_heads, Shape::kHeadDim));
       cp_async_commit();
     };
     PrefillState80<T, Shape> state;
@@ -176,7 +208,8 @@ __global__ void __launch_bounds__(Shape::kThreads) prefill_sm80_kernel(const __g
       __syncthreads();
       load(keys, page - 1, 0);
       const int first = page * kBlockTokens, column = first + lane % 4 * 2;
-      if (first + kBlockTokens - 1 > tile.position || (args.window > 0 && first <= end_key - 1 - args.window)) {
+      if (first + kBlockTokens - 1 > tile.position ||
+          (args.window > 0 && first <= end_key - 1 - args.window)) {
         state.mask({query[0] - column, query[1] - column}, args.window);
       }
       state.softmax(args.scale);
@@ -194,17 +227,24 @@ __global__ void __launch_bounds__(Shape::kThreads) prefill_sm80_kernel(const __g
 template <class T, int kHeadDim>
 void launch_prefill_sm80(const Queue& q, const AttentionArgs<T>& args) {
   using Shape = PrefillShape80<kHeadDim>;
-  launch(q, {.grid = dim3(static_cast<unsigned>(q.num_sms * 2)), .threads = Shape::kThreads, .shared_bytes = Shape::kSharedBytes}, prefill_sm80_kernel<T, Shape>,
-         args);
+  launch(q,
+         {.grid = dim3(static_cast<unsigned>(q.num_sms * 2)),
+          .threads = Shape::kThreads,
+          .shared_bytes = Shape::kSharedBytes},
+         prefill_sm80_kernel<T, Shape>, args);
 }
 
 template <class T>
 void prefill_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args) {
   switch (shape.head_dim) {
-    case 64: return launch_prefill_sm80<T, 64>(q, args);
-    case 96: return launch_prefill_sm80<T, 96>(q, args);
-    case 128: return launch_prefill_sm80<T, 128>(q, args);
-    default: return launch_prefill_sm80<T, 256>(q, args);
+    case 64:
+      return launch_prefill_sm80<T, 64>(q, args);
+    case 96:
+      return launch_prefill_sm80<T, 96>(q, args);
+    case 128:
+      return launch_prefill_sm80<T, 128>(q, args);
+    default:
+      return launch_prefill_sm80<T, 256>(q, args);
   }
 }
 

@@ -1,9 +1,12 @@
-// Chunked causal prefill attention over the paged cache on Hopper: 128 query rows (tokens x the heads of a group) against tiles of keys.
+// Chunked causal prefill attention over the paged cache on Hopper: 128 query rows (tokens x the
+// heads of a group) against tiles of keys.
 //
-// One producer thread brings Q (through TMA, straight from the rows of qkv) and a ring of K and V tiles (bulk copies of whole or part
-// slabs). Two warpgroups of 64 rows each: S = Q K^T with wgmma, softmax in registers, O += P V with P from registers. The softmax of one
-// tile overlaps P V of the tile before, and the two warpgroups take turns at the tensor cores (barriers kTurn). Tiles go from the last to
-// the first, so that only the first ones need masks; they begin at multiples of their size, whatever the chunk.
+// One producer thread brings Q (through TMA, straight from the rows of qkv) and a ring of K and V
+// tiles (bulk copies of whole or part slabs). Two warpgroups of 64 rows each: S = Q K^T with wgmma,
+// softmax in registers, O += P V with P from registers. The softmax of one tile overlaps P V of the
+// tile before, and the two warpgroups take turns at the tensor cores (barriers kTurn). Tiles go
+// from the last to the first, so that only the first ones need masks; they begin at multiples of
+// their size, whatever the chunk.
 #pragma once
 
 #include "kernels/attention_plan.h"
@@ -18,7 +21,8 @@ namespace ember::kernels {
 template <int kHeadDim_>
 struct PrefillShape {
   static constexpr int kHeadDim = kHeadDim_, kRows = kPrefillRowsSm90, kThreads = 384, kStages = 2;
-  static constexpr int kKeys = kHeadDim > 128 ? 64 : 128;  // of a tile: S, P and O share a thread's 232 registers
+  static constexpr int kKeys =
+      kHeadDim > 128 ? 64 : 128;  // of a tile: S, P and O share a thread's 232 registers
   static constexpr int kPages = kKeys / kBlockTokens;
   static constexpr int kColumns = image_columns(kHeadDim), kImages = kHeadDim / kColumns;
   static constexpr int kSlabImageBytes = kBlockTokens * kColumns * 2;  // of one image of one page
@@ -32,9 +36,13 @@ struct PrefillShared {
   uint32_t base;
   static constexpr int kStages = Shape::kStages;
   EMBER_DEVICE uint32_t q() const { return base; }
-  EMBER_DEVICE uint32_t keys(int stage) const { return base + static_cast<uint32_t>(Shape::kQBytes + stage * Shape::kKvBytes); }
+  EMBER_DEVICE uint32_t keys(int stage) const {
+    return base + static_cast<uint32_t>(Shape::kQBytes + stage * Shape::kKvBytes);
+  }
   EMBER_DEVICE uint32_t values(int stage) const { return keys(kStages + stage); }
-  EMBER_DEVICE uint32_t barrier(int i) const { return keys(2 * kStages) + static_cast<uint32_t>(i * 8); }
+  EMBER_DEVICE uint32_t barrier(int i) const {
+    return keys(2 * kStages) + static_cast<uint32_t>(i * 8);
+  }
   EMBER_DEVICE uint32_t keys_full(int stage) const { return barrier(stage); }
   EMBER_DEVICE uint32_t keys_empty(int stage) const { return barrier(kStages + stage); }
   EMBER_DEVICE uint32_t values_full(int stage) const { return barrier(2 * kStages + stage); }
@@ -68,34 +76,43 @@ EMBER_DEVICE int num_prefill_works(const AttentionArgs<T>& args) {
 }
 
 template <class T, class Shape>
-EMBER_DEVICE void produce_tiles(const AttentionArgs<T>& args, const PrefillShared<Shape>& shared, const CUtensorMap* q_map) {
+EMBER_DEVICE void produce_tiles(const AttentionArgs<T>& args, const PrefillShared<Shape>& shared,
+                                const CUtensorMap* q_map) {
   wait_for_dependencies();
   fence_proxy_async();
   const uint64_t policy = policy_evict_normal();
   RingPosition<Shape::kStages> position;
   int q_phase = 0;
   const int works = num_prefill_works(args);
-  for (int index = static_cast<int>(blockIdx.x); index < works; index += static_cast<int>(gridDim.x), q_phase ^= 1) {
+  for (int index = static_cast<int>(blockIdx.x); index < works;
+       index += static_cast<int>(gridDim.x), q_phase ^= 1) {
     const PrefillWork<Shape> work(args, index);
     mbarrier_wait(shared.q_empty(), q_phase ^ 1);
-    mbarrier_arrive_expect(shared.q_full(), static_cast<uint32_t>(args.cut.group * args.cut.tile_tokens * Shape::kHeadDim * 2));
+    mbarrier_arrive_expect(
+        shared.q_full(),
+        static_cast<uint32_t>(args.cut.group * args.cut.tile_tokens * Shape::kHeadDim * 2));
     for (int image = 0; image < Shape::kImages; ++image) {
-      tma_load_3d(shared.q() + static_cast<uint32_t>(image * Shape::kQImageBytes), q_map, image * Shape::kColumns, work.kv_head * args.cut.group, work.tile.row,
+      tma_load_3d(shared.q() + static_cast<uint32_t>(image * Shape::kQImageBytes), q_map,
+                  image * Shape::kColumns, work.kv_head * args.cut.group, work.tile.row,
                   shared.q_full(), policy);
     }
     const int32_t* table = args.tables + static_cast<int64_t>(work.tile.seq) * args.table_stride;
-    const int first_page = work.first_key / kBlockTokens, last_page = (work.end_key - 1) / kBlockTokens;
+    const int first_page = work.first_key / kBlockTokens,
+              last_page = (work.end_key - 1) / kBlockTokens;
     const auto load = [&](uint32_t to, int tile, int kv, uint32_t full) {
       mbarrier_arrive_expect(full, Shape::kKvBytes);
 #pragma unroll
       for (int i = 0; i < Shape::kPages; ++i) {
-        // A tile may have a page that nobody sees: another one stands in for it, masked, and its table entry is not read.
+        // A tile may have a page that nobody sees: another one stands in for it, masked, and its
+        // table entry is not read.
         const int page = min(max(tile * Shape::kPages + i, first_page), last_page);
-        const T* slab = args.pool + kv_slab(table[page], kv, work.kv_head, args.num_kv_heads, Shape::kHeadDim);
+        const T* slab =
+            args.pool + kv_slab(table[page], kv, work.kv_head, args.num_kv_heads, Shape::kHeadDim);
 #pragma unroll
         for (int image = 0; image < Shape::kImages; ++image) {
-          bulk_load(to + static_cast<uint32_t>(image * Shape::kKvImageBytes + i * Shape::kSlabImageBytes), slab + image * kBlockTokens * Shape::kColumns,
-                    Shape::kSlabImageBytes, full, policy);
+          bulk_load(
+              to + static_cast<uint32_t>(image * Shape::kKvImageBytes + i * Shape::kSlabImageBytes),
+              slab + image * kBlockTokens * Shape::kColumns, Shape::kSlabImageBytes, full, policy);
         }
       }
     };
@@ -108,7 +125,8 @@ EMBER_DEVICE void produce_tiles(const AttentionArgs<T>& args, const PrefillShare
   }
 }
 
-// The tensor cores are used by one warpgroup at a time: turn() waits for it, pass() gives it to the other.
+// The tensor cores are used by one warpgroup at a time: turn() waits for it, pass() gives it to the
+// other.
 struct Turns {
   static constexpr int kFirst = 2;  // named barriers 2 and 3
   int warpgroup;
@@ -119,7 +137,8 @@ struct Turns {
   EMBER_DEVICE void pass() const { named_barrier_arrive(kFirst + 1 - warpgroup, 256); }
 };
 
-// 64 query rows of a warpgroup. A thread has rows r (elements with bit 1 clear) and r + 8 of S and O.
+// 64 query rows of a warpgroup. A thread has rows r (elements with bit 1 clear) and r + 8 of S and
+// O.
 template <class T, class Shape>
 struct PrefillState {
   static constexpr int kScores = Shape::kKeys / 2;
@@ -140,8 +159,11 @@ struct PrefillState {
 #pragma unroll
     for (int k = 0; k < Shape::kHeadDim / 16; ++k) {
       const int image = k / kSteps, step = k % kSteps * 2;
-      const uint64_t q = wgmma_descriptor<Shape::kColumns>(shared.q() + static_cast<uint32_t>(image * Shape::kQImageBytes + warpgroup * 64 * Shape::kColumns * 2));
-      const uint64_t keys = wgmma_descriptor<Shape::kColumns>(shared.keys(stage) + static_cast<uint32_t>(image * Shape::kKvImageBytes));
+      const uint64_t q = wgmma_descriptor<Shape::kColumns>(
+          shared.q() + static_cast<uint32_t>(image * Shape::kQImageBytes +
+                                             warpgroup * 64 * Shape::kColumns * 2));
+      const uint64_t keys = wgmma_descriptor<Shape::kColumns>(
+          shared.keys(stage) + static_cast<uint32_t>(image * Shape::kKvImageBytes));
       wgmma_ss<T, Shape::kKeys>(scores, q + step, keys + step, k != 0);
     }
     wgmma_commit();
@@ -151,14 +173,16 @@ struct PrefillState {
     wgmma_fence();
 #pragma unroll
     for (int k = 0; k < Shape::kKeys / 16; ++k) {
-      const uint32_t address = shared.values(stage) + static_cast<uint32_t>(k * 16 * Shape::kColumns * 2);
-      wgmma_rs_transposed<T, Shape::kHeadDim>(sums, p + k * 4, wgmma_descriptor<Shape::kColumns>(address, Shape::kKvImageBytes), 1);
+      const uint32_t address =
+          shared.values(stage) + static_cast<uint32_t>(k * 16 * Shape::kColumns * 2);
+      wgmma_rs_transposed<T, Shape::kHeadDim>(
+          sums, p + k * 4, wgmma_descriptor<Shape::kColumns>(address, Shape::kKvImageBytes), 1);
     }
     wgmma_commit();
   }
 
-  // Keys later than a row's own, and those that its window no longer reaches. last[i]: the largest key of the tile that row i sees, counted
-  // from this thread's first column.
+  // Keys later than a row's own, and those that its window no longer reaches. last[i]: the largest
+  // key of the tile that row i sees, counted from this thread's first column.
   EMBER_DEVICE void mask(const int (&last)[2], int window) {
 #pragma unroll
     for (int i = 0; i < kScores; ++i) {
@@ -198,7 +222,8 @@ struct PrefillState {
     for (int i = 0; i < Shape::kHeadDim / 2; ++i) sums[i] *= keep[i / 2 % 2];
   }
 
-  EMBER_DEVICE void store(const AttentionArgs<T>& args, const PrefillWork<Shape>& work, int row, int lane) {
+  EMBER_DEVICE void store(const AttentionArgs<T>& args, const PrefillWork<Shape>& work, int row,
+                          int lane) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       total[r] += __shfl_xor_sync(~0u, total[r], 1);
@@ -206,18 +231,22 @@ struct PrefillState {
       const int token = (row + r * 8) / args.cut.group, head = (row + r * 8) % args.cut.group;
       if (token >= work.tile.tokens) continue;
       const float factor = 1.0f / total[r];
-      T* out = args.out + static_cast<int64_t>(work.tile.row + token) * args.out_stride + (work.kv_head * args.cut.group + head) * Shape::kHeadDim + lane % 4 * 2;
+      T* out = args.out + static_cast<int64_t>(work.tile.row + token) * args.out_stride +
+               (work.kv_head * args.cut.group + head) * Shape::kHeadDim + lane % 4 * 2;
 #pragma unroll
       for (int i = 0; i < Shape::kHeadDim / 8; ++i) {
-        *reinterpret_cast<uint32_t*>(out + i * 8) = pack<T>(sums[i * 4 + r * 2] * factor, sums[i * 4 + r * 2 + 1] * factor);
+        *reinterpret_cast<uint32_t*>(out + i * 8) =
+            pack<T>(sums[i * 4 + r * 2] * factor, sums[i * 4 + r * 2 + 1] * factor);
       }
     }
   }
 };
 
 template <class T, class Shape>
-EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared<Shape>& shared, int warpgroup) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, row = warpgroup * 64 + static_cast<int>(threadIdx.x) / 32 % 4 * 16 + lane / 4;
+EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared<Shape>& shared,
+                               int warpgroup) {
+  const int lane = static_cast<int>(threadIdx.x) % 32,
+            row = warpgroup * 64 + static_cast<int>(threadIdx.x) / 32 % 4 * 16 + lane / 4;
   const bool leader = threadIdx.x % 128 == 0;
   const auto release = [leader](uint32_t barrier) {
     if (leader) mbarrier_arrive(barrier);
@@ -227,13 +256,16 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
   RingPosition<Shape::kStages> position;
   int q_phase = 0;
   const int works = num_prefill_works(args);
-  for (int index = static_cast<int>(blockIdx.x); index < works; index += static_cast<int>(gridDim.x), q_phase ^= 1) {
+  for (int index = static_cast<int>(blockIdx.x); index < works;
+       index += static_cast<int>(gridDim.x), q_phase ^= 1) {
     const PrefillWork<Shape> work(args, index);
-    const int query[2] = {work.tile.position + row / args.cut.group, work.tile.position + (row + 8) / args.cut.group};
+    const int query[2] = {work.tile.position + row / args.cut.group,
+                          work.tile.position + (row + 8) / args.cut.group};
     PrefillState<T, Shape> state;
     const auto softmax = [&](int tile) {
       const int first = tile * Shape::kKeys;
-      const bool diagonal = first + Shape::kKeys - 1 > work.tile.position, edge = args.window > 0 && first <= work.end_key - 1 - args.window;
+      const bool diagonal = first + Shape::kKeys - 1 > work.tile.position,
+                 edge = args.window > 0 && first <= work.end_key - 1 - args.window;
       if (diagonal || edge) {
         const int column = first + lane % 4 * 2;
         state.mask({query[0] - column, query[1] - column}, args.window);
@@ -281,7 +313,9 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
 }
 
 template <class T, class Shape>
-__global__ void __launch_bounds__(Shape::kThreads, 1) prefill_sm90_kernel(const __grid_constant__ AttentionArgs<T> args, const __grid_constant__ CUtensorMap q_map) {
+__global__ void __launch_bounds__(Shape::kThreads, 1)
+    prefill_sm90_kernel(const __grid_constant__ AttentionArgs<T> args,
+                        const __grid_constant__ CUtensorMap q_map) {
   EMBER_DYNAMIC_SHARED(memory);
   const PrefillShared<Shape> shared{shared_address(memory)};
   const int warpgroup = warp_uniform(static_cast<int>(threadIdx.x) / 128);
@@ -310,25 +344,37 @@ __global__ void __launch_bounds__(Shape::kThreads, 1) prefill_sm90_kernel(const 
 }
 
 template <class T, int kHeadDim>
-void launch_prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args, int num_tokens) {
+void launch_prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args,
+                         int num_tokens) {
   using Shape = PrefillShape<kHeadDim>;
-  // qkv as [tokens][heads][head_dim]: a box is one image of the rows (token, head of the group) of a tile.
+  // qkv as [tokens][heads][head_dim]: a box is one image of the rows (token, head of the group) of
+  // a tile.
   const CUtensorMap q_map = make_tensor_map(
       args.qkv, {.rank = 3,
-                 .dims = {kHeadDim, static_cast<uint64_t>(shape.num_heads + 2 * shape.num_kv_heads), static_cast<uint64_t>(num_tokens)},
+                 .dims = {kHeadDim, static_cast<uint64_t>(shape.num_heads + 2 * shape.num_kv_heads),
+                          static_cast<uint64_t>(num_tokens)},
                  .strides = {kHeadDim * 2, static_cast<uint64_t>(args.qkv_stride) * 2},
-                 .box = {Shape::kColumns, static_cast<uint32_t>(args.cut.group), static_cast<uint32_t>(args.cut.tile_tokens)}});
-  launch(q, {.grid = dim3(static_cast<unsigned>(q.num_sms)), .threads = Shape::kThreads, .shared_bytes = Shape::kSharedBytes}, prefill_sm90_kernel<T, Shape>, args,
-         q_map);
+                 .box = {Shape::kColumns, static_cast<uint32_t>(args.cut.group),
+                         static_cast<uint32_t>(args.cut.tile_tokens)}});
+  launch(q,
+         {.grid = dim3(static_cast<unsigned>(q.num_sms)),
+          .threads = Shape::kThreads,
+          .shared_bytes = Shape::kSharedBytes},
+         prefill_sm90_kernel<T, Shape>, args, q_map);
 }
 
 template <class T>
-void prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args, int num_tokens) {
+void prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args,
+                  int num_tokens) {
   switch (shape.head_dim) {
-    case 64: return launch_prefill_sm90<T, 64>(q, shape, args, num_tokens);
-    case 96: return launch_prefill_sm90<T, 96>(q, shape, args, num_tokens);
-    case 128: return launch_prefill_sm90<T, 128>(q, shape, args, num_tokens);
-    default: return launch_prefill_sm90<T, 256>(q, shape, args, num_tokens);
+    case 64:
+      return launch_prefill_sm90<T, 64>(q, shape, args, num_tokens);
+    case 96:
+      return launch_prefill_sm90<T, 96>(q, shape, args, num_tokens);
+    case 128:
+      return launch_prefill_sm90<T, 128>(q, shape, args, num_tokens);
+    default:
+      return launch_prefill_sm90<T, 256>(q, shape, args, num_tokens);
   }
 }
 

@@ -1,15 +1,22 @@
 // Host-visible types that all kernels share.
 //
 // Conventions for everything in kernels/:
-// - DType kF16 or kBF16 for weights, activations and KV cache; float32 accumulation; the residual stream is in the 16-bit type.
-// - Activations are row-major [tokens, width]. Rows >= Rows::rows are never stored to; loads of them may read garbage, which
+// - DType kF16 or kBF16 for weights, activations and KV cache; float32 accumulation; the residual
+// stream is in the 16-bit type.
+// - Activations are row-major [tokens, width]. Rows >= Rows::rows are never stored to; loads of
+// them may read garbage, which
 //   reaches no stored row.
-// - KV cache of one layer: pool[num_blocks][2 (K, V)][num_kv_heads][slab], see kernels/common/layout.h. Values of V in unwritten rows
-//   are finite: the pool is zeroed at start and the writer of a block's first token zeroes the rest of its V slab.
-// - Padding: padded tokens have token id 0, position 0, slot -1 (nothing is stored to the cache) and belong to no sequence;
+// - KV cache of one layer: pool[num_blocks][2 (K, V)][num_kv_heads][slab], see
+// kernels/common/layout.h. Values of V in unwritten rows
+//   are finite: the pool is zeroed at start and the writer of a block's first token zeroes the rest
+//   of its V slab.
+// - Padding: padded tokens have token id 0, position 0, slot -1 (nothing is stored to the cache)
+// and belong to no sequence;
 //   padded sequences have kv_len 0 and are skipped.
-// - Every result depends on its row (and its sequence's cache) alone, bit for bit, whatever else is in the step.
-// - PTX only below kernels/common/; with -DEMBER_EMULATE the same sources compile for the host (tests/kernels/emulator).
+// - Every result depends on its row (and its sequence's cache) alone, bit for bit, whatever else is
+// in the step.
+// - PTX only below kernels/common/; with -DEMBER_EMULATE the same sources compile for the host
+// (tests/kernels/emulator).
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -25,26 +32,31 @@ namespace ember::kernels {
 // Where kernels are launched. Everything is enqueued in order and returns at once.
 struct Queue {
   cudaStream_t stream = nullptr;
-  int sm = 0;        // compute capability: 80, 86, 89, 90
+  int sm = 0;  // compute capability: 80, 86, 89, 90
   int num_sms = 0;
   bool pdl = false;  // programmatic dependent launch between the kernels of this queue (sm_90 only)
 };
 
-// Kernels compiled for sm_90a run on compute capability 9.0 alone; any other device >= 8.0 takes the generic ones.
+// Kernels compiled for sm_90a run on compute capability 9.0 alone; any other device >= 8.0 takes
+// the generic ones.
 inline bool is_hopper(const Queue& q) { return q.sm == 90; }
 
-// A row-major matrix of 16-bit floats in device memory; row r begins at data + r * stride (elements). 16-byte aligned, stride % 8 == 0.
+// A row-major matrix of 16-bit floats in device memory; row r begins at data + r * stride
+// (elements). 16-byte aligned, stride % 8 == 0.
 struct Rows {
   void* data = nullptr;
   int64_t stride = 0;
   int rows = 0, columns = 0;
 };
 
-// Called with the result of every launch; must throw if it is not cudaSuccess. The backend installs its own, which can inject failures.
+// Called with the result of every launch; must throw if it is not cudaSuccess. The backend installs
+// its own, which can inject failures.
 using LaunchCheck = void (*)(cudaError_t status, const char* kernel);
 
 inline void throw_on_launch_error(cudaError_t status, const char* kernel) {
-  if (status != cudaSuccess) throw std::runtime_error(std::string("launch of ") + kernel + ": " + cudaGetErrorString(status));
+  if (status != cudaSuccess)
+    throw std::runtime_error(std::string("launch of ") + kernel + ": " +
+                             cudaGetErrorString(status));
 }
 
 inline LaunchCheck launch_check = &throw_on_launch_error;

@@ -1,6 +1,8 @@
-// y = x w^T for few tokens: hand-written, batch-invariant (a row's bits do not depend on how many rows there are).
+// y = x w^T for few tokens: hand-written, batch-invariant (a row's bits do not depend on how many
+// rows there are).
 //
-// sm_90a: swap-AB wgmma, any number of tokens; elsewhere mma.sync with cp.async. The split of K depends on (out, in) only.
+// sm_90a: swap-AB wgmma, any number of tokens; elsewhere mma.sync with cp.async. The split of K
+// depends on (out, in) only.
 #pragma once
 
 #include <cuda.h>
@@ -12,27 +14,31 @@ namespace ember::kernels {
 enum class Epilogue : uint8_t {
   kStore,    // y = x w^T + bias, 16 bit
   kAdd,      // y += x w^T + bias: the residual stream
-  kSiluMul,  // y[t, i] = silu(gate) * up; w's rows 16j .. 16j+7 are gate rows 8j .., rows 16j+8 .. 16j+15 up rows 8j ..
+  kSiluMul,  // y[t, i] = silu(gate) * up; w's rows 16j .. 16j+7 are gate rows 8j .., rows 16j+8 ..
+             // 16j+15 up rows 8j ..
   kLogits,   // y = x w^T + bias, float32
 };
 
-// A weight matrix [out, in] row-major in device memory, and how it is multiplied. Made once at load; plain data afterwards, valid
-// as long as the memory.
+// A weight matrix [out, in] row-major in device memory, and how it is multiplied. Made once at
+// load; plain data afterwards, valid as long as the memory.
 struct Matrix {
   const void* data = nullptr;
   const float* bias = nullptr;  // [out], may be null
   DType dtype = DType::kF16;
   int out = 0, in = 0;
-  int split = 1;            // CTAs of a cluster that share the sum over `in` (sm_90)
-  CUtensorMap map = {};     // sm_90: boxes of 128 rows x 64 columns
+  int split = 1;         // CTAs of a cluster that share the sum over `in` (sm_90)
+  CUtensorMap map = {};  // sm_90: boxes of 128 rows x 64 columns
 };
 
-// Throws std::runtime_error naming what exists when there is no variant for the device, type or shape: in % 8 == 0 (columns of zeros
-// may be added), data 16-byte aligned, out % 16 == 0 for kSiluMul.
-Matrix make_matrix(const Queue& q, const void* data, const float* bias, DType dtype, int out, int in);
+// Throws std::runtime_error naming what exists when there is no variant for the device, type or
+// shape: in % 8 == 0 (columns of zeros may be added), data 16-byte aligned, out % 16 == 0 for
+// kSiluMul.
+Matrix make_matrix(const Queue& q, const void* data, const float* bias, DType dtype, int out,
+                   int in);
 
-// x.columns == w.in; x.rows tokens. Row t of y begins at y + t * y_stride elements (16-bit ones; floats for kLogits) and has w.out
-// columns, out / 2 for kSiluMul. y is 16-byte aligned, y_stride % 8 == 0 (kLogits: any). No tokens: nothing happens.
+// x.columns == w.in; x.rows tokens. Row t of y begins at y + t * y_stride elements (16-bit ones;
+// floats for kLogits) and has w.out columns, out / 2 for kSiluMul. y is 16-byte aligned, y_stride %
+// 8 == 0 (kLogits: any). No tokens: nothing happens.
 void gemm(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride, Epilogue epilogue);
 
 }  // namespace ember::kernels

@@ -1,3 +1,4 @@
 #include "kernels/gemm_sm90.cuh"
 
-template void ember::kernels::gemm_sm90<__nv_bfloat16>(const Queue&, const Matrix&, Rows, void*, int64_t, Epilogue);
+template void ember::kernels::gemm_sm90<__nv_bfloat16>(const Queue&, const Matrix&, Rows, void*,
+                                                       int64_t, Epilogue);

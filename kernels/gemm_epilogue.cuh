@@ -1,4 +1,5 @@
-// What happens to a finished tile of a product whose rows are weights and whose columns are tokens, the same on every architecture.
+// What happens to a finished tile of a product whose rows are weights and whose columns are tokens,
+// the same on every architecture.
 #pragma once
 
 #include "kernels/common/numeric.cuh"
@@ -15,8 +16,10 @@ struct GemmOutput {
 
 template <class T>
 EMBER_DEVICE void store_pair(T* to, int column, int columns, uint32_t pair) {
-  if (column + 1 < columns) *reinterpret_cast<uint32_t*>(to + column) = pair;
-  else if (column < columns) to[column] = from_float<T>(unpack<T>(pair).x);
+  if (column + 1 < columns)
+    *reinterpret_cast<uint32_t*>(to + column) = pair;
+  else if (column < columns)
+    to[column] = from_float<T>(unpack<T>(pair).x);
 }
 
 template <class T>
@@ -25,13 +28,15 @@ EMBER_DEVICE uint32_t load_pair(const T* from, int column, int columns) {
   return column < columns ? pack<T>(to_float(from[column]), 0.0f) : 0;
 }
 
-// One warp's piece of 16 weight rows x 8 tokens: lane l has rows row + l / 4 (v.x, v.y) and 8 further (v.z, v.w), tokens
-// token + 2 (l % 4) (v.x, v.z) and the next. movmatrix makes it token-major, two neighbouring columns of y per lane.
+// One warp's piece of 16 weight rows x 8 tokens: lane l has rows row + l / 4 (v.x, v.y) and 8
+// further (v.z, v.w), tokens token + 2 (l % 4) (v.x, v.z) and the next. movmatrix makes it
+// token-major, two neighbouring columns of y per lane.
 template <class T, Epilogue kEpilogue>
 EMBER_DEVICE void emit(const GemmOutput& out, int row, int token, float4 v, int lane) {
   const int upper = row + lane / 4, lower = upper + 8;
   if (out.bias != nullptr) {
-    const float a = upper < out.out ? out.bias[upper] : 0.0f, b = lower < out.out ? out.bias[lower] : 0.0f;
+    const float a = upper < out.out ? out.bias[upper] : 0.0f,
+                b = lower < out.out ? out.bias[lower] : 0.0f;
     v = make_float4(v.x + a, v.y + a, v.z + b, v.w + b);
   }
   if constexpr (kEpilogue == Epilogue::kLogits) {
@@ -55,10 +60,12 @@ EMBER_DEVICE void emit(const GemmOutput& out, int row, int token, float4 v, int 
   const int column = row + first;
   if constexpr (kEpilogue == Epilogue::kAdd) {
     const float2 old_upper = unpack<T>(movmatrix_trans(valid ? load_pair(y, column, out.out) : 0));
-    const float2 old_lower = unpack<T>(movmatrix_trans(valid ? load_pair(y, column + 8, out.out) : 0));
+    const float2 old_lower =
+        unpack<T>(movmatrix_trans(valid ? load_pair(y, column + 8, out.out) : 0));
     v = make_float4(v.x + old_upper.x, v.y + old_upper.y, v.z + old_lower.x, v.w + old_lower.y);
   }
-  const uint32_t upper_pair = movmatrix_trans(pack<T>(v.x, v.y)), lower_pair = movmatrix_trans(pack<T>(v.z, v.w));
+  const uint32_t upper_pair = movmatrix_trans(pack<T>(v.x, v.y)),
+                 lower_pair = movmatrix_trans(pack<T>(v.z, v.w));
   if (valid) store_pair(y, column, out.out, upper_pair);
   if (valid) store_pair(y, column + 8, out.out, lower_pair);
 }

@@ -1,3 +1,4 @@
 #include "kernels/gemm_sm80.cuh"
 
-template void ember::kernels::gemm_sm80<__half>(const Queue&, const Matrix&, Rows, void*, int64_t, Epilogue);
+template void ember::kernels::gemm_sm80<__half>(const Queue&, const Matrix&, Rows, void*, int64_t,
+                                                Epilogue);

@@ -1,5 +1,6 @@
-// Product for compute capability 8.0 and later without Hopper's instructions: mma.sync, weights and tokens through cp.async. The weights are
-// the M side (16 rows per warp), the tokens the N side, so that few tokens waste little; `in` is never split.
+// Product for compute capability 8.0 and later without Hopper's instructions: mma.sync, weights and
+// tokens through cp.async. The weights are the M side (16 rows per warp), the tokens the N side, so
+// that few tokens waste little; `in` is never split.
 #pragma once
 
 #include "kernels/common/launch.h"
@@ -28,9 +29,11 @@ struct GemmArgs80 {
   int in;
 };
 
-// Rows row .. row + kRows - 1, columns column .. column + 63 of a row-major matrix, as a swizzled image; zeros outside.
+// Rows row .. row + kRows - 1, columns column .. column + 63 of a row-major matrix, as a swizzled
+// image; zeros outside.
 template <class T, int kRows, int kThreads>
-EMBER_DEVICE void load_image(uint32_t to, const T* from, int64_t stride, int row, int rows, int column, int columns) {
+EMBER_DEVICE void load_image(uint32_t to, const T* from, int64_t stride, int row, int rows,
+                             int column, int columns) {
 #pragma unroll
   for (int i = static_cast<int>(threadIdx.x); i < kRows * 8; i += kThreads) {
     const int r = i / 8, c = i % 8 * 8;
@@ -41,7 +44,8 @@ EMBER_DEVICE void load_image(uint32_t to, const T* from, int64_t stride, int row
 }
 
 template <class T, Epilogue kEpilogue, int kTokens>
-__global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads) gemm_sm80_kernel(const __grid_constant__ GemmArgs80 args) {
+__global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads)
+    gemm_sm80_kernel(const __grid_constant__ GemmArgs80 args) {
   using Tile = GemmTile80<kTokens>;
   constexpr int kTokenGroups = kTokens / 8;
   EMBER_DYNAMIC_SHARED(memory);
@@ -49,15 +53,21 @@ __global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads) gemm_sm80_kerne
   wait_for_dependencies();
   const uint32_t base = shared_address(memory);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const int token_tiles = (args.output.tokens + kTokens - 1) / kTokens, blocks = (args.in + 63) / 64;
-  const int row = static_cast<int>(blockIdx.x) / token_tiles * Tile::kRows, token = static_cast<int>(blockIdx.x) % token_tiles * kTokens;
+  const int token_tiles = (args.output.tokens + kTokens - 1) / kTokens,
+            blocks = (args.in + 63) / 64;
+  const int row = static_cast<int>(blockIdx.x) / token_tiles * Tile::kRows,
+            token = static_cast<int>(blockIdx.x) % token_tiles * kTokens;
 
   const auto load = [&](int block) {
     if (block < blocks) {
-      const uint32_t stage = base + static_cast<uint32_t>(block % Tile::kStages * Tile::kStageBytes);
-      load_image<T, Tile::kRows, Tile::kThreads>(stage, static_cast<const T*>(args.weights), args.in, row, args.output.out, block * 64, args.in);
-      load_image<T, kTokens, Tile::kThreads>(stage + Tile::kWeightBytes, static_cast<const T*>(args.x), args.x_stride, token, args.output.tokens, block * 64,
-                                             args.in);
+      const uint32_t stage =
+          base + static_cast<uint32_t>(block % Tile::kStages * Tile::kStageBytes);
+      load_image<T, Tile::kRows, Tile::kThreads>(stage, static_cast<const T*>(args.weights),
+                                                 args.in, row, args.output.out, block * 64,
+                                                 args.in);
+      load_image<T, kTokens, Tile::kThreads>(stage + Tile::kWeightBytes,
+                                             static_cast<const T*>(args.x), args.x_stride, token,
+                                             args.output.tokens, block * 64, args.in);
     }
     cp_async_commit();
   };
@@ -66,20 +76,29 @@ __global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads) gemm_sm80_kerne
   for (int block = 0; block < Tile::kStages - 1; ++block) load(block);
   for (int block = 0; block < blocks; ++block) {
     cp_async_wait<Tile::kStages - 2>();
-    __syncthreads();  // this block is here for everybody, and everybody is done with the stage that is loaded next
+    __syncthreads();  // this block is here for everybody, and everybody is done with the stage that
+                      // is loaded next
     load(block + Tile::kStages - 1);
-    const uint32_t weights = base + static_cast<uint32_t>(block % Tile::kStages * Tile::kStageBytes), tokens = weights + Tile::kWeightBytes;
+    const uint32_t weights =
+                       base + static_cast<uint32_t>(block % Tile::kStages * Tile::kStageBytes),
+                   tokens = weights + Tile::kWeightBytes;
 #pragma unroll
     for (int k = 0; k < 64; k += 32) {
       uint32_t a[2][4];
 #pragma unroll
       for (int step = 0; step < 2; ++step) {
-        ldmatrix_x4(weights + static_cast<uint32_t>(image_offset<64>(warp * 16 + lane % 16, k + step * 16 + lane / 16 * 8) * 2), a[step]);
+        ldmatrix_x4(
+            weights +
+                static_cast<uint32_t>(
+                    image_offset<64>(warp * 16 + lane % 16, k + step * 16 + lane / 16 * 8) * 2),
+            a[step]);
       }
 #pragma unroll
       for (int group = 0; group < kTokenGroups; ++group) {
         uint32_t b[4];
-        ldmatrix_x4(tokens + static_cast<uint32_t>(image_offset<64>(group * 8 + lane % 8, k + lane / 8 * 8) * 2), b);
+        ldmatrix_x4(tokens + static_cast<uint32_t>(
+                                 image_offset<64>(group * 8 + lane % 8, k + lane / 8 * 8) * 2),
+                    b);
         mma_16x8x16<T>(sums[group], a[0], b[0], b[1]);
         mma_16x8x16<T>(sums[group], a[1], b[2], b[3]);
       }
@@ -88,7 +107,9 @@ __global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads) gemm_sm80_kerne
   cp_async_wait<0>();
 #pragma unroll
   for (int group = 0; group < kTokenGroups; ++group) {
-    emit<T, kEpilogue>(args.output, row + warp * 16, token + group * 8, make_float4(sums[group][0], sums[group][1], sums[group][2], sums[group][3]), lane);
+    emit<T, kEpilogue>(args.output, row + warp * 16, token + group * 8,
+                       make_float4(sums[group][0], sums[group][1], sums[group][2], sums[group][3]),
+                       lane);
   }
 }
 
@@ -97,24 +118,35 @@ void launch_gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t 
   using Tile = GemmTile80<kTokens>;
   const GemmArgs80 args{{y, y_stride, w.bias, x.rows, w.out}, w.data, x.data, x.stride, w.in};
   const int tiles = ((w.out + Tile::kRows - 1) / Tile::kRows) * ((x.rows + kTokens - 1) / kTokens);
-  launch(q, {.grid = dim3(static_cast<unsigned>(tiles)), .threads = Tile::kThreads, .shared_bytes = Tile::kSharedBytes}, gemm_sm80_kernel<T, kEpilogue, kTokens>,
-         args);
+  launch(q,
+         {.grid = dim3(static_cast<unsigned>(tiles)),
+          .threads = Tile::kThreads,
+          .shared_bytes = Tile::kSharedBytes},
+         gemm_sm80_kernel<T, kEpilogue, kTokens>, args);
 }
 
 template <class T, Epilogue kEpilogue>
 void choose_gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride) {
-  if (x.rows <= 8) launch_gemm_sm80<T, kEpilogue, 8>(q, w, x, y, y_stride);
-  else if (x.rows <= 32) launch_gemm_sm80<T, kEpilogue, 32>(q, w, x, y, y_stride);
-  else launch_gemm_sm80<T, kEpilogue, 128>(q, w, x, y, y_stride);
+  if (x.rows <= 8)
+    launch_gemm_sm80<T, kEpilogue, 8>(q, w, x, y, y_stride);
+  else if (x.rows <= 32)
+    launch_gemm_sm80<T, kEpilogue, 32>(q, w, x, y, y_stride);
+  else
+    launch_gemm_sm80<T, kEpilogue, 128>(q, w, x, y, y_stride);
 }
 
 template <class T>
-void gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride, Epilogue epilogue) {
+void gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride,
+               Epilogue epilogue) {
   switch (epilogue) {
-    case Epilogue::kStore: return choose_gemm_sm80<T, Epilogue::kStore>(q, w, x, y, y_stride);
-    case Epilogue::kAdd: return choose_gemm_sm80<T, Epilogue::kAdd>(q, w, x, y, y_stride);
-    case Epilogue::kSiluMul: return choose_gemm_sm80<T, Epilogue::kSiluMul>(q, w, x, y, y_stride);
-    case Epilogue::kLogits: return choose_gemm_sm80<T, Epilogue::kLogits>(q, w, x, y, y_stride);
+    case Epilogue::kStore:
+      return choose_gemm_sm80<T, Epilogue::kStore>(q, w, x, y, y_stride);
+    case Epilogue::kAdd:
+      return choose_gemm_sm80<T, Epilogue::kAdd>(q, w, x, y, y_stride);
+    case Epilogue::kSiluMul:
+      return choose_gemm_sm80<T, Epilogue::kSiluMul>(q, w, x, y, y_stride);
+    case Epilogue::kLogits:
+      return choose_gemm_sm80<T, Epilogue::kLogits>(q, w, x, y, y_stride);
   }
 }
 

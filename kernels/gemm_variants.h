@@ -6,9 +6,11 @@
 namespace ember::kernels {
 
 template <class T>
-void gemm_sm90(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride, Epilogue epilogue);
+void gemm_sm90(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride,
+               Epilogue epilogue);
 
 template <class T>
-void gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride, Epilogue epilogue);
+void gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride,
+               Epilogue epilogue);
 
 }  // namespace ember::kernels

@@ -26,10 +26,13 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
   __shared__ float sums[kThreads / 32];
   launch_dependents();
   const int thread = static_cast<int>(threadIdx.x), n = args.columns;
-  constexpr bool kPrefetch = kEights <= 2;  // weights are constant and may be loaded before the dependency; else registers are short
+  constexpr bool kPrefetch =
+      kEights <=
+      2;  // weights are constant and may be loaded before the dependency; else registers are short
   float w[kPrefetch ? kEights : 1][8];
   if constexpr (kPrefetch)
-    for (int e = 0; e < kEights; ++e) load_eight_floats(w[e], args.w, (e * kThreads + thread) * 8, n);
+    for (int e = 0; e < kEights; ++e)
+      load_eight_floats(w[e], args.w, (e * kThreads + thread) * 8, n);
   wait_for_dependencies();
 
   const int64_t row = blockIdx.x;
@@ -43,7 +46,8 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
     values[e] = load_eight(x, i, n);
     if (args.residual != nullptr) {
       const Eight<T> r = load_eight(residual, i, n);
-      for (int j = 0; j < 8; ++j) values[e].v[j] = from_float<T>(to_float(values[e].v[j]) + to_float(r.v[j]));
+      for (int j = 0; j < 8; ++j)
+        values[e].v[j] = from_float<T>(to_float(values[e].v[j]) + to_float(r.v[j]));
       store_eight(residual, i, n, values[e]);
     }
     for (int j = 0; j < 8; ++j) sum += to_float(values[e].v[j]) * to_float(values[e].v[j]);
@@ -61,7 +65,9 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
     const int i = (e * kThreads + thread) * 8;
     float late[8];
     if constexpr (!kPrefetch) load_eight_floats(late, args.w, i, n);
-    for (int j = 0; j < 8; ++j) values[e].v[j] = from_float<T>(to_float(values[e].v[j]) * factor * (kPrefetch ? w[kPrefetch ? e : 0][j] : late[j]));
+    for (int j = 0; j < 8; ++j)
+      values[e].v[j] = from_float<T>(to_float(values[e].v[j]) * factor *
+                                     (kPrefetch ? w[kPrefetch ? e : 0][j] : late[j]));
     store_eight(y, i, n, values[e]);
   }
 }
@@ -70,28 +76,51 @@ constexpr int kMaxColumns = 65536;
 
 template <class T>
 void launch_norm(const Queue& q, Rows y, Rows residual, Rows x, const float* w, float eps) {
-  const NormArgs<T> args{static_cast<T*>(y.data), static_cast<T*>(residual.data), static_cast<const T*>(x.data), y.stride, residual.stride, x.stride,
-                         w, eps, x.columns};
-  const auto run = [&](auto kernel, int threads) { launch(q, {.grid = dim3(x.rows), .threads = threads}, kernel, args); };
-  if (x.columns <= 32 * 8) run(norm_kernel<T, 32, 1>, 32);
-  else if (x.columns <= 256 * 8) run(norm_kernel<T, 256, 1>, 256);
-  else if (x.columns <= 256 * 16) run(norm_kernel<T, 256, 2>, 256);
-  else if (x.columns <= 1024 * 16) run(norm_kernel<T, 1024, 2>, 1024);
-  else if (x.columns <= kMaxColumns) run(norm_kernel<T, 1024, 8>, 1024);
-  else throw std::runtime_error("RMSNorm of " + std::to_string(x.columns) + " columns; there are kernels for at most " + std::to_string(kMaxColumns));
+  const NormArgs<T> args{static_cast<T*>(y.data),
+                         static_cast<T*>(residual.data),
+                         static_cast<const T*>(x.data),
+                         y.stride,
+                         residual.stride,
+                         x.stride,
+                         w,
+                         eps,
+                         x.columns};
+  const auto run = [&](auto kernel, int threads) {
+    launch(q, {.grid = dim3(x.rows), .threads = threads}, kernel, args);
+  };
+  if (x.columns <= 32 * 8)
+    run(norm_kernel<T, 32, 1>, 32);
+  else if (x.columns <= 256 * 8)
+    run(norm_kernel<T, 256, 1>, 256);
+  else if (x.columns <= 256 * 16)
+    run(norm_kernel<T, 256, 2>, 256);
+  else if (x.columns <= 1024 * 16)
+    run(norm_kernel<T, 1024, 2>, 1024);
+  else if (x.columns <= kMaxColumns)
+    run(norm_kernel<T, 1024, 8>, 1024);
+  else
+    throw std::runtime_error("RMSNorm of " + std::to_string(x.columns) +
+                             " columns; there are kernels for at most " +
+                             std::to_string(kMaxColumns));
 }
 
-void normalise(const Queue& q, DType dtype, Rows y, Rows residual, Rows x, const float* w, float eps) {
+void normalise(const Queue& q, DType dtype, Rows y, Rows residual, Rows x, const float* w,
+               float eps) {
   if (x.rows == 0) return;
-  if (dtype == DType::kF16) launch_norm<__half>(q, y, residual, x, w, eps);
-  else launch_norm<__nv_bfloat16>(q, y, residual, x, w, eps);
+  if (dtype == DType::kF16)
+    launch_norm<__half>(q, y, residual, x, w, eps);
+  else
+    launch_norm<__nv_bfloat16>(q, y, residual, x, w, eps);
 }
 
 }  // namespace
 
-void rms_norm(const Queue& q, DType dtype, Rows y, Rows x, const float* w, float eps) { normalise(q, dtype, y, {}, x, w, eps); }
+void rms_norm(const Queue& q, DType dtype, Rows y, Rows x, const float* w, float eps) {
+  normalise(q, dtype, y, {}, x, w, eps);
+}
 
-void add_rms_norm(const Queue& q, DType dtype, Rows y, Rows residual, Rows x, const float* w, float eps) {
+void add_rms_norm(const Queue& q, DType dtype, Rows y, Rows residual, Rows x, const float* w,
+                  float eps) {
   normalise(q, dtype, y, residual, x, w, eps);
 }
 

@@ -1,6 +1,5 @@
 // Embedding, activation and copies.
 #include "kernels/ops.h"
-
 #include "kernels/vector.cuh"
 
 namespace ember::kernels {
@@ -17,8 +16,8 @@ struct CopyArgs {
   int rows, columns;
   const int32_t* ids;
   const int32_t* previous;
-  int limit;          // embed: ids are below it
-  bool aligned;       // rows of x begin at multiples of 16 bytes
+  int limit;     // embed: ids are below it
+  bool aligned;  // rows of x begin at multiples of 16 bytes
 };
 
 template <class T>
@@ -42,11 +41,13 @@ __global__ void __launch_bounds__(kThreads) embed_kernel(const __grid_constant__
   const int t = static_cast<int>(blockIdx.x);
   int id = args.ids[t];
   if (id < 0) id = args.previous[-1 - id];
-  copy_row(args, args.y + t * args.y_stride, id >= 0 && id < args.limit ? args.x + id * args.x_stride : nullptr);
+  copy_row(args, args.y + t * args.y_stride,
+           id >= 0 && id < args.limit ? args.x + id * args.x_stride : nullptr);
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) gather_kernel(const __grid_constant__ CopyArgs<T> args) {
+__global__ void __launch_bounds__(kThreads)
+    gather_kernel(const __grid_constant__ CopyArgs<T> args) {
   launch_dependents();
   wait_for_dependencies();
   const int t = static_cast<int>(blockIdx.x), row = args.ids[t];
@@ -54,8 +55,17 @@ __global__ void __launch_bounds__(kThreads) gather_kernel(const __grid_constant_
 }
 
 template <class T>
-void launch_embed(const Queue& q, Rows y, const void* table, int64_t table_stride, int vocab, const int32_t* ids, const int32_t* previous) {
-  const CopyArgs<T> args{static_cast<T*>(y.data), static_cast<const T*>(table), y.stride, table_stride, y.rows, y.columns, ids, previous, vocab,
+void launch_embed(const Queue& q, Rows y, const void* table, int64_t table_stride, int vocab,
+                  const int32_t* ids, const int32_t* previous) {
+  const CopyArgs<T> args{static_cast<T*>(y.data),
+                         static_cast<const T*>(table),
+                         y.stride,
+                         table_stride,
+                         y.rows,
+                         y.columns,
+                         ids,
+                         previous,
+                         vocab,
                          reinterpret_cast<uintptr_t>(table) % 16 == 0 && table_stride % 8 == 0};
   launch(q, {.grid = dim3(y.rows), .threads = kThreads}, embed_kernel<T>, args);
 }
@@ -72,10 +82,12 @@ struct ActivationArgs {
 EMBER_DEVICE float silu(float v) { return v / (1.0f + __expf(-v)); }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) silu_kernel(const __grid_constant__ ActivationArgs<T> args) {
+__global__ void __launch_bounds__(kThreads)
+    silu_kernel(const __grid_constant__ ActivationArgs<T> args) {
   launch_dependents();
   wait_for_dependencies();
-  const int n = args.columns, i = (static_cast<int>(blockIdx.y) * kThreads + static_cast<int>(threadIdx.x)) * 8;
+  const int n = args.columns,
+            i = (static_cast<int>(blockIdx.y) * kThreads + static_cast<int>(threadIdx.x)) * 8;
   if (i >= n) return;
   const T* row = args.gate_up + blockIdx.x * args.gate_up_stride;
   const bool halves = args.layout == GateUp::kHalves;
@@ -93,45 +105,72 @@ __global__ void __launch_bounds__(kThreads) silu_kernel(const __grid_constant__ 
 }
 
 template <class T>
-void launch_silu(const Queue& q, Rows y, const void* gate_up, int64_t gate_up_stride, GateUp layout) {
-  const ActivationArgs<T> args{static_cast<T*>(y.data), static_cast<const T*>(gate_up), y.stride, gate_up_stride, y.columns, layout};
+void launch_silu(const Queue& q, Rows y, const void* gate_up, int64_t gate_up_stride,
+                 GateUp layout) {
+  const ActivationArgs<T> args{static_cast<T*>(y.data),
+                               static_cast<const T*>(gate_up),
+                               y.stride,
+                               gate_up_stride,
+                               y.columns,
+                               layout};
   const int chunks = (y.columns + kThreads * 8 - 1) / (kThreads * 8);
   launch(q, {.grid = dim3(y.rows, chunks), .threads = kThreads}, silu_kernel<T>, args);
 }
 
-__global__ void __launch_bounds__(kThreads) copy_blocks_kernel(uint4* pool, const int32_t* from, const int32_t* to, size_t size) {
+__global__ void __launch_bounds__(kThreads)
+    copy_blocks_kernel(uint4* pool, const int32_t* from, const int32_t* to, size_t size) {
   launch_dependents();
   wait_for_dependencies();
   const uint4* source = pool + static_cast<size_t>(from[blockIdx.x]) * size;
   uint4* target = pool + static_cast<size_t>(to[blockIdx.x]) * size;
-  for (size_t i = blockIdx.y * kThreads + threadIdx.x; i < size; i += static_cast<size_t>(gridDim.y) * kThreads) target[i] = source[i];
+  for (size_t i = blockIdx.y * kThreads + threadIdx.x; i < size;
+       i += static_cast<size_t>(gridDim.y) * kThreads)
+    target[i] = source[i];
 }
 
 }  // namespace
 
-void embed(const Queue& q, DType dtype, Rows y, const void* table, int64_t table_stride, int vocab, const int32_t* ids, const int32_t* previous) {
+void embed(const Queue& q, DType dtype, Rows y, const void* table, int64_t table_stride, int vocab,
+           const int32_t* ids, const int32_t* previous) {
   if (y.rows == 0) return;
-  if (dtype == DType::kF16) launch_embed<__half>(q, y, table, table_stride, vocab, ids, previous);
-  else launch_embed<__nv_bfloat16>(q, y, table, table_stride, vocab, ids, previous);
+  if (dtype == DType::kF16)
+    launch_embed<__half>(q, y, table, table_stride, vocab, ids, previous);
+  else
+    launch_embed<__nv_bfloat16>(q, y, table, table_stride, vocab, ids, previous);
 }
 
-void silu_mul(const Queue& q, DType dtype, Rows y, const void* gate_up, int64_t gate_up_stride, GateUp layout) {
+void silu_mul(const Queue& q, DType dtype, Rows y, const void* gate_up, int64_t gate_up_stride,
+              GateUp layout) {
   if (y.rows == 0) return;
-  if (dtype == DType::kF16) launch_silu<__half>(q, y, gate_up, gate_up_stride, layout);
-  else launch_silu<__nv_bfloat16>(q, y, gate_up, gate_up_stride, layout);
+  if (dtype == DType::kF16)
+    launch_silu<__half>(q, y, gate_up, gate_up_stride, layout);
+  else
+    launch_silu<__nv_bfloat16>(q, y, gate_up, gate_up_stride, layout);
 }
 
 void gather_rows(const Queue& q, Rows y, Rows x, const int32_t* rows) {
   if (y.rows == 0) return;
-  const CopyArgs<__half> args{static_cast<__half*>(y.data), static_cast<const __half*>(x.data), y.stride, x.stride, y.rows, y.columns, rows, nullptr, 0, true};
+  const CopyArgs<__half> args{static_cast<__half*>(y.data),
+                              static_cast<const __half*>(x.data),
+                              y.stride,
+                              x.stride,
+                              y.rows,
+                              y.columns,
+                              rows,
+                              nullptr,
+                              0,
+                              true};
   launch(q, {.grid = dim3(y.rows), .threads = kThreads}, gather_kernel<__half>, args);
 }
 
-void copy_blocks(const Queue& q, void* kv_pool, const int32_t* from, const int32_t* to, int count, size_t block_bytes) {
+void copy_blocks(const Queue& q, void* kv_pool, const int32_t* from, const int32_t* to, int count,
+                 size_t block_bytes) {
   if (count == 0) return;
   const size_t size = block_bytes / sizeof(uint4);
   const size_t ctas = (size + kThreads * 4 - 1) / (kThreads * 4);
-  launch(q, {.grid = dim3(count, static_cast<unsigned>(ctas < 64 ? ctas : 64)), .threads = kThreads}, copy_blocks_kernel, static_cast<uint4*>(kv_pool), from, to, size);
+  launch(q,
+         {.grid = dim3(count, static_cast<unsigned>(ctas < 64 ? ctas : 64)), .threads = kThreads},
+         copy_blocks_kernel, static_cast<uint4*>(kv_pool), from, to, size);
 }
 
 }  // namespace ember::kernels

@@ -1,8 +1,10 @@
-// The small kernels around the matrices and attention: embedding, norms, RoPE with the write to the cache, activation, copies.
+// The small kernels around the matrices and attention: embedding, norms, RoPE with the write to the
+// cache, activation, copies.
 //
-// All are enqueued on the queue and return at once; conventions (padding, cache layout, invariance) are those of kernels/common.
-// Widths are arbitrary; multiples of 8 take 16-byte loads. float32 arithmetic, one rounding to `dtype` (kF16 or kBF16) at each store.
-// Norm weights and tables are float32. Index arrays are int32 in device memory, written before the step's first kernel starts.
+// All are enqueued on the queue and return at once; conventions (padding, cache layout, invariance)
+// are those of kernels/common. Widths are arbitrary; multiples of 8 take 16-byte loads. float32
+// arithmetic, one rounding to `dtype` (kF16 or kBF16) at each store. Norm weights and tables are
+// float32. Index arrays are int32 in device memory, written before the step's first kernel starts.
 // A launch that the device cannot run throws std::runtime_error naming the limit.
 #pragma once
 
@@ -13,15 +15,18 @@
 
 namespace ember::kernels {
 
-// y[t] = table[id]; id = ids[t] where that is >= 0, else previous[-1 - ids[t]]: the token sampled for a row of the step launched
-// before, which only the device knows yet. Rows of ids outside [0, vocab) are zero. `previous` may be null where no id is negative.
-void embed(const Queue& q, DType dtype, Rows y, const void* table, int64_t table_stride, int vocab, const int32_t* ids, const int32_t* previous);
+// y[t] = table[id]; id = ids[t] where that is >= 0, else previous[-1 - ids[t]]: the token sampled
+// for a row of the step launched before, which only the device knows yet. Rows of ids outside [0,
+// vocab) are zero. `previous` may be null where no id is negative.
+void embed(const Queue& q, DType dtype, Rows y, const void* table, int64_t table_stride, int vocab,
+           const int32_t* ids, const int32_t* previous);
 
 // y = x / sqrt(mean(x^2) + eps) * w, row by row; y may be x. At most 65536 columns.
 void rms_norm(const Queue& q, DType dtype, Rows y, Rows x, const float* w, float eps);
 
 // residual += x; y = rms_norm(residual), of the residual as it was rounded. y may be x.
-void add_rms_norm(const Queue& q, DType dtype, Rows y, Rows residual, Rows x, const float* w, float eps);
+void add_rms_norm(const Queue& q, DType dtype, Rows y, Rows residual, Rows x, const float* w,
+                  float eps);
 
 // RMSNorm of each query and key head, weights float[head_dim]; null wq: none.
 struct HeadNorm {
@@ -37,12 +42,15 @@ struct RopeSpec {
   bool interleaved = false;  // rotated pairs are (2i, 2i+1) instead of (i, i + rotary_dim/2)
 };
 
-// qkv rows are [num_heads | num_kv_heads | num_kv_heads] * head_dim. Normalises q and k (where `norm` has weights), rotates them, writes
-// q in place and k and v into one layer's pool (layout.h); nothing is rounded in between.
-// positions[t]: row of cos_sin, float [positions][rotary_dim]: rotary_dim/2 cosines, then as many sines.
-// slots[t] = block * 64 + offset; -1: nothing is stored. Tokens of a sequence are consecutive in the step. The writer of a block's
-// first token zeroes the rows of its V slab that this step does not write, so that attention's 0 * v is 0 in rows not yet written.
-void rope_and_store(const Queue& q, DType dtype, Rows qkv, const float* cos_sin, const int32_t* positions, const int32_t* slots, void* kv_pool,
+// qkv rows are [num_heads | num_kv_heads | num_kv_heads] * head_dim. Normalises q and k (where
+// `norm` has weights), rotates them, writes q in place and k and v into one layer's pool
+// (layout.h); nothing is rounded in between. positions[t]: row of cos_sin, float
+// [positions][rotary_dim]: rotary_dim/2 cosines, then as many sines. slots[t] = block * 64 +
+// offset; -1: nothing is stored. Tokens of a sequence are consecutive in the step. The writer of a
+// block's first token zeroes the rows of its V slab that this step does not write, so that
+// attention's 0 * v is 0 in rows not yet written.
+void rope_and_store(const Queue& q, DType dtype, Rows qkv, const float* cos_sin,
+                    const int32_t* positions, const int32_t* slots, void* kv_pool,
                     const RopeSpec& spec, const HeadNorm& norm = {});
 
 // Where gate and up lie in a row of 2n columns.
@@ -52,12 +60,15 @@ enum class GateUp : uint8_t {
 };
 
 // y[t, i] = silu(gate i) * up i, n = y.columns.
-void silu_mul(const Queue& q, DType dtype, Rows y, const void* gate_up, int64_t gate_up_stride, GateUp layout);
+void silu_mul(const Queue& q, DType dtype, Rows y, const void* gate_up, int64_t gate_up_stride,
+              GateUp layout);
 
 // y[i] = x[rows[i]], bit for bit; a negative row leaves y[i] as it is.
 void gather_rows(const Queue& q, Rows y, Rows x, const int32_t* rows);
 
-// Block to[i] = block from[i] of one pool, i < count. block_bytes a multiple of 16; no block is both read and written.
-void copy_blocks(const Queue& q, void* kv_pool, const int32_t* from, const int32_t* to, int count, size_t block_bytes);
+// Block to[i] = block from[i] of one pool, i < count. block_bytes a multiple of 16; no block is
+// both read and written.
+void copy_blocks(const Queue& q, void* kv_pool, const int32_t* from, const int32_t* to, int count,
+                 size_t block_bytes);
 
 }  // namespace ember::kernels

@@ -1,5 +1,4 @@
 #include "kernels/sample.h"
-
 #include "kernels/sample_row.cuh"
 
 namespace ember::kernels {
@@ -11,7 +10,8 @@ using Single = Team<1, 512>;   // where there are no clusters
 
 constexpr int kLargestSlice = 48 * 1024;  // floats of shared memory
 
-// The first words of the workspace; the slices that do not fit into shared memory follow at kSlicesAt.
+// The first words of the workspace; the slices that do not fit into shared memory follow at
+// kSlicesAt.
 struct Arrivals {
   uint32_t teams;
 };
@@ -21,9 +21,12 @@ constexpr int slice_size(int vocab, int ctas) { return ((vocab + ctas - 1) / cta
 
 bool uses_clusters(const Queue& q) { return is_hopper(q); }
 
-bool in_shared_memory(const Queue& q, int vocab) { return uses_clusters(q) && slice_size(vocab, Cluster::kCtas) <= kLargestSlice; }
+bool in_shared_memory(const Queue& q, int vocab) {
+  return uses_clusters(q) && slice_size(vocab, Cluster::kCtas) <= kLargestSlice;
+}
 
-// One warp of each team. The last of them ends the step: nobody reads the tokens of the one before any more.
+// One warp of each team. The last of them ends the step: nobody reads the tokens of the one before
+// any more.
 EMBER_DEVICE void end_row(const SampleArgs& args, int lane, uint32_t teams) {
   auto& arrivals = *static_cast<Arrivals*>(args.workspace);
   __threadfence_system();  // each lane's stores before the arrival of its team
@@ -31,7 +34,8 @@ EMBER_DEVICE void end_row(const SampleArgs& args, int lane, uint32_t teams) {
   const bool last = lane == 0 && atomicAdd(&arrivals.teams, 1u) == teams - 1;
   if (!__any_sync(~0u, last)) return;
   __threadfence();
-  for (int row = lane; row < args.first_row + args.rows; row += 32) args.previous[row] = __ldcg(args.tokens + row);
+  for (int row = lane; row < args.first_row + args.rows; row += 32)
+    args.previous[row] = __ldcg(args.tokens + row);
   if (!last) return;
   arrivals.teams = 0;
   __threadfence_system();
@@ -39,7 +43,8 @@ EMBER_DEVICE void end_row(const SampleArgs& args, int lane, uint32_t teams) {
 }
 
 template <class Team>
-__global__ void __launch_bounds__(Team::kThreads, Team::kCtas > 1 ? 3 : 1) sample_kernel(const __grid_constant__ SampleArgs args, int size, bool in_shared) {
+__global__ void __launch_bounds__(Team::kThreads, Team::kCtas > 1 ? 3 : 1)
+    sample_kernel(const __grid_constant__ SampleArgs args, int size, bool in_shared) {
   EMBER_DYNAMIC_SHARED(dynamic);
   launch_dependents();
   wait_for_dependencies();
@@ -47,11 +52,14 @@ __global__ void __launch_bounds__(Team::kThreads, Team::kCtas > 1 ? 3 : 1) sampl
   Team team{&shared.team};
   const int row = static_cast<int>(blockIdx.x) / Team::kCtas;
   if (row < args.rows) {
-    float* values = in_shared ? reinterpret_cast<float*>(dynamic + sizeof(SampleShared<Team>))
-                              : reinterpret_cast<float*>(static_cast<uint8_t*>(args.workspace) + kSlicesAt) + static_cast<int64_t>(blockIdx.x) * size;
+    float* values =
+        in_shared ? reinterpret_cast<float*>(dynamic + sizeof(SampleShared<Team>))
+                  : reinterpret_cast<float*>(static_cast<uint8_t*>(args.workspace) + kSlicesAt) +
+                        static_cast<int64_t>(blockIdx.x) * size;
     sample_row(team, shared, args, row, values, size);
   }
-  if (team.cta() == 0 && team.warp() == 0 && args.sequence != nullptr) end_row(args, team.lane(), gridDim.x / Team::kCtas);
+  if (team.cta() == 0 && team.warp() == 0 && args.sequence != nullptr)
+    end_row(args, team.lane(), gridDim.x / Team::kCtas);
   team.sync();  // no CTA leaves while another may read its shared memory
 }
 
@@ -59,10 +67,15 @@ template <class Team>
 void launch_team(const Queue& q, const SampleArgs& args) {
   const bool in_shared = in_shared_memory(q, args.vocab);
   const int size = slice_size(args.vocab, Team::kCtas);
-  const size_t shared_bytes = sizeof(SampleShared<Team>) + (in_shared ? static_cast<size_t>(size) * sizeof(float) : 0);
+  const size_t shared_bytes =
+      sizeof(SampleShared<Team>) + (in_shared ? static_cast<size_t>(size) * sizeof(float) : 0);
   const int rows = args.rows > 0 ? args.rows : 1;
-  launch(q, {.grid = dim3(rows * Team::kCtas), .threads = Team::kThreads, .shared_bytes = shared_bytes, .cluster = Team::kCtas}, sample_kernel<Team>,
-         args, size, in_shared);
+  launch(q,
+         {.grid = dim3(rows * Team::kCtas),
+          .threads = Team::kThreads,
+          .shared_bytes = shared_bytes,
+          .cluster = Team::kCtas},
+         sample_kernel<Team>, args, size, in_shared);
 }
 
 }  // namespace
@@ -70,12 +83,15 @@ void launch_team(const Queue& q, const SampleArgs& args) {
 size_t sample_workspace_bytes(const Queue& q, int max_rows, int vocab) {
   if (in_shared_memory(q, vocab)) return kSlicesAt;
   const int ctas = uses_clusters(q) ? Cluster::kCtas : Single::kCtas;
-  return kSlicesAt + static_cast<size_t>(max_rows) * static_cast<size_t>(ctas) * static_cast<size_t>(slice_size(vocab, ctas)) * sizeof(float);
+  return kSlicesAt + static_cast<size_t>(max_rows) * static_cast<size_t>(ctas) *
+                         static_cast<size_t>(slice_size(vocab, ctas)) * sizeof(float);
 }
 
 void sample(const Queue& q, const SampleArgs& args) {
-  if (uses_clusters(q)) launch_team<Cluster>(q, args);
-  else launch_team<Single>(q, args);
+  if (uses_clusters(q))
+    launch_team<Cluster>(q, args);
+  else
+    launch_team<Single>(q, args);
 }
 
 }  // namespace ember::kernels

@@ -1,15 +1,20 @@
-// Sampling on the device: one row of logits, one token. src/backend/cpu/sample.cpp is the definition: the same order of adjustments,
-// the same ties (to the lowest id), the same rules for NaN and infinities, the same Philox noise (ember/base/philox.h), so the same
-// (seed, position) draws the same token wherever the logits are equal.
+// Sampling on the device: one row of logits, one token. src/backend/cpu/sample.cpp is the
+// definition: the same order of adjustments, the same ties (to the lowest id), the same rules for
+// NaN and infinities, the same Philox noise (ember/base/philox.h), so the same (seed, position)
+// draws the same token wherever the logits are equal.
 //
-// No sort. Logits are compared as 64-bit codes (value, then lower id first), so all are distinct and top-k, top-p and min-p each come
-// down to one cut: the survivors are the codes at or above it. The cut is found by histograms over ever smaller ranges of codes.
+// No sort. Logits are compared as 64-bit codes (value, then lower id first), so all are distinct
+// and top-k, top-p and min-p each come down to one cut: the survivors are the codes at or above it.
+// The cut is found by histograms over ever smaller ranges of codes.
 // - top-k and the rank count codes: exact.
-// - top-p sums weights exp((l - max) / temperature), float32, in units of 2^-40 as integers, so that the sum does not depend on its
-//   order. The set equals that of exact arithmetic unless p * total lies within 1e-6 * total of a partial sum.
+// - top-p sums weights exp((l - max) / temperature), float32, in units of 2^-40 as integers, so
+// that the sum does not depend on its
+//   order. The set equals that of exact arithmetic unless p * total lies within 1e-6 * total of a
+//   partial sum.
 // - min-p compares in float64, as the CPU does.
-// - The draw is an argmax of l / temperature + Gumbel noise: in float32 first, then in float64 among those that can still win.
-// Each row's result depends on that row alone, and is the same in every run.
+// - The draw is an argmax of l / temperature + Gumbel noise: in float32 first, then in float64
+// among those that can still win. Each row's result depends on that row alone, and is the same in
+// every run.
 #pragma once
 
 #include <cstddef>
@@ -28,13 +33,16 @@ struct SampleRow {
   float top_p = 1, min_p = 0;       // 1, 0: off
   int32_t top_k = 0;                // 0: off
   float repetition_penalty = 1, presence_penalty = 0, frequency_penalty = 0;
-  int32_t history_begin = 0, history_count = 0;  // of `history`: the tokens that penalties are about, each once
-  int32_t pending = -1;        // >= 0: the output also holds previous[pending], which the host has not seen yet
+  int32_t history_begin = 0,
+          history_count = 0;  // of `history`: the tokens that penalties are about, each once
+  int32_t pending =
+      -1;  // >= 0: the output also holds previous[pending], which the host has not seen yet
   int32_t bias_begin = 0, bias_count = 0;
-  int32_t banned_begin = 0, banned_count = 0;    // of `banned`: must not be chosen
-  int32_t mask = -1;           // row of `masks`: allowed tokens and grammars; -1: none
-  int32_t given_token = -1;    // >= 0: not sampled, its log probability is wanted
-  int32_t num_logprobs = -1;   // -1: none; 0: of the chosen token; n: and of the n most likely, n <= kMaxTopLogprobs
+  int32_t banned_begin = 0, banned_count = 0;  // of `banned`: must not be chosen
+  int32_t mask = -1;         // row of `masks`: allowed tokens and grammars; -1: none
+  int32_t given_token = -1;  // >= 0: not sampled, its log probability is wanted
+  int32_t num_logprobs =
+      -1;  // -1: none; 0: of the chosen token; n: and of the n most likely, n <= kMaxTopLogprobs
 };
 
 struct SeenToken {
@@ -47,17 +55,20 @@ struct TokenBias {
   float bias;  // finite
 };
 
-// Device memory. Token ids are in [0, vocab); those of one row's bias and of one row's history are distinct.
+// Device memory. Token ids are in [0, vocab); those of one row's bias and of one row's history are
+// distinct.
 struct SampleLists {
   const SeenToken* history = nullptr;
   const TokenBias* bias = nullptr;
   const int32_t* banned = nullptr;
-  const uint32_t* masks = nullptr;  // rows of mask_stride words; bit (id % 32) of word id / 32 set: id may be chosen
-  int mask_stride = 0;              // words, at least (vocab + 31) / 32
+  const uint32_t* masks =
+      nullptr;  // rows of mask_stride words; bit (id % 32) of word id / 32 set: id may be chosen
+  int mask_stride = 0;  // words, at least (vocab + 31) / 32
 };
 
 struct SampledRow {
-  int32_t token;    // -1: the row held a NaN or no finite logit (or nothing was left); then nothing else is set but num_top = 0
+  int32_t token;    // -1: the row held a NaN or no finite logit (or nothing was left); then nothing
+                    // else is set but num_top = 0
   float logprob;    // of `token` under softmax(logits) before any adjustment; only with logprobs
   int32_t rank;     // of `token` among those, 1 is the largest; only with logprobs
   int32_t num_top;  // entries of the arrays below, best first, ties to the lowest id
@@ -70,15 +81,18 @@ struct SampleArgs {
   int64_t stride = 0;
   int rows = 0;  // 0: only the sequence word is written
   int vocab = 0;
-  const SampleRow* params = nullptr;    // [rows], device memory
+  const SampleRow* params = nullptr;  // [rows], device memory
   SampleLists lists;
-  int32_t* previous = nullptr;          // tokens of the step launched before; replaced by `tokens` once every row is done, if `sequence` is given
-  void* workspace = nullptr;            // zero at first use, left ready for the next
-  SampledRow* out = nullptr;            // [rows], device memory or host memory mapped into the device
-  int32_t* tokens = nullptr;            // [first_row + rows], device memory: this launch writes those from first_row on
-  int first_row = 0;                    // of the step: rows before it were launched before
-  uint32_t* sequence = nullptr;         // host memory mapped into the device, polled by the host; null: none
-  uint32_t sequence_value = 0;          // stored there after everything else is visible to the host
+  int32_t* previous = nullptr;  // tokens of the step launched before; replaced by `tokens` once
+                                // every row is done, if `sequence` is given
+  void* workspace = nullptr;    // zero at first use, left ready for the next
+  SampledRow* out = nullptr;    // [rows], device memory or host memory mapped into the device
+  int32_t* tokens =
+      nullptr;  // [first_row + rows], device memory: this launch writes those from first_row on
+  int first_row = 0;  // of the step: rows before it were launched before
+  uint32_t* sequence =
+      nullptr;  // host memory mapped into the device, polled by the host; null: none
+  uint32_t sequence_value = 0;  // stored there after everything else is visible to the host
 };
 
 size_t sample_workspace_bytes(const Queue& q, int max_rows, int vocab);

@@ -14,10 +14,10 @@ struct SampleShared {
 };
 
 struct RowStats {
-  uint64_t best = kNothing;      // the greatest code
-  uint64_t raw_best = kNothing;  // the same before the mask
+  uint64_t best = kNothing;       // the greatest code
+  uint64_t raw_best = kNothing;   // the same before the mask
   uint64_t least = ~uint64_t{0};  // the least code of a finite logit
-  uint32_t finite = 0;           // how many those are
+  uint32_t finite = 0;            // how many those are
   uint32_t nan = 0;
 
   __device__ void add(uint64_t code, float v) {
@@ -44,10 +44,12 @@ struct MergeStats {
 
 // Copies the raw logits to the slice that will be adjusted, minus infinity where the mask forbids.
 template <class Team>
-EMBER_DEVICE RowStats load_slice(Team& team, const Slice& raw, float* values, const uint32_t* mask) {
+EMBER_DEVICE RowStats load_slice(Team& team, const Slice& raw, float* values,
+                                 const uint32_t* mask) {
   RowStats stats;
-  each_four(team, raw, [&](int i, const float (&v)[4]) {
-    const uint32_t allowed = mask == nullptr ? ~0u : mask[(raw.first + i) / 32] >> (raw.first + i) % 32;
+  each_four(team, raw, [&](int i, const float(&v)[4]) {
+    const uint32_t allowed =
+        mask == nullptr ? ~0u : mask[(raw.first + i) / 32] >> (raw.first + i) % 32;
     float kept[4];
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
@@ -65,8 +67,13 @@ EMBER_DEVICE RowStats load_slice(Team& team, const Slice& raw, float* values, co
 
 EMBER_DEVICE float penalized(float logit, const SampleRow& p, int output_count) {
   // Intrinsics, so that no product and sum are fused: the bits are those of the CPU.
-  if (p.repetition_penalty != 1.0f) logit = logit > 0 ? __fdiv_rn(logit, p.repetition_penalty) : __fmul_rn(logit, p.repetition_penalty);
-  if (output_count > 0) logit = __fsub_rn(logit, __fadd_rn(p.presence_penalty, __fmul_rn(p.frequency_penalty, static_cast<float>(output_count))));
+  if (p.repetition_penalty != 1.0f)
+    logit =
+        logit > 0 ? __fdiv_rn(logit, p.repetition_penalty) : __fmul_rn(logit, p.repetition_penalty);
+  if (output_count > 0)
+    logit = __fsub_rn(logit,
+                      __fadd_rn(p.presence_penalty,
+                                __fmul_rn(p.frequency_penalty, static_cast<float>(output_count))));
   return logit;
 }
 
@@ -74,11 +81,12 @@ EMBER_DEVICE bool has_penalties(const SampleRow& p) {
   return p.repetition_penalty != 1.0f || p.presence_penalty != 0.0f || p.frequency_penalty != 0.0f;
 }
 
-// Bias, banned tokens, penalties, in this order, on the tokens that lie in this CTA's slice. The mask was applied before: minus infinity
-// stays what it is under all of them.
+// Bias, banned tokens, penalties, in this order, on the tokens that lie in this CTA's slice. The
+// mask was applied before: minus infinity stays what it is under all of them.
 template <class Team>
-EMBER_DEVICE void adjust_slice(const Team& team, SampleShared<Team>& shared, float* values, const Slice& slice, const SampleRow& p,
-                                    const SampleLists& lists, const int32_t* previous) {
+EMBER_DEVICE void adjust_slice(const Team& team, SampleShared<Team>& shared, float* values,
+                               const Slice& slice, const SampleRow& p, const SampleLists& lists,
+                               const int32_t* previous) {
   const auto logit = [&](int token) {
     const unsigned i = static_cast<unsigned>(token - slice.first);
     return i < static_cast<unsigned>(slice.size) ? values + i : nullptr;
@@ -108,13 +116,15 @@ EMBER_DEVICE void adjust_slice(const Team& team, SampleShared<Team>& shared, flo
 
 // The cut that top-k, top-p and min-p leave, each on what the one before left.
 template <class Team>
-EMBER_DEVICE uint64_t filter_cut(Team& team, SampleShared<Team>& shared, const Slice& slice, const SampleRow& p, const RowStats& stats) {
+EMBER_DEVICE uint64_t filter_cut(Team& team, SampleShared<Team>& shared, const Slice& slice,
+                                 const SampleRow& p, const RowStats& stats) {
   const float most = value_of(stats.best);
   uint64_t cut = kLeastFinite;
   uint32_t left = stats.finite;
   if (p.top_k > 0 && static_cast<uint32_t>(p.top_k) < left) {
     left = static_cast<uint32_t>(p.top_k);
-    cut = find_cut(team, shared.search, slice, ByCount{}, stats.least, stats.best + 1, stats.finite, left);
+    cut = find_cut(team, shared.search, slice, ByCount{}, stats.least, stats.best + 1, stats.finite,
+                   left);
   }
   if (p.top_p < 1.0f) {
     const ByMass mass{most, 1.0f / p.temperature};
@@ -122,8 +132,11 @@ EMBER_DEVICE uint64_t filter_cut(Team& team, SampleShared<Team>& shared, const S
     each_token(team, slice, [&](uint64_t code, float v) { total += code >= cut ? mass(v) : 0; });
     total = team.reduce(total, Plus{});
     const double share = ceil(static_cast<double>(p.top_p) * static_cast<double>(total));
-    const uint64_t target = share < 1 ? 1 : share >= static_cast<double>(total) ? total : static_cast<uint64_t>(share);
-    cut = find_cut(team, shared.search, slice, mass, cut > stats.least ? cut : stats.least, stats.best + 1, left, target);
+    const uint64_t target = share < 1                             ? 1
+                            : share >= static_cast<double>(total) ? total
+                                                                  : static_cast<uint64_t>(share);
+    cut = find_cut(team, shared.search, slice, mass, cut > stats.least ? cut : stats.least,
+                   stats.best + 1, left, target);
   }
   if (p.min_p > 0) {
     const double inverse = 1.0 / p.temperature;
@@ -136,11 +149,13 @@ EMBER_DEVICE uint64_t filter_cut(Team& team, SampleShared<Team>& shared, const S
 }
 
 template <class Team>
-EMBER_DEVICE int choose_token(Team& team, SampleShared<Team>& shared, const Slice& slice, const SampleRow& p, const RowStats& stats) {
+EMBER_DEVICE int choose_token(Team& team, SampleShared<Team>& shared, const Slice& slice,
+                              const SampleRow& p, const RowStats& stats) {
   constexpr float kGreedy = 1e-5f;  // below this the second most likely token has no chance left
   const int best = stats.token();
   if (best < 0 || p.temperature < kGreedy || fabsf(value_of(stats.best)) == INFINITY) return best;
-  return draw_token(team, slice, p, value_of(stats.best), filter_cut(team, shared, slice, p, stats));
+  return draw_token(team, slice, p, value_of(stats.best),
+                    filter_cut(team, shared, slice, p, stats));
 }
 
 // The model's own distribution, before any adjustment.
@@ -162,15 +177,18 @@ struct MassAndRank {
 };
 
 struct AddMassAndRank {
-  __device__ MassAndRank operator()(const MassAndRank& a, const MassAndRank& b) const { return {a.mass + b.mass, a.rank + b.rank}; }
+  __device__ MassAndRank operator()(const MassAndRank& a, const MassAndRank& b) const {
+    return {a.mass + b.mass, a.rank + b.rank};
+  }
 };
 
 template <class Team>
-EMBER_DEVICE Logprobs find_logprobs(Team& team, const Slice& raw, uint64_t raw_best, uint64_t chosen) {
+EMBER_DEVICE Logprobs find_logprobs(Team& team, const Slice& raw, uint64_t raw_best,
+                                    uint64_t chosen) {
   Logprobs result;
   result.most = value_of(raw_best);
   MassAndRank sum;
-  each_four(team, raw, [&](int i, const float (&v)[4]) {
+  each_four(team, raw, [&](int i, const float(&v)[4]) {
     float mass = 0;
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
@@ -187,15 +205,19 @@ EMBER_DEVICE Logprobs find_logprobs(Team& team, const Slice& raw, uint64_t raw_b
 
 // Leaves the n most likely codes of the row in shared.search.list.all of every CTA, in any order.
 template <class Team>
-EMBER_DEVICE void list_most_likely(const Team& team, SampleShared<Team>& shared, const Slice& raw, uint64_t raw_best, int vocab, int n) {
+EMBER_DEVICE void list_most_likely(const Team& team, SampleShared<Team>& shared, const Slice& raw,
+                                   uint64_t raw_best, int vocab, int n) {
   const uint64_t least = code_of(-INFINITY, vocab - 1);
-  const uint64_t cut = find_cut(team, shared.search, raw, ByCount{}, least, raw_best + 1, static_cast<uint32_t>(vocab), static_cast<uint64_t>(n));
+  const uint64_t cut = find_cut(team, shared.search, raw, ByCount{}, least, raw_best + 1,
+                                static_cast<uint32_t>(vocab), static_cast<uint64_t>(n));
   list_codes(team, shared.search, raw, ByCount{}, cut, raw_best + 1);
 }
 
-// Row `row` of the arguments; `values` has room for this CTA's slice. Every thread of the team calls it.
+// Row `row` of the arguments; `values` has room for this CTA's slice. Every thread of the team
+// calls it.
 template <class Team>
-EMBER_DEVICE void sample_row(Team& team, SampleShared<Team>& shared, const SampleArgs& args, int row, float* values, int slice_size) {
+EMBER_DEVICE void sample_row(Team& team, SampleShared<Team>& shared, const SampleArgs& args,
+                             int row, float* values, int slice_size) {
   const SampleRow& p = args.params[row];
   const float* logits = args.logits + row * args.stride;
   const int first = team.cta() * slice_size, rest = args.vocab - first;
@@ -203,7 +225,9 @@ EMBER_DEVICE void sample_row(Team& team, SampleShared<Team>& shared, const Sampl
   const Slice raw{logits + first, first, size, reinterpret_cast<uintptr_t>(logits) % 16 == 0};
   const Slice slice{values, first, size, true};
   const bool given = p.given_token >= 0;
-  const uint32_t* mask = given || p.mask < 0 ? nullptr : args.lists.masks + static_cast<int64_t>(p.mask) * args.lists.mask_stride;
+  const uint32_t* mask = given || p.mask < 0 ? nullptr
+                                             : args.lists.masks + static_cast<int64_t>(p.mask) *
+                                                                      args.lists.mask_stride;
 
   RowStats stats = load_slice(team, raw, values, mask);
   const uint64_t raw_best = stats.raw_best;

@@ -1,4 +1,5 @@
-// Cuts through a row of logits: the k most likely, the most likely that hold a share of the mass, without a sort.
+// Cuts through a row of logits: the k most likely, the most likely that hold a share of the mass,
+// without a sort.
 #pragma once
 
 #include "kernels/sample_team.cuh"
@@ -10,15 +11,22 @@ EMBER_DEVICE uint32_t key_of(float v) {
   const uint32_t bits = __float_as_uint(v + 0.0f);
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
-EMBER_DEVICE float value_of_key(uint32_t key) { return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key); }
+EMBER_DEVICE float value_of_key(uint32_t key) {
+  return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
+}
 
 // Likelier first: the greater logit, then the lower id. No two tokens of a row have the same code.
-EMBER_DEVICE uint64_t code_of(float v, int token) { return uint64_t{key_of(v)} << 32 | ~static_cast<uint32_t>(token); }
-EMBER_DEVICE float value_of(uint64_t code) { return value_of_key(static_cast<uint32_t>(code >> 32)); }
+EMBER_DEVICE uint64_t code_of(float v, int token) {
+  return uint64_t{key_of(v)} << 32 | ~static_cast<uint32_t>(token);
+}
+EMBER_DEVICE float value_of(uint64_t code) {
+  return value_of_key(static_cast<uint32_t>(code >> 32));
+}
 EMBER_DEVICE int token_of(uint64_t code) { return static_cast<int>(~static_cast<uint32_t>(code)); }
 
-inline constexpr uint64_t kNothing = 0;                        // below every code
-inline constexpr uint64_t kLeastFinite = uint64_t{0x00800000} << 32;  // codes of minus infinity are below, all others are not
+inline constexpr uint64_t kNothing = 0;  // below every code
+inline constexpr uint64_t kLeastFinite =
+    uint64_t{0x00800000} << 32;  // codes of minus infinity are below, all others are not
 
 // The part of a row that one CTA works on: tokens first .. first + size - 1.
 struct Slice {
@@ -27,7 +35,8 @@ struct Slice {
   bool aligned = false;  // to 16 bytes
 };
 
-// f(i, v) for this thread's groups of four neighbours i .. i+3 of the slice; minus infinity where there is none.
+// f(i, v) for this thread's groups of four neighbours i .. i+3 of the slice; minus infinity where
+// there is none.
 template <class Team, class F>
 EMBER_DEVICE void each_four(const Team& team, const Slice& slice, F f) {
   constexpr int kAhead = 4;  // loads in flight
@@ -54,7 +63,7 @@ EMBER_DEVICE void each_four(const Team& team, const Slice& slice, F f) {
 // f(code, v) for this thread's tokens of the slice.
 template <class Team, class F>
 EMBER_DEVICE void each_token(const Team& team, const Slice& slice, F f) {
-  each_four(team, slice, [&](int i, const float (&v)[4]) {
+  each_four(team, slice, [&](int i, const float(&v)[4]) {
 #pragma unroll
     for (int j = 0; j < 4; ++j)
       if (i + j < slice.size) f(code_of(v[j], slice.first + i + j), v[j]);
@@ -69,7 +78,9 @@ struct ByCount {
 struct ByMass {
   static constexpr bool kIsCount = false;
   float most, inverse;  // the greatest logit, 1 / temperature
-  __device__ uint64_t operator()(float v) const { return __float2ull_rn(expf((v - most) * inverse) * 0x1p40f); }
+  __device__ uint64_t operator()(float v) const {
+    return __float2ull_rn(expf((v - most) * inverse) * 0x1p40f);
+  }
 };
 
 template <class Team>
@@ -88,9 +99,11 @@ struct SearchShared {
   uint32_t population, bin, listed;
 };
 
-// The codes in [low, high) with a measure, of all CTAs, in list.all of each of them. There are at most kListed, in any order.
+// The codes in [low, high) with a measure, of all CTAs, in list.all of each of them. There are at
+// most kListed, in any order.
 template <class Team, class Measure>
-EMBER_DEVICE int list_codes(const Team& team, SearchShared<Team>& shared, const Slice& slice, Measure measure, uint64_t low, uint64_t high) {
+EMBER_DEVICE int list_codes(const Team& team, SearchShared<Team>& shared, const Slice& slice,
+                            Measure measure, uint64_t low, uint64_t high) {
   if (team.thread() == 0) shared.listed = 0;
   __syncthreads();
   each_token(team, slice, [&](uint64_t code, float v) {
@@ -112,9 +125,10 @@ EMBER_DEVICE int list_codes(const Team& team, SearchShared<Team>& shared, const 
 
 // One CTA's share of a histogram of [low, high): bin = (code - low) >> shift.
 template <class Team, class Measure>
-EMBER_DEVICE void fill_bins(const Team& team, SearchShared<Team>& shared, const Slice& slice, Measure measure, uint64_t low, uint64_t high,
-                                 int shift) {
-  for (int i = team.thread(); i < SearchShared<Team>::kBins; i += Team::kThreads) shared.bins.count[i] = shared.bins.low[i] = shared.bins.high[i] = 0;
+EMBER_DEVICE void fill_bins(const Team& team, SearchShared<Team>& shared, const Slice& slice,
+                            Measure measure, uint64_t low, uint64_t high, int shift) {
+  for (int i = team.thread(); i < SearchShared<Team>::kBins; i += Team::kThreads)
+    shared.bins.count[i] = shared.bins.low[i] = shared.bins.high[i] = 0;
   __syncthreads();
   each_token(team, slice, [&](uint64_t code, float v) {
     if (code < low || code >= high) return;
@@ -122,20 +136,27 @@ EMBER_DEVICE void fill_bins(const Team& team, SearchShared<Team>& shared, const 
     if (m == 0) return;
     const auto bin = static_cast<uint32_t>((code - low) >> shift);
     atomicAdd(&shared.bins.count[bin], 1u);
-    if constexpr (!Measure::kIsCount) {  // a 64-bit sum in two words, the carry of the lower from what was there
+    if constexpr (!Measure::kIsCount) {  // a 64-bit sum in two words, the carry of the lower from
+                                         // what was there
       const auto low_word = static_cast<uint32_t>(m);
       const uint32_t before = atomicAdd(&shared.bins.low[bin], low_word);
-      const uint32_t high_word = static_cast<uint32_t>(m >> 32) + (before + low_word < before ? 1u : 0u);
+      const uint32_t high_word =
+          static_cast<uint32_t>(m >> 32) + (before + low_word < before ? 1u : 0u);
       if (high_word != 0) atomicAdd(&shared.bins.high[bin], high_word);
     }
   });
 }
 
-// Finds the bin in which the measure, summed from the top, reaches `target`; leaves bin, population and the measure above it in `shared`.
+// Finds the bin in which the measure, summed from the top, reaches `target`; leaves bin, population
+// and the measure above it in `shared`.
 template <class Team, class Measure>
-EMBER_DEVICE void find_bin(const Team& team, SearchShared<Team>& shared, uint64_t above, uint64_t target) {
-  constexpr int kPerThread = SearchShared<Team>::kBins / Team::kThreads > 0 ? SearchShared<Team>::kBins / Team::kThreads : 1;
-  const int top = SearchShared<Team>::kBins - 1 - team.thread() * kPerThread;  // this thread's bins: top, top - 1, ...
+EMBER_DEVICE void find_bin(const Team& team, SearchShared<Team>& shared, uint64_t above,
+                           uint64_t target) {
+  constexpr int kPerThread = SearchShared<Team>::kBins / Team::kThreads > 0
+                                 ? SearchShared<Team>::kBins / Team::kThreads
+                                 : 1;
+  const int top = SearchShared<Team>::kBins - 1 -
+                  team.thread() * kPerThread;  // this thread's bins: top, top - 1, ...
   uint32_t count[kPerThread];
   uint64_t sum[kPerThread], total = 0;
 #pragma unroll
@@ -145,7 +166,8 @@ EMBER_DEVICE void find_bin(const Team& team, SearchShared<Team>& shared, uint64_
     for (int other = 0; other < Team::kCtas && top - j >= 0; ++other) {
       const auto* bins = team.of(other, &shared.bins);
       count[j] += bins->count[top - j];
-      if constexpr (!Measure::kIsCount) sum[j] += (uint64_t{bins->high[top - j]} << 32) + bins->low[top - j];
+      if constexpr (!Measure::kIsCount)
+        sum[j] += (uint64_t{bins->high[top - j]} << 32) + bins->low[top - j];
     }
     if constexpr (Measure::kIsCount) sum[j] = count[j];
     total += sum[j];
@@ -171,11 +193,13 @@ EMBER_DEVICE void find_bin(const Team& team, SearchShared<Team>& shared, uint64_
   team.sync();  // the result is there, and nobody reads a histogram that will be overwritten
 }
 
-// The greatest code in [low, high) such that the codes from it up to `high` have a measure of at least `target`, which all of them
-// together have. `population`: how many codes of [low, high) there are at most.
+// The greatest code in [low, high) such that the codes from it up to `high` have a measure of at
+// least `target`, which all of them together have. `population`: how many codes of [low, high)
+// there are at most.
 template <class Team, class Measure>
-EMBER_DEVICE uint64_t find_cut(const Team& team, SearchShared<Team>& shared, const Slice& slice, Measure measure, uint64_t low, uint64_t high,
-                                    uint32_t population, uint64_t target) {
+EMBER_DEVICE uint64_t find_cut(const Team& team, SearchShared<Team>& shared, const Slice& slice,
+                               Measure measure, uint64_t low, uint64_t high, uint32_t population,
+                               uint64_t target) {
   using Shared = SearchShared<Team>;
   constexpr int kMaxPasses = 8;  // each takes 9 bits of the distance of low and high
   uint64_t above = 0;
@@ -191,31 +215,42 @@ EMBER_DEVICE uint64_t find_cut(const Team& team, SearchShared<Team>& shared, con
     if (high - low > uint64_t{1} << shift) high = low + (uint64_t{1} << shift);
   }
   const int n = list_codes(team, shared, slice, measure, low, high);
-  for (int i = team.thread(); i < n; i += Team::kThreads) shared.list.measure[i] = measure(value_of(shared.list.all[i]));
+  for (int i = team.thread(); i < n; i += Team::kThreads)
+    shared.list.measure[i] = measure(value_of(shared.list.all[i]));
   __syncthreads();
   for (int i = team.thread(); i < n; i += Team::kThreads) {
     uint64_t before = above;
     for (int j = 0; j < n; ++j)
       if (shared.list.all[j] > shared.list.all[i]) before += shared.list.measure[j];
-    if (before < target && target <= before + shared.list.measure[i]) shared.cut = shared.list.all[i];
+    if (before < target && target <= before + shared.list.measure[i])
+      shared.cut = shared.list.all[i];
   }
   __syncthreads();
   return shared.cut;
 }
 
-// The cut that keeps every finite logit v with accept(v), which is true for `most` and everything between it and a value for which it is true.
+// The cut that keeps every finite logit v with accept(v), which is true for `most` and everything
+// between it and a value for which it is true.
 template <class Team, class Accept>
-EMBER_DEVICE uint64_t find_value_cut(const Team& team, SearchShared<Team>& shared, float most, Accept accept) {
+EMBER_DEVICE uint64_t find_value_cut(const Team& team, SearchShared<Team>& shared, float most,
+                                     Accept accept) {
   __syncthreads();  // an earlier cut has been read
   if (team.warp() == 0) {
-    uint32_t low = static_cast<uint32_t>(kLeastFinite >> 32), high = key_of(most);  // the least accepted key is in [low, high]
+    uint32_t low = static_cast<uint32_t>(kLeastFinite >> 32),
+             high = key_of(most);  // the least accepted key is in [low, high]
     while (low < high) {
       const uint32_t step = (high - low) / 32 + 1;
-      const uint32_t key = high - low < step * static_cast<uint32_t>(team.lane()) ? high : low + step * static_cast<uint32_t>(team.lane());
+      const uint32_t key = high - low < step * static_cast<uint32_t>(team.lane())
+                               ? high
+                               : low + step * static_cast<uint32_t>(team.lane());
       const uint32_t accepted = __ballot_sync(~0u, accept(value_of_key(key)));
       const int first = __ffs(static_cast<int>(accepted)) - 1;  // -1: none
       const uint32_t base = low;
-      const auto pivot = [&](int i) { return high - base < step * static_cast<uint32_t>(i) ? high : base + step * static_cast<uint32_t>(i); };
+      const auto pivot = [&](int i) {
+        return high - base < step * static_cast<uint32_t>(i)
+                   ? high
+                   : base + step * static_cast<uint32_t>(i);
+      };
       const uint32_t above = first == 0 ? low : pivot(first < 0 ? 31 : first - 1) + 1;
       high = first < 0 ? high : pivot(first);
       low = above < high ? above : high;

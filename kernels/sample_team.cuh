@@ -1,5 +1,5 @@
-// The CTAs that sample one row together: a cluster of several on sm_90, one elsewhere. Sums and maxima over all of them, in an order
-// that depends on the number of CTAs and threads alone.
+// The CTAs that sample one row together: a cluster of several on sm_90, one elsewhere. Sums and
+// maxima over all of them, in an order that depends on the number of CTAs and threads alone.
 #pragma once
 
 #include <cstring>
@@ -45,23 +45,29 @@ struct Team {
 
   // All threads of all CTAs arrive; what they wrote to shared memory before is seen by all after.
   __device__ void sync() const {
-    if constexpr (kCtas == 1) __syncthreads();
-    else cluster_sync();
+    if constexpr (kCtas == 1)
+      __syncthreads();
+    else
+      cluster_sync();
   }
 
   // The same variable of another CTA's shared memory.
   template <class T>
   __device__ T* of(int other, T* mine) const {
-    if constexpr (kCtas == 1) return mine;
-    else return peer_shared(mine, other);
+    if constexpr (kCtas == 1)
+      return mine;
+    else
+      return peer_shared(mine, other);
   }
 
-  // op over every thread's value, the same for all. op commutes; T{} is its identity. Also a sync().
+  // op over every thread's value, the same for all. op commutes; T{} is its identity. Also a
+  // sync().
   template <class T, class Op>
   __device__ T reduce(T v, Op op) {
     static_assert(sizeof(T) <= TeamShared<kThreads>::kPartialBytes);
     for (int mask = 16; mask > 0; mask /= 2) v = op(v, shuffle_xor(v, mask));
-    // The other half may still be read by threads that have not reached the sync() below; this half they have left behind.
+    // The other half may still be read by threads that have not reached the sync() below; this half
+    // they have left behind.
     auto& partials = shared->partials[turn];
     turn ^= 1;
     if (lane() == 0) memcpy(partials[warp()], &v, sizeof(T));

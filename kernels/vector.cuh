@@ -1,4 +1,5 @@
-// Eight neighbours of a row of 16-bit floats at a time: one 16-byte access where there are eight, single ones at a row's end.
+// Eight neighbours of a row of 16-bit floats at a time: one 16-byte access where there are eight,
+// single ones at a row's end.
 #pragma once
 
 #include <cstring>
@@ -13,7 +14,8 @@ struct alignas(16) Eight {
   T v[8];
 };
 
-// Elements i .. i+7 of a row of n; zero behind its end. Rows begin at multiples of 16 bytes, i is a multiple of 8.
+// Elements i .. i+7 of a row of n; zero behind its end. Rows begin at multiples of 16 bytes, i is a
+// multiple of 8.
 template <class T>
 EMBER_DEVICE Eight<T> load_eight(const T* row, int i, int n) {
   Eight<T> e;
@@ -42,7 +44,8 @@ EMBER_DEVICE void store_eight(T* row, int i, int n, const Eight<T>& e) {
 // The same of float32 rows, of any alignment.
 EMBER_DEVICE void load_eight_floats(float (&v)[8], const float* row, int i, int n) {
   if (i + 8 <= n && reinterpret_cast<uintptr_t>(row + i) % 16 == 0) {
-    const float4 a = *reinterpret_cast<const float4*>(row + i), b = *reinterpret_cast<const float4*>(row + i + 4);
+    const float4 a = *reinterpret_cast<const float4*>(row + i),
+                 b = *reinterpret_cast<const float4*>(row + i + 4);
     v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
   } else {
     for (int j = 0; j < 8; ++j) v[j] = i + j < n ? row[i + j] : 0.0f;

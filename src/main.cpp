@@ -7,15 +7,24 @@ namespace {
 
 ExitCode run(const Settings& settings) {
   switch (settings.command) {
-    case CommandKind::kServe: return serve(settings);
-    case CommandKind::kPlan: return plan(settings, std::cout);
-    case CommandKind::kCheck: return check(settings, std::cout);
-    case CommandKind::kTokenize: return tokenize(settings, std::cin, std::cout);
-    case CommandKind::kChat: return chat(settings, std::cin, std::cout);
-    case CommandKind::kBenchServe: return bench_serve(settings, std::cout);
-    case CommandKind::kBenchModel: return bench_model(settings, std::cout);
-    case CommandKind::kBenchKernels: return bench_kernels(settings, std::cout);
-    case CommandKind::kBenchCheck: return bench_check(settings, std::cout);
+    case CommandKind::kServe:
+      return serve(settings);
+    case CommandKind::kPlan:
+      return plan(settings, std::cout);
+    case CommandKind::kCheck:
+      return check(settings, std::cout);
+    case CommandKind::kTokenize:
+      return tokenize(settings, std::cin, std::cout);
+    case CommandKind::kChat:
+      return chat(settings, std::cin, std::cout);
+    case CommandKind::kBenchServe:
+      return bench_serve(settings, std::cout);
+    case CommandKind::kBenchModel:
+      return bench_model(settings, std::cout);
+    case CommandKind::kBenchKernels:
+      return bench_kernels(settings, std::cout);
+    case CommandKind::kBenchCheck:
+      return bench_check(settings, std::cout);
   }
   return ExitCode::kUsage;
 }

@@ -1,5 +1,3 @@
-#include "kernels/bench/kernels_bench.h"
-
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -8,6 +6,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/bench/bench_device.cuh"
+#include "kernels/bench/kernels_bench.h"
 #include "kernels/gemm.h"
 
 namespace ember::kernels::bench {
@@ -56,7 +55,8 @@ std::string format(const char* pattern, Args... args) {
 
 class Bench {
  public:
-  explicit Bench(const Options& options) : options_(options), tiny_(options.tiny), dtype_(options.dtype) {
+  explicit Bench(const Options& options)
+      : options_(options), tiny_(options.tiny), dtype_(options.dtype) {
     int device = 0;
     cudaDeviceProp p;
     CHECK_CUDA(cudaGetDevice(&device));
@@ -66,8 +66,11 @@ class Bench {
     q_.num_sms = p.multiProcessorCount;
     plain_ = q_;
     q_.pdl = is_hopper(q_);
-    if (tiny_) model_ = {.hidden = 128, .inner = 256, .heads = 4, .kv_heads = 2, .head_dim = 64, .vocab = 384};
-    print("{\"device\": \"%s\", \"sms\": %d, \"type\": \"%s\", \"cublas\": %s}", p.name, q_.num_sms, name_of(dtype_), options.cublas ? "true" : "false");
+    if (tiny_)
+      model_ = {
+          .hidden = 128, .inner = 256, .heads = 4, .kv_heads = 2, .head_dim = 64, .vocab = 384};
+    print("{\"device\": \"%s\", \"sms\": %d, \"type\": \"%s\", \"cublas\": %s}", p.name, q_.num_sms,
+          name_of(dtype_), options.cublas ? "true" : "false");
   }
   ~Bench() { cudaStreamDestroy(q_.stream); }
 
@@ -77,30 +80,40 @@ class Bench {
     const size_t bytes = tiny_ ? size_t{1} << 16 : size_t{2} << 30;
     Buffer from(bytes), to(bytes);
     fill(from.half(0), bytes / 2, 1, 1.0f);
-    Time t = time(3, [&](int) { launch(plain_, grid(), read_kernel, from.as<uint4>(), static_cast<uint64_t>(bytes / 16), to.as<uint32_t>()); });
+    Time t = time(3, [&](int) {
+      launch(plain_, grid(), read_kernel, from.as<uint4>(), static_cast<uint64_t>(bytes / 16),
+             to.as<uint32_t>());
+    });
     read_gbs_ = static_cast<double>(bytes) / t.best / 1e3;
     report("read", "", t, static_cast<double>(bytes), 0);
-    t = time(3, [&](int) { CHECK_CUDA(cudaMemcpyAsync(to.data, from.data, bytes, cudaMemcpyDeviceToDevice, q_.stream)); });
+    t = time(3, [&](int) {
+      CHECK_CUDA(cudaMemcpyAsync(to.data, from.data, bytes, cudaMemcpyDeviceToDevice, q_.stream));
+    });
     report("copy", "", t, 2.0 * static_cast<double>(bytes), 0);
     if (options_.cublas) cublas_ceilings();
   }
 
   void gemm() {
-    for (const GemmCase& c : {GemmCase{"qkv", model_.qkv(), model_.hidden, Epilogue::kStore}, GemmCase{"o", model_.hidden, model_.heads * model_.head_dim, Epilogue::kStore},
-                              GemmCase{"gate_up", 2 * model_.inner, model_.hidden, Epilogue::kSiluMul}, GemmCase{"down", model_.hidden, model_.inner, Epilogue::kStore},
-                              GemmCase{"lm_head", model_.vocab, model_.hidden, Epilogue::kLogits}})
+    for (const GemmCase& c :
+         {GemmCase{"qkv", model_.qkv(), model_.hidden, Epilogue::kStore},
+          GemmCase{"o", model_.hidden, model_.heads * model_.head_dim, Epilogue::kStore},
+          GemmCase{"gate_up", 2 * model_.inner, model_.hidden, Epilogue::kSiluMul},
+          GemmCase{"down", model_.hidden, model_.inner, Epilogue::kStore},
+          GemmCase{"lm_head", model_.vocab, model_.hidden, Epilogue::kLogits}})
       gemm(c);
   }
 
   void decode() {
-    for (const auto& [seqs, length] : std::vector<std::pair<int, int>>{{1, 1024}, {1, 8192}, {8, 4096}, {64, 1024}, {256, 512}, {64, 129}}) {
+    for (const auto& [seqs, length] : std::vector<std::pair<int, int>>{
+             {1, 1024}, {1, 8192}, {8, 4096}, {64, 1024}, {256, 512}, {64, 129}}) {
       attend("decode", seqs, 1, tiny_ ? length / 8 : length);
       if (tiny_) return;
     }
   }
 
   void prefill() {
-    for (const auto& [q_len, length] : std::vector<std::pair<int, int>>{{1024, 1024}, {8192, 8192}, {1000, 3001}}) {
+    for (const auto& [q_len, length] :
+         std::vector<std::pair<int, int>>{{1024, 1024}, {8192, 8192}, {1000, 3001}}) {
       attend("prefill", 1, tiny_ ? q_len / 32 : q_len, tiny_ ? length / 32 : length);
       if (tiny_) return;
     }
@@ -109,53 +122,78 @@ class Bench {
  private:
   void gemm(const GemmCase& c) {
     const size_t elements = static_cast<size_t>(c.out) * static_cast<size_t>(c.in);
-    const int copies = tiny_ ? 2 : static_cast<int>(std::max<size_t>(1, (size_t{256} << 20) / (elements * 2)));
+    const int copies =
+        tiny_ ? 2 : static_cast<int>(std::max<size_t>(1, (size_t{256} << 20) / (elements * 2)));
     Buffer weights(elements * 2 * static_cast<size_t>(copies));
     fill(weights.half(0), elements * static_cast<size_t>(copies), 2, 0.1f);
     std::vector<Matrix> matrices;
-    for (int i = 0; i < copies; ++i) matrices.push_back(make_matrix(q_, weights.half(elements * static_cast<size_t>(i)), nullptr, dtype_, c.out, c.in));
+    for (int i = 0; i < copies; ++i)
+      matrices.push_back(make_matrix(q_, weights.half(elements * static_cast<size_t>(i)), nullptr,
+                                     dtype_, c.out, c.in));
     for (const int tokens : {1, 8, 16, 32, 64, 128, 256}) {
       if (tiny_ && tokens > 16) break;
       const Rows x = rows_of(x_, tokens, c.in);
       fill(static_cast<uint16_t*>(x.data), static_cast<size_t>(tokens * c.in), 3, 1.0f);
       Buffer y(static_cast<size_t>(tokens) * static_cast<size_t>(c.out) * 4);
-      const auto matrix = [&](int i) -> const Matrix& { return matrices[static_cast<size_t>(i % copies)]; };
+      const auto matrix = [&](int i) -> const Matrix& {
+        return matrices[static_cast<size_t>(i % copies)];
+      };
       const std::string shape = std::string(c.name) + " " + std::to_string(tokens);
       check_product(shape, matrices[0], x, c.epilogue);
       const int launches = std::max(copies, 8);
-      const Time t = time(launches, [&](int i) { kernels::gemm(q_, matrix(i), x, y.data, width(matrix(i), c.epilogue), c.epilogue); });
+      const Time t = time(launches, [&](int i) {
+        kernels::gemm(q_, matrix(i), x, y.data, width(matrix(i), c.epilogue), c.epilogue);
+      });
       double cublas_us = 0;
-      if (options_.cublas) cublas_us = time(launches, [&](int i) { options_.cublas(product(matrix(i), x, y), q_.stream); }).best;
-      report("gemm", shape, t, static_cast<double>(elements) * 2, 2.0 * static_cast<double>(elements) * tokens, cublas_us);
+      if (options_.cublas)
+        cublas_us = time(launches, [&](int i) {
+                      options_.cublas(product(matrix(i), x, y), q_.stream);
+                    }).best;
+      report("gemm", shape, t, static_cast<double>(elements) * 2,
+             2.0 * static_cast<double>(elements) * tokens, cublas_us);
     }
   }
 
   // What cuBLAS reaches with products so large that nothing but arithmetic limits it.
   void cublas_ceilings() {
     const int tokens = tiny_ ? 16 : 8192;
-    const int shapes[][2] = {{model_.hidden, model_.hidden}, {2 * model_.inner, model_.hidden}, {model_.hidden, model_.inner}, {2 * model_.hidden, 2 * model_.hidden}};
+    const int shapes[][2] = {{model_.hidden, model_.hidden},
+                             {2 * model_.inner, model_.hidden},
+                             {model_.hidden, model_.inner},
+                             {2 * model_.hidden, 2 * model_.hidden}};
     for (const auto& [out, in] : shapes) {
       const size_t elements = static_cast<size_t>(out) * static_cast<size_t>(in);
       Buffer weights(elements * 2), y(static_cast<size_t>(tokens) * static_cast<size_t>(out) * 2);
       const Rows x = rows_of(x_, tokens, in);
       fill(weights.half(0), elements, 2, 0.1f);
-      fill(static_cast<uint16_t*>(x.data), static_cast<size_t>(tokens) * static_cast<size_t>(in), 3, 1.0f);
+      fill(static_cast<uint16_t*>(x.data), static_cast<size_t>(tokens) * static_cast<size_t>(in), 3,
+           1.0f);
       const Product p{dtype_, weights.data, x.data, y.data, tokens, in, out};
       options_.cublas(p, q_.stream);  // chooses and loads its kernel before anything is captured
       const Time t = time(2, [&](int) { options_.cublas(p, q_.stream); });
       const double operations = 2.0 * static_cast<double>(elements) * tokens;
       cublas_tflops_ = std::max(cublas_tflops_, operations / t.best / 1e6);
-      report("cublas", std::to_string(tokens) + " x " + std::to_string(out) + " x " + std::to_string(in), t, static_cast<double>(elements) * 2, operations);
+      report("cublas",
+             std::to_string(tokens) + " x " + std::to_string(out) + " x " + std::to_string(in), t,
+             static_cast<double>(elements) * 2, operations);
     }
   }
 
-  // A cache of one or more layers whose sequences all have one length, over blocks in an order of its own, and the step's arrays.
+  // A cache of one or more layers whose sequences all have one length, over blocks in an order of
+  // its own, and the step's arrays.
   struct Cache {
-    Cache(Bench& b, int seqs_, int q_len_, int length_, int layers_) : seqs(seqs_), q_len(q_len_), length(length_), layers(layers_), model(b.model_) {
+    Cache(Bench& b, int seqs_, int q_len_, int length_, int layers_)
+        : seqs(seqs_), q_len(q_len_), length(length_), layers(layers_), model(b.model_) {
       pages = (length + kBlockTokens - 1) / kBlockTokens;
       block_elements = static_cast<size_t>(2 * model.kv_heads * kBlockTokens * model.head_dim);
-      shape = {.dtype = b.dtype_, .num_heads = model.heads, .num_kv_heads = model.kv_heads, .head_dim = model.head_dim, .scale = 0.0883883f,
-               .max_seqs = seqs, .max_tokens = seqs * q_len, .max_model_len = length};
+      shape = {.dtype = b.dtype_,
+               .num_heads = model.heads,
+               .num_kv_heads = model.kv_heads,
+               .head_dim = model.head_dim,
+               .scale = 0.0883883f,
+               .max_seqs = seqs,
+               .max_tokens = seqs * q_len,
+               .max_model_len = length};
       pools = std::make_unique<Buffer>(layer_elements() * static_cast<size_t>(layers) * 2);
       b.fill(pools->half(0), layer_elements() * static_cast<size_t>(layers), 8, 1.0f);
       workspace = std::make_unique<Buffer>(attention_workspace_bytes(b.q_, shape));
@@ -172,10 +210,20 @@ class Bench {
       return (n & (n - 1)) == 0 ? (i * 37) & (n - 1) : i;
     }
     size_t layer_elements() const { return static_cast<size_t>(seqs * pages) * block_elements; }
-    void* pool(int layer) const { return pools->half(layer_elements() * static_cast<size_t>(layer)); }
+    void* pool(int layer) const {
+      return pools->half(layer_elements() * static_cast<size_t>(layer));
+    }
     const int32_t* tables() const { return arrays->as<int32_t>() + 2 * seqs + 1; }
     AttentionBatch batch() const {
-      return {arrays->as<int32_t>(), arrays->as<int32_t>() + seqs + 1, tables(), pages, seqs, q_len == 1 ? seqs : 0, seqs * q_len, q_len, length};
+      return {arrays->as<int32_t>(),
+              arrays->as<int32_t>() + seqs + 1,
+              tables(),
+              pages,
+              seqs,
+              q_len == 1 ? seqs : 0,
+              seqs * q_len,
+              q_len,
+              length};
     }
 
     int seqs, q_len, length, layers, pages;
@@ -189,62 +237,91 @@ class Bench {
     const double one_layer = 4.0 * seqs * length * model_.kv_heads * model_.head_dim;
     const int layers = tiny_ ? 2 : std::clamp(static_cast<int>(256e6 / one_layer), 2, 16);
     const Cache cache(*this, seqs, q_len, length, layers);
-    const Rows qkv = rows_of(qkv_, seqs * q_len, model_.qkv()), out = rows_of(attended_, seqs * q_len, model_.heads * model_.head_dim);
-    fill(static_cast<uint16_t*>(qkv.data), static_cast<size_t>(qkv.rows) * static_cast<size_t>(qkv.stride), 9, 1.0f);
+    const Rows qkv = rows_of(qkv_, seqs * q_len, model_.qkv()),
+               out = rows_of(attended_, seqs * q_len, model_.heads * model_.head_dim);
+    fill(static_cast<uint16_t*>(qkv.data),
+         static_cast<size_t>(qkv.rows) * static_cast<size_t>(qkv.stride), 9, 1.0f);
     plan_attention(q_, cache.shape, cache.batch(), cache.workspace->data);
     const auto run = [&](int layer) {
-      attention(q_, cache.shape, cache.batch(), out.data, out.stride, qkv.data, qkv.stride, cache.pool(layer % layers), cache.workspace->data);
+      attention(q_, cache.shape, cache.batch(), out.data, out.stride, qkv.data, qkv.stride,
+                cache.pool(layer % layers), cache.workspace->data);
     };
-    const std::string shape = std::to_string(seqs) + " x " + std::to_string(q_len) + " of " + std::to_string(length);
+    const std::string shape =
+        std::to_string(seqs) + " x " + std::to_string(q_len) + " of " + std::to_string(length);
     const size_t results = static_cast<size_t>(out.rows) * static_cast<size_t>(out.stride);
     if (results * static_cast<size_t>(length) < size_t{1} << 34) {
       run(0);
       Buffer reference(results * 4);
-      const ReferenceAttention a{qkv.data, cache.pool(0), cache.tables(), cache.pages, model_.heads, model_.kv_heads, model_.head_dim, q_len, length, cache.shape.scale};
-      with_type([&]<class T>(T*) { launch(plain_, grid(), reference_attention_kernel<T>, reference.as<float>(), a, seqs); });
+      const ReferenceAttention a{qkv.data,     cache.pool(0),    cache.tables(),  cache.pages,
+                                 model_.heads, model_.kv_heads,  model_.head_dim, q_len,
+                                 length,       cache.shape.scale};
+      with_type([&]<class T>(T*) {
+        launch(plain_, grid(), reference_attention_kernel<T>, reference.as<float>(), a, seqs);
+      });
       compare(family, shape, out.data, reference, results, dtype_ == DType::kF16 ? 2e-3 : 1.5e-2);
     }
     const double pairs = static_cast<double>(seqs) * q_len * (length - (q_len - 1) / 2.0);
-    report(family, shape, time(layers, run), one_layer, 4.0 * pairs * model_.heads * model_.head_dim);
+    report(family, shape, time(layers, run), one_layer,
+           4.0 * pairs * model_.heads * model_.head_dim);
   }
 
-  static int width(const Matrix& w, Epilogue epilogue) { return epilogue == Epilogue::kSiluMul ? w.out / 2 : w.out; }
-  Product product(const Matrix& w, Rows x, const Buffer& y) const { return {dtype_, w.data, x.data, y.data, x.rows, w.in, w.out}; }
+  static int width(const Matrix& w, Epilogue epilogue) {
+    return epilogue == Epilogue::kSiluMul ? w.out / 2 : w.out;
+  }
+  Product product(const Matrix& w, Rows x, const Buffer& y) const {
+    return {dtype_, w.data, x.data, y.data, x.rows, w.in, w.out};
+  }
 
   void check_product(const std::string& shape, const Matrix& w, Rows x, Epilogue epilogue) {
-    const size_t sums = static_cast<size_t>(x.rows) * static_cast<size_t>(w.out), results = static_cast<size_t>(x.rows) * static_cast<size_t>(width(w, epilogue));
+    const size_t sums = static_cast<size_t>(x.rows) * static_cast<size_t>(w.out),
+                 results = static_cast<size_t>(x.rows) * static_cast<size_t>(width(w, epilogue));
     const double tolerance = dtype_ == DType::kF16 ? 1e-3 : 8e-3;
     Buffer y(sums * 4), reference(sums * 4), gated(sums * 2);
     with_type([&]<class T>(T*) {
-      launch(plain_, grid(), reference_product_kernel<T>, reference.as<float>(), static_cast<const T*>(x.data), static_cast<const T*>(w.data), x.rows, w.out, w.in);
+      launch(plain_, grid(), reference_product_kernel<T>, reference.as<float>(),
+             static_cast<const T*>(x.data), static_cast<const T*>(w.data), x.rows, w.out, w.in);
     });
     if (options_.cublas) {
       options_.cublas(product(w, x, y), q_.stream);
       compare("cublas", shape, y.data, reference, sums, tolerance);
     }
     kernels::gemm(q_, w, x, y.data, width(w, epilogue), epilogue);
-    if (epilogue == Epilogue::kSiluMul) launch(plain_, grid(), reference_silu_mul_kernel, gated.as<float>(), reference.as<float>(), static_cast<uint64_t>(results));
-    if (epilogue == Epilogue::kLogits) compare<float>("gemm", shape, y.as<float>(), reference, results, 1e-4);
-    else compare("gemm", shape, y.data, epilogue == Epilogue::kSiluMul ? gated : reference, results, tolerance);
+    if (epilogue == Epilogue::kSiluMul)
+      launch(plain_, grid(), reference_silu_mul_kernel, gated.as<float>(), reference.as<float>(),
+             static_cast<uint64_t>(results));
+    if (epilogue == Epilogue::kLogits)
+      compare<float>("gemm", shape, y.as<float>(), reference, results, 1e-4);
+    else
+      compare("gemm", shape, y.data, epilogue == Epilogue::kSiluMul ? gated : reference, results,
+              tolerance);
   }
 
-  void compare(const char* family, const std::string& shape, const void* y, const Buffer& reference, size_t count, double tolerance) {
-    with_type([&]<class T>(T*) { compare<T>(family, shape, static_cast<const T*>(y), reference, count, tolerance); });
+  void compare(const char* family, const std::string& shape, const void* y, const Buffer& reference,
+               size_t count, double tolerance) {
+    with_type([&]<class T>(T*) {
+      compare<T>(family, shape, static_cast<const T*>(y), reference, count, tolerance);
+    });
   }
 
   // tolerance: of the largest difference, relative to the largest result.
   template <class T>
-  void compare(const char* family, const std::string& shape, const T* y, const Buffer& reference, size_t count, double tolerance) {
+  void compare(const char* family, const std::string& shape, const T* y, const Buffer& reference,
+               size_t count, double tolerance) {
     Buffer worst(8);
     CHECK_CUDA(cudaMemsetAsync(worst.data, 0, 8, q_.stream));
-    launch(plain_, grid(), compare_kernel<T>, worst.as<uint32_t>(), y, static_cast<const float*>(reference.data), static_cast<uint64_t>(count));
+    launch(plain_, grid(), compare_kernel<T>, worst.as<uint32_t>(), y,
+           static_cast<const float*>(reference.data), static_cast<uint64_t>(count));
     float found[2];
     CHECK_CUDA(cudaStreamSynchronize(q_.stream));
     CHECK_CUDA(cudaMemcpy(found, worst.data, 8, cudaMemcpyDeviceToHost));
-    const bool right = found[1] > 0 && static_cast<double>(found[0]) <= tolerance * static_cast<double>(found[1]);
+    const bool right =
+        found[1] > 0 && static_cast<double>(found[0]) <= tolerance * static_cast<double>(found[1]);
     ok_ = ok_ && right;
-    print("{\"kernel\": \"%s\", \"shape\": \"%s\", \"right\": %s, \"largest_difference\": %.3g, \"largest\": %.3g}", family, shape.c_str(), right ? "true" : "false",
-          static_cast<double>(found[0]), static_cast<double>(found[1]));
+    print(
+        "{\"kernel\": \"%s\", \"shape\": \"%s\", \"right\": %s, \"largest_difference\": %.3g, "
+        "\"largest\": %.3g}",
+        family, shape.c_str(), right ? "true" : "false", static_cast<double>(found[0]),
+        static_cast<double>(found[1]));
   }
 
   Time time(int launches, const std::function<void(int)>& enqueue) {
@@ -268,20 +345,27 @@ class Bench {
       CHECK_CUDA(cudaEventElapsedTime(&milliseconds, begin, end));
       if (i > 0) times.push_back(double{milliseconds} * 1e3 / launches);  // the first warms up
     }
-    cudaEventDestroy(begin), cudaEventDestroy(end), cudaGraphExecDestroy(exec), cudaGraphDestroy(graph);
+    cudaEventDestroy(begin), cudaEventDestroy(end), cudaGraphExecDestroy(exec),
+        cudaGraphDestroy(graph);
     std::sort(times.begin(), times.end());
     return {times.front(), times[times.size() / 2]};
   }
 
   // cublas_us: what cuBLAS takes for the same; 0: it was not asked.
-  void report(const char* family, const std::string& shape, const Time& t, double bytes, double operations, double cublas_us = 0) {
+  void report(const char* family, const std::string& shape, const Time& t, double bytes,
+              double operations, double cublas_us = 0) {
     const double gbs = bytes / t.best / 1e3, tflops = operations / t.best / 1e6;
     std::string more;
     if (read_gbs_ > 0) more += format(", \"of_read_ceiling\": %.3f", gbs / read_gbs_);
-    if (cublas_tflops_ > 0) more += format(", \"of_cublas_ceiling\": %.3f", tflops / cublas_tflops_);
-    if (cublas_us > 0) more += format(", \"cublas_us\": %.2f, \"speed_over_cublas\": %.3f", cublas_us, cublas_us / t.best);
-    print("{\"kernel\": \"%s\", \"shape\": \"%s\", \"us\": %.2f, \"us_median\": %.2f, \"gb_per_s\": %.1f, \"tflop_per_s\": %.2f%s}", family, shape.c_str(), t.best, t.median, gbs,
-          tflops, more.c_str());
+    if (cublas_tflops_ > 0)
+      more += format(", \"of_cublas_ceiling\": %.3f", tflops / cublas_tflops_);
+    if (cublas_us > 0)
+      more += format(", \"cublas_us\": %.2f, \"speed_over_cublas\": %.3f", cublas_us,
+                     cublas_us / t.best);
+    print(
+        "{\"kernel\": \"%s\", \"shape\": \"%s\", \"us\": %.2f, \"us_median\": %.2f, \"gb_per_s\": "
+        "%.1f, \"tflop_per_s\": %.2f%s}",
+        family, shape.c_str(), t.best, t.median, gbs, tflops, more.c_str());
   }
 
   template <class... Args>
@@ -289,16 +373,23 @@ class Bench {
     options_.print(format(pattern, args...));
   }
 
-  LaunchShape grid() const { return {.grid = dim3(static_cast<unsigned>(tiny_ ? 2 : q_.num_sms * 8)), .threads = kThreads}; }
+  LaunchShape grid() const {
+    return {.grid = dim3(static_cast<unsigned>(tiny_ ? 2 : q_.num_sms * 8)), .threads = kThreads};
+  }
 
   template <class Body>
   void with_type(Body&& body) const {
-    if (dtype_ == DType::kF16) body(static_cast<__half*>(nullptr));
-    else body(static_cast<__nv_bfloat16*>(nullptr));
+    if (dtype_ == DType::kF16)
+      body(static_cast<__half*>(nullptr));
+    else
+      body(static_cast<__nv_bfloat16*>(nullptr));
   }
 
   void fill(uint16_t* to, size_t count, uint32_t seed, float scale) {
-    with_type([&]<class T>(T*) { launch(plain_, grid(), fill_kernel<T>, reinterpret_cast<T*>(to), static_cast<uint64_t>(count), seed, scale); });
+    with_type([&]<class T>(T*) {
+      launch(plain_, grid(), fill_kernel<T>, reinterpret_cast<T*>(to), static_cast<uint64_t>(count),
+             seed, scale);
+    });
   }
 
   // Activations: made at the first use, larger when a larger case comes.
@@ -314,7 +405,8 @@ class Bench {
   const Options& options_;
   const bool tiny_;
   const DType dtype_;
-  Queue q_, plain_;  // the same stream; the benchmark's own kernels know nothing of dependent launch
+  Queue q_,
+      plain_;  // the same stream; the benchmark's own kernels know nothing of dependent launch
   Model model_;
   bool ok_ = true;
   double read_gbs_ = 0, cublas_tflops_ = 0;
@@ -324,7 +416,10 @@ class Bench {
 }  // namespace
 
 bool run(const Options& options) {
-  const std::map<std::string, void (Bench::*)()> families = {{"ceilings", &Bench::ceilings}, {"gemm", &Bench::gemm}, {"decode", &Bench::decode}, {"prefill", &Bench::prefill}};
+  const std::map<std::string, void (Bench::*)()> families = {{"ceilings", &Bench::ceilings},
+                                                             {"gemm", &Bench::gemm},
+                                                             {"decode", &Bench::decode},
+                                                             {"prefill", &Bench::prefill}};
   Bench bench(options);
   for (const std::string& family : options.families) (bench.*families.at(family))();
   return bench.ok();

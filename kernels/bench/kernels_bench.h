@@ -26,13 +26,14 @@ struct Options {
   DType dtype = DType::kF16;
   bool tiny = false;                  // shapes small enough for the emulated machine
   std::vector<std::string> families;  // some of kFamilies
-  std::function<void(const Product&, cudaStream_t)> cublas;  // the product to compare with; empty: none
-  std::function<void(const std::string&)> print;             // takes one line, JSON
+  std::function<void(const Product&, cudaStream_t)>
+      cublas;                                     // the product to compare with; empty: none
+  std::function<void(const std::string&)> print;  // takes one line, JSON
 };
 
-// On the device that is this thread's. One line for each result that was checked, and for each timing: a captured graph of launches over
-// rotating operands that exceed the L2 cache, best and median of its replays. False: a result was wrong. Throws std::runtime_error when CUDA
-// fails.
+// On the device that is this thread's. One line for each result that was checked, and for each
+// timing: a captured graph of launches over rotating operands that exceed the L2 cache, best and
+// median of its replays. False: a result was wrong. Throws std::runtime_error when CUDA fails.
 bool run(const Options& options);
 
 }  // namespace ember::kernels::bench

@@ -1,4 +1,5 @@
-// Launches a kernel on a Queue: clusters, dynamic shared memory, programmatic dependent launch. For .cu files.
+// Launches a kernel on a Queue: clusters, dynamic shared memory, programmatic dependent launch. For
+// .cu files.
 #pragma once
 
 #include <cstddef>
@@ -21,20 +22,26 @@ struct LaunchShape {
   int cluster = 1;          // CTAs of a cluster along grid.x (sm_90)
 };
 
-// With Queue::pdl the kernel may begin before the one before it has ended: it calls wait_for_dependencies() before it reads what a kernel
-// wrote and before it writes anything, and launch_dependents() as early as it can. Throws what launch_check throws.
+// With Queue::pdl the kernel may begin before the one before it has ended: it calls
+// wait_for_dependencies() before it reads what a kernel wrote and before it writes anything, and
+// launch_dependents() as early as it can. Throws what launch_check throws.
 template <class... Params, class... Args>
-void launch(const Queue& q, const LaunchShape& shape, void (*kernel)(Params...), const Args&... args) {
+void launch(const Queue& q, const LaunchShape& shape, void (*kernel)(Params...),
+            const Args&... args) {
 #if defined(EMBER_EMULATE)
   const emu::Launch launch{shape.grid, shape.threads, shape.shared_bytes, shape.cluster};
-  fake_cuda::enqueue(q.stream, [launch, kernel, ... copies = std::remove_cv_t<Params>(args)] { emu::run(launch, [&] { kernel(copies...); }); });
+  fake_cuda::enqueue(q.stream, [launch, kernel, ... copies = std::remove_cv_t<Params>(args)] {
+    emu::run(launch, [&] { kernel(copies...); });
+  });
   launch_check(cudaSuccess, "kernel");
 #else
   const void* function = reinterpret_cast<const void*>(kernel);
   const char* name = "kernel";
   cudaFuncGetName(&name, function);
   if (shape.shared_bytes > 48 * 1024) {
-    launch_check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes)), name);
+    launch_check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                      static_cast<int>(shape.shared_bytes)),
+                 name);
   }
   cudaLaunchAttribute attributes[2] = {};
   cudaLaunchConfig_t config = {};
@@ -54,9 +61,14 @@ void launch(const Queue& q, const LaunchShape& shape, void (*kernel)(Params...),
     attributes[config.numAttrs].val.programmaticStreamSerializationAllowed = 1;
     ++config.numAttrs;
   }
-  std::tuple<std::remove_cv_t<Params>...> values{static_cast<std::remove_cv_t<Params>>(args)...};
+  std::tuple<std::remove_cv_t<Params>...> values{static_cast<std::remove_cv_t<Params> >(args)...};
   void* pointers[sizeof...(Params)];
-  std::apply([&](auto&... value) { size_t i = 0; ((pointers[i++] = &value), ...); }, values);
+  std::apply(
+      [&](auto&... value) {
+        size_t i = 0;
+        ((pointers[i++] = &value), ...);
+      },
+      values);
   launch_check(cudaLaunchKernelExC(&config, function, pointers), name);
 #endif
 }

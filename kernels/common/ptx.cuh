@@ -1,7 +1,9 @@
-// Every PTX instruction that kernels use, each behind one small function. With EMBER_EMULATE the same functions come from
-// tests/kernels/emulator. Functions marked sm_90 may be called by kernels compiled for sm_90a only.
+// Every PTX instruction that kernels use, each behind one small function. With EMBER_EMULATE the
+// same functions come from tests/kernels/emulator. Functions marked sm_90 may be called by kernels
+// compiled for sm_90a only.
 //
-// Addresses of shared memory are 32-bit (shared_address); barriers are mbarriers, 8 bytes each, waited for by the parity of their phase.
+// Addresses of shared memory are 32-bit (shared_address); barriers are mbarriers, 8 bytes each,
+// waited for by the parity of their phase.
 #pragma once
 
 #if defined(EMBER_EMULATE)
@@ -24,9 +26,12 @@ namespace ember::kernels {
 template <class T>
 inline constexpr bool is_half = std::is_same_v<T, __half>;
 
-EMBER_DEVICE uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
+EMBER_DEVICE uint32_t shared_address(const void* p) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(p));
+}
 
-// --- programmatic dependent launch ---------------------------------------------------------------------------------------------
+// --- programmatic dependent launch
+// ---------------------------------------------------------------------------------------------
 
 // Returns when every kernel before this one has ended and its writes are visible.
 EMBER_DEVICE void wait_for_dependencies() {
@@ -42,37 +47,52 @@ EMBER_DEVICE void launch_dependents() {
 #endif
 }
 
-// --- mbarriers -----------------------------------------------------------------------------------------------------------------
+// --- mbarriers
+// -----------------------------------------------------------------------------------------------------------------
 
 EMBER_DEVICE void mbarrier_init(uint32_t barrier, int arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
 }
 
-// Makes initialised barriers visible to the other CTAs of the cluster and to asynchronous copies. sm_90
-EMBER_DEVICE void fence_barrier_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+// Makes initialised barriers visible to the other CTAs of the cluster and to asynchronous copies.
+// sm_90
+EMBER_DEVICE void fence_barrier_init() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
 
 EMBER_DEVICE void mbarrier_arrive(uint32_t barrier) {
-  asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.shared.b64 state, [%0];\n}" ::"r"(barrier) : "memory");
+  asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.shared.b64 state, [%0];\n}" ::"r"(barrier)
+               : "memory");
 }
 
 // Arrives, and has the phase wait for so many more bytes of asynchronous copies. sm_90
 EMBER_DEVICE void mbarrier_arrive_expect(uint32_t barrier, uint32_t bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
+               : "memory");
 }
 
 EMBER_DEVICE bool mbarrier_test(uint32_t barrier, int parity) {
   uint32_t done;
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-               : "=r"(done) : "r"(barrier), "r"(parity) : "memory");
+  asm volatile(
+      "{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, "
+      "p;\n}"
+      : "=r"(done)
+      : "r"(barrier), "r"(parity)
+      : "memory");
 #else
-  asm volatile("{\n.reg .pred p;\nmbarrier.test_wait.parity.shared.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-               : "=r"(done) : "r"(barrier), "r"(parity) : "memory");
+  asm volatile(
+      "{\n.reg .pred p;\nmbarrier.test_wait.parity.shared.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, "
+      "p;\n}"
+      : "=r"(done)
+      : "r"(barrier), "r"(parity)
+      : "memory");
 #endif
   return done != 0;
 }
 
-// Waits for the end of the phase of this parity. A barrier that never completes becomes an error of the launch, not a hang.
+// Waits for the end of the phase of this parity. A barrier that never completes becomes an error of
+// the launch, not a hang.
 EMBER_DEVICE void mbarrier_wait(uint32_t barrier, int parity) {
   if (mbarrier_test(barrier, parity)) return;
   for (uint32_t tries = 0; !mbarrier_test(barrier, parity);) {
@@ -80,11 +100,15 @@ EMBER_DEVICE void mbarrier_wait(uint32_t barrier, int parity) {
   }
 }
 
-// --- asynchronous copies, sm_80 --------------------------------------------------------------------------------------------------
+// --- asynchronous copies, sm_80
+// --------------------------------------------------------------------------------------------------
 
-// 16 bytes from global to shared memory, zeros where `valid` is false (the source is not read then).
+// 16 bytes from global to shared memory, zeros where `valid` is false (the source is not read
+// then).
 EMBER_DEVICE void cp_async_16(uint32_t to, const void* from, bool valid = true) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(valid ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+               "r"(valid ? 16 : 0)
+               : "memory");
 }
 
 EMBER_DEVICE void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -95,14 +119,17 @@ EMBER_DEVICE void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
-// Arrives on the barrier, as one of its expected arrivals, when this thread's copies so far have landed.
+// Arrives on the barrier, as one of its expected arrivals, when this thread's copies so far have
+// landed.
 EMBER_DEVICE void cp_async_mbarrier_arrive(uint32_t barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(barrier) : "memory");
 }
 
-// --- asynchronous copies, sm_90 --------------------------------------------------------------------------------------------------
+// --- asynchronous copies, sm_90
+// --------------------------------------------------------------------------------------------------
 
-// Orders this thread's view of global memory, written by ordinary stores, before its asynchronous copies from it.
+// Orders this thread's view of global memory, written by ordinary stores, before its asynchronous
+// copies from it.
 EMBER_DEVICE void fence_proxy_async() { asm volatile("fence.proxy.async.global;" ::: "memory"); }
 
 // L2 eviction policies of copies.
@@ -112,29 +139,50 @@ EMBER_DEVICE uint64_t policy_evict_normal() {
   return policy;
 }
 
-// Contiguous bytes, a multiple of 16, from global to shared memory; they count for the barrier's phase.
-EMBER_DEVICE void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier, uint64_t policy) {
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(to), "l"(from),
-               "r"(bytes), "r"(barrier), "l"(policy) : "memory");
+// Contiguous bytes, a multiple of 16, from global to shared memory; they count for the barrier's
+// phase.
+EMBER_DEVICE void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier,
+                            uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], "
+      "[%1], %2, [%3], %4;" ::"r"(to),
+      "l"(from), "r"(bytes), "r"(barrier), "l"(policy)
+      : "memory");
 }
 
-// The box of a tensor map (kernels/common/tensor_map.h) at coordinate x (innermost), y, z; zeros outside the tensor.
-EMBER_DEVICE void tma_load_2d(uint32_t to, const CUtensorMap* map, int x, int y, uint32_t barrier, uint64_t policy) {
-  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5;" ::"r"(to),
-               "l"(map), "r"(x), "r"(y), "r"(barrier), "l"(policy) : "memory");
+// The box of a tensor map (kernels/common/tensor_map.h) at coordinate x (innermost), y, z; zeros
+// outside the tensor.
+EMBER_DEVICE void tma_load_2d(uint32_t to, const CUtensorMap* map, int x, int y, uint32_t barrier,
+                              uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%2, %3}], [%4], %5;" ::"r"(to),
+      "l"(map), "r"(x), "r"(y), "r"(barrier), "l"(policy)
+      : "memory");
 }
 
-EMBER_DEVICE void tma_load_3d(uint32_t to, const CUtensorMap* map, int x, int y, int z, uint32_t barrier, uint64_t policy) {
-  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(
-                   to), "l"(map), "r"(x), "r"(y), "r"(z), "r"(barrier), "l"(policy) : "memory");
+EMBER_DEVICE void tma_load_3d(uint32_t to, const CUtensorMap* map, int x, int y, int z,
+                              uint32_t barrier, uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(to),
+      "l"(map), "r"(x), "r"(y), "r"(z), "r"(barrier), "l"(policy)
+      : "memory");
 }
 
-EMBER_DEVICE void prefetch_tensor_map(const CUtensorMap* map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
+EMBER_DEVICE void prefetch_tensor_map(const CUtensorMap* map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
 
-// --- barriers and registers of warpgroups ------------------------------------------------------------------------------------------
+// --- barriers and registers of warpgroups
+// ------------------------------------------------------------------------------------------
 
-EMBER_DEVICE void named_barrier_sync(int id, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
-EMBER_DEVICE void named_barrier_arrive(int id, int threads) { asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
+EMBER_DEVICE void named_barrier_sync(int id, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+EMBER_DEVICE void named_barrier_arrive(int id, int threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
 
 template <int kRegisters>
 EMBER_DEVICE void registers_increase() {
@@ -148,7 +196,8 @@ EMBER_DEVICE void registers_decrease() {
 // Tells the compiler that a value is the same in all lanes of the warp.
 EMBER_DEVICE int warp_uniform(int v) { return __shfl_sync(~0u, v, 0); }
 
-// --- clusters, sm_90 -----------------------------------------------------------------------------------------------------------------
+// --- clusters, sm_90
+// -----------------------------------------------------------------------------------------------------------------
 
 EMBER_DEVICE void cluster_arrive() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
@@ -182,20 +231,28 @@ EMBER_DEVICE float4 load_peer_float4(uint32_t address, int rank) {
   uint32_t remote;
   float4 v;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(remote) : "r"(address), "r"(rank));
-  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(remote) : "memory");
+  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
+               : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+               : "r"(remote)
+               : "memory");
   return v;
 }
 
-// --- tensor cores of a warp -----------------------------------------------------------------------------------------------------------
+// --- tensor cores of a warp
+// -----------------------------------------------------------------------------------------------------------
 
 // Four 8x8 matrices; lane l gives the address of row l % 8 of matrix l / 8.
 EMBER_DEVICE void ldmatrix_x4(uint32_t address, uint32_t* r) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(address)
+               : "memory");
 }
 EMBER_DEVICE void ldmatrix_x4_trans(uint32_t address, uint32_t* r) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(address)
+               : "memory");
 }
 
 // Transposes an 8x8 matrix of 16-bit elements held by the warp, two of a row in each lane.
@@ -209,11 +266,17 @@ EMBER_DEVICE uint32_t movmatrix_trans(uint32_t v) {
 template <class T>
 EMBER_DEVICE void mma_16x8x16(float* c, const uint32_t* a, uint32_t b0, uint32_t b1) {
   if constexpr (is_half<T>) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
   } else {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
   }
 }
 

@@ -1,5 +1,5 @@
-// Tensor maps: how TMA finds a box of a row-major tensor of 16-bit elements in global memory (sm_90). Made on the host, passed to kernels
-// by value as __grid_constant__.
+// Tensor maps: how TMA finds a box of a row-major tensor of 16-bit elements in global memory
+// (sm_90). Made on the host, passed to kernels by value as __grid_constant__.
 #pragma once
 
 #include <cuda.h>
@@ -8,8 +8,10 @@
 
 namespace ember::kernels {
 
-// dims[0] is the innermost (contiguous) dimension; strides[i] is the distance in bytes of neighbours along dimension i + 1, a multiple of
-// 16. The box's innermost side is 64 elements (128-byte swizzle) or 32 (64-byte swizzle), see image_offset in layout.h.
+// dims[0] is the innermost (contiguous) dimension; strides[i] is the distance in bytes of
+// neighbours along dimension i + 1, a multiple of
+// 16. The box's innermost side is 64 elements (128-byte swizzle) or 32 (64-byte swizzle), see
+// image_offset in layout.h.
 struct TensorShape {
   int rank = 2;
   uint64_t dims[3] = {};

@@ -19,11 +19,14 @@ struct AnswerComparison {
   nlohmann::ordered_json json() const;
 };
 
-// Greedy answers with two log probabilities a token, by other arithmetic: they are right when log probabilities differ by at most
-// `tolerance`, other tokens come only where the reference's two best are closer than that, and more than half of the tokens are equal.
-AnswerComparison compare_greedy(const std::vector<BenchEngine::Answer>& reference, const std::vector<BenchEngine::Answer>& tested, double tolerance);
+// Greedy answers with two log probabilities a token, by other arithmetic: they are right when log
+// probabilities differ by at most `tolerance`, other tokens come only where the reference's two
+// best are closer than that, and more than half of the tokens are equal.
+AnswerComparison compare_greedy(const std::vector<BenchEngine::Answer>& reference,
+                                const std::vector<BenchEngine::Answer>& tested, double tolerance);
 
 // Right when tokens and the bits of their log probabilities are equal.
-AnswerComparison compare_bits(const std::vector<BenchEngine::Answer>& reference, const std::vector<BenchEngine::Answer>& tested);
+AnswerComparison compare_bits(const std::vector<BenchEngine::Answer>& reference,
+                              const std::vector<BenchEngine::Answer>& tested);
 
 }  // namespace ember

@@ -24,7 +24,8 @@ class ApiClient {
   std::string first_model();
 
   // Posts and passes on the payload of each event of the answer but the last, [DONE].
-  Failure stream(const std::string& path, const nlohmann::ordered_json& body, const std::function<void(const nlohmann::ordered_json&)>& on_event);
+  Failure stream(const std::string& path, const nlohmann::ordered_json& body,
+                 const std::function<void(const nlohmann::ordered_json&)>& on_event);
 
  private:
   const std::string url_;

@@ -47,14 +47,22 @@ std::vector<DecoderConfig> families(bool tiny) {
   return all;
 }
 
-BenchEngine make_engine(std::unique_ptr<Backend> backend, const DecoderConfig& config, DType dtype) {
+BenchEngine make_engine(std::unique_ptr<Backend> backend, const DecoderConfig& config,
+                        DType dtype) {
   Layout layout;
   const int block_size = backend->block_size() > 0 ? backend->block_size() : 16;
-  layout.limits = {.max_tokens = kStepTokens, .max_logit_rows = 8, .max_model_len = kMaxLen, .num_blocks = kMaxSeqs * kMaxLen / block_size, .block_size = block_size};
-  const size_t kv_bytes = static_cast<size_t>(layout.limits.num_blocks) * backend->kv_block_bytes(kv_cache_spec(config, layout.limits));
-  layout.plan = plan_memory(*backend, config, layout.limits, kMaxSeqs, {.dtype = dtype, .kv_cache_bytes = kv_bytes});
+  layout.limits = {.max_tokens = kStepTokens,
+                   .max_logit_rows = 8,
+                   .max_model_len = kMaxLen,
+                   .num_blocks = kMaxSeqs * kMaxLen / block_size,
+                   .block_size = block_size};
+  const size_t kv_bytes = static_cast<size_t>(layout.limits.num_blocks) *
+                          backend->kv_block_bytes(kv_cache_spec(config, layout.limits));
+  layout.plan = plan_memory(*backend, config, layout.limits, kMaxSeqs,
+                            {.dtype = dtype, .kv_cache_bytes = kv_bytes});
   backend->reserve(layout.plan.total_bytes());
-  auto decoder = std::make_unique<Decoder>(*backend, config, Checkpoint(), LoadOptions{.dummy_seed = 1, .dtype = dtype});
+  auto decoder = std::make_unique<Decoder>(*backend, config, Checkpoint(),
+                                           LoadOptions{.dummy_seed = 1, .dtype = dtype});
   return {std::move(backend), std::move(decoder), layout, false};
 }
 
@@ -70,11 +78,17 @@ std::vector<Request> requests(const DecoderConfig& config, const std::vector<int
   return all;
 }
 
-// Prompts that fit into one step of the device's own products together: cuBLAS's bits depend on how many tokens there are.
+// Prompts that fit into one step of the device's own products together: cuBLAS's bits depend on how
+// many tokens there are.
 std::vector<Request> sampled_requests(const DecoderConfig& config) {
   std::vector<Request> all = requests(config, {5, 70, 1, 66});
   for (size_t i = 1; i < all.size(); ++i)
-    all[i].sampling = {.temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .repetition_penalty = 1.2f, .frequency_penalty = 0.3f, .seed = i};
+    all[i].sampling = {.temperature = 0.9f,
+                       .top_k = 40,
+                       .top_p = 0.95f,
+                       .repetition_penalty = 1.2f,
+                       .frequency_penalty = 0.3f,
+                       .seed = i};
   return all;
 }
 
@@ -89,21 +103,27 @@ bool check_family(const Settings& settings, DecoderConfig config, DType dtype, s
   config.dtype = dtype;
   Settings typed = settings;
   typed.dtype = name_of(dtype);
-  BenchEngine reference = make_engine(make_cpu_backend({.num_threads = settings.cpu_threads, .isa = "avx2"}), config, dtype);
+  BenchEngine reference = make_engine(
+      make_cpu_backend({.num_threads = settings.cpu_threads, .isa = "avx2"}), config, dtype);
   std::unique_ptr<Backend> device = open_device(typed, config);
   const std::string name = device->describe();
   BenchEngine tested = make_engine(std::move(device), config, dtype);
   bool right = true;
   const auto report = [&](const char* check, const AnswerComparison& c) {
-    nlohmann::ordered_json row = {{"check", check}, {"family", config.architecture}, {"type", name_of(dtype)}, {"device", name}};
+    nlohmann::ordered_json row = {{"check", check},
+                                  {"family", config.architecture},
+                                  {"type", name_of(dtype)},
+                                  {"device", name}};
     row.update(c.json());
     out << row.dump() << std::endl;
     right = right && c.right;
   };
   const std::vector<Request> greedy = requests(config, {5, 70, 1, 66, 300});
-  report("as the CPU", compare_greedy(reference.run(greedy).answers, tested.run(greedy).answers, tolerance));
+  report("as the CPU",
+         compare_greedy(reference.run(greedy).answers, tested.run(greedy).answers, tolerance));
   const std::vector<Request> sampled = sampled_requests(config);
-  report("alone as in a batch", compare_bits(one_by_one(tested, sampled), tested.run(sampled).answers));
+  report("alone as in a batch",
+         compare_bits(one_by_one(tested, sampled), tested.run(sampled).answers));
   return right;
 }
 
@@ -113,7 +133,8 @@ ExitCode bench_check(const Settings& settings, std::ostream& out) {
   init_log(settings.log_level, settings.log_format == "json");
   bool right = true;
   for (const DecoderConfig& config : families(settings.tiny))
-    for (const DType dtype : {DType::kF16, DType::kBF16}) right = check_family(settings, config, dtype, out) && right;
+    for (const DType dtype : {DType::kF16, DType::kBF16})
+      right = check_family(settings, config, dtype, out) && right;
   return right ? ExitCode::kOk : ExitCode::kEngineFailed;
 }
 

@@ -36,7 +36,9 @@ class BenchEngine::Log final : public OutputSink {
   Run wait() {
     MutexLock lock(mu_);
     while (num_unfinished_ > 0) cv_.wait(mu_);
-    if (failed_) throw StartError(ExitCode::kEngineFailed, "the engine failed: a request did not come to its end");
+    if (failed_)
+      throw StartError(ExitCode::kEngineFailed,
+                       "the engine failed: a request did not come to its end");
     return std::move(run_);
   }
 
@@ -49,14 +51,21 @@ class BenchEngine::Log final : public OutputSink {
   bool failed_ GUARDED_BY(mu_) = false;
 };
 
-BenchEngine::BenchEngine(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder, const Layout& layout, bool enable_prefix_caching)
+BenchEngine::BenchEngine(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
+                         const Layout& layout, bool enable_prefix_caching)
     : log_(std::make_unique<Log>()) {
   const DecoderLimits& limits = layout.limits;
   const int max_num_seqs = layout.plan.max_num_seqs;
   engine_ = std::make_unique<Engine>(
-      SchedulerConfig{.max_num_batched_tokens = limits.max_tokens, .max_num_seqs = max_num_seqs, .max_num_logit_rows = limits.max_logit_rows, .max_model_len = limits.max_model_len},
-      BlockPoolConfig{.num_blocks = limits.num_blocks, .block_size = limits.block_size, .enable_prefix_caching = enable_prefix_caching},
-      std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, max_num_seqs), *log_);
+      SchedulerConfig{.max_num_batched_tokens = limits.max_tokens,
+                      .max_num_seqs = max_num_seqs,
+                      .max_num_logit_rows = limits.max_logit_rows,
+                      .max_model_len = limits.max_model_len},
+      BlockPoolConfig{.num_blocks = limits.num_blocks,
+                      .block_size = limits.block_size,
+                      .enable_prefix_caching = enable_prefix_caching},
+      std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, max_num_seqs),
+      *log_);
   engine_->start();
 }
 

@@ -26,10 +26,12 @@ class BenchEngine {
   };
 
   // Takes device and model over. The layout is the one that the device has reserved.
-  BenchEngine(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder, const Layout& layout, bool enable_prefix_caching);
+  BenchEngine(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
+              const Layout& layout, bool enable_prefix_caching);
   ~BenchEngine();
 
-  // Runs all of them to their end; ids are given here. Throws StartError(kEngineFailed) when the device failed.
+  // Runs all of them to their end; ids are given here. Throws StartError(kEngineFailed) when the
+  // device failed.
   Run run(std::vector<Request> requests);
 
  private:

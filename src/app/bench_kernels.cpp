@@ -8,14 +8,17 @@
 
 namespace ember {
 
-ExitCode bench_kernels([[maybe_unused]] const Settings& settings, [[maybe_unused]] std::ostream& out) {
+ExitCode bench_kernels([[maybe_unused]] const Settings& settings,
+                       [[maybe_unused]] std::ostream& out) {
 #if defined(EMBER_CUDA)
   init_log(settings.log_level, settings.log_format == "json");
   const DType dtype = settings.dtype == name_of(DType::kF16) ? DType::kF16 : DType::kBF16;
-  const bool right = bench_cuda_kernels({.dtype = dtype, .tiny = settings.tiny, .families = settings.families}, out);
+  const bool right = bench_cuda_kernels(
+      {.dtype = dtype, .tiny = settings.tiny, .families = settings.families}, out);
   return right ? ExitCode::kOk : ExitCode::kEngineFailed;
 #else
-  throw StartError(ExitCode::kNoDevice, "this build of Ember has no CUDA: there are no kernels to measure");
+  throw StartError(ExitCode::kNoDevice,
+                   "this build of Ember has no CUDA: there are no kernels to measure");
 #endif
 }
 

@@ -28,8 +28,10 @@ DecodeCase decode_case(const std::string& text) {
   const char* end = text.data() + text.size();
   const auto batch = std::from_chars(text.data(), end, c.batch);
   const bool whole = batch.ec == std::errc{} && batch.ptr != end && *batch.ptr == 'x';
-  if (!whole || std::from_chars(batch.ptr + 1, end, c.context).ptr != end || c.batch < 1 || c.context < 1)
-    throw StartError(ExitCode::kUsage, fmt::format("--decode {}: must be BATCHxCONTEXT, e.g. 8x1024", text));
+  if (!whole || std::from_chars(batch.ptr + 1, end, c.context).ptr != end || c.batch < 1 ||
+      c.context < 1)
+    throw StartError(ExitCode::kUsage,
+                     fmt::format("--decode {}: must be BATCHxCONTEXT, e.g. 8x1024", text));
   return c;
 }
 
@@ -43,13 +45,15 @@ Request request(int prompt_len, int max_tokens, const DecoderConfig& config, int
 
 // Multiply-adds of the layers' matrices for one token.
 double weights_of_layers(const DecoderConfig& c) {
-  const double hidden = c.hidden_size, heads = c.num_heads, kv_heads = c.num_kv_heads, dim = c.head_dim;
+  const double hidden = c.hidden_size, heads = c.num_heads, kv_heads = c.num_kv_heads,
+               dim = c.head_dim;
   return c.num_layers * hidden * ((2 * heads + 2 * kv_heads) * dim + 3.0 * c.intermediate_size);
 }
 
 class ModelBench {
  public:
-  ModelBench(const Settings& settings, std::ostream& out) : settings_(settings), out_(out), config_(load_decoder_config(settings.model_path)) {
+  ModelBench(const Settings& settings, std::ostream& out)
+      : settings_(settings), out_(out), config_(load_decoder_config(settings.model_path)) {
     for (const std::string& text : settings.decode_cases) decodes_.push_back(decode_case(text));
     Settings sized = settings;
     sized.max_num_seqs = 1;
@@ -57,17 +61,24 @@ class ModelBench {
       sized.max_num_seqs = std::max(sized.max_num_seqs, c.batch);
       sized.max_model_len = std::max<int64_t>(sized.max_model_len, c.context + 1 + num_steps());
     }
-    for (const int tokens : settings.prefill_cases) sized.max_model_len = std::max<int64_t>(sized.max_model_len, tokens + 1);
+    for (const int tokens : settings.prefill_cases)
+      sized.max_model_len = std::max<int64_t>(sized.max_model_len, tokens + 1);
     check_settings(sized, true);
-    config_.max_position = std::max(config_.max_position, static_cast<int>(sized.max_model_len));  // a few more than the model's do no harm here
+    config_.max_position = std::max(
+        config_.max_position,
+        static_cast<int>(sized.max_model_len));  // a few more than the model's do no harm here
     std::unique_ptr<Backend> backend = open_device(sized, config_);
     const std::string device = backend->describe();
     layout_ = lay_out(sized, *backend, config_);
     const TimePoint begin = Clock::now();
     std::unique_ptr<Decoder> decoder = load_decoder(sized, *backend, config_, layout_.plan, {});
     engine_.emplace(std::move(backend), std::move(decoder), layout_, true);
-    print({{"bench", "load"}, {"device", device}, {"model", config_.architecture}, {"weight_bytes", layout_.plan.weight_bytes},
-           {"step_tokens", layout_.limits.max_tokens}, {"seconds", seconds(Clock::now() - begin)}});
+    print({{"bench", "load"},
+           {"device", device},
+           {"model", config_.architecture},
+           {"weight_bytes", layout_.plan.weight_bytes},
+           {"step_tokens", layout_.limits.max_tokens},
+           {"seconds", seconds(Clock::now() - begin)}});
   }
 
   void run() {
@@ -78,11 +89,14 @@ class ModelBench {
  private:
   int num_steps() const { return settings_.steps + kFewSteps; }
 
-  // The first run leaves the prompts in the prefix cache; all that the second one computes is one token of each sequence in a step.
+  // The first run leaves the prompts in the prefix cache; all that the second one computes is one
+  // token of each sequence in a step.
   void decode(const DecodeCase& c) {
     const int blocks = c.batch * ((c.context + num_steps()) / layout_.limits.block_size + 1);
     if (blocks > layout_.limits.num_blocks)
-      throw StartError(ExitCode::kNoDevice, fmt::format("--decode {}x{}: needs {} KV blocks, the memory holds {}", c.batch, c.context, blocks, layout_.limits.num_blocks));
+      throw StartError(ExitCode::kNoDevice,
+                       fmt::format("--decode {}x{}: needs {} KV blocks, the memory holds {}",
+                                   c.batch, c.context, blocks, layout_.limits.num_blocks));
     std::vector<Request> prompts, requests;
     for (int i = 0; i < c.batch; ++i) {
       prompts.push_back(request(c.context + 1, 1, config_, next_prompt_));
@@ -92,11 +106,20 @@ class ModelBench {
     const BenchEngine::Run run = engine_->run(std::move(requests));
     std::vector<double> times;
     for (size_t i = 1; i < run.steps.size(); ++i)
-      if (run.steps[i - 1].num_tokens == c.batch && run.steps[i].num_tokens == c.batch) times.push_back(seconds(run.steps[i].end - run.steps[i - 1].end) * 1e3);
-    if (times.empty()) throw StartError(ExitCode::kEngineFailed, fmt::format("--decode {}x{}: no step had one token of each sequence", c.batch, c.context));
+      if (run.steps[i - 1].num_tokens == c.batch && run.steps[i].num_tokens == c.batch)
+        times.push_back(seconds(run.steps[i].end - run.steps[i - 1].end) * 1e3);
+    if (times.empty())
+      throw StartError(ExitCode::kEngineFailed,
+                       fmt::format("--decode {}x{}: no step had one token of each sequence",
+                                   c.batch, c.context));
     const double ms = percentile(times, 0.5);
-    print({{"bench", "decode"}, {"batch", c.batch}, {"context", c.context}, {"ms", ms}, {"ms_best", std::ranges::min(times)},
-           {"tokens_per_s", c.batch * 1e3 / ms}, {"gb_per_s", bytes_of_decode(c) / ms / 1e6}});
+    print({{"bench", "decode"},
+           {"batch", c.batch},
+           {"context", c.context},
+           {"ms", ms},
+           {"ms_best", std::ranges::min(times)},
+           {"tokens_per_s", c.batch * 1e3 / ms},
+           {"gb_per_s", bytes_of_decode(c) / ms / 1e6}});
   }
 
   // One prompt alone, in steps as the scheduler cuts it, until its first token is known.
@@ -104,22 +127,36 @@ class ModelBench {
     std::vector<double> times;
     for (int i = 0; i <= settings_.repetitions; ++i) {
       const BenchEngine::Run run = engine_->run({request(tokens, 1, config_, next_prompt_++)});
-      if (i > 0) times.push_back(seconds(run.answers.front().first - run.begin) * 1e3);  // the first warms up
+      if (i > 0)
+        times.push_back(seconds(run.answers.front().first - run.begin) *
+                        1e3);  // the first warms up
     }
     const double ms = percentile(times, 0.5);
-    print({{"bench", "prefill"}, {"tokens", tokens}, {"ttft_ms", ms}, {"ttft_ms_best", std::ranges::min(times)}, {"tokens_per_s", tokens * 1e3 / ms},
+    print({{"bench", "prefill"},
+           {"tokens", tokens},
+           {"ttft_ms", ms},
+           {"ttft_ms_best", std::ranges::min(times)},
+           {"tokens_per_s", tokens * 1e3 / ms},
            {"tflop_per_s", operations_of_prefill(tokens) / ms / 1e9}});
   }
 
   // Weights that every token multiplies, and the cache of the sequences.
   double bytes_of_decode(const DecodeCase& c) const {
-    const double table = config_.tie_word_embeddings ? 0 : static_cast<double>(config_.vocab_size) / (weights_of_layers(config_) / config_.hidden_size + 2.0 * config_.vocab_size);
-    return static_cast<double>(layout_.plan.weight_bytes) * (1 - table) + static_cast<double>(layout_.plan.kv_block_bytes) / layout_.plan.block_size * c.batch * c.context;
+    const double table =
+        config_.tie_word_embeddings
+            ? 0
+            : static_cast<double>(config_.vocab_size) /
+                  (weights_of_layers(config_) / config_.hidden_size + 2.0 * config_.vocab_size);
+    return static_cast<double>(layout_.plan.weight_bytes) * (1 - table) +
+           static_cast<double>(layout_.plan.kv_block_bytes) / layout_.plan.block_size * c.batch *
+               c.context;
   }
 
   double operations_of_prefill(double tokens) const {
-    const double pairs = tokens * (tokens + 1) / 2, heads = static_cast<double>(config_.num_heads) * config_.head_dim;
-    return 2 * weights_of_layers(config_) * tokens + 4 * pairs * heads * config_.num_layers + 2.0 * config_.vocab_size * config_.hidden_size;
+    const double pairs = tokens * (tokens + 1) / 2,
+                 heads = static_cast<double>(config_.num_heads) * config_.head_dim;
+    return 2 * weights_of_layers(config_) * tokens + 4 * pairs * heads * config_.num_layers +
+           2.0 * config_.vocab_size * config_.hidden_size;
   }
 
   void print(const Json& row) { out_ << row.dump() << std::endl; }

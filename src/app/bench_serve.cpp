@@ -18,8 +18,13 @@ using Json = nlohmann::ordered_json;
 
 // One streamed completion; time begins when it is sent.
 RequestTiming send(ApiClient& client, const std::string& model, const Settings& s, int index) {
-  const Json body = {{"model", model}, {"prompt", random_prompt(s.input_len, s.vocab_size, s.seed, index)}, {"max_tokens", s.output_len},
-                     {"temperature", 0}, {"ignore_eos", true}, {"stream", true}, {"stream_options", {{"include_usage", true}}}};
+  const Json body = {{"model", model},
+                     {"prompt", random_prompt(s.input_len, s.vocab_size, s.seed, index)},
+                     {"max_tokens", s.output_len},
+                     {"temperature", 0},
+                     {"ignore_eos", true},
+                     {"stream", true},
+                     {"stream_options", {{"include_usage", true}}}};
   RequestTiming timing;
   const TimePoint begin = Clock::now();
   TimePoint last{};
@@ -31,13 +36,19 @@ RequestTiming send(ApiClient& client, const std::string& model, const Settings& 
     const auto choices = event.find("choices");
     if (choices == event.end() || choices->empty()) return;
     const TimePoint now = Clock::now();
-    if (last == TimePoint{}) timing.first_token = seconds(now - begin);
-    else timing.gaps.push_back(seconds(now - last));
+    if (last == TimePoint{})
+      timing.first_token = seconds(now - begin);
+    else
+      timing.gaps.push_back(seconds(now - last));
     last = now;
   });
   timing.total = seconds((last == TimePoint{} ? Clock::now() : last) - begin);
-  if (!failure.message.empty()) timing.error = failure.status == 200 || failure.status == 0 ? failure.message : fmt::format("{}: {}", failure.status, failure.message);
-  else if (timing.output_tokens == 0) timing.error = "the answer tells no usage";
+  if (!failure.message.empty())
+    timing.error = failure.status == 200 || failure.status == 0
+                       ? failure.message
+                       : fmt::format("{}: {}", failure.status, failure.message);
+  else if (timing.output_tokens == 0)
+    timing.error = "the answer tells no usage";
   return timing;
 }
 
@@ -46,7 +57,8 @@ RequestTiming send(ApiClient& client, const std::string& model, const Settings& 
 ExitCode bench_serve(const Settings& settings, std::ostream& out) {
   const std::string first = ApiClient(settings.url, settings.api_key).first_model();
   const std::string model = settings.model.empty() ? first : settings.model;
-  const std::vector<double> arrivals = arrival_times(settings.num_prompts, settings.request_rate, settings.seed);
+  const std::vector<double> arrivals =
+      arrival_times(settings.num_prompts, settings.request_rate, settings.seed);
   std::vector<RequestTiming> timings(arrivals.size());
   std::atomic<int> next{0};
   const TimePoint begin = Clock::now();
@@ -56,7 +68,8 @@ ExitCode bench_serve(const Settings& settings, std::ostream& out) {
       ApiClient client(settings.url, settings.api_key);
       for (int index = next++; index < settings.num_prompts; index = next++) {
         const auto at = static_cast<size_t>(index);
-        std::this_thread::sleep_until(begin + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(arrivals[at])));
+        std::this_thread::sleep_until(begin + std::chrono::duration_cast<Duration>(
+                                                  std::chrono::duration<double>(arrivals[at])));
         timings[at] = send(client, model, settings, index);
       }
     });

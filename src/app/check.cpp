@@ -1,9 +1,10 @@
+#include "ember/model/check.h"
+
 #include <ostream>
 
 #include "app/commands.h"
 #include "app/model_files.h"
 #include "ember/base/log.h"
-#include "ember/model/check.h"
 
 namespace ember {
 
@@ -12,8 +13,10 @@ ExitCode check(const Settings& settings, std::ostream& out) {
   if (settings.model_path.empty()) throw StartError(ExitCode::kUsage, "--model-path is missing");
   const ModelFiles files = open_model_files(settings);
   check_model(settings.model_path, settings.deep);
-  out << settings.model_path << ": ok, " << files.config.architecture << ", " << files.config.num_layers << " layers, vocabulary of "
-      << files.config.vocab_size << ", context of " << files.config.max_position << (files.chat_template ? "" : ", no chat template") << "\n";
+  out << settings.model_path << ": ok, " << files.config.architecture << ", "
+      << files.config.num_layers << " layers, vocabulary of " << files.config.vocab_size
+      << ", context of " << files.config.max_position
+      << (files.chat_template ? "" : ", no chat template") << "\n";
   return ExitCode::kOk;
 }
 

@@ -14,17 +14,21 @@ namespace {
 
 template <class T>
 void in_range(const char* flag, T value, T low, T high) {
-  if (!(value >= low && value <= high)) refuse(fmt::format("{} {}: must be {} to {}", flag, value, low, high));
+  if (!(value >= low && value <= high))
+    refuse(fmt::format("{} {}: must be {} to {}", flag, value, low, high));
 }
 
 void check_model(const Settings& s) {
   if (s.model_path.empty()) throw StartError(ExitCode::kUsage, "--model-path is missing");
   in_range<int64_t>("--max-model-len", s.max_model_len, 0, 1 << 27);
   in_range("--cpu-threads", s.cpu_threads, 0, 1024);
-  if (s.gpu_memory_utilization && !(*s.gpu_memory_utilization > 0 && *s.gpu_memory_utilization <= 1))
-    refuse(fmt::format("--gpu-memory-utilization {}: must be above 0 and at most 1", *s.gpu_memory_utilization));
+  if (s.gpu_memory_utilization &&
+      !(*s.gpu_memory_utilization > 0 && *s.gpu_memory_utilization <= 1))
+    refuse(fmt::format("--gpu-memory-utilization {}: must be above 0 and at most 1",
+                       *s.gpu_memory_utilization));
   in_range("--block-size", s.block_size, 0, 1024);
-  if ((s.block_size & (s.block_size - 1)) != 0) refuse(fmt::format("--block-size {}: must be a power of two", s.block_size));
+  if ((s.block_size & (s.block_size - 1)) != 0)
+    refuse(fmt::format("--block-size {}: must be a power of two", s.block_size));
   in_range<int64_t>("--fake-step-ms", s.fake_step_ms, 0, 60000);
 }
 
@@ -38,29 +42,38 @@ void check_limits(const Settings& s) {
   in_range("--http-threads", s.http_threads, 1, 256);
   in_range("--max-connections", s.max_connections, 1, 1 << 20);
   in_range<uint64_t>("--max-body-bytes", s.max_body_bytes, 1024, uint64_t{1} << 30);
-  for (const auto& [flag, value] : {std::pair<const char*, double>{"--queue-timeout", s.queue_timeout},
-                                    {"--request-timeout", s.request_timeout},
-                                    {"--header-timeout", s.header_timeout},
-                                    {"--body-timeout", s.body_timeout},
-                                    {"--idle-timeout", s.idle_timeout},
-                                    {"--write-timeout", s.write_timeout},
-                                    {"--sse-keep-alive-interval", s.sse_keep_alive_interval}})
+  for (const auto& [flag, value] :
+       {std::pair<const char*, double>{"--queue-timeout", s.queue_timeout},
+        {"--request-timeout", s.request_timeout},
+        {"--header-timeout", s.header_timeout},
+        {"--body-timeout", s.body_timeout},
+        {"--idle-timeout", s.idle_timeout},
+        {"--write-timeout", s.write_timeout},
+        {"--sse-keep-alive-interval", s.sse_keep_alive_interval}})
     in_range(flag, value, 0.001, kYear);
   in_range("--shutdown-timeout", s.shutdown_timeout, 0.0, kYear);
   if (s.max_num_batched_tokens > 0 && s.max_num_seqs > s.max_num_batched_tokens)
-    refuse(fmt::format("--max-num-seqs {} is more than --max-num-batched-tokens {}: each running sequence needs one token of a step",
-                       s.max_num_seqs, s.max_num_batched_tokens));
+    refuse(
+        fmt::format("--max-num-seqs {} is more than --max-num-batched-tokens {}: each running "
+                    "sequence needs one token of a step",
+                    s.max_num_seqs, s.max_num_batched_tokens));
 }
 
-bool loopback(const std::string& host) { return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127."); }
+bool loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
+}
 
 }  // namespace
 
 void check_settings(const Settings& s, bool has_keys) {
   check_model(s);
   check_limits(s);
-  if (s.command == CommandKind::kServe && s.uds.empty() && !loopback(s.host) && !has_keys && !s.insecure_no_auth)
-    refuse(fmt::format("--host {} lets other machines in: give --api-key-file (or --insecure-no-auth, if you mean it)", s.host));
+  if (s.command == CommandKind::kServe && s.uds.empty() && !loopback(s.host) && !has_keys &&
+      !s.insecure_no_auth)
+    refuse(
+        fmt::format("--host {} lets other machines in: give --api-key-file (or --insecure-no-auth, "
+                    "if you mean it)",
+                    s.host));
 }
 
 int connections_that_fit(int max_connections) {
@@ -74,8 +87,10 @@ int connections_that_fit(int max_connections) {
     ::getrlimit(RLIMIT_NOFILE, &limit);
   }
   if (limit.rlim_cur < kOwn + 16)
-    refuse(fmt::format("only {} files may be open (ulimit -n): at least {} are needed", limit.rlim_cur, kOwn + 16));
-  return static_cast<int>(std::min<rlim_t>(static_cast<rlim_t>(max_connections), limit.rlim_cur - kOwn));
+    refuse(fmt::format("only {} files may be open (ulimit -n): at least {} are needed",
+                       limit.rlim_cur, kOwn + 16));
+  return static_cast<int>(
+      std::min<rlim_t>(static_cast<rlim_t>(max_connections), limit.rlim_cur - kOwn));
 }
 
 }  // namespace ember

@@ -5,11 +5,12 @@
 
 namespace ember {
 
-// Throws StartError(kConfig) naming flag, value and limit. Looks at the numbers only, not at model or device.
+// Throws StartError(kConfig) naming flag, value and limit. Looks at the numbers only, not at model
+// or device.
 void check_settings(const Settings& settings, bool has_keys);
 
-// Raises this process's limit of open files to what max_connections needs, as far as allowed, and returns how many connections
-// fit. Throws StartError(kConfig) where not even 16 do.
+// Raises this process's limit of open files to what max_connections needs, as far as allowed, and
+// returns how many connections fit. Throws StartError(kConfig) where not even 16 do.
 int connections_that_fit(int max_connections);
 
 }  // namespace ember

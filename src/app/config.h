@@ -11,29 +11,41 @@
 
 namespace ember {
 
-enum class CommandKind { kServe, kPlan, kCheck, kTokenize, kChat, kBenchServe, kBenchModel, kBenchKernels, kBenchCheck };
+enum class CommandKind {
+  kServe,
+  kPlan,
+  kCheck,
+  kTokenize,
+  kChat,
+  kBenchServe,
+  kBenchModel,
+  kBenchKernels,
+  kBenchCheck
+};
 
-// Everything that flags can say. One name per setting everywhere: flag --max-num-seqs, environment EMBER_MAX_NUM_SEQS, key
-// "max_num_seqs" of the settings file. A flag overrides the environment, which overrides the file.
+// Everything that flags can say. One name per setting everywhere: flag --max-num-seqs, environment
+// EMBER_MAX_NUM_SEQS, key "max_num_seqs" of the settings file. A flag overrides the environment,
+// which overrides the file.
 struct Settings {
   CommandKind command = CommandKind::kServe;
 
   // serve and plan: the model
   std::string model_path;
   std::vector<std::string> served_model_name;  // empty: the directory's name
-  std::string tool_call_parser = "auto", reasoning_parser = "auto";  // names, "none" or "auto": as the template has it
-  std::string chat_template;                   // a file; empty: the model's own
+  std::string tool_call_parser = "auto",
+              reasoning_parser = "auto";  // names, "none" or "auto": as the template has it
+  std::string chat_template;              // a file; empty: the model's own
   std::string dtype = "auto";
-  std::string load_format = "auto";           // or dummy: random weights
-  int64_t max_model_len = 0;  // 0: the model's
+  std::string load_format = "auto";  // or dummy: random weights
+  int64_t max_model_len = 0;         // 0: the model's
 
   // serve and plan: the device
   std::string device = "auto";
   std::string cpu_isa = "auto";
-  int cpu_threads = 0;                         // 0: as many as this process may run on
+  int cpu_threads = 0;  // 0: as many as this process may run on
   std::optional<double> gpu_memory_utilization;
   std::optional<uint64_t> kv_cache_memory_bytes;
-  int block_size = 0;  // tokens; 0: the device's
+  int block_size = 0;        // tokens; 0: the device's
   int64_t fake_step_ms = 0;  // --device fake only
 
   // serve and plan: scheduling
@@ -76,11 +88,11 @@ struct Settings {
   std::string log_level = "info";
   std::string log_format = "text";
 
-  bool json = false;         // plan and bench serve
-  bool deep = false;         // check
-  std::string text;          // tokenize; empty: standard input
-  bool decode = false;       // tokenize: text holds ids
-  bool special_tokens = true;  // tokenize: with those the tokenizer adds
+  bool json = false;                          // plan and bench serve
+  bool deep = false;                          // check
+  std::string text;                           // tokenize; empty: standard input
+  bool decode = false;                        // tokenize: text holds ids
+  bool special_tokens = true;                 // tokenize: with those the tokenizer adds
   std::string url = "http://127.0.0.1:8000";  // chat and bench serve
   std::string model;                          // chat and bench serve
   std::string system_prompt;                  // chat
@@ -92,20 +104,23 @@ struct Settings {
   int max_concurrency = 256;
   double request_rate = 0;  // per second; 0: all at once
   int input_len = 512, output_len = 128;
-  int vocab_size = 1000;    // token ids of prompts are below it
+  int vocab_size = 1000;  // token ids of prompts are below it
 
   // bench model
-  std::vector<std::string> decode_cases = {"1x1024", "8x1024", "64x1024", "256x512"};  // BATCHxCONTEXT
-  std::vector<int> prefill_cases = {1024, 8192};                                       // tokens
+  std::vector<std::string> decode_cases = {"1x1024", "8x1024", "64x1024",
+                                           "256x512"};  // BATCHxCONTEXT
+  std::vector<int> prefill_cases = {1024, 8192};        // tokens
   int steps = 32, repetitions = 3;
 
   std::vector<std::string> families;  // bench kernels; empty: all
   bool tiny = false;                  // bench kernels and check
 };
 
-// nullopt when the line asked for help or the version, which is then in `out`. Throws StartError: kUsage for the command line,
-// kConfig for the environment and the settings file (naming variable, or file, line and key).
-std::optional<Settings> parse_settings(int argc, const char* const* argv, const std::map<std::string, std::string>& environment,
+// nullopt when the line asked for help or the version, which is then in `out`. Throws StartError:
+// kUsage for the command line, kConfig for the environment and the settings file (naming variable,
+// or file, line and key).
+std::optional<Settings> parse_settings(int argc, const char* const* argv,
+                                       const std::map<std::string, std::string>& environment,
                                        std::string& out);
 
 // The EMBER_* variables of this process, and NOTIFY_SOCKET (systemd's, see sd_notify.h).

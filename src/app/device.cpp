@@ -18,7 +18,8 @@ namespace ember {
 namespace {
 
 constexpr int kCpuBlockSize = 16;
-constexpr int kCpuStepTokens = 512;    // as fast as longer steps, and running answers wait less for a long prompt
+constexpr int kCpuStepTokens =
+    512;  // as fast as longer steps, and running answers wait less for a long prompt
 constexpr double kCpuUtilization = 0.5;  // a laptop has other things to do
 constexpr int kGpuStepTokens = 2048, kLargeGpuStepTokens = 8192;
 constexpr size_t kLargeGpuBytes = size_t{70} << 30;
@@ -30,41 +31,52 @@ std::optional<DType> asked_for(const Settings& settings) {
   return std::nullopt;
 }
 
-std::unique_ptr<Backend> open_cuda([[maybe_unused]] const Settings& settings, [[maybe_unused]] const DecoderConfig& config) {
+std::unique_ptr<Backend> open_cuda([[maybe_unused]] const Settings& settings,
+                                   [[maybe_unused]] const DecoderConfig& config) {
 #if defined(EMBER_CUDA)
   DType dtype = asked_for(settings).value_or(config.dtype);
   if (settings.dtype == name_of(DType::kF32))
-    throw StartError(ExitCode::kConfig, "--dtype float32: the CUDA device computes in float16 and bfloat16");
+    throw StartError(ExitCode::kConfig,
+                     "--dtype float32: the CUDA device computes in float16 and bfloat16");
   if (dtype == DType::kF32) {
     spdlog::info("the weights are float32; the CUDA device takes them as bfloat16");
     dtype = DType::kBF16;
   }
   return make_cuda_backend({.dtype = dtype});
 #else
-  throw StartError(ExitCode::kNoDevice, settings.device == "cuda" ? "--device cuda: this build of Ember has no CUDA"
-                                                                  : "there is an NVIDIA GPU, but this build of Ember has no CUDA: give --device cpu if "
-                                                                    "that is what you want");
+  throw StartError(
+      ExitCode::kNoDevice,
+      settings.device == "cuda"
+          ? "--device cuda: this build of Ember has no CUDA"
+          : "there is an NVIDIA GPU, but this build of Ember has no CUDA: give --device cpu if "
+            "that is what you want");
 #endif
 }
 
 int step_tokens(const Settings& settings, const MemoryInfo& memory) {
   if (settings.max_num_batched_tokens > 0) return settings.max_num_batched_tokens;
-  const int usual = !memory.dedicated ? kCpuStepTokens : memory.total_bytes >= kLargeGpuBytes ? kLargeGpuStepTokens : kGpuStepTokens;
+  const int usual = !memory.dedicated                      ? kCpuStepTokens
+                    : memory.total_bytes >= kLargeGpuBytes ? kLargeGpuStepTokens
+                                                           : kGpuStepTokens;
   return std::max(usual, settings.max_num_seqs);
 }
 
 int block_size(const Settings& settings, const Backend& backend) {
   const int only = backend.block_size();
   if (only > 0 && settings.block_size > 0 && settings.block_size != only)
-    throw StartError(ExitCode::kConfig, fmt::format("--block-size {}: this device's KV blocks have {} tokens", settings.block_size, only));
+    throw StartError(ExitCode::kConfig,
+                     fmt::format("--block-size {}: this device's KV blocks have {} tokens",
+                                 settings.block_size, only));
   return only > 0 ? only : settings.block_size > 0 ? settings.block_size : kCpuBlockSize;
 }
 
 }  // namespace
 
 std::unique_ptr<Backend> open_device(const Settings& settings, const DecoderConfig& config) {
-  const bool gpu_present = std::filesystem::exists("/dev/nvidiactl") || std::filesystem::exists("/dev/nvidia0");
-  if (settings.device == "cuda" || (settings.device == "auto" && gpu_present)) return open_cuda(settings, config);
+  const bool gpu_present =
+      std::filesystem::exists("/dev/nvidiactl") || std::filesystem::exists("/dev/nvidia0");
+  if (settings.device == "cuda" || (settings.device == "auto" && gpu_present))
+    return open_cuda(settings, config);
   if (settings.device == "auto") spdlog::info("there is no NVIDIA GPU: the CPU is the device");
   return make_cpu_backend({.num_threads = settings.cpu_threads, .isa = settings.cpu_isa});
 }
@@ -76,15 +88,19 @@ std::optional<DType> weight_dtype(const Settings& settings, const Backend& backe
 
 Layout lay_out(const Settings& settings, const Backend& backend, const DecoderConfig& config) {
   if (settings.max_model_len > config.max_position)
-    throw StartError(ExitCode::kConfig, fmt::format("--max-model-len {}: the model's context is {}", settings.max_model_len, config.max_position));
+    throw StartError(ExitCode::kConfig, fmt::format("--max-model-len {}: the model's context is {}",
+                                                    settings.max_model_len, config.max_position));
   const MemoryInfo memory = backend.memory();
   Layout layout;
   layout.limits.max_tokens = step_tokens(settings, memory);
-  layout.limits.max_logit_rows = std::max(settings.max_num_seqs, std::min(layout.limits.max_tokens, 256));
-  layout.limits.max_model_len = settings.max_model_len > 0 ? static_cast<int>(settings.max_model_len) : config.max_position;
+  layout.limits.max_logit_rows =
+      std::max(settings.max_num_seqs, std::min(layout.limits.max_tokens, 256));
+  layout.limits.max_model_len =
+      settings.max_model_len > 0 ? static_cast<int>(settings.max_model_len) : config.max_position;
   layout.limits.block_size = block_size(settings, backend);
   MemoryBudget budget;
-  budget.utilization = settings.gpu_memory_utilization.value_or(memory.dedicated ? kGpuUtilization : kCpuUtilization);
+  budget.utilization = settings.gpu_memory_utilization.value_or(memory.dedicated ? kGpuUtilization
+                                                                                 : kCpuUtilization);
   budget.dtype = weight_dtype(settings, backend);
   budget.may_shorten_context = settings.max_model_len == 0;
   if (settings.kv_cache_memory_bytes) budget.kv_cache_bytes = *settings.kv_cache_memory_bytes;
@@ -94,7 +110,8 @@ Layout lay_out(const Settings& settings, const Backend& backend, const DecoderCo
   return layout;
 }
 
-std::unique_ptr<Decoder> load_decoder(const Settings& settings, Backend& backend, const DecoderConfig& config, const MemoryPlan& plan,
+std::unique_ptr<Decoder> load_decoder(const Settings& settings, Backend& backend,
+                                      const DecoderConfig& config, const MemoryPlan& plan,
                                       std::function<void(size_t, size_t)> progress) {
   const TimePoint begin = Clock::now();
   const bool dummy = settings.load_format == "dummy";
@@ -104,7 +121,9 @@ std::unique_ptr<Decoder> load_decoder(const Settings& settings, Backend& backend
   if (!dummy) check_tensors(checkpoint, config);
   backend.reserve(plan.total_bytes());
   auto decoder = std::make_unique<Decoder>(backend, config, checkpoint, options);
-  spdlog::info("loaded {:.2f} GB in {:.1f} s", static_cast<double>(dummy ? plan.weight_bytes : checkpoint.total_bytes()) / 1e9, seconds(Clock::now() - begin));
+  spdlog::info("loaded {:.2f} GB in {:.1f} s",
+               static_cast<double>(dummy ? plan.weight_bytes : checkpoint.total_bytes()) / 1e9,
+               seconds(Clock::now() - begin));
   return decoder;
 }
 

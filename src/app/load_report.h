@@ -9,7 +9,8 @@
 
 namespace ember {
 
-// When each of n requests arrives, in seconds: a Poisson process of `rate` per second, or all at 0 for a rate of 0.
+// When each of n requests arrives, in seconds: a Poisson process of `rate` per second, or all at 0
+// for a rate of 0.
 std::vector<double> arrival_times(int n, double rate, uint64_t seed);
 // Token ids below vocab_size; another prompt for each index.
 std::vector<int32_t> random_prompt(int length, int vocab_size, uint64_t seed, int index);

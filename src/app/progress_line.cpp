@@ -8,7 +8,8 @@
 namespace ember {
 
 std::string progress_text(size_t bytes_done, size_t bytes_total, Duration elapsed) {
-  const double done = static_cast<double>(bytes_done) / 1e9, total = static_cast<double>(bytes_total) / 1e9;
+  const double done = static_cast<double>(bytes_done) / 1e9,
+               total = static_cast<double>(bytes_total) / 1e9;
   const double rate = seconds(elapsed) > 0 ? done / seconds(elapsed) : 0;
   std::string text = fmt::format("loading {:.1f} of {:.1f} GB", done, total);
   if (rate > 0) text += fmt::format(", {:.1f} GB/s, {:.0f} s left", rate, (total - done) / rate);

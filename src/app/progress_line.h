@@ -11,7 +11,8 @@ namespace ember {
 // "loading 3.2 of 15.2 GB, 1.6 GB/s, 8 s left".
 std::string progress_text(size_t bytes_done, size_t bytes_total, Duration elapsed);
 
-// Rewrites its line on stderr, at most ten times a second, and ends it when destroyed. Writes nothing where stderr is no terminal.
+// Rewrites its line on stderr, at most ten times a second, and ends it when destroyed. Writes
+// nothing where stderr is no terminal.
 class ProgressLine {
  public:
   ProgressLine();

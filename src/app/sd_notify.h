@@ -5,7 +5,8 @@
 
 namespace ember {
 
-// Sends `state`, e.g. "READY=1", to the socket ("/path" or "@abstract"). Nothing happens when the path is empty or nobody listens.
+// Sends `state`, e.g. "READY=1", to the socket ("/path" or "@abstract"). Nothing happens when the
+// path is empty or nobody listens.
 void sd_notify(const std::string& socket_path, const std::string& state);
 
 }  // namespace ember

@@ -24,7 +24,8 @@ std::string read_text(const std::string& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (error || !std::filesystem::exists(status)) refuse(path, "settings file does not exist");
-  if (!std::filesystem::is_regular_file(status)) refuse(path, "settings file is not a regular file");
+  if (!std::filesystem::is_regular_file(status))
+    refuse(path, "settings file is not a regular file");
   if (const auto size = std::filesystem::file_size(path, error); error || size > kMaxBytes)
     refuse(path, fmt::format("settings file has {} bytes, at most {} are read", size, kMaxBytes));
   std::ifstream in(path, std::ios::binary);
@@ -33,10 +34,13 @@ std::string read_text(const std::string& path) {
 }
 
 int line_at(const std::string& text, size_t offset) {
-  return 1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<long>(std::min(offset, text.size())), '\n'));
+  return 1 +
+         static_cast<int>(std::count(
+             text.begin(), text.begin() + static_cast<long>(std::min(offset, text.size())), '\n'));
 }
 
-// Keys are plain words, so a quoted occurrence that a colon follows is the key itself: the n-th of them.
+// Keys are plain words, so a quoted occurrence that a colon follows is the key itself: the n-th of
+// them.
 int line_of_key(const std::string& text, const std::string& key, int n = 1) {
   const std::string quoted = '"' + key + '"';
   for (size_t at = text.find(quoted); at != std::string::npos; at = text.find(quoted, at + 1)) {
@@ -58,9 +62,11 @@ SettingsFile SettingsFile::read(const std::string& path) {
   const std::string text = read_text(path);
   std::vector<std::string> seen;
   std::string twice;
-  const auto on_event = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+  const auto on_event = [&](int depth, nlohmann::json::parse_event_t event,
+                            nlohmann::json& parsed) {
     if (event == nlohmann::json::parse_event_t::key && depth == 1) {
-      if (std::find(seen.begin(), seen.end(), parsed.get<std::string>()) != seen.end()) twice = parsed.get<std::string>();
+      if (std::find(seen.begin(), seen.end(), parsed.get<std::string>()) != seen.end())
+        twice = parsed.get<std::string>();
       seen.push_back(parsed.get<std::string>());
     }
     return depth < 8;  // deeper values are refused below anyway: they read as null
@@ -69,10 +75,14 @@ SettingsFile SettingsFile::read(const std::string& path) {
   try {
     json = nlohmann::json::parse(text, on_event);
   } catch (const nlohmann::json::parse_error& e) {
-    throw StartError(ExitCode::kConfig, fmt::format("{}:{}: not JSON: {}", path, line_at(text, e.byte == 0 ? 0 : e.byte - 1), e.what()));
+    throw StartError(ExitCode::kConfig,
+                     fmt::format("{}:{}: not JSON: {}", path,
+                                 line_at(text, e.byte == 0 ? 0 : e.byte - 1), e.what()));
   }
   if (!json.is_object()) refuse(path + ":1", "settings must be one JSON object");
-  if (!twice.empty()) refuse(fmt::format("{}:{}", path, line_of_key(text, twice, 2)), fmt::format("key \"{}\" appears twice", twice));
+  if (!twice.empty())
+    refuse(fmt::format("{}:{}", path, line_of_key(text, twice, 2)),
+           fmt::format("key \"{}\" appears twice", twice));
 
   SettingsFile file;
   for (const auto& [key, value] : json.items()) {
@@ -80,8 +90,10 @@ SettingsFile SettingsFile::read(const std::string& path) {
     const nlohmann::json list = value.is_array() ? value : nlohmann::json::array({value});
     for (const auto& item : list) {
       if (!item.is_string() && !item.is_boolean() && !item.is_number())
-        refuse(fmt::format("{}:{}", path, entry.line),
-               fmt::format("\"{}\" must be a string, a number, a boolean or a list of those, not {}", key, item.type_name()));
+        refuse(
+            fmt::format("{}:{}", path, entry.line),
+            fmt::format("\"{}\" must be a string, a number, a boolean or a list of those, not {}",
+                        key, item.type_name()));
       entry.values.push_back(word(item));
     }
     file.entries[key] = std::move(entry);

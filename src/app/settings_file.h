@@ -14,8 +14,9 @@ struct SettingsFile {
   };
   std::map<std::string, Entry> entries;
 
-  // Throws StartError(kConfig) naming file, line and key: not a regular file, over 1 MiB, a syntax error, not an object, a key
-  // twice, a value that is neither a string, a number, a boolean nor a list of those.
+  // Throws StartError(kConfig) naming file, line and key: not a regular file, over 1 MiB, a syntax
+  // error, not an object, a key twice, a value that is neither a string, a number, a boolean nor a
+  // list of those.
   static SettingsFile read(const std::string& path);
 };
 

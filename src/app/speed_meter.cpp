@@ -17,7 +17,8 @@ void SpeedMeter::measure(int num_tokens, TimePoint now) {
   }
   window_tokens_ += num_tokens;
   if (now - window_begin_ < kWindow) return;
-  tokens_per_second_.store(static_cast<double>(window_tokens_) / seconds(now - window_begin_), std::memory_order_relaxed);
+  tokens_per_second_.store(static_cast<double>(window_tokens_) / seconds(now - window_begin_),
+                           std::memory_order_relaxed);
   window_begin_ = now;
   window_tokens_ = 0;
 }

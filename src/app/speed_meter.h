@@ -11,7 +11,8 @@ namespace ember {
 // A sink that passes everything on to the next one.
 class SpeedMeter final : public OutputSink {
  public:
-  // tokens_per_second: where the speed of the last seconds with work is left, prompt tokens and generated ones alike.
+  // tokens_per_second: where the speed of the last seconds with work is left, prompt tokens and
+  // generated ones alike.
   SpeedMeter(Metrics& metrics, OutputSink& next, std::atomic<double>& tokens_per_second)
       : metrics_(metrics), next_(next), tokens_per_second_(tokens_per_second) {}
 

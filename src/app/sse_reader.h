@@ -9,7 +9,8 @@ namespace ember {
 
 class SseReader {
  public:
-  // The payloads of the `data:` events that `bytes` completes. Comments and other fields are skipped.
+  // The payloads of the `data:` events that `bytes` completes. Comments and other fields are
+  // skipped.
   std::vector<std::string> push(std::string_view bytes);
 
  private:

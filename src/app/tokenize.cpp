@@ -16,11 +16,13 @@ namespace {
 std::vector<int32_t> ids_in(const std::string& text) {
   constexpr const char* kDigits = "0123456789";
   std::vector<int32_t> ids;
-  for (size_t at = text.find_first_of(kDigits); at != std::string::npos; at = text.find_first_of(kDigits, at)) {
+  for (size_t at = text.find_first_of(kDigits); at != std::string::npos;
+       at = text.find_first_of(kDigits, at)) {
     const size_t end = std::min(text.find_first_not_of(kDigits, at), text.size());
     int32_t id = 0;
     if (std::from_chars(text.data() + at, text.data() + end, id).ec != std::errc{})
-      throw StartError(ExitCode::kUsage, fmt::format("{} is no token id", text.substr(at, end - at)));
+      throw StartError(ExitCode::kUsage,
+                       fmt::format("{} is no token id", text.substr(at, end - at)));
     ids.push_back(id);
     at = end;
   }
@@ -31,14 +33,16 @@ std::vector<int32_t> ids_in(const std::string& text) {
 
 ExitCode tokenize(const Settings& settings, std::istream& in, std::ostream& out) {
   const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(settings.model_path);
-  const std::string text = settings.text.empty() ? std::string{std::istreambuf_iterator<char>(in), {}} : settings.text;
+  const std::string text =
+      settings.text.empty() ? std::string{std::istreambuf_iterator<char>(in), {}} : settings.text;
   if (settings.decode) {
     const Result<std::string> decoded = tokenizer->decode(ids_in(text), false);
     if (!decoded.ok()) throw StartError(ExitCode::kUsage, decoded.error().message);
     out << decoded.value() << "\n";
     return ExitCode::kOk;
   }
-  const Result<std::vector<int32_t>> ids = tokenizer->encode(text, {.add_special_tokens = settings.special_tokens});
+  const Result<std::vector<int32_t>> ids =
+      tokenizer->encode(text, {.add_special_tokens = settings.special_tokens});
   if (!ids.ok()) throw StartError(ExitCode::kUsage, ids.error().message);
   out << fmt::format("[{}]\n", fmt::join(ids.value(), ", "));
   return ExitCode::kOk;

@@ -6,8 +6,8 @@
 namespace ember {
 
 void check_failed(const char* file, int line, const char* condition, const std::string& message) {
-  std::fprintf(stderr, "%s:%d: CHECK(%s) failed%s%s\n", file, line, condition, message.empty() ? "" : ": ",
-               message.c_str());
+  std::fprintf(stderr, "%s:%d: CHECK(%s) failed%s%s\n", file, line, condition,
+               message.empty() ? "" : ": ", message.c_str());
   std::abort();
 }
 

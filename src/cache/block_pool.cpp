@@ -9,7 +9,8 @@
 
 namespace ember {
 
-BlockPool::BlockPool(const BlockPoolConfig& config) : config_(config), blocks_(static_cast<size_t>(config.num_blocks)) {
+BlockPool::BlockPool(const BlockPoolConfig& config)
+    : config_(config), blocks_(static_cast<size_t>(config.num_blocks)) {
   CHECK(config.num_blocks > 0 && config.block_size > 0);
   if (config.enable_prefix_caching) {
     tokens_.resize(static_cast<size_t>(config.num_blocks) * static_cast<size_t>(config.block_size));
@@ -40,7 +41,8 @@ void BlockPool::remove(List& list, int32_t block) {
 }
 
 PrefixId BlockPool::root(const std::string& tenant, const std::string& salt) {
-  const std::string text = std::to_string(tenant.size()) + ':' + tenant + salt;  // the length keeps the two apart
+  const std::string text =
+      std::to_string(tenant.size()) + ':' + tenant + salt;  // the length keeps the two apart
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
   return {hash.high64 | 1, hash.low64};  // ids given out by publish() have no high part
 }
@@ -55,13 +57,15 @@ BlockKey BlockPool::key_of(const PrefixId& parent, std::span<const int32_t> toke
   return {0, hash.low64 & ((uint64_t{1} << config_.key_bits) - 1)};
 }
 
-bool BlockPool::holds(int32_t block, const PrefixId& parent, std::span<const int32_t> tokens) const {
+bool BlockPool::holds(int32_t block, const PrefixId& parent,
+                      std::span<const int32_t> tokens) const {
   const auto begin = tokens_.begin() + static_cast<std::ptrdiff_t>(block) * config_.block_size;
-  return blocks_[static_cast<size_t>(block)].parent == parent && std::equal(tokens.begin(), tokens.end(), begin);
+  return blocks_[static_cast<size_t>(block)].parent == parent &&
+         std::equal(tokens.begin(), tokens.end(), begin);
 }
 
-void BlockPool::find_prefix(const PrefixId& root, std::span<const int32_t> tokens, std::vector<int32_t>& table,
-                            std::vector<PrefixId>& ids) {
+void BlockPool::find_prefix(const PrefixId& root, std::span<const int32_t> tokens,
+                            std::vector<int32_t>& table, std::vector<PrefixId>& ids) {
   if (!config_.enable_prefix_caching) return;
   const auto size = static_cast<size_t>(config_.block_size);
   PrefixId parent = root;
@@ -119,7 +123,8 @@ void BlockPool::release_all(std::vector<int32_t>& table) {
   table.clear();
 }
 
-PrefixId BlockPool::publish(int32_t block, const PrefixId& parent, std::span<const int32_t> tokens) {
+PrefixId BlockPool::publish(int32_t block, const PrefixId& parent,
+                            std::span<const int32_t> tokens) {
   if (!config_.enable_prefix_caching || !parent.known()) return {};
   Block& b = at(block);
   CHECK(b.num_refs > 0 && !b.published && tokens.size() == static_cast<size_t>(config_.block_size));
@@ -130,21 +135,25 @@ PrefixId BlockPool::publish(int32_t block, const PrefixId& parent, std::span<con
   b.key = key;
   b.parent = parent;
   b.id = {0, ++last_id_};
-  std::copy(tokens.begin(), tokens.end(), tokens_.begin() + static_cast<std::ptrdiff_t>(block) * config_.block_size);
+  std::copy(tokens.begin(), tokens.end(),
+            tokens_.begin() + static_cast<std::ptrdiff_t>(block) * config_.block_size);
   return b.id;
 }
 
 void BlockPool::check_lists(std::vector<int>& seen) const {
   int num_free = 0, num_cached = 0;
-  for (int32_t block = free_.front; block != kNone; block = blocks_[static_cast<size_t>(block)].next) {
+  for (int32_t block = free_.front; block != kNone;
+       block = blocks_[static_cast<size_t>(block)].next) {
     ++seen[static_cast<size_t>(block)], ++num_free;
     CHECK(!is_published(block) && num_refs(block) == 0);
   }
-  for (int32_t block = cached_.front; block != kNone; block = blocks_[static_cast<size_t>(block)].next) {
+  for (int32_t block = cached_.front; block != kNone;
+       block = blocks_[static_cast<size_t>(block)].next) {
     ++seen[static_cast<size_t>(block)], ++num_cached;
     CHECK(is_published(block) && num_refs(block) == 0);
   }
-  CHECK(num_free == num_free_ && num_cached == num_cached_, "{} {} {} {}", num_free, num_free_, num_cached, num_cached_);
+  CHECK(num_free == num_free_ && num_cached == num_cached_, "{} {} {} {}", num_free, num_free_,
+        num_cached, num_cached_);
 }
 
 void BlockPool::check_invariants(std::span<const std::vector<int32_t>* const> tables) const {
@@ -158,14 +167,17 @@ void BlockPool::check_invariants(std::span<const std::vector<int32_t>* const> ta
   size_t published = 0;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const Block& block = blocks_[i];
-    CHECK(block.num_refs == refs[i], "block {}: {} references, in {} tables", i, block.num_refs, refs[i]);
-    CHECK(seen[i] == (block.num_refs == 0 ? 1 : 0), "block {} with {} references is in {} lists", i, block.num_refs, seen[i]);
+    CHECK(block.num_refs == refs[i], "block {}: {} references, in {} tables", i, block.num_refs,
+          refs[i]);
+    CHECK(seen[i] == (block.num_refs == 0 ? 1 : 0), "block {} with {} references is in {} lists", i,
+          block.num_refs, seen[i]);
     if (!block.published) continue;
     ++published;
     const auto entry = by_key_.find(block.key);
     CHECK(entry != by_key_.end() && entry->second == static_cast<int32_t>(i));
     const auto begin = tokens_.begin() + static_cast<std::ptrdiff_t>(i) * config_.block_size;
-    CHECK(key_of(block.parent, std::span(&*begin, static_cast<size_t>(config_.block_size))) == block.key);
+    CHECK(key_of(block.parent, std::span(&*begin, static_cast<size_t>(config_.block_size))) ==
+          block.key);
   }
   CHECK(published == by_key_.size());
 }

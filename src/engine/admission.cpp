@@ -41,10 +41,14 @@ Result<Ticket> Admission::reserve() {
 
 Result<void> Admission::take(int sequences, int64_t tokens) {
   if (!add_within(sequences_, sequences, max_sequences_))
-    return Error{ErrorKind::kBusy, fmt::format("The server is full: {} sequences run or wait.", max_sequences_), "", "queue_full"};
+    return Error{ErrorKind::kBusy,
+                 fmt::format("The server is full: {} sequences run or wait.", max_sequences_), "",
+                 "queue_full"};
   if (!add_within(tokens_, tokens, max_tokens_)) {
     give_back(sequences, 0);
-    return Error{ErrorKind::kBusy, fmt::format("The server is full: {} prompt tokens are queued.", max_tokens_), "", "queue_full"};
+    return Error{ErrorKind::kBusy,
+                 fmt::format("The server is full: {} prompt tokens are queued.", max_tokens_), "",
+                 "queue_full"};
   }
   return {};
 }

@@ -8,7 +8,8 @@ namespace ember {
 
 namespace {
 
-constexpr Duration kIdleTick = std::chrono::milliseconds(100);  // deadlines of waiting requests are looked at so often
+constexpr Duration kIdleTick =
+    std::chrono::milliseconds(100);  // deadlines of waiting requests are looked at so often
 
 SchedulerConfig with_depth(SchedulerConfig config, int max_in_flight) {
   config.max_in_flight = max_in_flight;
@@ -17,8 +18,12 @@ SchedulerConfig with_depth(SchedulerConfig config, int max_in_flight) {
 
 }  // namespace
 
-Engine::Engine(const SchedulerConfig& config, const BlockPoolConfig& cache, std::unique_ptr<StepRunner> runner, OutputSink& sink)
-    : pool_(cache), scheduler_(with_depth(config, runner->max_in_flight()), pool_), runner_(std::move(runner)), sink_(sink) {}
+Engine::Engine(const SchedulerConfig& config, const BlockPoolConfig& cache,
+               std::unique_ptr<StepRunner> runner, OutputSink& sink)
+    : pool_(cache),
+      scheduler_(with_depth(config, runner->max_in_flight()), pool_),
+      runner_(std::move(runner)),
+      sink_(sink) {}
 
 Engine::~Engine() { stop(); }
 
@@ -73,8 +78,10 @@ void Engine::take_commands(std::vector<Command> commands) {
     const RequestId id = request.id;
     if (failed()) {
       events_.push_back({.request_id = id, .finish = FinishReason::kEngineFailed});
-    } else if (const Result<void> taken = scheduler_.submit(std::move(request), Clock::now()); !taken.ok()) {
-      // The front end has checked the request against the same limits, so this is a fault of ours, not the client's.
+    } else if (const Result<void> taken = scheduler_.submit(std::move(request), Clock::now());
+               !taken.ok()) {
+      // The front end has checked the request against the same limits, so this is a fault of ours,
+      // not the client's.
       spdlog::error("request {} was refused by the scheduler: {}", id, taken.error().message);
       events_.push_back({.request_id = id, .finish = FinishReason::kEngineFailed});
     }
@@ -110,7 +117,8 @@ void Engine::fail(const std::string& why) {
 void Engine::publish(int num_tokens) {
   last_progress_.store(Clock::now().time_since_epoch().count(), std::memory_order_release);
   scheduler_.take_events(events_);
-  sink_.on_step(std::exchange(events_, {}), {.num_tokens = num_tokens, .scheduler = scheduler_.stats()});
+  sink_.on_step(std::exchange(events_, {}),
+                {.num_tokens = num_tokens, .scheduler = scheduler_.stats()});
 }
 
 }  // namespace ember

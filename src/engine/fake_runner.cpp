@@ -21,7 +21,8 @@ int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed, i
   return static_cast<int32_t>(hash_of(tokens, seed) % static_cast<uint64_t>(vocab_size));
 }
 
-int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed, std::span<const uint32_t> mask) {
+int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed,
+                               std::span<const uint32_t> mask) {
   uint64_t num_set = 0;
   for (const uint32_t word : mask) num_set += static_cast<uint64_t>(std::popcount(word));
   if (num_set == 0) return -1;
@@ -37,17 +38,22 @@ void FakeRunner::launch(const Step& step) {
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     std::vector<int32_t> tokens = part.seq->tokens;
-    if (part.pending_row >= 0) tokens.push_back(launched_.back().at(static_cast<size_t>(part.pending_row)).token);
+    if (part.pending_row >= 0)
+      tokens.push_back(launched_.back().at(static_cast<size_t>(part.pending_row)).token);
     const SamplingParams& sampling = part.seq->request.sampling;
-    const uint64_t seed = sampling.temperature > 0 ? sampling.seed : 0;  // greedy answers do not depend on it
+    const uint64_t seed =
+        sampling.temperature > 0 ? sampling.seed : 0;  // greedy answers do not depend on it
     for (int i = 0; i < part.num_logit_rows; ++i) {
       const auto end = static_cast<size_t>(part.first_row_position + i) + 1;
       const bool sampled_row = part.samples && i == part.num_logit_rows - 1;
       const std::span<const uint32_t> mask = rows_[row].mask;
       const std::span<const int32_t> before = std::span(tokens).first(end);
       SampledToken& out = sampled[row++];
-      if (!sampled_row) out.token = tokens.at(end);
-      else out.token = mask.empty() ? next_token(before, seed, vocab_size_) : next_token(before, seed, mask);
+      if (!sampled_row)
+        out.token = tokens.at(end);
+      else
+        out.token =
+            mask.empty() ? next_token(before, seed, vocab_size_) : next_token(before, seed, mask);
     }
   }
   if (num_waited_for_ > 0) {

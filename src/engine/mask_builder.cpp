@@ -13,7 +13,10 @@ constexpr unsigned kMaxThreads = 8;
 
 // Clears the ids unless they are all there is.
 void hold_back(std::span<uint32_t> mask, std::span<const int32_t> ids) {
-  const auto set = [&](int32_t id) { return static_cast<size_t>(id) / 32 < mask.size() && (mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0; };
+  const auto set = [&](int32_t id) {
+    return static_cast<size_t>(id) / 32 < mask.size() &&
+           (mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0;
+  };
   std::vector<int32_t> cleared;
   for (const int32_t id : ids)
     if (set(id)) {
@@ -26,7 +29,8 @@ void hold_back(std::span<uint32_t> mask, std::span<const int32_t> ids) {
 
 }  // namespace
 
-MaskBuilder::MaskBuilder(int32_t vocab_size) : num_words_((static_cast<size_t>(vocab_size) + 31) / 32) {}
+MaskBuilder::MaskBuilder(int32_t vocab_size)
+    : num_words_((static_cast<size_t>(vocab_size) + 31) / 32) {}
 
 MaskBuilder::~MaskBuilder() {
   {
@@ -37,7 +41,8 @@ MaskBuilder::~MaskBuilder() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void MaskBuilder::build(const Step& step, std::span<SamplingRow> rows, const std::function<void()>& compute) {
+void MaskBuilder::build(const Step& step, std::span<SamplingRow> rows,
+                        const std::function<void()>& compute) {
   collect(step, rows);
   if (items_.empty()) return compute();
   start_threads();
@@ -62,7 +67,8 @@ void MaskBuilder::collect(const Step& step, std::span<SamplingRow> rows) {
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     row += static_cast<size_t>(part.num_logit_rows);
-    if (part.samples && part.seq->request.constraint != nullptr) items_.push_back({part.seq, &rows[row - 1]});
+    if (part.samples && part.seq->request.constraint != nullptr)
+      items_.push_back({part.seq, &rows[row - 1]});
   }
   if (masks_.size() < items_.size() * num_words_) masks_.resize(items_.size() * num_words_);
 }
@@ -96,7 +102,8 @@ void MaskBuilder::finish() {
 }
 
 void MaskBuilder::take_items() {
-  for (size_t item = next_item_.fetch_add(1, std::memory_order_relaxed); item < items_.size(); item = next_item_.fetch_add(1, std::memory_order_relaxed))
+  for (size_t item = next_item_.fetch_add(1, std::memory_order_relaxed); item < items_.size();
+       item = next_item_.fetch_add(1, std::memory_order_relaxed))
     fill(item);
 }
 

@@ -18,22 +18,29 @@ std::string size_text(size_t bytes) {
 }
 
 // Everything that steps need beside weights and cache.
-size_t step_memory(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs) {
-  return activation_bytes(backend, config, limits) + backend.step_bytes(step_limits(config, limits, max_num_seqs)) +
+size_t step_memory(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits,
+                   int max_num_seqs) {
+  return activation_bytes(backend, config, limits) +
+         backend.step_bytes(step_limits(config, limits, max_num_seqs)) +
          BatchBuilder::device_bytes(backend, batch_limits(limits, max_num_seqs));
 }
 
-int64_t blocks_for(int64_t tokens, int block_size) { return (tokens + block_size - 1) / block_size; }
+int64_t blocks_for(int64_t tokens, int block_size) {
+  return (tokens + block_size - 1) / block_size;
+}
 
 }  // namespace
 
-MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs,
-                       const MemoryBudget& budget) {
+MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config,
+                       const DecoderLimits& limits, int max_num_seqs, const MemoryBudget& budget) {
   MemoryPlan plan;
   const MemoryInfo memory = backend.memory();
-  const auto share = [&](size_t bytes) { return static_cast<size_t>(static_cast<double>(bytes) * budget.utilization); };
+  const auto share = [&](size_t bytes) {
+    return static_cast<size_t>(static_cast<double>(bytes) * budget.utilization);
+  };
   plan.free_bytes = memory.free_bytes;
-  plan.budget_bytes = memory.dedicated ? std::min(memory.free_bytes, share(memory.total_bytes)) : share(memory.free_bytes);
+  plan.budget_bytes = memory.dedicated ? std::min(memory.free_bytes, share(memory.total_bytes))
+                                       : share(memory.free_bytes);
   plan.weight_bytes = weight_bytes(backend, config, budget.dtype);
   plan.activation_bytes = step_memory(backend, config, limits, max_num_seqs);
   plan.kv_block_bytes = backend.kv_block_bytes(kv_cache_spec(config, limits));
@@ -44,26 +51,38 @@ MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, cons
   const size_t fixed = plan.weight_bytes + plan.activation_bytes;
   const size_t left = plan.budget_bytes > fixed ? plan.budget_bytes - fixed : 0;
   const int64_t of_one = blocks_for(limits.max_model_len, limits.block_size);
-  const int64_t useful = std::min<int64_t>(of_one * max_num_seqs, std::numeric_limits<int>::max() / limits.block_size);
-  const int64_t affordable = static_cast<int64_t>(budget.kv_cache_bytes.value_or(left) / plan.kv_block_bytes);
-  plan.num_blocks = static_cast<int>(budget.kv_cache_bytes ? std::min<int64_t>(affordable, std::numeric_limits<int>::max() / limits.block_size)
-                                                           : std::min(affordable, useful));
+  const int64_t useful =
+      std::min<int64_t>(of_one * max_num_seqs, std::numeric_limits<int>::max() / limits.block_size);
+  const int64_t affordable =
+      static_cast<int64_t>(budget.kv_cache_bytes.value_or(left) / plan.kv_block_bytes);
+  plan.num_blocks = static_cast<int>(
+      budget.kv_cache_bytes
+          ? std::min<int64_t>(affordable, std::numeric_limits<int>::max() / limits.block_size)
+          : std::min(affordable, useful));
   if (budget.kv_cache_bytes && fixed + plan.kv_bytes() > plan.free_bytes)
-    throw StartError(ExitCode::kNoDevice, fmt::format("{} are needed ({} of them for the KV cache), {} are free on the device",
-                                                      size_text(fixed + plan.kv_bytes()), size_text(plan.kv_bytes()), size_text(plan.free_bytes)));
+    throw StartError(
+        ExitCode::kNoDevice,
+        fmt::format("{} are needed ({} of them for the KV cache), {} are free on the device",
+                    size_text(fixed + plan.kv_bytes()), size_text(plan.kv_bytes()),
+                    size_text(plan.free_bytes)));
   if (plan.num_blocks < of_one && plan.num_blocks > 0 && budget.may_shorten_context) {
     plan.max_model_len = plan.num_blocks * plan.block_size;
     DecoderLimits shortened = limits;
     shortened.max_model_len = plan.max_model_len;
-    plan.activation_bytes = step_memory(backend, config, shortened, max_num_seqs);  // less than before
+    plan.activation_bytes =
+        step_memory(backend, config, shortened, max_num_seqs);  // less than before
   } else if (plan.num_blocks < of_one && budget.kv_cache_bytes)
-    throw StartError(ExitCode::kConfig, fmt::format("--kv-cache-memory-bytes {}: one sequence of {} tokens needs {}", *budget.kv_cache_bytes, limits.max_model_len,
-                                                    plan.kv_block_bytes * static_cast<size_t>(of_one)));
+    throw StartError(ExitCode::kConfig,
+                     fmt::format("--kv-cache-memory-bytes {}: one sequence of {} tokens needs {}",
+                                 *budget.kv_cache_bytes, limits.max_model_len,
+                                 plan.kv_block_bytes * static_cast<size_t>(of_one)));
   else if (plan.num_blocks < of_one)
     throw StartError(ExitCode::kNoDevice,
-                     fmt::format("one sequence of --max-model-len {} tokens needs {} of KV cache, {} are left of {} ({} weights, {} "
+                     fmt::format("one sequence of --max-model-len {} tokens needs {} of KV cache, "
+                                 "{} are left of {} ({} weights, {} "
                                  "activations): lower --max-model-len or raise the memory",
-                                 limits.max_model_len, size_text(plan.kv_block_bytes * static_cast<size_t>(of_one)),
+                                 limits.max_model_len,
+                                 size_text(plan.kv_block_bytes * static_cast<size_t>(of_one)),
                                  size_text(left), size_text(plan.budget_bytes),
                                  size_text(plan.weight_bytes), size_text(plan.activation_bytes)));
   return plan;
@@ -76,9 +95,13 @@ std::string MemoryPlan::table() const {
   };
   row("weights", weight_bytes, "");
   row("activations", activation_bytes, "of the largest step");
-  row("KV cache", kv_bytes(), fmt::format("{} blocks of {} tokens = {} tokens, {:.1f} sequences of {}", num_blocks, block_size, kv_tokens(),
-                                         static_cast<double>(kv_tokens()) / max_model_len, max_model_len));
-  row("total", total_bytes(), fmt::format("of {} that may be used, {} free", size_text(budget_bytes), size_text(free_bytes)));
+  row("KV cache", kv_bytes(),
+      fmt::format("{} blocks of {} tokens = {} tokens, {:.1f} sequences of {}", num_blocks,
+                  block_size, kv_tokens(), static_cast<double>(kv_tokens()) / max_model_len,
+                  max_model_len));
+  row("total", total_bytes(),
+      fmt::format("of {} that may be used, {} free", size_text(budget_bytes),
+                  size_text(free_bytes)));
   return text;
 }
 

@@ -8,7 +8,8 @@
 
 namespace ember {
 
-Decoder::Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint, const LoadOptions& options)
+Decoder::Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint,
+                 const LoadOptions& options)
     : backend_(backend), config_(config) {
   WeightLoader loader(backend, config, checkpoint, options);
   embedding_ = loader.matrix(embedding_spec(config));
@@ -36,7 +37,10 @@ namespace {
 // Columns of the activations, in elements.
 struct Widths {
   explicit Widths(const DecoderConfig& c)
-      : hidden(c.hidden_size), attention(int64_t{c.num_heads} * c.head_dim), qkv(attention + 2 * int64_t{c.num_kv_heads} * c.head_dim), mlp(c.intermediate_size) {}
+      : hidden(c.hidden_size),
+        attention(int64_t{c.num_heads} * c.head_dim),
+        qkv(attention + 2 * int64_t{c.num_kv_heads} * c.head_dim),
+        mlp(c.intermediate_size) {}
   const int64_t hidden, attention, qkv, mlp;
 };
 
@@ -45,7 +49,9 @@ struct Widths {
 void Decoder::allocate(const DecoderLimits& limits) {
   const Widths width(config_);
   const DType dtype = backend_.activation_dtype();
-  const auto rows = [&](int64_t columns) { return backend_.allocate(dtype, {limits.max_tokens, columns}); };
+  const auto rows = [&](int64_t columns) {
+    return backend_.allocate(dtype, {limits.max_tokens, columns});
+  };
   hidden_ = rows(width.hidden);
   residual_ = rows(width.hidden);
   qkv_ = rows(width.qkv);
@@ -79,7 +85,8 @@ Tensor Decoder::forward(const BatchView& batch) {
 void Decoder::attention_block(const Layer& layer, Tensor x, const BatchView& batch) {
   const Tensor qkv = qkv_.rows(batch.num_tokens), out = attention_.rows(batch.num_tokens);
   backend_.linear(qkv, x, layer.qkv);
-  backend_.rope_and_store(qkv, {layer.q_norm, layer.k_norm, config_.norm_eps}, cos_sin_, layer.kv, batch, layer.attention);
+  backend_.rope_and_store(qkv, {layer.q_norm, layer.k_norm, config_.norm_eps}, cos_sin_, layer.kv,
+                          batch, layer.attention);
   backend_.attention(out, qkv, layer.kv, batch, layer.attention);
   add_and_norm(layer.output, out, layer.post_attention_norm, layer.mlp_norm, x);
 }
@@ -91,7 +98,8 @@ void Decoder::mlp_block(const Layer& layer, Tensor x, Tensor next_norm) {
 }
 
 // The residual gains a block's result; x becomes the input of the next block.
-void Decoder::add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tensor next_norm, Tensor x) {
+void Decoder::add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tensor next_norm,
+                           Tensor x) {
   const Tensor residual = residual_.rows(x.shape[0]);
   if (config_.sandwich_norms) {
     backend_.linear(x, input, w);
@@ -104,28 +112,38 @@ void Decoder::add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tens
   }
 }
 
-size_t weight_bytes(const Backend& backend, const DecoderConfig& config, std::optional<DType> dtype) {
+size_t weight_bytes(const Backend& backend, const DecoderConfig& config,
+                    std::optional<DType> dtype) {
   const DType type = dtype.value_or(config.dtype);
-  const auto matrix = [&](const MatrixSpec& spec) { return backend.linear_bytes(type, spec.out_features(), spec.in_features, spec.bias); };
-  const auto norm = [&](const std::string& name, int64_t size) { return name.empty() ? 0 : backend.tensor_bytes(DType::kF32, {size}); };
+  const auto matrix = [&](const MatrixSpec& spec) {
+    return backend.linear_bytes(type, spec.out_features(), spec.in_features, spec.bias);
+  };
+  const auto norm = [&](const std::string& name, int64_t size) {
+    return name.empty() ? 0 : backend.tensor_bytes(DType::kF32, {size});
+  };
   size_t bytes = matrix(embedding_spec(config)) + norm(kFinalNorm, config.hidden_size);
   if (!config.tie_word_embeddings) bytes += matrix(lm_head_spec(config));
   const LayerSpec layer = layer_spec(config, 0);
   size_t of_layer = 0;
-  for (const MatrixSpec* spec : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down}) of_layer += matrix(*spec);
-  for (const std::string* name : {&layer.input_norm, &layer.mlp_norm, &layer.post_attention_norm, &layer.post_mlp_norm})
+  for (const MatrixSpec* spec : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down})
+    of_layer += matrix(*spec);
+  for (const std::string* name :
+       {&layer.input_norm, &layer.mlp_norm, &layer.post_attention_norm, &layer.post_mlp_norm})
     of_layer += norm(*name, config.hidden_size);
-  for (const std::string* name : {&layer.q_norm, &layer.k_norm}) of_layer += norm(*name, config.head_dim);
+  for (const std::string* name : {&layer.q_norm, &layer.k_norm})
+    of_layer += norm(*name, config.head_dim);
   return bytes + of_layer * static_cast<size_t>(config.num_layers);
 }
 
-size_t activation_bytes(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits) {
+size_t activation_bytes(const Backend& backend, const DecoderConfig& config,
+                        const DecoderLimits& limits) {
   const Widths width(config);
   const DType dtype = backend.activation_dtype();
   size_t bytes = backend.tensor_bytes(dtype, {limits.max_logit_rows, width.hidden}) +
                  backend.tensor_bytes(DType::kF32, {limits.max_logit_rows, config.vocab_size}) +
                  backend.tensor_bytes(DType::kF32, {limits.max_model_len, config.rope.rotary_dim});
-  for (const int64_t columns : {width.hidden, width.hidden, width.qkv, width.attention, 2 * width.mlp, width.mlp})
+  for (const int64_t columns :
+       {width.hidden, width.hidden, width.qkv, width.attention, 2 * width.mlp, width.mlp})
     bytes += backend.tensor_bytes(dtype, {limits.max_tokens, columns});
   return bytes;
 }
@@ -149,14 +167,17 @@ AttentionSpec attention_spec(const DecoderConfig& config, int layer) {
 }
 
 StepLimits step_limits(const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs) {
-  StepLimits result{.max_tokens = limits.max_tokens,
-                    .max_seqs = max_num_seqs,
-                    .max_logit_rows = limits.max_logit_rows,
-                    .max_model_len = limits.max_model_len,
-                    .vocab_size = config.vocab_size,
-                    .max_in_features = std::max<int64_t>({config.hidden_size, config.intermediate_size, int64_t{config.num_heads} * config.head_dim})};
+  StepLimits result{
+      .max_tokens = limits.max_tokens,
+      .max_seqs = max_num_seqs,
+      .max_logit_rows = limits.max_logit_rows,
+      .max_model_len = limits.max_model_len,
+      .vocab_size = config.vocab_size,
+      .max_in_features = std::max<int64_t>({config.hidden_size, config.intermediate_size,
+                                            int64_t{config.num_heads} * config.head_dim})};
   for (int layer = 0; layer < config.num_layers; ++layer)
-    if (const AttentionSpec spec = attention_spec(config, layer); std::ranges::find(result.attention, spec) == result.attention.end())
+    if (const AttentionSpec spec = attention_spec(config, layer);
+        std::ranges::find(result.attention, spec) == result.attention.end())
       result.attention.push_back(spec);
   return result;
 }

@@ -10,10 +10,10 @@
 namespace ember {
 
 struct Family {
-  const char* architecture;                                      // in config.json's "architectures"
-  int default_head_dim;                                          // 0: hidden_size / num_attention_heads
+  const char* architecture;  // in config.json's "architectures"
+  int default_head_dim;      // 0: hidden_size / num_attention_heads
   double default_norm_eps;
-  double default_rotary_share;                                   // of head_dim
+  double default_rotary_share;                                     // of head_dim
   void (*fill)(const JsonObject& config, DecoderConfig& decoder);  // what sets the family apart
 };
 

@@ -37,7 +37,8 @@ JsonObject JsonObject::read(const std::filesystem::path& file) {
   if (!std::filesystem::exists(status)) bad_model(file, "file is missing");
   if (!std::filesystem::is_regular_file(status)) bad_model(file, "not a regular file");
   const auto size = std::filesystem::file_size(file, error);
-  if (error || size > kMaxBytes) bad_model(file, fmt::format("{} bytes, at most {} are read", size, kMaxBytes));
+  if (error || size > kMaxBytes)
+    bad_model(file, fmt::format("{} bytes, at most {} are read", size, kMaxBytes));
   std::ifstream in(file, std::ios::binary);
   if (!in) bad_model(file, "cannot be read");
   const std::string text{std::istreambuf_iterator<char>(in), {}};
@@ -53,7 +54,8 @@ JsonObject JsonObject::read(const std::filesystem::path& file) {
     bad_model(file, fmt::format("not JSON: {}", e.what()));
   }
   if (too_deep) bad_model(file, fmt::format("nests deeper than {}", kMaxDepth));
-  if (!json.is_object()) bad_model(file, fmt::format("must hold a JSON object, found {}", shown(json)));
+  if (!json.is_object())
+    bad_model(file, fmt::format("must hold a JSON object, found {}", shown(json)));
   return {file, "", std::move(json)};
 }
 
@@ -67,19 +69,23 @@ void JsonObject::refuse(const std::string& name, const std::string& expected) co
   bad_model(file_, fmt::format("\"{}{}\": expected {}, found {}", prefix_, name, expected, found));
 }
 
-int64_t JsonObject::integer(const std::string& name, int64_t low, int64_t high, std::optional<int64_t> otherwise) const {
+int64_t JsonObject::integer(const std::string& name, int64_t low, int64_t high,
+                            std::optional<int64_t> otherwise) const {
   if (!has(name) && otherwise) return *otherwise;
   const std::string expected = fmt::format("an integer from {} to {}", low, high);
   if (!has(name) || !json_[name].is_number_integer()) refuse(name, expected);
   const auto& value = json_[name];
-  const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
+  const bool huge =
+      value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
   if (huge || value.get<int64_t>() < low || value.get<int64_t>() > high) refuse(name, expected);
   return value.get<int64_t>();
 }
 
-double JsonObject::number(const std::string& name, double low, double high, std::optional<double> otherwise) const {
+double JsonObject::number(const std::string& name, double low, double high,
+                          std::optional<double> otherwise) const {
   if (!has(name) && otherwise) return *otherwise;
-  if (!has(name) || !json_[name].is_number() || !(json_[name].get<double>() >= low && json_[name].get<double>() <= high))
+  if (!has(name) || !json_[name].is_number() ||
+      !(json_[name].get<double>() >= low && json_[name].get<double>() <= high))
     refuse(name, fmt::format("a number from {} to {}", low, high));
   return json_[name].get<double>();
 }
@@ -109,7 +115,8 @@ std::vector<std::string> JsonObject::texts(const std::string& name) const {
 
 std::vector<int64_t> JsonObject::integers(const std::string& name) const {
   if (!has(name)) return {};
-  const nlohmann::json list = json_[name].is_array() ? json_[name] : nlohmann::json::array({json_[name]});
+  const nlohmann::json list =
+      json_[name].is_array() ? json_[name] : nlohmann::json::array({json_[name]});
   std::vector<int64_t> values;
   for (const auto& item : list) {
     if (!item.is_number_integer()) refuse(name, "an integer or a list of integers");

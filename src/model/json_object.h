@@ -1,4 +1,5 @@
-// A JSON object in a file, read with types and bounds: every fault is a StartError(kBadModel) that names file and field.
+// A JSON object in a file, read with types and bounds: every fault is a StartError(kBadModel) that
+// names file and field.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +23,15 @@ class JsonObject {
   bool has(const std::string& name) const;  // and is not null
   const nlohmann::json& json() const { return json_; }
 
-  int64_t integer(const std::string& name, int64_t low, int64_t high, std::optional<int64_t> otherwise = std::nullopt) const;
-  double number(const std::string& name, double low, double high, std::optional<double> otherwise = std::nullopt) const;
+  int64_t integer(const std::string& name, int64_t low, int64_t high,
+                  std::optional<int64_t> otherwise = std::nullopt) const;
+  double number(const std::string& name, double low, double high,
+                std::optional<double> otherwise = std::nullopt) const;
   bool boolean(const std::string& name, bool otherwise) const;
   std::string text(const std::string& name, const std::string& otherwise) const;
-  std::vector<std::string> texts(const std::string& name) const;     // empty: absent
-  std::vector<int64_t> integers(const std::string& name) const;      // of a number or a list of numbers; empty: absent
+  std::vector<std::string> texts(const std::string& name) const;  // empty: absent
+  std::vector<int64_t> integers(
+      const std::string& name) const;  // of a number or a list of numbers; empty: absent
   std::optional<JsonObject> object(const std::string& name) const;
 
   [[noreturn]] void refuse(const std::string& name, const std::string& expected) const;

@@ -13,25 +13,29 @@ constexpr double kTwoPi = 2 * std::numbers::pi;
 // theta^(-2i/d)
 std::vector<double> plain_frequencies(double theta, int dim) {
   std::vector<double> frequencies(static_cast<size_t>(dim / 2));
-  for (size_t i = 0; i < frequencies.size(); ++i) frequencies[i] = std::pow(theta, -2.0 * static_cast<double>(i) / dim);
+  for (size_t i = 0; i < frequencies.size(); ++i)
+    frequencies[i] = std::pow(theta, -2.0 * static_cast<double>(i) / dim);
   return frequencies;
 }
 
 // Long waves are stretched by the factor, short ones kept, and those between blended.
 void scale_llama3(const RopeConfig& rope, std::vector<double>& frequencies) {
   const double original = rope.original_max_position;
-  const double low_wavelength = original / rope.low_freq_factor, high_wavelength = original / rope.high_freq_factor;
+  const double low_wavelength = original / rope.low_freq_factor,
+               high_wavelength = original / rope.high_freq_factor;
   for (double& f : frequencies) {
     const double wavelength = kTwoPi / f;
     if (wavelength < high_wavelength) continue;
-    const double smooth = (original / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+    const double smooth = (original / wavelength - rope.low_freq_factor) /
+                          (rope.high_freq_factor - rope.low_freq_factor);
     f = wavelength > low_wavelength ? f / rope.factor : (1 - smooth) * f / rope.factor + smooth * f;
   }
 }
 
 // The dimension whose wave turns `rotations` times within the original context.
 double correction_dim(const RopeConfig& rope, double rotations) {
-  return rope.rotary_dim * std::log(rope.original_max_position / (rotations * kTwoPi)) / (2 * std::log(rope.theta));
+  return rope.rotary_dim * std::log(rope.original_max_position / (rotations * kTwoPi)) /
+         (2 * std::log(rope.theta));
 }
 
 void scale_yarn(const RopeConfig& rope, std::vector<double>& frequencies) {
@@ -46,20 +50,24 @@ void scale_yarn(const RopeConfig& rope, std::vector<double>& frequencies) {
   }
 }
 
-double yarn_mscale(double scale, double mscale) { return scale <= 1 ? 1.0 : 0.1 * mscale * std::log(scale) + 1.0; }
+double yarn_mscale(double scale, double mscale) {
+  return scale <= 1 ? 1.0 : 0.1 * mscale * std::log(scale) + 1.0;
+}
 
 // What yarn multiplies cosines and sines by, to keep the attention's temperature.
 double attention_factor(const RopeConfig& rope) {
   if (rope.scaling != RopeScaling::kYarn) return 1;
   if (rope.attention_factor) return *rope.attention_factor;
-  if (rope.mscale != 0 && rope.mscale_all_dim != 0) return yarn_mscale(rope.factor, rope.mscale) / yarn_mscale(rope.factor, rope.mscale_all_dim);
+  if (rope.mscale != 0 && rope.mscale_all_dim != 0)
+    return yarn_mscale(rope.factor, rope.mscale) / yarn_mscale(rope.factor, rope.mscale_all_dim);
   return yarn_mscale(rope.factor, 1);
 }
 
 std::vector<double> frequencies_at(const RopeConfig& rope, int position) {
   double theta = rope.theta;
   if (rope.scaling == RopeScaling::kDynamic && position >= rope.original_max_position) {
-    const double stretch = rope.factor * (position + 1) / rope.original_max_position - (rope.factor - 1);
+    const double stretch =
+        rope.factor * (position + 1) / rope.original_max_position - (rope.factor - 1);
     theta *= std::pow(stretch, rope.rotary_dim / (rope.rotary_dim - 2.0));
   }
   std::vector<double> frequencies = plain_frequencies(theta, rope.rotary_dim);
@@ -78,11 +86,14 @@ std::vector<float> rope_table(const RopeConfig& rope, int num_positions) {
   std::vector<float> table(static_cast<size_t>(num_positions) * 2 * half);
   std::vector<double> frequencies = frequencies_at(rope, 0);
   for (int p = 0; p < num_positions; ++p) {
-    if (rope.scaling == RopeScaling::kDynamic && p >= rope.original_max_position) frequencies = frequencies_at(rope, p);
+    if (rope.scaling == RopeScaling::kDynamic && p >= rope.original_max_position)
+      frequencies = frequencies_at(rope, p);
     float* row = table.data() + static_cast<size_t>(p) * 2 * half;
     for (size_t i = 0; i < half; ++i) {
-      // The angle is rounded to float as transformers does: at large positions that rounding is part of what the model learned.
-      const auto angle = static_cast<double>(static_cast<float>(p) * static_cast<float>(frequencies[i]));
+      // The angle is rounded to float as transformers does: at large positions that rounding is
+      // part of what the model learned.
+      const auto angle =
+          static_cast<double>(static_cast<float>(p) * static_cast<float>(frequencies[i]));
       row[i] = static_cast<float>(std::cos(angle) * factor);
       row[half + i] = static_cast<float>(std::sin(angle) * factor);
     }

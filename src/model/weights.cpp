@@ -19,11 +19,15 @@ int64_t MatrixSpec::out_features() const {
 }
 
 LayerSpec layer_spec(const DecoderConfig& config, int layer) {
-  const std::string base = fmt::format("model.layers.{}.", layer), attention = base + "self_attn.", mlp = base + "mlp.";
-  const int64_t head_dim = config.head_dim, hidden = config.hidden_size, inner = config.intermediate_size;
+  const std::string base = fmt::format("model.layers.{}.", layer), attention = base + "self_attn.",
+                    mlp = base + "mlp.";
+  const int64_t head_dim = config.head_dim, hidden = config.hidden_size,
+                inner = config.intermediate_size;
   const int64_t q = config.num_heads * head_dim, kv = config.num_kv_heads * head_dim;
   LayerSpec spec;
-  spec.qkv = {{{attention + "q_proj", q}, {attention + "k_proj", kv}, {attention + "v_proj", kv}}, hidden, config.qkv_bias};
+  spec.qkv = {{{attention + "q_proj", q}, {attention + "k_proj", kv}, {attention + "v_proj", kv}},
+              hidden,
+              config.qkv_bias};
   spec.output = {{{attention + "o_proj", hidden}}, q, config.output_bias};
   spec.gate_up = {{{mlp + "gate_proj", inner}, {mlp + "up_proj", inner}}, hidden, config.mlp_bias};
   if (config.fused_gate_up) spec.gate_up.parts = {{mlp + "gate_up_proj", 2 * inner}};
@@ -41,8 +45,12 @@ LayerSpec layer_spec(const DecoderConfig& config, int layer) {
   return spec;
 }
 
-MatrixSpec embedding_spec(const DecoderConfig& config) { return {{{"model.embed_tokens", config.vocab_size}}, config.hidden_size, false}; }
-MatrixSpec lm_head_spec(const DecoderConfig& config) { return {{{"lm_head", config.vocab_size}}, config.hidden_size, false}; }
+MatrixSpec embedding_spec(const DecoderConfig& config) {
+  return {{{"model.embed_tokens", config.vocab_size}}, config.hidden_size, false};
+}
+MatrixSpec lm_head_spec(const DecoderConfig& config) {
+  return {{{"lm_head", config.vocab_size}}, config.hidden_size, false};
+}
 
 namespace {
 
@@ -69,7 +77,8 @@ class Inventory {
       if (wanted_.contains(name) || name.ends_with("rotary_emb.inv_freq")) continue;
       if (others++ == 0) first = name;
     }
-    if (others > 0) spdlog::warn("{} tensors of the checkpoint are not used, e.g. \"{}\"", others, first);
+    if (others > 0)
+      spdlog::warn("{} tensors of the checkpoint are not used, e.g. \"{}\"", others, first);
   }
 
  private:
@@ -77,15 +86,19 @@ class Inventory {
   std::set<std::string> wanted_;
 };
 
-void check_tied_output(const Checkpoint& checkpoint, const DecoderConfig& config, Inventory& inventory) {
+void check_tied_output(const Checkpoint& checkpoint, const DecoderConfig& config,
+                       Inventory& inventory) {
   const MatrixSpec spec = lm_head_spec(config);
-  const std::string name = spec.parts[0].name + ".weight", embedding = embedding_spec(config).parts[0].name + ".weight";
+  const std::string name = spec.parts[0].name + ".weight",
+                    embedding = embedding_spec(config).parts[0].name + ".weight";
   if (!config.tie_word_embeddings) return inventory.matrix(spec);
   if (!checkpoint.has(name)) return;
   inventory.matrix(spec);
   const Checkpoint::Raw a = checkpoint.raw(name), b = checkpoint.raw(embedding);
   if (a.dtype != b.dtype || a.bytes != b.bytes || std::memcmp(a.data, b.data, a.bytes) != 0)
-    bad_model(checkpoint.file_of(name), fmt::format("tensor \"{}\" differs from \"{}\", to which config.json ties it", name, embedding));
+    bad_model(checkpoint.file_of(name),
+              fmt::format("tensor \"{}\" differs from \"{}\", to which config.json ties it", name,
+                          embedding));
 }
 
 }  // namespace
@@ -95,22 +108,27 @@ void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config) {
   inventory.matrix(embedding_spec(config));
   for (int i = 0; i < config.num_layers; ++i) {
     const LayerSpec layer = layer_spec(config, i);
-    for (const MatrixSpec* matrix : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down}) inventory.matrix(*matrix);
-    for (const std::string* norm : {&layer.input_norm, &layer.mlp_norm, &layer.post_attention_norm, &layer.post_mlp_norm})
+    for (const MatrixSpec* matrix : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down})
+      inventory.matrix(*matrix);
+    for (const std::string* norm :
+         {&layer.input_norm, &layer.mlp_norm, &layer.post_attention_norm, &layer.post_mlp_norm})
       inventory.tensor(*norm, {config.hidden_size});
-    for (const std::string* norm : {&layer.q_norm, &layer.k_norm}) inventory.tensor(*norm, {config.head_dim});
+    for (const std::string* norm : {&layer.q_norm, &layer.k_norm})
+      inventory.tensor(*norm, {config.head_dim});
   }
   inventory.tensor(kFinalNorm, {config.hidden_size});
   check_tied_output(checkpoint, config, inventory);
   inventory.warn_of_others();
 }
 
-WeightLoader::WeightLoader(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint, const LoadOptions& options)
+WeightLoader::WeightLoader(Backend& backend, const DecoderConfig& config,
+                           const Checkpoint& checkpoint, const LoadOptions& options)
     : backend_(backend),
       checkpoint_(checkpoint),
       options_(options),
       dummy_dtype_(options.dtype.value_or(config.dtype)),
-      bytes_total_(options.dummy_seed ? weight_bytes(backend, config, options.dtype) : checkpoint.total_bytes()) {
+      bytes_total_(options.dummy_seed ? weight_bytes(backend, config, options.dtype)
+                                      : checkpoint.total_bytes()) {
   if (options.dummy_seed) dummy_.emplace(*options.dummy_seed);
 }
 
@@ -130,7 +148,8 @@ float as_float(const Tensor& tensor, int64_t i) {
 
 }  // namespace
 
-Tensor WeightLoader::fetch(const std::string& name, const std::vector<int64_t>& shape, std::vector<uint8_t>& copy) const {
+Tensor WeightLoader::fetch(const std::string& name, const std::vector<int64_t>& shape,
+                           std::vector<uint8_t>& copy) const {
   if (dummy_) return dummy_->tensor(name, shape, dummy_dtype_, copy);
   Tensor tensor = checkpoint_.tensor(name, shape);
   if (reinterpret_cast<uintptr_t>(tensor.data) % size_of(tensor.dtype) == 0) return tensor;
@@ -140,7 +159,8 @@ Tensor WeightLoader::fetch(const std::string& name, const std::vector<int64_t>& 
   return tensor;
 }
 
-Tensor WeightLoader::converted(Tensor tensor, const std::string& name, std::vector<uint8_t>& storage) const {
+Tensor WeightLoader::converted(Tensor tensor, const std::string& name,
+                               std::vector<uint8_t>& storage) const {
   if (!options_.dtype || *options_.dtype == tensor.dtype) return tensor;
   Tensor result = tensor;
   result.dtype = *options_.dtype;
@@ -155,7 +175,9 @@ Tensor WeightLoader::converted(Tensor tensor, const std::string& name, std::vect
     const bool half = result.dtype == DType::kF16;
     const uint16_t bits = half ? float_to_f16(value) : float_to_bf16(value);
     if (std::isfinite(value) && !std::isfinite(half ? f16_to_float(bits) : bf16_to_float(bits)))
-      bad_model(checkpoint_.file_of(name), fmt::format("tensor \"{}\" holds {}, too large for --dtype {}", name, value, name_of(result.dtype)));
+      bad_model(checkpoint_.file_of(name),
+                fmt::format("tensor \"{}\" holds {}, too large for --dtype {}", name, value,
+                            name_of(result.dtype)));
     result.as<uint16_t>()[i] = bits;
   }
   return result;
@@ -163,7 +185,8 @@ Tensor WeightLoader::converted(Tensor tensor, const std::string& name, std::vect
 
 Linear WeightLoader::matrix(const MatrixSpec& spec, bool gated) {
   std::vector<Tensor> weights, biases;
-  std::vector<std::vector<uint8_t>> storage(spec.parts.size()), weight_copies(spec.parts.size()), bias_copies(spec.parts.size());
+  std::vector<std::vector<uint8_t>> storage(spec.parts.size()), weight_copies(spec.parts.size()),
+      bias_copies(spec.parts.size());
   for (size_t i = 0; i < spec.parts.size(); ++i) {
     const auto& [name, rows] = spec.parts[i];
     const Tensor weight = fetch(name + ".weight", {rows, spec.in_features}, weight_copies[i]);

@@ -9,7 +9,8 @@
 
 namespace ember {
 
-// A matrix that is stored as one or several tensors "name.weight" [rows, in] (and "name.bias" [rows]), stacked.
+// A matrix that is stored as one or several tensors "name.weight" [rows, in] (and "name.bias"
+// [rows]), stacked.
 struct MatrixSpec {
   struct Part {
     std::string name;
@@ -24,7 +25,8 @@ struct MatrixSpec {
 
 struct LayerSpec {
   MatrixSpec qkv, output, gate_up, down;
-  std::string input_norm, mlp_norm, q_norm, k_norm, post_attention_norm, post_mlp_norm;  // empty: none
+  std::string input_norm, mlp_norm, q_norm, k_norm, post_attention_norm,
+      post_mlp_norm;  // empty: none
 };
 
 LayerSpec layer_spec(const DecoderConfig& config, int layer);
@@ -34,14 +36,16 @@ inline constexpr const char* kFinalNorm = "model.norm.weight";
 
 class WeightLoader {
  public:
-  WeightLoader(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint, const LoadOptions& options);
+  WeightLoader(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint,
+               const LoadOptions& options);
 
   Linear matrix(const MatrixSpec& spec, bool gated = false);
   Tensor vector(const std::string& name, int64_t size);  // empty name: an empty tensor
 
  private:
   // The tensor, in `copy` where the file has it at an address that its type may not be read from.
-  Tensor fetch(const std::string& name, const std::vector<int64_t>& shape, std::vector<uint8_t>& copy) const;
+  Tensor fetch(const std::string& name, const std::vector<int64_t>& shape,
+               std::vector<uint8_t>& copy) const;
   Tensor converted(Tensor tensor, const std::string& name, std::vector<uint8_t>& storage) const;
   void count(const Tensor& tensor);
 

@@ -15,20 +15,27 @@ int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 bool before(const Sequence* a, const Sequence* b) { return a->before(*b); }
 
-// A model may have no token that ends an answer: then a complete one ends because nothing may follow.
+// A model may have no token that ends an answer: then a complete one ends because nothing may
+// follow.
 FinishReason reason_for_no_token(const Request& request) {
   if (request.constraint == nullptr) return FinishReason::kNumericalError;
-  return request.constraint->state() == TokenConstraint::State::kDone ? FinishReason::kStop : FinishReason::kConstraintFailed;
+  return request.constraint->state() == TokenConstraint::State::kDone
+             ? FinishReason::kStop
+             : FinishReason::kConstraintFailed;
 }
 
-void insert(std::vector<Sequence*>& order, Sequence* seq) { order.insert(std::upper_bound(order.begin(), order.end(), seq, before), seq); }
+void insert(std::vector<Sequence*>& order, Sequence* seq) {
+  order.insert(std::upper_bound(order.begin(), order.end(), seq, before), seq);
+}
 
 }  // namespace
 
-Scheduler::Scheduler(const SchedulerConfig& config, BlockPool& pool) : config_(config), pool_(pool) {
+Scheduler::Scheduler(const SchedulerConfig& config, BlockPool& pool)
+    : config_(config), pool_(pool) {
   CHECK(config.max_num_seqs >= 1 && config.max_in_flight >= 1 && config.max_model_len >= 1);
   CHECK(config.max_in_flight <= 2, "a pending token is that of the step before");
-  CHECK(config.max_num_batched_tokens >= config.max_num_seqs && config.max_num_logit_rows >= config.max_num_seqs);
+  CHECK(config.max_num_batched_tokens >= config.max_num_seqs &&
+        config.max_num_logit_rows >= config.max_num_seqs);
   steps_.resize(static_cast<size_t>(config.max_in_flight) + 1);
   for (Step& step : steps_) step.seqs.reserve(static_cast<size_t>(config.max_num_seqs));
   running_.reserve(static_cast<size_t>(config.max_num_seqs));
@@ -40,16 +47,23 @@ Result<void> Scheduler::submit(Request request, TimePoint now) {
   const auto prompt = static_cast<int64_t>(request.prompt.size());
   const int64_t length = prompt + request.max_tokens;
   if (prompt == 0) return invalid("prompt", "the prompt has no tokens");
-  if (request.max_tokens < 0) return invalid("max_tokens", fmt::format("max_tokens is {}, must be at least 0", request.max_tokens));
+  if (request.max_tokens < 0)
+    return invalid("max_tokens",
+                   fmt::format("max_tokens is {}, must be at least 0", request.max_tokens));
   if (length > config_.max_model_len)
-    return invalid("max_tokens", fmt::format("{} prompt tokens and {} of output exceed the context of {}", prompt, request.max_tokens, config_.max_model_len),
+    return invalid("max_tokens",
+                   fmt::format("{} prompt tokens and {} of output exceed the context of {}", prompt,
+                               request.max_tokens, config_.max_model_len),
                    "context_length_exceeded");
   // The last token of the output is never an input, so its K and V are not kept.
   const int64_t stored = std::max(prompt, length - 1);
   if (stored > int64_t{pool_.num_blocks()} * pool_.block_size())
-    return invalid("max_tokens", fmt::format("{} tokens exceed the KV cache of {}", stored, int64_t{pool_.num_blocks()} * pool_.block_size()),
+    return invalid("max_tokens",
+                   fmt::format("{} tokens exceed the KV cache of {}", stored,
+                               int64_t{pool_.num_blocks()} * pool_.block_size()),
                    "context_length_exceeded");
-  if (sequences_.size() >= static_cast<size_t>(config_.max_num_seqs) + static_cast<size_t>(config_.max_num_queued_reqs))
+  if (sequences_.size() >=
+      static_cast<size_t>(config_.max_num_seqs) + static_cast<size_t>(config_.max_num_queued_reqs))
     return Error{ErrorKind::kBusy, "the queue is full", "", "queue_full"};
   CHECK(!sequences_.contains(request.id), "request id {} is in use", request.id);
 
@@ -108,8 +122,10 @@ void Scheduler::expire(TimePoint now) {
   for (const Order* order : {&running_, &waiting_})
     for (size_t i = order->size(); i-- > 0;) {
       Sequence& seq = *(*order)[i];
-      if (seq.request.deadline <= now) finish(seq, FinishReason::kDeadline);
-      else if (seq.scheduled == TimePoint{} && seq.request.start_deadline <= now) finish(seq, FinishReason::kQueueTimeout);
+      if (seq.request.deadline <= now)
+        finish(seq, FinishReason::kDeadline);
+      else if (seq.scheduled == TimePoint{} && seq.request.start_deadline <= now)
+        finish(seq, FinishReason::kQueueTimeout);
     }
 }
 
@@ -129,8 +145,10 @@ void Scheduler::age(TimePoint now) {
 bool Scheduler::wants_more(const Sequence& seq) const {
   // What a constrained sequence may sample next depends on the token that is still being sampled.
   if (seq.request.constraint != nullptr && seq.num_pending_tokens > 0) return false;
-  const bool all_sampled = seq.num_output_tokens() + seq.num_pending_tokens >= seq.request.max_tokens;
-  const int last = all_sampled ? std::max(seq.num_prompt_tokens(), seq.num_tokens() - 1) : seq.num_tokens();
+  const bool all_sampled =
+      seq.num_output_tokens() + seq.num_pending_tokens >= seq.request.max_tokens;
+  const int last =
+      all_sampled ? std::max(seq.num_prompt_tokens(), seq.num_tokens() - 1) : seq.num_tokens();
   return seq.num_computed_tokens < last;
 }
 
@@ -144,7 +162,8 @@ void Scheduler::schedule_running(Budget& budget, bool decodes, TimePoint now) {
 }
 
 void Scheduler::schedule_waiting(Budget& budget, TimePoint now) {
-  // Nobody comes in while one that runs lacks blocks: a stream of small requests would take every block that becomes free.
+  // Nobody comes in while one that runs lacks blocks: a stream of small requests would take every
+  // block that becomes free.
   while (!short_of_blocks_ && !waiting_.empty() && budget.tokens > 0 && budget.rows > 0 &&
          running_.size() < static_cast<size_t>(config_.max_num_seqs)) {
     Sequence& seq = *waiting_.front();
@@ -166,17 +185,22 @@ void Scheduler::note_wait(const Budget& budget) {
   if (waiting_.empty()) return;
   const bool no_slot = running_.size() >= static_cast<size_t>(config_.max_num_seqs);
   const bool no_tokens = budget.tokens <= 0 || budget.rows <= 0;
-  const WaitReason reason = no_slot ? WaitReason::kSlot : no_tokens ? WaitReason::kStepTokens : WaitReason::kBlocks;
+  const WaitReason reason = no_slot     ? WaitReason::kSlot
+                            : no_tokens ? WaitReason::kStepTokens
+                                        : WaitReason::kBlocks;
   ++waiting_.front()->trace.num_steps_waited[static_cast<int>(reason)];
 }
 
 // From waiting to running, if its present tokens find room without taking any from others.
 bool Scheduler::admit(Sequence& seq) {
   // Log probabilities of the prompt need every position's logits: a cached one has none.
-  const bool everything = seq.request.prompt_logprobs && seq.num_prompt_logprobs < seq.num_prompt_tokens() - 1;
+  const bool everything =
+      seq.request.prompt_logprobs && seq.num_prompt_logprobs < seq.num_prompt_tokens() - 1;
   if (!everything)
-    pool_.find_prefix(BlockPool::root(seq.request.tenant, seq.request.cache_salt), seq.tokens, seq.block_table, seq.prefixes);
-  if (ceil_div(seq.num_tokens(), pool_.block_size()) - static_cast<int>(seq.block_table.size()) > pool_.num_available()) {
+    pool_.find_prefix(BlockPool::root(seq.request.tenant, seq.request.cache_salt), seq.tokens,
+                      seq.block_table, seq.prefixes);
+  if (ceil_div(seq.num_tokens(), pool_.block_size()) - static_cast<int>(seq.block_table.size()) >
+      pool_.num_available()) {
     pool_.release_all(seq.block_table);
     seq.prefixes.clear();
     return false;
@@ -188,11 +212,13 @@ bool Scheduler::admit(Sequence& seq) {
   return true;
 }
 
-// Puts as much of the sequence into the step as the budget allows. False: no room in the cache at the moment.
+// Puts as much of the sequence into the step as the budget allows. False: no room in the cache at
+// the moment.
 bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   ScheduledSequence part{.seq = &seq, .first_position = seq.num_computed_tokens};
   part.num_tokens = std::min(seq.num_uncomputed_tokens(), budget.tokens);
-  // A row for each prompt position whose successor's log probability is still wanted, and one to sample from.
+  // A row for each prompt position whose successor's log probability is still wanted, and one to
+  // sample from.
   part.first_row_position = part.first_position;
   int last_prompt_row = part.first_position;
   if (seq.request.prompt_logprobs) {
@@ -202,9 +228,11 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   }
   const int end = part.first_position + part.num_tokens;
   part.samples = end == seq.num_tokens() && seq.request.max_tokens > 0;
-  part.num_logit_rows = std::max(0, last_prompt_row - part.first_row_position) + (part.samples ? 1 : 0);
+  part.num_logit_rows =
+      std::max(0, last_prompt_row - part.first_row_position) + (part.samples ? 1 : 0);
   if (part.samples) part.first_row_position = end - part.num_logit_rows;
-  if (part.num_tokens == 0 || part.num_logit_rows > budget.rows || !get_blocks(seq, end)) return false;
+  if (part.num_tokens == 0 || part.num_logit_rows > budget.rows || !get_blocks(seq, end))
+    return false;
 
   if (seq.num_pending_tokens > 0) part.pending_row = seq.pending_row;
   seq.num_computed_tokens = end;
@@ -212,8 +240,10 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   if (part.samples) seq.pending_row = step_->num_logit_rows + part.num_logit_rows - 1;
   ++seq.in_flight;
   ++seq.trace.num_steps;
-  if (part.first_position < seq.num_prompt_tokens()) ++seq.trace.num_chunks;
-  else if (seq.trace.first_decode == TimePoint{}) seq.trace.first_decode = now;
+  if (part.first_position < seq.num_prompt_tokens())
+    ++seq.trace.num_chunks;
+  else if (seq.trace.first_decode == TimePoint{})
+    seq.trace.first_decode = now;
   budget.tokens -= part.num_tokens;
   budget.rows -= part.num_logit_rows;
   step_->num_tokens += part.num_tokens;
@@ -222,7 +252,8 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   return true;
 }
 
-// Blocks for the first num_tokens positions, at the cost of those who come last. False: not now; it may have been preempted.
+// Blocks for the first num_tokens positions, at the cost of those who come last. False: not now; it
+// may have been preempted.
 bool Scheduler::get_blocks(Sequence& seq, int num_tokens) {
   const auto wanted = static_cast<size_t>(ceil_div(num_tokens, pool_.block_size()));
   while (wanted > seq.block_table.size() + static_cast<size_t>(pool_.num_available())) {
@@ -236,8 +267,8 @@ bool Scheduler::get_blocks(Sequence& seq, int num_tokens) {
   return true;
 }
 
-// The last running sequence that is not computed on at the moment, `seq` itself if it is that; never one that goes before it,
-// and never the first of all. Null: wait for the steps in flight.
+// The last running sequence that is not computed on at the moment, `seq` itself if it is that;
+// never one that goes before it, and never the first of all. Null: wait for the steps in flight.
 Sequence* Scheduler::victim_for(const Sequence& seq) const {
   for (size_t i = running_.size(); i-- > 1;) {
     if (running_[i]->in_flight == 0) return running_[i];
@@ -259,7 +290,8 @@ void Scheduler::preempt(Sequence& seq) {
 }
 
 void Scheduler::commit(const Step& step, std::span<const SampledToken> sampled) {
-  CHECK(sampled.size() == static_cast<size_t>(step.num_logit_rows), "{} rows, {} sampled", step.num_logit_rows, sampled.size());
+  CHECK(sampled.size() == static_cast<size_t>(step.num_logit_rows), "{} rows, {} sampled",
+        step.num_logit_rows, sampled.size());
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     const auto rows = sampled.subspan(row, static_cast<size_t>(part.num_logit_rows));
@@ -278,8 +310,10 @@ void Scheduler::publish_full_blocks(Sequence& seq, int num_committed) {
   if (!pool_.caching()) return;
   const auto size = static_cast<size_t>(pool_.block_size());
   for (size_t i = seq.prefixes.size(); (i + 1) * size <= static_cast<size_t>(num_committed); ++i) {
-    const PrefixId parent = i == 0 ? BlockPool::root(seq.request.tenant, seq.request.cache_salt) : seq.prefixes[i - 1];
-    seq.prefixes.push_back(pool_.publish(seq.block_table[i], parent, std::span<const int32_t>(seq.tokens).subspan(i * size, size)));
+    const PrefixId parent =
+        i == 0 ? BlockPool::root(seq.request.tenant, seq.request.cache_salt) : seq.prefixes[i - 1];
+    seq.prefixes.push_back(pool_.publish(
+        seq.block_table[i], parent, std::span<const int32_t>(seq.tokens).subspan(i * size, size)));
   }
 }
 
@@ -290,8 +324,11 @@ void Scheduler::commit_rows(const ScheduledSequence& part, std::span<const Sampl
     emit(seq).prompt_logprobs.assign(prompt_rows.begin(), prompt_rows.end());
     seq.num_prompt_logprobs = part.first_row_position + static_cast<int>(prompt_rows.size());
   }
-  if (part.samples) append(seq, rows.back());
-  else if (seq.request.max_tokens == 0 && part.first_position + part.num_tokens == seq.num_prompt_tokens()) finish(seq, FinishReason::kLength);
+  if (part.samples)
+    append(seq, rows.back());
+  else if (seq.request.max_tokens == 0 &&
+           part.first_position + part.num_tokens == seq.num_prompt_tokens())
+    finish(seq, FinishReason::kLength);
 }
 
 void Scheduler::append(Sequence& seq, const SampledToken& sampled) {
@@ -304,7 +341,8 @@ void Scheduler::append(Sequence& seq, const SampledToken& sampled) {
   event.rank = sampled.rank;
   event.top_logprobs = sampled.top;
   const auto& stops = seq.request.stop_token_ids;
-  const bool may_stop = seq.num_output_tokens() > seq.request.min_tokens || seq.request.constraint != nullptr;
+  const bool may_stop =
+      seq.num_output_tokens() > seq.request.min_tokens || seq.request.constraint != nullptr;
   if (may_stop && std::binary_search(stops.begin(), stops.end(), sampled.token))
     finish(seq, FinishReason::kStop);
   else if (seq.num_output_tokens() >= seq.request.max_tokens)
@@ -321,8 +359,9 @@ TokenOutput& Scheduler::emit(Sequence& seq) {
 
 // The last event of the sequence: that of its last token where there is one.
 void Scheduler::finish(Sequence& seq, FinishReason reason) {
-  const bool with_token = (reason == FinishReason::kStop || reason == FinishReason::kLength) && !events_.empty() &&
-                          events_.back().request_id == seq.request.id && events_.back().finish == FinishReason::kNone;
+  const bool with_token = (reason == FinishReason::kStop || reason == FinishReason::kLength) &&
+                          !events_.empty() && events_.back().request_id == seq.request.id &&
+                          events_.back().finish == FinishReason::kNone;
   TokenOutput& last = with_token ? events_.back() : emit(seq);
   last.finish = reason;
   std::erase(seq.state == SequenceState::kRunning ? running_ : waiting_, &seq);
@@ -340,7 +379,8 @@ void Scheduler::retire(Sequence& seq) {
 }
 
 void Scheduler::take_events(std::vector<TokenOutput>& out) {
-  out.insert(out.end(), std::make_move_iterator(events_.begin()), std::make_move_iterator(events_.end()));
+  out.insert(out.end(), std::make_move_iterator(events_.begin()),
+             std::make_move_iterator(events_.end()));
   events_.clear();
 }
 
@@ -362,10 +402,13 @@ void Scheduler::check_invariants() const {
     const Order& order = running ? running_ : waiting_;
     CHECK(std::count(order.begin(), order.end(), seq.get()) == 1);
     num_running += running ? 1 : 0;
-    CHECK(running || (seq->block_table.empty() && seq->num_computed_tokens == 0 && seq->in_flight == 0));
-    CHECK(seq->num_computed_tokens <= seq->num_tokens() && seq->num_output_tokens() <= seq->request.max_tokens);
+    CHECK(running ||
+          (seq->block_table.empty() && seq->num_computed_tokens == 0 && seq->in_flight == 0));
+    CHECK(seq->num_computed_tokens <= seq->num_tokens() &&
+          seq->num_output_tokens() <= seq->request.max_tokens);
     CHECK(seq->num_tokens() <= config_.max_model_len && seq->in_flight <= config_.max_in_flight);
-    CHECK(!running || static_cast<int>(seq->block_table.size()) == ceil_div(seq->num_computed_tokens, pool_.block_size()));
+    CHECK(!running || static_cast<int>(seq->block_table.size()) ==
+                          ceil_div(seq->num_computed_tokens, pool_.block_size()));
     CHECK(seq->prefixes.size() <= seq->block_table.size());
     tables.push_back(&seq->block_table);
   }
@@ -375,7 +418,8 @@ void Scheduler::check_invariants() const {
   }
   CHECK(running_.size() == num_running && running_.size() + waiting_.size() == sequences_.size());
   CHECK(running_.size() <= static_cast<size_t>(config_.max_num_seqs));
-  CHECK(std::is_sorted(running_.begin(), running_.end(), before) && std::is_sorted(waiting_.begin(), waiting_.end(), before));
+  CHECK(std::is_sorted(running_.begin(), running_.end(), before) &&
+        std::is_sorted(waiting_.begin(), waiting_.end(), before));
   pool_.check_invariants(tables);
 }
 

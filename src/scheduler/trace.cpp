@@ -17,9 +17,16 @@ SequenceTrace Sequence::snapshot() const {
   now.arrival = request.arrival;
   now.scheduled = scheduled;
   switch (state) {
-    case SequenceState::kWaiting: now.phase = SequencePhase::kQueued; break;
-    case SequenceState::kRunning: now.phase = num_output_tokens() + num_pending_tokens > 0 ? SequencePhase::kDecode : SequencePhase::kPrefill; break;
-    case SequenceState::kFinished: now.phase = SequencePhase::kEnded; break;
+    case SequenceState::kWaiting:
+      now.phase = SequencePhase::kQueued;
+      break;
+    case SequenceState::kRunning:
+      now.phase = num_output_tokens() + num_pending_tokens > 0 ? SequencePhase::kDecode
+                                                               : SequencePhase::kPrefill;
+      break;
+    case SequenceState::kFinished:
+      now.phase = SequencePhase::kEnded;
+      break;
   }
   return now;
 }

@@ -16,14 +16,20 @@ namespace {
 constexpr Duration kPatience = std::chrono::seconds(2);  // for the step that runs at the moment
 constexpr size_t kMaxBehind = 16;
 
-Error stalled() { return {ErrorKind::kUnavailable, "The engine does not answer: a step takes too long.", "", "engine_stalled"}; }
+Error stalled() {
+  return {ErrorKind::kUnavailable, "The engine does not answer: a step takes too long.", "",
+          "engine_stalled"};
+}
 Error unknown(const std::string& id) {
-  return {ErrorKind::kNotFound, fmt::format("No request \"{}\" is inside, or has ended lately.", id.substr(0, 128)), "", "request_not_found"};
+  return {ErrorKind::kNotFound,
+          fmt::format("No request \"{}\" is inside, or has ended lately.", id.substr(0, 128)), "",
+          "request_not_found"};
 }
 
 // In the order in which they go. Empty while there is no engine.
 Result<std::vector<SequenceTrace>> live_traces(ApiContext& context) {
-  if (context.state.load(std::memory_order_acquire) == ServerState::kLoading) return std::vector<SequenceTrace>{};
+  if (context.state.load(std::memory_order_acquire) == ServerState::kLoading)
+    return std::vector<SequenceTrace>{};
   std::future<std::vector<SequenceTrace>> traces = context.model.engine->traces();
   if (traces.wait_for(kPatience) != std::future_status::ready) return stalled();
   return traces.get();
@@ -33,24 +39,31 @@ double round_to_ms(Duration d) { return std::round(seconds(d) * 1000) / 1000; }
 
 const char* name_of(SequencePhase phase) {
   switch (phase) {
-    case SequencePhase::kQueued: return "queued";
-    case SequencePhase::kPrefill: return "prefill";
-    case SequencePhase::kDecode: return "decode";
-    case SequencePhase::kEnded: break;
+    case SequencePhase::kQueued:
+      return "queued";
+    case SequencePhase::kPrefill:
+      return "prefill";
+    case SequencePhase::kDecode:
+      return "decode";
+    case SequencePhase::kEnded:
+      break;
   }
   return "ended";
 }
 
 bool belongs(const RequestRecord& record, RequestId sequence) {
-  return sequence >= record.first_sequence && sequence - record.first_sequence < static_cast<RequestId>(record.num_sequences);
+  return sequence >= record.first_sequence &&
+         sequence - record.first_sequence < static_cast<RequestId>(record.num_sequences);
 }
 
 // One per sequence that the engine has seen, by id.
-std::vector<SequenceTrace> traces_of(const RequestRecord& record, const std::vector<SequenceTrace>& live) {
+std::vector<SequenceTrace> traces_of(const RequestRecord& record,
+                                     const std::vector<SequenceTrace>& live) {
   std::vector<SequenceTrace> own = record.traces;
   for (const SequenceTrace& trace : live)
     if (belongs(record, trace.id)) own.push_back(trace);
-  std::sort(own.begin(), own.end(), [](const SequenceTrace& a, const SequenceTrace& b) { return a.id < b.id; });
+  std::sort(own.begin(), own.end(),
+            [](const SequenceTrace& a, const SequenceTrace& b) { return a.id < b.id; });
   return own;
 }
 
@@ -84,12 +97,15 @@ Json summary(const RequestRecord& record, const std::vector<SequenceTrace>& own,
 }
 
 // The requests that go before a queued sequence, the next ones first; each is named once.
-Json behind(ApiContext& context, const std::vector<SequenceTrace>& live, const SequenceTrace& trace) {
+Json behind(ApiContext& context, const std::vector<SequenceTrace>& live,
+            const SequenceTrace& trace) {
   Json ids = Json::array();
   const std::vector<RequestRecord> inside = context.requests.inside();
-  for (auto other = live.begin(); other != live.end() && other->id != trace.id && ids.size() < kMaxBehind; ++other)
+  for (auto other = live.begin();
+       other != live.end() && other->id != trace.id && ids.size() < kMaxBehind; ++other)
     for (const RequestRecord& record : inside)
-      if (belongs(record, other->id) && !belongs(record, trace.id) && std::find(ids.begin(), ids.end(), record.request_id) == ids.end())
+      if (belongs(record, other->id) && !belongs(record, trace.id) &&
+          std::find(ids.begin(), ids.end(), record.request_id) == ids.end())
         ids.push_back(record.request_id);
   return ids;
 }
@@ -107,22 +123,35 @@ Times times_of(const SequenceTrace& t, TimePoint end) {
   return times;
 }
 
-int waited(const SequenceTrace& t, WaitReason reason) { return t.num_steps_waited[static_cast<int>(reason)]; }
+int waited(const SequenceTrace& t, WaitReason reason) {
+  return t.num_steps_waited[static_cast<int>(reason)];
+}
 
 // The same in words.
 Json why(const SequenceTrace& t, const Times& times) {
   Json lines = Json::array();
-  const auto say = [&]<class... T>(fmt::format_string<T...> format, T&&... args) { lines.push_back(fmt::format(format, std::forward<T>(args)...)); };
-  say("When it came, {} sequences were running and {} waiting.", t.num_running_before, t.num_waiting_before);
+  const auto say = [&]<class... T>(fmt::format_string<T...> format, T&&... args) {
+    lines.push_back(fmt::format(format, std::forward<T>(args)...));
+  };
+  say("When it came, {} sequences were running and {} waiting.", t.num_running_before,
+      t.num_waiting_before);
   say("It was queued for {:.3f} s.", seconds(times.queued));
-  if (const int n = waited(t, WaitReason::kSlot)) say("First in the queue, it waited {} steps because --max-num-seqs sequences were running.", n);
-  if (const int n = waited(t, WaitReason::kBlocks)) say("First in the queue, it waited {} steps because the KV cache had too few free blocks.", n);
-  if (const int n = waited(t, WaitReason::kStepTokens)) say("First in the queue, it waited {} steps because they were full (--max-num-batched-tokens).", n);
+  if (const int n = waited(t, WaitReason::kSlot))
+    say("First in the queue, it waited {} steps because --max-num-seqs sequences were running.", n);
+  if (const int n = waited(t, WaitReason::kBlocks))
+    say("First in the queue, it waited {} steps because the KV cache had too few free blocks.", n);
+  if (const int n = waited(t, WaitReason::kStepTokens))
+    say("First in the queue, it waited {} steps because they were full (--max-num-batched-tokens).",
+        n);
   if (t.num_chunks > 0)
-    say("{} of its {} prompt tokens came from the prefix cache; the others took {} steps, {:.3f} s.", t.num_cached_tokens, t.num_prompt_tokens, t.num_chunks,
-        seconds(times.prefill));
-  if (t.num_preemptions > 0) say("It was preempted {} times for lack of KV blocks, and computed again.", t.num_preemptions);
-  if (t.num_output_tokens > 1) say("{} output tokens: {:.1f} tokens/s after the first.", t.num_output_tokens, (t.num_output_tokens - 1) / std::max(seconds(times.decode), 1e-6));
+    say("{} of its {} prompt tokens came from the prefix cache; the others took {} steps, {:.3f} "
+        "s.",
+        t.num_cached_tokens, t.num_prompt_tokens, t.num_chunks, seconds(times.prefill));
+  if (t.num_preemptions > 0)
+    say("It was preempted {} times for lack of KV blocks, and computed again.", t.num_preemptions);
+  if (t.num_output_tokens > 1)
+    say("{} output tokens: {:.1f} tokens/s after the first.", t.num_output_tokens,
+        (t.num_output_tokens - 1) / std::max(seconds(times.decode), 1e-6));
   return lines;
 }
 
@@ -140,7 +169,10 @@ Json explain_sequence(const SequenceTrace& t, TimePoint end) {
           {"preemptions", t.num_preemptions},
           {"running_on_arrival", t.num_running_before},
           {"waiting_on_arrival", t.num_waiting_before},
-          {"steps_waited_for", {{"slot", waited(t, WaitReason::kSlot)}, {"kv_blocks", waited(t, WaitReason::kBlocks)}, {"step_tokens", waited(t, WaitReason::kStepTokens)}}},
+          {"steps_waited_for",
+           {{"slot", waited(t, WaitReason::kSlot)},
+            {"kv_blocks", waited(t, WaitReason::kBlocks)},
+            {"step_tokens", waited(t, WaitReason::kStepTokens)}}},
           {"queued_s", round_to_ms(times.queued)},
           {"prefill_s", round_to_ms(times.prefill)},
           {"decode_s", round_to_ms(times.decode)},
@@ -153,7 +185,8 @@ Result<Json> list_requests(ApiContext& context) {
   const Result<std::vector<SequenceTrace>> live = live_traces(context);
   if (!live.ok()) return live.error();
   Json data = Json::array();
-  for (const RequestRecord& record : context.requests.inside()) data.push_back(summary(record, traces_of(record, live.value()), Clock::now()));
+  for (const RequestRecord& record : context.requests.inside())
+    data.push_back(summary(record, traces_of(record, live.value()), Clock::now()));
   return Json{{"object", "list"}, {"data", data}};
 }
 
@@ -170,7 +203,8 @@ Result<Json> explain_request(ApiContext& context, const std::string& id) {
   Json& sequences = json["sequences"] = Json::array();
   for (const SequenceTrace& trace : own) {
     sequences.push_back(explain_sequence(trace, end));
-    if (trace.phase == SequencePhase::kQueued) sequences.back()["behind"] = behind(context, live.value(), trace);
+    if (trace.phase == SequencePhase::kQueued)
+      sequences.back()["behind"] = behind(context, live.value(), trace);
   }
   return json;
 }
@@ -179,7 +213,8 @@ Result<Json> abort_request(ApiContext& context, const std::string& id) {
   Json aborted = Json::array();
   for (const RequestRecord& record : context.requests.find(id)) {
     if (!record.inside()) continue;
-    for (int i = 0; i < record.num_sequences; ++i) context.model.engine->cancel(record.first_sequence + static_cast<RequestId>(i));
+    for (int i = 0; i < record.num_sequences; ++i)
+      context.model.engine->cancel(record.first_sequence + static_cast<RequestId>(i));
     aborted.push_back(record.answer_id);
   }
   if (aborted.empty()) return unknown(id);
@@ -188,9 +223,13 @@ Result<Json> abort_request(ApiContext& context, const std::string& id) {
 
 Result<Json> drain(ApiContext& context) {
   ServerState expected = ServerState::kReady;
-  if (context.state.compare_exchange_strong(expected, ServerState::kDraining, std::memory_order_acq_rel)) spdlog::info("draining, as the operator asked");
-  else if (expected == ServerState::kLoading) return Error{ErrorKind::kUnavailable, "The model is being loaded.", "", "loading"};
-  else if (expected == ServerState::kFailed) return Error{ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
+  if (context.state.compare_exchange_strong(expected, ServerState::kDraining,
+                                            std::memory_order_acq_rel))
+    spdlog::info("draining, as the operator asked");
+  else if (expected == ServerState::kLoading)
+    return Error{ErrorKind::kUnavailable, "The model is being loaded.", "", "loading"};
+  else if (expected == ServerState::kFailed)
+    return Error{ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
   return Json{{"status", "draining"}, {"unfinished", context.hub->num_open()}};
 }
 
@@ -198,7 +237,9 @@ Result<Json> reload(ApiContext& context, const Json& body) {
   static constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
   FieldReader fields(body);
   const std::string level = fields.text("log_level", 16, "");
-  if (fields.has("log_level") && std::find(std::begin(kLevels), std::end(kLevels), level) == std::end(kLevels)) fields.fail("log_level", "must be trace, debug, info, warn, error or off.");
+  if (fields.has("log_level") &&
+      std::find(std::begin(kLevels), std::end(kLevels), level) == std::end(kLevels))
+    fields.fail("log_level", "must be trace, debug, info, warn, error or off.");
   if (!fields.ok()) return fields.error();
   if (const Result<void> loaded = context.reload_keys(); !loaded.ok()) return loaded.error();
   if (!level.empty()) spdlog::set_level(spdlog::level::from_str(level));

@@ -1,4 +1,5 @@
-// How an API other than OpenAI's chat completions writes the same answer: it translates from their chunks and body.
+// How an API other than OpenAI's chat completions writes the same answer: it translates from their
+// chunks and body.
 #pragma once
 
 #include <string>

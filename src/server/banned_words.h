@@ -11,14 +11,17 @@
 
 namespace ember {
 
-// The token sequences of words: of each as it stands and, where that is another one, with a space before it.
-Result<std::vector<std::vector<int32_t>>> banned_sequences(const Tokenizer& tokenizer, std::span<const std::string> words);
+// The token sequences of words: of each as it stands and, where that is another one, with a space
+// before it.
+Result<std::vector<std::vector<int32_t>>> banned_sequences(const Tokenizer& tokenizer,
+                                                           std::span<const std::string> words);
 
-// Forbids the last token of a sequence where the tokens before it are the end of the answer, and leaves the rest to `inner` (null: all else
-// is allowed).
+// Forbids the last token of a sequence where the tokens before it are the end of the answer, and
+// leaves the rest to `inner` (null: all else is allowed).
 class BannedWords final : public TokenConstraint {
  public:
-  BannedWords(std::vector<std::vector<int32_t>> sequences, int32_t vocab_size, std::shared_ptr<TokenConstraint> inner)
+  BannedWords(std::vector<std::vector<int32_t>> sequences, int32_t vocab_size,
+              std::shared_ptr<TokenConstraint> inner)
       : sequences_(std::move(sequences)), vocab_size_(vocab_size), inner_(std::move(inner)) {}
 
   State state() const override { return inner_ ? inner_->state() : State::kOpen; }

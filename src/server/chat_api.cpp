@@ -24,14 +24,16 @@ Error renamed(const ChatApi& api, Error error) {
   for (const auto& [chat, own] : api.names) {
     if (find_word(error.param, chat) != 0) continue;
     error.param.replace(0, chat.size(), own);
-    if (const size_t at = find_word(error.message, chat); at != std::string::npos) error.message.replace(at, chat.size(), own);
+    if (const size_t at = find_word(error.message, chat); at != std::string::npos)
+      error.message.replace(at, chat.size(), own);
     break;
   }
   return error;
 }
 
 std::string typed_event(const Json& event) {
-  return "event: " + event["type"].get<std::string>() + "\ndata: " + event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
+  return "event: " + event["type"].get<std::string>() +
+         "\ndata: " + event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
 }
 
 }  // namespace ember

@@ -1,4 +1,5 @@
-// APIs whose requests and answers are those of chat completions in other words: Anthropic's Messages and OpenAI's Responses.
+// APIs whose requests and answers are those of chat completions in other words: Anthropic's
+// Messages and OpenAI's Responses.
 #pragma once
 
 #include <memory>

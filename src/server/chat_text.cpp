@@ -8,8 +8,10 @@ void ChatParts::append(const ChatParts& more) {
   reasoning += more.reasoning;
   content += more.content;
   for (const ToolCallDelta& delta : more.calls) {
-    if (!delta.name.empty()) calls.push_back(delta);
-    else calls.back().arguments += delta.arguments;
+    if (!delta.name.empty())
+      calls.push_back(delta);
+    else
+      calls.back().arguments += delta.arguments;
   }
 }
 
@@ -39,8 +41,10 @@ ChatParts ChatText::push(const std::string& text, bool at_end) {
     parts.content += out.content;
     for (ToolCallDelta& delta : out.calls) {
       const bool goes_on = !parts.calls.empty() && parts.calls.back().index == delta.index;
-      if (goes_on) parts.calls.back().arguments += delta.arguments;
-      else parts.calls.push_back(std::move(delta));
+      if (goes_on)
+        parts.calls.back().arguments += delta.arguments;
+      else
+        parts.calls.push_back(std::move(delta));
     }
   };
   add(tools_->push(rest));
@@ -51,7 +55,8 @@ ChatParts ChatText::push(const std::string& text, bool at_end) {
 std::vector<std::string> markers_of(const ChatText::Options& options) {
   std::vector<std::string> markers;
   if (options.tools) markers = tool_markers(options.tools->dialect);
-  if (options.reasoning) markers.insert(markers.end(), {options.reasoning->begin, options.reasoning->end});
+  if (options.reasoning)
+    markers.insert(markers.end(), {options.reasoning->begin, options.reasoning->end});
   return markers;
 }
 

@@ -2,7 +2,8 @@
 
 namespace ember {
 
-Choice::Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, const Options& options, TimePoint arrival)
+Choice::Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, const Options& options,
+               TimePoint arrival)
     : detokenizer_(tokenizer, prompt, options.skip_special_tokens, options.shown_tokens),
       matcher_(options.stop, options.include_stop),
       include_stop_(options.include_stop),
@@ -10,10 +11,12 @@ Choice::Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, cons
   times_.arrival = arrival;
 }
 
-// The text that the event completes. The token that stopped it is not part of the text, unless that was asked for.
+// The text that the event completes. The token that stopped it is not part of the text, unless that
+// was asked for.
 std::string Choice::text_of(const TokenOutput& event) {
   std::string text;
-  if (event.token >= 0 && (event.finish != FinishReason::kStop || include_stop_)) text = detokenizer_.push(event.token);
+  if (event.token >= 0 && (event.finish != FinishReason::kStop || include_stop_))
+    text = detokenizer_.push(event.token);
   if (event.finish != FinishReason::kNone) text += detokenizer_.finish();
   return text;
 }
@@ -22,7 +25,8 @@ std::optional<Choice::Delta> Choice::take(const TokenOutput& event, Metrics& met
   const TimePoint now = Clock::now();
   num_cached_tokens_ = event.num_cached_tokens;
   if (event.scheduled != TimePoint{}) times_.scheduled = event.scheduled;
-  for (const SampledToken& t : event.prompt_logprobs) prompt_tokens_.push_back({t.token, t.logprob, t.rank, t.top});
+  for (const SampledToken& t : event.prompt_logprobs)
+    prompt_tokens_.push_back({t.token, t.logprob, t.rank, t.top});
   if (!prompt_counted_ && (event.token >= 0 || event.finish == FinishReason::kLength)) {
     prompt_counted_ = true;
     metrics.prompt_done(num_prompt_tokens_);
@@ -44,7 +48,9 @@ std::optional<Choice::Delta> Choice::take(const TokenOutput& event, Metrics& met
   }
   text_ += match.text;
   if (match.text.empty() && !finished() && (told_anything_ || event.token < 0)) return std::nullopt;
-  Delta delta{.text = std::move(match.text), .tokens = {tokens_.begin() + static_cast<long>(num_told_), tokens_.end()}, .first = !told_anything_};
+  Delta delta{.text = std::move(match.text),
+              .tokens = {tokens_.begin() + static_cast<long>(num_told_), tokens_.end()},
+              .first = !told_anything_};
   num_told_ = tokens_.size();
   told_anything_ = true;
   return delta;

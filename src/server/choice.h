@@ -28,24 +28,31 @@ class Choice {
     std::vector<std::string> stop;
     std::vector<int32_t> shown_tokens;  // special tokens that are text all the same
   };
-  Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, const Options& options, TimePoint arrival);
+  Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, const Options& options,
+         TimePoint arrival);
 
-  // What an event adds: text that may go out, the tokens behind it (perhaps more than those of this event).
+  // What an event adds: text that may go out, the tokens behind it (perhaps more than those of this
+  // event).
   struct Delta {
     std::string text;
     std::vector<TokenEntry> tokens;
     bool first = false;  // nothing came before
   };
-  // nullopt: nothing to say yet. After a stop string finished() is true though the event was not the last one.
+  // nullopt: nothing to say yet. After a stop string finished() is true though the event was not
+  // the last one.
   std::optional<Delta> take(const TokenOutput& event, Metrics& metrics);
 
   bool finished() const { return !finish_reason_.empty(); }
-  const std::string& finish_reason() const { return finish_reason_; }               // "stop" or "length"
-  const std::optional<std::string>& stop_string() const { return stop_string_; }    // that ended it
-  std::optional<int32_t> stop_token() const { return stop_token_; }                 // other than an end-of-sequence token: see set_eos
+  const std::string& finish_reason() const { return finish_reason_; }  // "stop" or "length"
+  const std::optional<std::string>& stop_string() const { return stop_string_; }  // that ended it
+  std::optional<int32_t> stop_token() const {
+    return stop_token_;
+  }  // other than an end-of-sequence token: see set_eos
   const std::string& text() const { return text_; }
   const std::vector<TokenEntry>& tokens() const { return tokens_; }
-  const std::vector<TokenEntry>& prompt_tokens() const { return prompt_tokens_; }   // log probabilities from the second on
+  const std::vector<TokenEntry>& prompt_tokens() const {
+    return prompt_tokens_;
+  }  // log probabilities from the second on
   int num_cached_tokens() const { return num_cached_tokens_; }
   int num_prompt_tokens() const { return num_prompt_tokens_; }
   // For the books, when it does not end by itself. reason: abort or error.

@@ -16,8 +16,8 @@ constexpr size_t kMaxRoutedPath = 1024;  // std::regex recurses once per charact
 // Headers that cpp-httplib would act on, or that it sets itself from them.
 bool is_hidden(const std::string& name) {
   for (const char* hidden :
-       {"Range", "If-Range", "Accept", "Expect", "Connection", "Transfer-Encoding", "Content-Length", "X-Request-Id",
-        "REMOTE_ADDR", "REMOTE_PORT", "LOCAL_ADDR", "LOCAL_PORT"})
+       {"Range", "If-Range", "Accept", "Expect", "Connection", "Transfer-Encoding",
+        "Content-Length", "X-Request-Id", "REMOTE_ADDR", "REMOTE_PORT", "LOCAL_ADDR", "LOCAL_PORT"})
     if (equal_ignoring_case(name, hidden)) return true;
   return false;
 }
@@ -25,7 +25,8 @@ bool is_hidden(const std::string& name) {
 // A request line to read, and a buffer for the answer.
 class MemoryStream final : public httplib::Stream {
  public:
-  MemoryStream(std::string input, const std::string& peer) : input_(std::move(input)), peer_(peer) {}
+  MemoryStream(std::string input, const std::string& peer)
+      : input_(std::move(input)), peer_(peer) {}
 
   bool is_readable() const override { return read_ < input_.size(); }
   bool is_writable() const override { return true; }
@@ -106,7 +107,8 @@ Answer Dispatcher::answer(FramedRequest framed, const std::string& request_id,
                           std::unique_ptr<Connection>& connection) {
   Call call{connection, request_id, framed.keep_alive};
   call_ = &call;
-  MemoryStream stream(framed.method + " " + framed.target + " HTTP/1.1\r\n\r\n", connection->peer());
+  MemoryStream stream(framed.method + " " + framed.target + " HTTP/1.1\r\n\r\n",
+                      connection->peer());
   bool closed = false, ok = false;
   try {
     ok = process_request(stream, !framed.keep_alive, closed, [&](httplib::Request& request) {
@@ -135,9 +137,9 @@ void Dispatcher::handle(httplib::Request& request, httplib::Response& response) 
   } else if (route) {
     run(*route, request, response);
   } else if (!allow.empty()) {
-    set_error(
-        response, 405,
-        Error{ErrorKind::kInvalid, "method " + request.method + " is not allowed here", "", "method_not_allowed"});
+    set_error(response, 405,
+              Error{ErrorKind::kInvalid, "method " + request.method + " is not allowed here", "",
+                    "method_not_allowed"});
     response.set_header("Allow", allow);
   } else {
     set_error(response, 404, Error{ErrorKind::kNotFound, "no such path", "", "not_found"});
@@ -157,16 +159,19 @@ void Dispatcher::handle(httplib::Request& request, httplib::Response& response) 
 bool Dispatcher::run_before(httplib::Request& request, httplib::Response& response) const {
   if (!before_) return false;
   bool answered = true;
-  run({"", request.path, std::nullopt, [&](const httplib::Request& r, httplib::Response& a) { answered = before_(r, a); }},
+  run({"", request.path, std::nullopt,
+       [&](const httplib::Request& r, httplib::Response& a) { answered = before_(r, a); }},
       request, response);
   return answered;
 }
 
-void Dispatcher::run(const Route& route, httplib::Request& request, httplib::Response& response) const {
+void Dispatcher::run(const Route& route, httplib::Request& request,
+                     httplib::Response& response) const {
   try {
     route.handler(request, response);
   } catch (const std::exception& e) {
-    spdlog::error("http {}: handler of {} failed: {}", call_->request_id, route.path, escape_for_log(e.what()));
+    spdlog::error("http {}: handler of {} failed: {}", call_->request_id, route.path,
+                  escape_for_log(e.what()));
     response = httplib::Response();
     set_error(response, 500, Error{ErrorKind::kInternal, "internal error", "", "internal_error"});
   } catch (...) {
@@ -179,9 +184,11 @@ const Dispatcher::Route* Dispatcher::find(httplib::Request& request, std::string
   if (request.path.size() > kMaxRoutedPath) return nullptr;
   std::set<std::string> methods;
   for (const Route& route : routes_) {
-    if (route.pattern ? !std::regex_match(request.path, request.matches, *route.pattern) : request.path != route.path)
+    if (route.pattern ? !std::regex_match(request.path, request.matches, *route.pattern)
+                      : request.path != route.path)
       continue;
-    if (route.method == request.method || (route.method == "GET" && request.method == "HEAD")) return &route;
+    if (route.method == request.method || (route.method == "GET" && request.method == "HEAD"))
+      return &route;
     methods.insert(route.method);
     if (route.method == "GET") methods.insert("HEAD");
   }

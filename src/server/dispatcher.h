@@ -28,14 +28,16 @@ class Dispatcher : private httplib::Server {
 
   Dispatcher();
   void route(const std::string& method, const std::string& path, Handler handler);
-  std::vector<std::pair<std::string, std::string>> routes() const;  // method and path, in the order in which they were added
+  std::vector<std::pair<std::string, std::string>> routes()
+      const;  // method and path, in the order in which they were added
   void set_before(std::function<bool(const httplib::Request&, httplib::Response&)> before) {
     before_ = std::move(before);
   }
 
-  // Any thread. The answer; `connection` is null afterwards when a handler has taken it (the answer is then not to be
-  // sent).
-  Answer answer(FramedRequest request, const std::string& request_id, std::unique_ptr<Connection>& connection);
+  // Any thread. The answer; `connection` is null afterwards when a handler has taken it (the answer
+  // is then not to be sent).
+  Answer answer(FramedRequest request, const std::string& request_id,
+                std::unique_ptr<Connection>& connection);
 
   // See HttpServer; only inside a handler.
   static std::unique_ptr<Connection> take_connection();

@@ -9,14 +9,17 @@ namespace ember {
 namespace {
 
 constexpr size_t kMaxChunkLine = 256;  // size and extensions
-constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+constexpr std::string_view kMethods[] = {"GET",    "HEAD",  "POST",   "PUT",
+                                         "DELETE", "PATCH", "OPTIONS"};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_alnum(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z'); }
 bool is_token_char(char c) {
   return is_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
-bool is_token(std::string_view s) { return !s.empty() && std::all_of(s.begin(), s.end(), is_token_char); }
+bool is_token(std::string_view s) {
+  return !s.empty() && std::all_of(s.begin(), s.end(), is_token_char);
+}
 
 bool is_host(std::string_view s) {
   return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) {
@@ -51,7 +54,8 @@ bool is_json(std::string_view type) {
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
 }
 
 const std::string* FramedRequest::header(std::string_view name) const {
@@ -116,7 +120,8 @@ size_t RequestParser::line_limit() const {
   }
 }
 
-// Control characters are refused as they come, so that a TLS handshake or other binary data is not waited for.
+// Control characters are refused as they come, so that a TLS handshake or other binary data is not
+// waited for.
 void RequestParser::add_to_line(char c) {
   if (part_ == Part::kChunkSize) expects_continue_ = false;
   const bool after_cr = !line_.empty() && line_.back() == '\r';
@@ -138,13 +143,15 @@ void RequestParser::add_to_line(char c) {
 void RequestParser::fail_line_too_long() {
   switch (part_) {
     case Part::kRequestLine:
-      return fail(414, fmt::format("the URI is longer than {} bytes", limits_.max_uri_bytes), "uri_too_long");
+      return fail(414, fmt::format("the URI is longer than {} bytes", limits_.max_uri_bytes),
+                  "uri_too_long");
     case Part::kChunkSize:
     case Part::kChunkEnd:
       return fail(400, "malformed chunk");
     default:
-      return fail(431, fmt::format("a header line is longer than {} bytes", limits_.max_header_line_bytes),
-                  "headers_too_large");
+      return fail(
+          431, fmt::format("a header line is longer than {} bytes", limits_.max_header_line_bytes),
+          "headers_too_large");
   }
 }
 
@@ -175,11 +182,12 @@ void RequestParser::parse_request_line() {
   const std::string_view line = line_;
   const size_t first = line.find(' '), last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) return fail(400, "malformed request line");
-  const std::string_view method = line.substr(0, first), target = line.substr(first + 1, last - first - 1);
+  const std::string_view method = line.substr(0, first),
+                         target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (!is_token(method) || version.size() != 8 || version.substr(0, 5) != "HTTP/" || !is_digit(version[5]) ||
-      version[6] != '.' || !is_digit(version[7]))
+  if (!is_token(method) || version.size() != 8 || version.substr(0, 5) != "HTTP/" ||
+      !is_digit(version[5]) || version[6] != '.' || !is_digit(version[7]))
     return fail(400, "malformed request line");
   if (version != "HTTP/1.1" && version != "HTTP/1.0")
     return fail(505, "only HTTP/1.1 and HTTP/1.0 are supported", "http_version_not_supported");
@@ -197,7 +205,8 @@ void RequestParser::parse_request_line() {
 
 void RequestParser::check_method() {
   const std::string& method = request_.method;
-  const bool known = std::find(std::begin(kMethods), std::end(kMethods), method) != std::end(kMethods);
+  const bool known =
+      std::find(std::begin(kMethods), std::end(kMethods), method) != std::end(kMethods);
   if (known && method != "TRACE" && method != "CONNECT") return;
   error_.allow = "GET, HEAD, POST, DELETE";
   fail(405, "the method is not allowed", "method_not_allowed");
@@ -209,7 +218,8 @@ void RequestParser::parse_header() {
   const std::string_view line = line_;
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return fail(400, "a header line without a colon");
-  if (!is_token(line.substr(0, colon))) return fail(400, "malformed header name");  // also obs-fold, space before colon
+  if (!is_token(line.substr(0, colon)))
+    return fail(400, "malformed header name");  // also obs-fold, space before colon
   if (part_ == Part::kTrailers) return;
   request_.headers.emplace_back(line.substr(0, colon), trim(line.substr(colon + 1)));
 }
@@ -231,7 +241,8 @@ bool RequestParser::check_host() {
   return part_ != Part::kFailed;
 }
 
-// RFC 9112, section 6.3, without its leniencies: whatever two parsers could read differently is refused.
+// RFC 9112, section 6.3, without its leniencies: whatever two parsers could read differently is
+// refused.
 bool RequestParser::check_length() {
   const auto lengths = values("Content-Length"), codings = values("Transfer-Encoding");
   const std::string& method = request_.method;
@@ -252,13 +263,15 @@ bool RequestParser::check_length() {
     return part_ != Part::kFailed;
   }
   const std::string_view text = lengths[0];
-  if (lengths.size() > 1 || text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) {
+  if (lengths.size() > 1 || text.empty() ||
+      text.find_first_not_of("0123456789") != std::string_view::npos) {
     fail(400, "Content-Length must be one decimal number");
     return false;
   }
   const auto result = std::from_chars(text.data(), text.data() + text.size(), left_);
   if (result.ec != std::errc() || left_ > limits_.max_body_bytes) {
-    fail(413, fmt::format("the body is larger than {} bytes", limits_.max_body_bytes), "body_too_large");
+    fail(413, fmt::format("the body is larger than {} bytes", limits_.max_body_bytes),
+         "body_too_large");
     return false;
   }
   return true;
@@ -271,7 +284,8 @@ bool RequestParser::check_content() {
     return false;
   }
   const auto types = values("Content-Type");
-  if (request_.method == "POST" && (types.size() > 1 || (types.size() == 1 && !is_json(types[0])))) {
+  if (request_.method == "POST" &&
+      (types.size() > 1 || (types.size() == 1 && !is_json(types[0])))) {
     fail(415, "Content-Type must be application/json, in UTF-8", "unsupported_media_type");
     return false;
   }
@@ -300,8 +314,10 @@ void RequestParser::parse_chunk_size() {
   if (result.ec == std::errc::result_out_of_range ||
       (result.ec == std::errc() && result.ptr == digits.data() + digits.size() &&
        size > limits_.max_body_bytes - request_.body.size()))
-    return fail(413, fmt::format("the body is larger than {} bytes", limits_.max_body_bytes), "body_too_large");
-  if (result.ec != std::errc() || result.ptr != digits.data() + digits.size()) return fail(400, "malformed chunk size");
+    return fail(413, fmt::format("the body is larger than {} bytes", limits_.max_body_bytes),
+                "body_too_large");
+  if (result.ec != std::errc() || result.ptr != digits.data() + digits.size())
+    return fail(400, "malformed chunk size");
   left_ = size;
   part_ = size > 0 ? Part::kChunkData : Part::kTrailers;
 }

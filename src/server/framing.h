@@ -1,4 +1,5 @@
-// HTTP/1.x request framing: where one request ends and the next begins, decided strictly and without sockets.
+// HTTP/1.x request framing: where one request ends and the next begins, decided strictly and
+// without sockets.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,7 @@ struct FramedRequest {
   std::string target;                                        // origin form: starts with '/'
   std::vector<std::pair<std::string, std::string>> headers;  // in order, values trimmed
   std::string body;                                          // transfer coding removed
-  bool keep_alive = false;                                   // the client allows another request on the connection
+  bool keep_alive = false;  // the client allows another request on the connection
 
   // The first header of that name (any case); nullptr when there is none.
   const std::string* header(std::string_view name) const;
@@ -36,15 +37,16 @@ struct FramingError {
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
-// Reads one request. After kDone or kFailed it is used up; a failure leaves no way to find the next request's start.
+// Reads one request. After kDone or kFailed it is used up; a failure leaves no way to find the next
+// request's start.
 class RequestParser {
  public:
   enum class State { kHead, kBody, kDone, kFailed };
 
   explicit RequestParser(const FramingLimits& limits) : limits_(limits) {}
 
-  // Takes the bytes that belong to this request and returns their number. The result does not depend on how the bytes
-  // are split over calls.
+  // Takes the bytes that belong to this request and returns their number. The result does not
+  // depend on how the bytes are split over calls.
   size_t feed(std::string_view data);
 
   State state() const;
@@ -56,7 +58,17 @@ class RequestParser {
   const FramingError& error() const { return error_; }  // in kFailed
 
  private:
-  enum class Part { kRequestLine, kHeaders, kBody, kChunkSize, kChunkData, kChunkEnd, kTrailers, kDone, kFailed };
+  enum class Part {
+    kRequestLine,
+    kHeaders,
+    kBody,
+    kChunkSize,
+    kChunkData,
+    kChunkEnd,
+    kTrailers,
+    kDone,
+    kFailed
+  };
 
   void add_to_line(char c);
   void fail_line_too_long();

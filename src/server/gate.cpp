@@ -39,7 +39,9 @@ std::string peer_of(int fd) {
   return text;
 }
 
-int accept_client(int listen_fd) { return ::accept4(listen_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }
+int accept_client(int listen_fd) {
+  return ::accept4(listen_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -47,7 +49,8 @@ bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == 
 
 Gate::Gate(const HttpOptions& options, OnRequest on_request, Accept accept)
     : options_(options),
-      limits_{options.max_uri_bytes, options.max_header_line_bytes, options.max_headers, options.max_body_bytes},
+      limits_{options.max_uri_bytes, options.max_header_line_bytes, options.max_headers,
+              options.max_body_bytes},
       on_request_(std::move(on_request)),
       accept_(accept ? std::move(accept) : Accept(accept_client)),
       num_connections_(std::make_shared<std::atomic<int>>(0)),
@@ -84,7 +87,8 @@ void Gate::finish() {
 }
 
 void Gate::send(std::unique_ptr<Connection> connection, std::string bytes) {
-  if (connection && outgoing_.push({std::move(connection), std::move(bytes)})) ::eventfd_write(wake_, 1);
+  if (connection && outgoing_.push({std::move(connection), std::move(bytes)}))
+    ::eventfd_write(wake_, 1);
 }
 
 void Gate::loop() {
@@ -93,7 +97,8 @@ void Gate::loop() {
     try {
       turn();
       if (last_answers_queued && is_done(Clock::now())) break;
-    } catch (const std::exception& e) {  // memory, most likely: the connections stay, their deadlines too
+    } catch (const std::exception&
+                 e) {  // memory, most likely: the connections stay, their deadlines too
       spdlog::error("http gate: {}", e.what());
     }
   }
@@ -164,9 +169,11 @@ void Gate::expire(TimePoint now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     Client& client = *clients_.at(deadlines_.begin()->second);
     if (client.phase == Phase::kHead)
-      answer_error(client, {408, "the request's head did not arrive in time", "request_timeout", ""});
+      answer_error(client,
+                   {408, "the request's head did not arrive in time", "request_timeout", ""});
     else if (client.phase == Phase::kBody)
-      answer_error(client, {408, "the request's body did not arrive in time", "request_timeout", ""});
+      answer_error(client,
+                   {408, "the request's body did not arrive in time", "request_timeout", ""});
     else
       remove(client);
   }
@@ -183,7 +190,8 @@ void Gate::accept_some(TimePoint now) {
   for (int i = 0; i < kMaxAcceptsPerTurn && !stop_reading_; ++i) {
     const int fd = accept_(listen_);
     if (fd < 0 && errno == EAGAIN) return;
-    if (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO)) continue;  // of this one client
+    if (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO))
+      continue;  // of this one client
     if (fd < 0) {
       spdlog::warn("http: cannot accept a connection (errno {}), trying again soon", errno);
       watch_listener(false);
@@ -191,7 +199,8 @@ void Gate::accept_some(TimePoint now) {
       return;
     }
     const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on unix sockets, which need none
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+                 sizeof on);  // fails on unix sockets, which need none
     num_connections_->fetch_add(1);
     std::shared_ptr<void> slot(nullptr, [count = num_connections_](void*) { count->fetch_sub(1); });
     auto connection = std::make_unique<Connection>(fd, peer_of(fd), std::move(slot));
@@ -289,8 +298,10 @@ void Gate::advance(Client& client) {
     enter(client, Phase::kBody, now + options_.body_timeout);
   if (client.parser.expects_continue() && !client.continued) {
     client.continued = true;
-    const std::string_view bytes = kContinue;  // tiny, and the first thing sent: fits, or the client does not read
-    if (::send(client.connection->fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
+    const std::string_view bytes =
+        kContinue;  // tiny, and the first thing sent: fits, or the client does not read
+    if (::send(client.connection->fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(bytes.size()))
       remove(client);
   }
 }
@@ -331,8 +342,8 @@ void Gate::after_writing(Client& client) {
   advance(client);
 }
 
-// The kernel drops what was sent when a socket with unread input is closed: so first nothing more is sent, then what
-// comes is thrown away until the client closes too.
+// The kernel drops what was sent when a socket with unread input is closed: so first nothing more
+// is sent, then what comes is thrown away until the client closes too.
 void Gate::linger(Client& client) {
   ::shutdown(client.connection->fd(), SHUT_WR);
   client.out = {};

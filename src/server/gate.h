@@ -1,4 +1,5 @@
-// The gate: one thread that accepts connections, reads whole requests from them and writes the pool's answers.
+// The gate: one thread that accepts connections, reads whole requests from them and writes the
+// pool's answers.
 #pragma once
 
 #include <atomic>
@@ -38,7 +39,8 @@ class Gate {
   Gate& operator=(const Gate&) = delete;
 
   void start(int listen_fd);
-  // No new connections and requests; what idles or is being read is closed. The caller closes listen_fd afterwards.
+  // No new connections and requests; what idles or is being read is closed. The caller closes
+  // listen_fd afterwards.
   void stop_reading();
   // Writes what is still to be written, for a second at most, and joins.
   void finish();
@@ -49,7 +51,9 @@ class Gate {
   void send(std::unique_ptr<Connection> connection, std::string bytes);
 
   int num_connections() const { return num_connections_->load(std::memory_order_relaxed); }
-  TimePoint last_turn() const { return TimePoint(Duration(last_turn_.load(std::memory_order_relaxed))); }
+  TimePoint last_turn() const {
+    return TimePoint(Duration(last_turn_.load(std::memory_order_relaxed)));
+  }
 
  private:
   enum class Phase { kIdle, kHead, kBody, kWriting, kLingering };

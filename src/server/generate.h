@@ -9,7 +9,8 @@
 
 namespace ember {
 
-// All take the connection over when they succeed; an error is left to the caller to answer, and nothing was queued.
+// All take the connection over when they succeed; an error is left to the caller to answer, and
+// nothing was queued.
 Result<void> start_chat(ApiContext& context, const httplib::Request& request);
 Result<void> start_completion(ApiContext& context, const httplib::Request& request);
 Result<void> start_messages(ApiContext& context, const httplib::Request& request);   // Anthropic's

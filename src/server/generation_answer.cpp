@@ -12,19 +12,30 @@ namespace ember {
 
 namespace {
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 // An end that is not an answer.
 Error error_of(FinishReason reason) {
   switch (reason) {
     case FinishReason::kQueueTimeout:
-      return {ErrorKind::kUnavailable, "The request waited too long for its turn.", "", "queue_timeout"};
-    case FinishReason::kDeadline: return {ErrorKind::kInternal, "The request was not finished in time.", "", "deadline_exceeded"};
-    case FinishReason::kNumericalError: return {ErrorKind::kInternal, "The model's output is not a number.", "", "numerical_error"};
+      return {ErrorKind::kUnavailable, "The request waited too long for its turn.", "",
+              "queue_timeout"};
+    case FinishReason::kDeadline:
+      return {ErrorKind::kInternal, "The request was not finished in time.", "",
+              "deadline_exceeded"};
+    case FinishReason::kNumericalError:
+      return {ErrorKind::kInternal, "The model's output is not a number.", "", "numerical_error"};
     case FinishReason::kConstraintFailed:
-      return {ErrorKind::kInvalid, "The answer cannot be continued within the requested format: the format is too complex at this point.", "", "grammar_error"};
-    case FinishReason::kCancelled: return {ErrorKind::kUnavailable, "The request was aborted by an operator.", "", "aborted"};
-    default: return {ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
+      return {ErrorKind::kInvalid,
+              "The answer cannot be continued within the requested format: the format is too "
+              "complex at this point.",
+              "", "grammar_error"};
+    case FinishReason::kCancelled:
+      return {ErrorKind::kUnavailable, "The request was aborted by an operator.", "", "aborted"};
+    default:
+      return {ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
   }
 }
 
@@ -34,11 +45,13 @@ float json_logprob(float logprob) { return std::max(logprob, -9999.0f); }
 
 GenerationAnswer::GenerationAnswer(AnswerSpec spec) : spec_(std::move(spec)) {
   const GenerationParams& params = spec_.params;
-  Choice::Options options{params.skip_special_tokens, params.include_stop_str_in_output, params.stop, {}};
+  Choice::Options options{
+      params.skip_special_tokens, params.include_stop_str_in_output, params.stop, {}};
   for (const std::string& marker : markers_of(spec_.chat_text))
     if (const auto id = spec_.tokenizer->token_to_id(marker)) options.shown_tokens.push_back(*id);
   for (const std::vector<int32_t>& prompt : spec_.prompts)
-    for (int i = 0; i < params.n; ++i) choices_.emplace_back(*spec_.tokenizer, prompt, options, spec_.arrival);
+    for (int i = 0; i < params.n; ++i)
+      choices_.emplace_back(*spec_.tokenizer, prompt, options, spec_.arrival);
 }
 
 void GenerationAnswer::start(std::string& out) {
@@ -47,20 +60,24 @@ void GenerationAnswer::start(std::string& out) {
   out += stream_head(spec_.head);
 }
 
-void GenerationAnswer::on_event(const TokenOutput& event, std::string& out, std::vector<RequestId>& cancels) {
+void GenerationAnswer::on_event(const TokenOutput& event, std::string& out,
+                                std::vector<RequestId>& cancels) {
   const size_t index = event.request_id - spec_.first_request;
   if (finished_ || choices_[index].finished()) return;
-  const bool good = event.finish == FinishReason::kNone || event.finish == FinishReason::kStop || event.finish == FinishReason::kLength;
+  const bool good = event.finish == FinishReason::kNone || event.finish == FinishReason::kStop ||
+                    event.finish == FinishReason::kLength;
   if (!good) {
     for (size_t i = 0; i < choices_.size(); ++i)
       if (i != index && !choices_[i].finished()) cancels.push_back(spec_.first_request + i);
     return fail(error_of(event.finish), out);
   }
   const std::optional<Choice::Delta> delta = choices_[index].take(event, *spec_.metrics);
-  if (choices_[index].finished() && event.finish == FinishReason::kNone) cancels.push_back(event.request_id);
+  if (choices_[index].finished() && event.finish == FinishReason::kNone)
+    cancels.push_back(event.request_id);
   if (delta) on_delta(index, *delta);
   if (delta && spec_.params.stream) send_chunk(index, *delta, out);
-  if (std::all_of(choices_.begin(), choices_.end(), [](const Choice& c) { return c.finished(); })) finish(out);
+  if (std::all_of(choices_.begin(), choices_.end(), [](const Choice& c) { return c.finished(); }))
+    finish(out);
 }
 
 void GenerationAnswer::send_chunk(size_t index, const Choice::Delta& delta, std::string& out) {
@@ -69,8 +86,10 @@ void GenerationAnswer::send_chunk(size_t index, const Choice::Delta& delta, std:
   Json chunk = envelope(true);
   chunk["choices"] = Json::array({std::move(piece)});
   add_to_body(chunk, true);
-  if (spec_.params.continuous_usage_stats) chunk["usage"] = usage();
-  else if (spec_.params.include_usage) chunk["usage"] = nullptr;
+  if (spec_.params.continuous_usage_stats)
+    chunk["usage"] = usage();
+  else if (spec_.params.include_usage)
+    chunk["usage"] = nullptr;
   send_event(chunk, out);
 }
 
@@ -106,14 +125,19 @@ void GenerationAnswer::fail(const Error& error, std::string& out) {
   const bool begun = status_ != 0;
   if (!begun) {
     status_ = status;
-    // An aborted request shall not come back by itself: the clients of OpenAI and Anthropic obey this header.
-    const std::string again = error.code == "aborted" ? "x-should-retry: false\r\n" : status == 503 ? fmt::format("Retry-After: {}\r\n", retry_after_now(*spec_.context)) : "";
+    // An aborted request shall not come back by itself: the clients of OpenAI and Anthropic obey
+    // this header.
+    const std::string again =
+        error.code == "aborted" ? "x-should-retry: false\r\n"
+        : status == 503 ? fmt::format("Retry-After: {}\r\n", retry_after_now(*spec_.context))
+                        : "";
     out += json_answer(status, spec_.head, error_body_for(spec_.path, error), again);
     return;
   }
   // The status is out: the error is the stream's last event, and no [DONE] follows it.
   spec_.head.keep_connection = false;
-  send_events(spec_.format ? spec_.format->error(error) : "data: " + error_body(error) + "\n\n", out);
+  send_events(spec_.format ? spec_.format->error(error) : "data: " + error_body(error) + "\n\n",
+              out);
   out += stream_end(spec_.head);
 }
 
@@ -125,11 +149,15 @@ void GenerationAnswer::on_disconnect() {
 }
 
 void GenerationAnswer::keep_alive(std::string& out) {
-  if (spec_.params.stream && !finished_) send_events(spec_.format ? spec_.format->keep_alive() : ": keep-alive\n\n", out);
+  if (spec_.params.stream && !finished_)
+    send_events(spec_.format ? spec_.format->keep_alive() : ": keep-alive\n\n", out);
 }
 
 Json GenerationAnswer::envelope(bool chunk) const {
-  return {{"id", spec_.id}, {"object", object(chunk)}, {"created", spec_.created}, {"model", spec_.model}};
+  return {{"id", spec_.id},
+          {"object", object(chunk)},
+          {"created", spec_.created},
+          {"model", spec_.model}};
 }
 
 Json GenerationAnswer::usage() const {
@@ -153,7 +181,8 @@ void GenerationAnswer::send_event(const Json& json, std::string& out) const {
 }
 
 void GenerationAnswer::send_events(const std::string& events, std::string& out) const {
-  if (!events.empty()) out += stream_piece(spec_.head, events);  // an empty piece would end the stream
+  if (!events.empty())
+    out += stream_piece(spec_.head, events);  // an empty piece would end the stream
 }
 
 void GenerationAnswer::ended(int status) {
@@ -165,20 +194,29 @@ Json GenerationAnswer::stop_reason(size_t index) {
   const Choice& c = choices_[index];
   if (c.stop_string()) return *c.stop_string();
   const auto& asked = spec_.params.stop_token_ids;
-  if (c.stop_token() && std::find(asked.begin(), asked.end(), *c.stop_token()) != asked.end()) return *c.stop_token();
+  if (c.stop_token() && std::find(asked.begin(), asked.end(), *c.stop_token()) != asked.end())
+    return *c.stop_token();
   return nullptr;
 }
 
-std::string GenerationAnswer::token_text(int32_t token) const { return to_valid_utf8(spec_.tokenizer->token_bytes(token)); }
+std::string GenerationAnswer::token_text(int32_t token) const {
+  return to_valid_utf8(spec_.tokenizer->token_bytes(token));
+}
 
 Json GenerationAnswer::prompt_logprobs(size_t index) {
   Json list = Json::array({nullptr});
   for (const TokenEntry& entry : choices_[index].prompt_tokens()) {
     Json position = Json::object();
-    const size_t num_top = std::min(entry.top.size(), static_cast<size_t>(spec_.params.prompt_logprobs.value_or(0)));
+    const size_t num_top =
+        std::min(entry.top.size(), static_cast<size_t>(spec_.params.prompt_logprobs.value_or(0)));
     for (size_t i = 0; i < num_top; ++i)
-      position[std::to_string(entry.top[i].token)] = {{"logprob", json_logprob(entry.top[i].logprob)}, {"rank", i + 1}, {"decoded_token", token_text(entry.top[i].token)}};
-    position[std::to_string(entry.token)] = {{"logprob", json_logprob(entry.logprob)}, {"rank", entry.rank}, {"decoded_token", token_text(entry.token)}};
+      position[std::to_string(entry.top[i].token)] = {
+          {"logprob", json_logprob(entry.top[i].logprob)},
+          {"rank", i + 1},
+          {"decoded_token", token_text(entry.top[i].token)}};
+    position[std::to_string(entry.token)] = {{"logprob", json_logprob(entry.logprob)},
+                                             {"rank", entry.rank},
+                                             {"decoded_token", token_text(entry.token)}};
     list.push_back(std::move(position));
   }
   return list;

@@ -19,7 +19,7 @@ namespace ember {
 
 struct AnswerSpec {
   std::string id, model, access_line;
-  std::string path;            // of the endpoint
+  std::string path;     // of the endpoint
   int64_t created = 0;  // seconds since 1970
   AnswerHead head;
   GenerationParams params;
@@ -32,8 +32,8 @@ struct AnswerSpec {
   const Tokenizer* tokenizer = nullptr;
   Metrics* metrics = nullptr;
   ApiContext* context = nullptr;
-  std::unique_ptr<AnswerFormat> format;       // null: the endpoint's own
-  Ticket ticket;                              // the place in the queue, held until the answer is done
+  std::unique_ptr<AnswerFormat> format;  // null: the endpoint's own
+  Ticket ticket;                         // the place in the queue, held until the answer is done
 };
 
 // What the two formats have in common; they differ in how a choice looks.
@@ -42,7 +42,8 @@ class GenerationAnswer : public Response {
   explicit GenerationAnswer(AnswerSpec spec);
 
   void start(std::string& out) override;
-  void on_event(const TokenOutput& event, std::string& out, std::vector<RequestId>& cancels) override;
+  void on_event(const TokenOutput& event, std::string& out,
+                std::vector<RequestId>& cancels) override;
   void fail(const Error& error, std::string& out) override;
   void on_disconnect() override;
   void keep_alive(std::string& out) override;
@@ -68,7 +69,8 @@ class GenerationAnswer : public Response {
   Json stop_reason(size_t index);
   // A token written alone: its text, and its bytes.
   std::string token_text(int32_t token) const;
-  Json prompt_logprobs(size_t index);  // vLLM's shape: [null, {"id": {"logprob", "rank", "decoded_token"}}, ...]
+  Json prompt_logprobs(
+      size_t index);  // vLLM's shape: [null, {"id": {"logprob", "rank", "decoded_token"}}, ...]
 
  private:
   Json envelope(bool chunk) const;

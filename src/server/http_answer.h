@@ -13,7 +13,8 @@ struct AnswerHead {
 };
 
 // A whole answer with a JSON body. more_headers: whole lines with their ends.
-std::string json_answer(int status, const AnswerHead& head, const std::string& body, const std::string& more_headers = {});
+std::string json_answer(int status, const AnswerHead& head, const std::string& body,
+                        const std::string& more_headers = {});
 // The head of a stream of server-sent events.
 std::string stream_head(const AnswerHead& head);
 // One piece of the stream's body.

@@ -48,7 +48,9 @@ const char* reason(int status) {
 }
 
 const char* type_of(int status) {
-  return status == 429 ? "rate_limit_error" : status >= 500 ? "server_error" : "invalid_request_error";
+  return status == 429   ? "rate_limit_error"
+         : status >= 500 ? "server_error"
+                         : "invalid_request_error";
 }
 
 std::string body_of(int status, const Error& error) {
@@ -94,25 +96,28 @@ std::string error_answer(int status, const Error& error, const std::string& requ
                          const std::string& extra_headers) {
   const std::string body = body_of(status, error);
   return fmt::format(
-      "HTTP/1.1 {0} {1}\r\nContent-Type: application/json\r\nContent-Length: {2}\r\nX-Request-Id: {3}\r\nRequest-Id: {3}\r\n{4}Connection: "
+      "HTTP/1.1 {0} {1}\r\nContent-Type: application/json\r\nContent-Length: {2}\r\nX-Request-Id: "
+      "{3}\r\nRequest-Id: {3}\r\n{4}Connection: "
       "close\r\n\r\n{5}",
       status, reason(status), body.size(), request_id, extra_headers, body);
 }
 
 std::string framing_error_answer(const FramingError& error, const std::string& request_id) {
   const std::string allow = error.allow.empty() ? std::string() : "Allow: " + error.allow + "\r\n";
-  return error_answer(error.status, Error{ErrorKind::kInvalid, error.message, "", error.code}, request_id, allow);
+  return error_answer(error.status, Error{ErrorKind::kInvalid, error.message, "", error.code},
+                      request_id, allow);
 }
 
 std::string request_id_for(const FramedRequest& request) {
   static const uint64_t start = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
   static std::atomic<uint64_t> count{0};
   const auto allowed = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||
-           c == '-';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '_' || c == '-';
   };
   const std::string* given = request.header("X-Request-Id");
-  if (given && !given->empty() && given->size() <= 128 && std::all_of(given->begin(), given->end(), allowed))
+  if (given && !given->empty() && given->size() <= 128 &&
+      std::all_of(given->begin(), given->end(), allowed))
     return *given;
   return fmt::format("req-{:016x}", start + count.fetch_add(1, std::memory_order_relaxed));
 }
@@ -130,12 +135,15 @@ std::string escape_for_log(std::string_view text) {
 }
 
 std::string access_line(const FramedRequest& request, const std::string& request_id) {
-  const auto or_dash = [](const std::string& s) { return s.empty() ? std::string("-") : escape_for_log(s); };
+  const auto or_dash = [](const std::string& s) {
+    return s.empty() ? std::string("-") : escape_for_log(s);
+  };
   return fmt::format("{} {} {}", or_dash(request.method), or_dash(request.target), request_id);
 }
 
 void log_access(const std::string& line, int status, size_t num_bytes, Duration taken) {
-  spdlog::info("http {} status={} bytes={} ms={:.1f}", line, status, num_bytes, seconds(taken) * 1e3);
+  spdlog::info("http {} status={} bytes={} ms={:.1f}", line, status, num_bytes,
+               seconds(taken) * 1e3);
 }
 
 }  // namespace ember

@@ -10,15 +10,18 @@
 
 namespace ember {
 
-// A whole HTTP/1.1 answer with a JSON error body that ends the connection. `extra_headers`: whole lines with CRLF.
+// A whole HTTP/1.1 answer with a JSON error body that ends the connection. `extra_headers`: whole
+// lines with CRLF.
 std::string error_answer(int status, const Error& error, const std::string& request_id,
                          const std::string& extra_headers = {});
 std::string framing_error_answer(const FramingError& error, const std::string& request_id);
 
-// The client's if it has 1 to 128 characters of [A-Za-z0-9._-], else "req-" and 16 hexadecimal digits, unique.
+// The client's if it has 1 to 128 characters of [A-Za-z0-9._-], else "req-" and 16 hexadecimal
+// digits, unique.
 std::string request_id_for(const FramedRequest& request);
 
-// At most 256 bytes of `text`, everything but visible ASCII as \xNN: safe on a terminal and on one line.
+// At most 256 bytes of `text`, everything but visible ASCII as \xNN: safe on a terminal and on one
+// line.
 std::string escape_for_log(std::string_view text);
 // "METHOD target id", ready for log_access.
 std::string access_line(const FramedRequest& request, const std::string& request_id);

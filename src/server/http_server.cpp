@@ -81,17 +81,23 @@ HttpServer::~HttpServer() { stop(); }
 void HttpServer::route(const std::string& method, const std::string& path, Handler handler) {
   impl_->dispatcher.route(method, path, std::move(handler));
 }
-std::vector<std::pair<std::string, std::string>> HttpServer::routes() const { return impl_->dispatcher.routes(); }
-void HttpServer::set_before(std::function<bool(const httplib::Request&, httplib::Response&)> before) {
+std::vector<std::pair<std::string, std::string>> HttpServer::routes() const {
+  return impl_->dispatcher.routes();
+}
+void HttpServer::set_before(
+    std::function<bool(const httplib::Request&, httplib::Response&)> before) {
   impl_->dispatcher.set_before(std::move(before));
 }
 
 void HttpServer::bind() { impl_->listener = std::make_unique<Listener>(impl_->options); }
-int HttpServer::port() const { return impl_->listener ? impl_->listener->port() : impl_->options.port; }
+int HttpServer::port() const {
+  return impl_->listener ? impl_->listener->port() : impl_->options.port;
+}
 
 void HttpServer::start() {
   CHECK(impl_->listener && impl_->threads.empty(), "start() comes once, after bind()");
-  for (int i = 0; i < impl_->options.num_threads; ++i) impl_->threads.emplace_back([this] { impl_->work(); });
+  for (int i = 0; i < impl_->options.num_threads; ++i)
+    impl_->threads.emplace_back([this] { impl_->work(); });
   impl_->gate.start(impl_->listener->fd());
 }
 
@@ -99,7 +105,9 @@ void HttpServer::stop() { impl_->stop(); }
 
 std::unique_ptr<Connection> HttpServer::take_connection() { return Dispatcher::take_connection(); }
 bool HttpServer::keep_connection() { return Dispatcher::keep_connection(); }
-void HttpServer::give_back(std::unique_ptr<Connection> connection) { impl_->gate.give_back(std::move(connection)); }
+void HttpServer::give_back(std::unique_ptr<Connection> connection) {
+  impl_->gate.give_back(std::move(connection));
+}
 int HttpServer::num_connections() const { return impl_->gate.num_connections(); }
 TimePoint HttpServer::last_turn() const { return impl_->gate.last_turn(); }
 

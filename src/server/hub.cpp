@@ -21,7 +21,8 @@ namespace ember {
 namespace {
 
 constexpr int kMaxEvents = 256;
-constexpr int kStatusClientGone = 499;  // nginx's number for the access log: the client closed first
+constexpr int kStatusClientGone =
+    499;  // nginx's number for the access log: the client closed first
 
 struct Adoption {
   std::unique_ptr<Connection> connection;
@@ -129,7 +130,8 @@ class ResponseHub::Impl {
   int tick_ms() const {
     if (stopping_) return 5;
     Duration tick = options_.write_timeout;
-    if (options_.keep_alive_interval > Duration::zero()) tick = std::min(tick, options_.keep_alive_interval);
+    if (options_.keep_alive_interval > Duration::zero())
+      tick = std::min(tick, options_.keep_alive_interval);
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(tick / 4).count();
     return static_cast<int>(std::clamp<int64_t>(ms, 5, 1000));
   }
@@ -222,8 +224,9 @@ class ResponseHub::Impl {
   void flush(Stream& stream) {
     const int fd = stream.connection->fd();
     while (!stream.flushed()) {
-      const ssize_t count = ::send(fd, stream.out.data() + stream.num_sent, stream.out.size() - stream.num_sent,
-                                   MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t count =
+          ::send(fd, stream.out.data() + stream.num_sent, stream.out.size() - stream.num_sent,
+                 MSG_NOSIGNAL | MSG_DONTWAIT);
       if (count < 0 && errno == EINTR) continue;
       if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
       if (count < 0) return drop(stream);
@@ -317,7 +320,8 @@ class ResponseHub::Impl {
     } catch (const std::exception& e) {
       spdlog::error("hub: {}", escape_for_log(e.what()));
     }
-    log_access(ended->response->access_line(), kStatusClientGone, ended->num_bytes, Clock::now() - ended->since);
+    log_access(ended->response->access_line(), kStatusClientGone, ended->num_bytes,
+               Clock::now() - ended->since);
   }
 
   const HubOptions options_;
@@ -346,7 +350,8 @@ class ResponseHub::Impl {
 ResponseHub::ResponseHub(const HubOptions& options, OnDone on_done)
     : impl_(std::make_unique<Impl>(options, std::move(on_done))) {}
 ResponseHub::~ResponseHub() {
-  stop(Error{ErrorKind::kUnavailable, "the server is shutting down", "", "server_shutdown"}, Duration::zero());
+  stop(Error{ErrorKind::kUnavailable, "the server is shutting down", "", "server_shutdown"},
+       Duration::zero());
 }
 
 void ResponseHub::start(Submit submit, Cancel cancel, OnTrace on_trace) {

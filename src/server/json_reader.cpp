@@ -10,8 +10,8 @@ namespace {
 
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxValues = 2'000'000;  // each costs some tens of bytes once it is built
-// An object that keeps its order looks at all of its keys for each new one. This many looks take about a tenth of a second: one object
-// of 10,000 keys, or many smaller ones.
+// An object that keeps its order looks at all of its keys for each new one. This many looks take
+// about a tenth of a second: one object of 10,000 keys, or many smaller ones.
 constexpr size_t kMaxKeyLooks = 50'000'000;
 
 // Only looks: syntax, depth and number of values.
@@ -35,16 +35,20 @@ class Inspector : public nlohmann::json_sax<Json> {
     if (key_looks_ <= kMaxKeyLooks) return count();
     code = "invalid_value";
     if (depth_ > 1) param = field_;
-    return refuse(fmt::format("one with too many keys in an object ({})", depth_ == 1 ? "its own" : field_));
+    return refuse(
+        fmt::format("one with too many keys in an object ({})", depth_ == 1 ? "its own" : field_));
   }
   bool null() override { return count(); }
   bool boolean(bool) override { return count(); }
   bool number_integer(int64_t) override { return count(); }
   bool number_unsigned(uint64_t) override { return count(); }
-  bool number_float(double value, const std::string&) override { return std::isfinite(value) ? count() : refuse("a number is too large"); }
+  bool number_float(double value, const std::string&) override {
+    return std::isfinite(value) ? count() : refuse("a number is too large");
+  }
   bool string(std::string&) override { return count(); }
   bool binary(binary_t&) override { return refuse("not JSON"); }
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
+  bool parse_error(size_t position, const std::string&,
+                   const nlohmann::detail::exception&) override {
     return refuse(fmt::format("not valid JSON at byte {}", position));
   }
 
@@ -62,7 +66,9 @@ class Inspector : public nlohmann::json_sax<Json> {
     --depth_;
     return true;
   }
-  bool count() { return ++values_ <= kMaxValues || refuse(fmt::format("holds more than {} values", kMaxValues)); }
+  bool count() {
+    return ++values_ <= kMaxValues || refuse(fmt::format("holds more than {} values", kMaxValues));
+  }
 
   int depth_ = 0;
   size_t values_ = 0, key_looks_ = 0;
@@ -75,37 +81,51 @@ class Inspector : public nlohmann::json_sax<Json> {
 Result<Json> parse_body(std::string_view body) {
   Inspector inspector;
   if (!Json::sax_parse(body.begin(), body.end(), &inspector))
-    return invalid(inspector.param, fmt::format("The body must be a JSON object: it is {}.", inspector.fault), inspector.code);
+    return invalid(inspector.param,
+                   fmt::format("The body must be a JSON object: it is {}.", inspector.fault),
+                   inspector.code);
   Json json = Json::parse(body.begin(), body.end(), nullptr, false);
-  if (!json.is_object()) return invalid("", fmt::format("The body must be a JSON object, not {}.", type_name(json)), "invalid_json");
+  if (!json.is_object())
+    return invalid("", fmt::format("The body must be a JSON object, not {}.", type_name(json)),
+                   "invalid_json");
   return json;
 }
 
 const char* type_name(const Json& value) {
   switch (value.type()) {
-    case Json::value_t::null: return "null";
-    case Json::value_t::object: return "an object";
-    case Json::value_t::array: return "a list";
-    case Json::value_t::string: return "a string";
-    case Json::value_t::boolean: return "a boolean";
-    default: return "a number";
+    case Json::value_t::null:
+      return "null";
+    case Json::value_t::object:
+      return "an object";
+    case Json::value_t::array:
+      return "a list";
+    case Json::value_t::string:
+      return "a string";
+    case Json::value_t::boolean:
+      return "a boolean";
+    default:
+      return "a number";
   }
 }
 
 std::optional<int64_t> as_integer(const Json& value) {
   if (value.is_number_unsigned()) {
     const auto number = value.get<uint64_t>();
-    return number <= static_cast<uint64_t>(INT64_MAX) ? std::optional(static_cast<int64_t>(number)) : std::nullopt;
+    return number <= static_cast<uint64_t>(INT64_MAX) ? std::optional(static_cast<int64_t>(number))
+                                                      : std::nullopt;
   }
   if (value.is_number_integer()) return value.get<int64_t>();
   if (!value.is_number_float()) return std::nullopt;
   const auto number = value.get<double>();
-  return std::abs(number) <= 0x1p53 && number == std::floor(number) ? std::optional(static_cast<int64_t>(number)) : std::nullopt;
+  return std::abs(number) <= 0x1p53 && number == std::floor(number)
+             ? std::optional(static_cast<int64_t>(number))
+             : std::nullopt;
 }
 
 std::optional<int32_t> as_token_id(const Json& value, int32_t vocab_size) {
   const std::optional<int64_t> id = as_integer(value);
-  return id && *id >= 0 && *id < vocab_size ? std::optional(static_cast<int32_t>(*id)) : std::nullopt;
+  return id && *id >= 0 && *id < vocab_size ? std::optional(static_cast<int32_t>(*id))
+                                            : std::nullopt;
 }
 
 bool FieldReader::has(const std::string& name) { return value(name) != nullptr; }
@@ -116,19 +136,29 @@ const Json* FieldReader::value(const std::string& name) {
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
-void FieldReader::fail(const std::string& name, const std::string& message, const std::string& code) {
+void FieldReader::fail(const std::string& name, const std::string& message,
+                       const std::string& code) {
   if (!error_) error_ = invalid(path_ + name, path_ + name + " " + message, code);
 }
 
-int64_t FieldReader::integer(const std::string& name, int64_t low, int64_t high, int64_t otherwise) {
+int64_t FieldReader::integer(const std::string& name, int64_t low, int64_t high,
+                             int64_t otherwise) {
   const Json* field = value(name);
   if (field == nullptr) return otherwise;
   const std::string expected = fmt::format("must be an integer from {} to {}", low, high);
   const std::optional<int64_t> number = as_integer(*field);
-  const bool integral = number || field->is_number_integer() || (field->is_number_float() && std::floor(field->get<double>()) == field->get<double>());
-  if (!integral) fail(name, fmt::format("{}, not {}.", expected, field->is_number() ? "a fraction" : type_name(*field)), "invalid_type");
-  else if (!number || *number < low || *number > high) fail(name, expected + ".");
-  else return *number;
+  const bool integral =
+      number || field->is_number_integer() ||
+      (field->is_number_float() && std::floor(field->get<double>()) == field->get<double>());
+  if (!integral)
+    fail(
+        name,
+        fmt::format("{}, not {}.", expected, field->is_number() ? "a fraction" : type_name(*field)),
+        "invalid_type");
+  else if (!number || *number < low || *number > high)
+    fail(name, expected + ".");
+  else
+    return *number;
   return otherwise;
 }
 
@@ -136,9 +166,12 @@ double FieldReader::number(const std::string& name, double low, double high, dou
   const Json* field = value(name);
   if (field == nullptr) return otherwise;
   const std::string expected = fmt::format("must be a number from {} to {}", low, high);
-  if (!field->is_number()) fail(name, fmt::format("{}, not {}.", expected, type_name(*field)), "invalid_type");
-  else if (!(field->get<double>() >= low && field->get<double>() <= high)) fail(name, expected + ".");
-  else return field->get<double>();
+  if (!field->is_number())
+    fail(name, fmt::format("{}, not {}.", expected, type_name(*field)), "invalid_type");
+  else if (!(field->get<double>() >= low && field->get<double>() <= high))
+    fail(name, expected + ".");
+  else
+    return field->get<double>();
   return otherwise;
 }
 
@@ -150,26 +183,35 @@ bool FieldReader::boolean(const std::string& name, bool otherwise) {
   return otherwise;
 }
 
-std::string FieldReader::text(const std::string& name, size_t max_bytes, const std::string& otherwise) {
+std::string FieldReader::text(const std::string& name, size_t max_bytes,
+                              const std::string& otherwise) {
   const Json* field = value(name);
   if (field == nullptr) return otherwise;
-  if (!field->is_string()) fail(name, fmt::format("must be a string, not {}.", type_name(*field)), "invalid_type");
-  else if (field->get_ref<const std::string&>().size() > max_bytes) fail(name, fmt::format("must be at most {} bytes long.", max_bytes));
-  else return field->get<std::string>();
+  if (!field->is_string())
+    fail(name, fmt::format("must be a string, not {}.", type_name(*field)), "invalid_type");
+  else if (field->get_ref<const std::string&>().size() > max_bytes)
+    fail(name, fmt::format("must be at most {} bytes long.", max_bytes));
+  else
+    return field->get<std::string>();
   return otherwise;
 }
 
-std::vector<int32_t> FieldReader::ids(const std::string& name, size_t max_count, int32_t vocab_size) {
+std::vector<int32_t> FieldReader::ids(const std::string& name, size_t max_count,
+                                      int32_t vocab_size) {
   const Json* field = value(name);
   std::vector<int32_t> list;
   if (field == nullptr) return list;
-  if (!field->is_array()) fail(name, fmt::format("must be a list of token ids, not {}.", type_name(*field)), "invalid_type");
-  else if (field->size() > max_count) fail(name, fmt::format("must hold at most {} token ids.", max_count));
+  if (!field->is_array())
+    fail(name, fmt::format("must be a list of token ids, not {}.", type_name(*field)),
+         "invalid_type");
+  else if (field->size() > max_count)
+    fail(name, fmt::format("must hold at most {} token ids.", max_count));
   if (!ok()) return list;
   for (const Json& item : *field) {
     const std::optional<int32_t> id = as_token_id(item, vocab_size);
     if (!id) {
-      fail(name, fmt::format("must hold token ids from 0 to {}.", vocab_size - 1), item.is_number() ? "invalid_value" : "invalid_type");
+      fail(name, fmt::format("must hold token ids from 0 to {}.", vocab_size - 1),
+           item.is_number() ? "invalid_value" : "invalid_type");
       break;
     }
     list.push_back(*id);

@@ -6,7 +6,9 @@ namespace {
 
 bool equal(std::string_view a, std::string_view b) {
   unsigned different = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < a.size(); ++i) different |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(i < b.size() ? b[i] : '\0');
+  for (size_t i = 0; i < a.size(); ++i)
+    different |=
+        static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(i < b.size() ? b[i] : '\0');
   return different == 0;
 }
 

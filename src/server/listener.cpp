@@ -30,7 +30,8 @@ constexpr int kFlags = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 bool is_alive(const sockaddr_un& address) {
   const int fd = ::socket(AF_UNIX, kFlags, 0);
   const bool alive =
-      fd >= 0 && (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN);
+      fd >= 0 && (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+                  errno == EAGAIN);
   if (fd >= 0) ::close(fd);
   return alive;
 }
@@ -66,15 +67,18 @@ void Listener::listen_tcp(const HttpOptions& options) {
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
-  const int rc = ::getaddrinfo(options.host.c_str(), std::to_string(options.port).c_str(), &hints, &found);
+  const int rc =
+      ::getaddrinfo(options.host.c_str(), std::to_string(options.port).c_str(), &hints, &found);
   if (rc != 0)
-    throw StartError(ExitCode::kUsage, fmt::format("cannot resolve host {}: {}", options.host, ::gai_strerror(rc)));
+    throw StartError(ExitCode::kUsage,
+                     fmt::format("cannot resolve host {}: {}", options.host, ::gai_strerror(rc)));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> holder(found, ::freeaddrinfo);
   fd_ = ::socket(found->ai_family, kFlags, 0);
   if (fd_ < 0) fail(where, errno);
   const int on = 1;
   ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(fd_, found->ai_addr, found->ai_addrlen) != 0 || ::listen(fd_, kBacklog) != 0) fail(where, errno);
+  if (::bind(fd_, found->ai_addr, found->ai_addrlen) != 0 || ::listen(fd_, kBacklog) != 0)
+    fail(where, errno);
   port_ = bound_port(fd_);
 }
 
@@ -82,12 +86,14 @@ void Listener::listen_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
-    throw StartError(ExitCode::kUsage, fmt::format("the socket path {} has {} bytes, at most {} are possible", path,
-                                                   path.size(), sizeof address.sun_path - 1));
+    throw StartError(ExitCode::kUsage,
+                     fmt::format("the socket path {} has {} bytes, at most {} are possible", path,
+                                 path.size(), sizeof address.sun_path - 1));
   std::memcpy(address.sun_path, path.data(), path.size());
   struct stat info{};
   const bool is_socket = ::lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
-  if (is_socket && !is_alive(address)) ::unlink(path.c_str());  // left behind by a process that was killed
+  if (is_socket && !is_alive(address))
+    ::unlink(path.c_str());  // left behind by a process that was killed
   fd_ = ::socket(AF_UNIX, kFlags, 0);
   if (fd_ < 0) fail(path, errno);
   if (::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail(path, errno);

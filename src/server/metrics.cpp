@@ -14,10 +14,14 @@ using Labels = std::map<std::string, std::string>;
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
 // vLLM's buckets, so that its dashboards fit.
-const Buckets kTtft = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0};
-const Buckets kInterToken = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0};
-const Buckets kLatency = {0.05, 0.1, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0};
-const Buckets kTokens = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
+const Buckets kTtft = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,  0.25, 0.5,
+                       0.75,  1.0,   2.5,  5.0,  7.5,  10.0, 20.0, 40.0, 80.0};
+const Buckets kInterToken = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15,
+                             0.2,   0.3,    0.4,   0.5,  0.75,  1.0,  2.5,   5.0};
+const Buckets kLatency = {0.05, 0.1,  0.3,  0.5,  0.8,  1.0,  1.5,   2.0,   2.5,   5.0,  10.0,
+                          15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0};
+const Buckets kTokens = {1,   2,    5,    10,   20,    50,    100,   200,
+                         500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 const Buckets kStepTokens = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
 
 }  // namespace
@@ -25,7 +29,12 @@ const Buckets kStepTokens = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 
 class Metrics::Impl {
  public:
   Impl(const std::string& model, const std::string& version) : labels_{{"model_name", model}} {
-    prometheus::BuildGauge().Name("ember_build_info").Help("Always 1; the version is the label.").Register(registry_).Add({{"version", version}}).Set(1);
+    prometheus::BuildGauge()
+        .Name("ember_build_info")
+        .Help("Always 1; the version is the label.")
+        .Register(registry_)
+        .Add({{"version", version}})
+        .Set(1);
     for (const char* reason : {"stop", "length", "abort", "error"}) success(reason);
   }
 
@@ -33,12 +42,16 @@ class Metrics::Impl {
     extra.insert(labels_.begin(), labels_.end());
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(extra);
   }
-  prometheus::Gauge& gauge(const char* name, const char* help) { return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels_); }
+  prometheus::Gauge& gauge(const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels_);
+  }
   prometheus::Histogram& histogram(const char* name, const char* help, const Buckets& buckets) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(labels_, buckets);
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(labels_,
+                                                                                      buckets);
   }
   prometheus::Counter& success(const std::string& reason) {
-    return counter("vllm:request_success_total", "Sequences that ended, by how.", {{"finished_reason", reason}});
+    return counter("vllm:request_success_total", "Sequences that ended, by how.",
+                   {{"finished_reason", reason}});
   }
 
  private:
@@ -48,28 +61,45 @@ class Metrics::Impl {
  public:
   prometheus::Gauge& running = gauge("vllm:num_requests_running", "Sequences that run.");
   prometheus::Gauge& waiting = gauge("vllm:num_requests_waiting", "Sequences that wait.");
-  prometheus::Gauge& kv_usage = gauge("vllm:kv_cache_usage_perc", "Share of the KV cache's blocks that sequences use, 0 to 1.");
-  prometheus::Counter& prefix_queries = counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.");
-  prometheus::Counter& prefix_hits = counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.");
+  prometheus::Gauge& kv_usage = gauge("vllm:kv_cache_usage_perc",
+                                      "Share of the KV cache's blocks that sequences use, 0 to 1.");
+  prometheus::Counter& prefix_queries =
+      counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.");
+  prometheus::Counter& prefix_hits =
+      counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.");
   prometheus::Counter& preemptions = counter("vllm:num_preemptions_total", "Sequences preempted.");
-  prometheus::Counter& prompt_tokens = counter("vllm:prompt_tokens_total", "Prompt tokens of sequences whose prompt was computed.");
-  prometheus::Counter& generation_tokens = counter("vllm:generation_tokens_total", "Tokens generated.");
-  prometheus::Counter& unknown_fields = counter("ember_unknown_fields_total", "Request fields that were not known and ignored.");
-  prometheus::Histogram& iteration_tokens = histogram("vllm:iteration_tokens_total", "Tokens of one step.", kStepTokens);
-  prometheus::Histogram& ttft = histogram("vllm:time_to_first_token_seconds", "From arrival to the first token.", kTtft);
-  prometheus::Histogram& inter_token = histogram("vllm:inter_token_latency_seconds", "Between two tokens.", kInterToken);
-  prometheus::Histogram& e2e = histogram("vllm:e2e_request_latency_seconds", "From arrival to the last token.", kLatency);
-  prometheus::Histogram& queue_time = histogram("vllm:request_queue_time_seconds", "From arrival to the first step.", kLatency);
-  prometheus::Histogram& prefill_time = histogram("vllm:request_prefill_time_seconds", "From the first step to the first token.", kLatency);
-  prometheus::Histogram& decode_time = histogram("vllm:request_decode_time_seconds", "From the first token to the last.", kLatency);
-  prometheus::Histogram& request_prompt = histogram("vllm:request_prompt_tokens", "Prompt tokens of a sequence.", kTokens);
-  prometheus::Histogram& request_generation = histogram("vllm:request_generation_tokens", "Tokens generated for a sequence.", kTokens);
+  prometheus::Counter& prompt_tokens =
+      counter("vllm:prompt_tokens_total", "Prompt tokens of sequences whose prompt was computed.");
+  prometheus::Counter& generation_tokens =
+      counter("vllm:generation_tokens_total", "Tokens generated.");
+  prometheus::Counter& unknown_fields =
+      counter("ember_unknown_fields_total", "Request fields that were not known and ignored.");
+  prometheus::Histogram& iteration_tokens =
+      histogram("vllm:iteration_tokens_total", "Tokens of one step.", kStepTokens);
+  prometheus::Histogram& ttft =
+      histogram("vllm:time_to_first_token_seconds", "From arrival to the first token.", kTtft);
+  prometheus::Histogram& inter_token =
+      histogram("vllm:inter_token_latency_seconds", "Between two tokens.", kInterToken);
+  prometheus::Histogram& e2e =
+      histogram("vllm:e2e_request_latency_seconds", "From arrival to the last token.", kLatency);
+  prometheus::Histogram& queue_time =
+      histogram("vllm:request_queue_time_seconds", "From arrival to the first step.", kLatency);
+  prometheus::Histogram& prefill_time = histogram(
+      "vllm:request_prefill_time_seconds", "From the first step to the first token.", kLatency);
+  prometheus::Histogram& decode_time =
+      histogram("vllm:request_decode_time_seconds", "From the first token to the last.", kLatency);
+  prometheus::Histogram& request_prompt =
+      histogram("vllm:request_prompt_tokens", "Prompt tokens of a sequence.", kTokens);
+  prometheus::Histogram& request_generation =
+      histogram("vllm:request_generation_tokens", "Tokens generated for a sequence.", kTokens);
 
   prometheus::Registry& registry() { return registry_; }
-  uint64_t seen_queries = 0, seen_hits = 0, seen_preemptions = 0;  // by step(), which one thread calls
+  uint64_t seen_queries = 0, seen_hits = 0,
+           seen_preemptions = 0;  // by step(), which one thread calls
 };
 
-Metrics::Metrics(const std::string& model_name, const std::string& version) : impl_(std::make_unique<Impl>(model_name, version)) {}
+Metrics::Metrics(const std::string& model_name, const std::string& version)
+    : impl_(std::make_unique<Impl>(model_name, version)) {}
 Metrics::~Metrics() = default;
 
 void Metrics::step(const StepReport& report) {
@@ -86,15 +116,20 @@ void Metrics::step(const StepReport& report) {
   if (report.num_tokens > 0) impl_->iteration_tokens.Observe(report.num_tokens);
 }
 
-void Metrics::prompt_done(int num_prompt_tokens) { impl_->prompt_tokens.Increment(num_prompt_tokens); }
+void Metrics::prompt_done(int num_prompt_tokens) {
+  impl_->prompt_tokens.Increment(num_prompt_tokens);
+}
 
 void Metrics::token(const SequenceTimes& before, TimePoint now) {
   impl_->generation_tokens.Increment();
-  if (before.first_token == TimePoint{}) impl_->ttft.Observe(seconds(now - before.arrival));
-  else impl_->inter_token.Observe(seconds(now - before.last_token));
+  if (before.first_token == TimePoint{})
+    impl_->ttft.Observe(seconds(now - before.arrival));
+  else
+    impl_->inter_token.Observe(seconds(now - before.last_token));
 }
 
-void Metrics::sequence_finished(const std::string& finished_reason, int num_prompt_tokens, int num_output_tokens, const SequenceTimes& times) {
+void Metrics::sequence_finished(const std::string& finished_reason, int num_prompt_tokens,
+                                int num_output_tokens, const SequenceTimes& times) {
   impl_->success(finished_reason).Increment();
   if (times.scheduled == TimePoint{}) return;
   impl_->queue_time.Observe(seconds(times.scheduled - times.arrival));
@@ -107,7 +142,11 @@ void Metrics::sequence_finished(const std::string& finished_reason, int num_prom
 }
 
 void Metrics::answered(int status) {
-  impl_->counter("ember_requests_total", "Answers of the API, by HTTP status; 499: the client was gone.", {{"status", std::to_string(status)}}).Increment();
+  impl_
+      ->counter("ember_requests_total",
+                "Answers of the API, by HTTP status; 499: the client was gone.",
+                {{"status", std::to_string(status)}})
+      .Increment();
 }
 
 void Metrics::unknown_fields(int count) {
@@ -126,6 +165,8 @@ Load Metrics::load() const {
           .num_preemptions = whole(impl_->preemptions)};
 }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry().Collect()); }
+std::string Metrics::text() const {
+  return prometheus::TextSerializer().Serialize(impl_->registry().Collect());
+}
 
 }  // namespace ember

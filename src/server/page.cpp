@@ -21,7 +21,8 @@ std::string make_nonce() {
 
 std::string page_with(const std::string& nonce) {
   std::string page(kPage);
-  for (size_t at = page.find(kMark); at != std::string::npos; at = page.find(kMark, at)) page.replace(at, kMark.size(), nonce);
+  for (size_t at = page.find(kMark); at != std::string::npos; at = page.find(kMark, at))
+    page.replace(at, kMark.size(), nonce);
   return page;
 }
 
@@ -29,10 +30,12 @@ std::string page_with(const std::string& nonce) {
 
 void answer_page(httplib::Response& response) {
   const std::string nonce = make_nonce();
-  response.set_header("Content-Security-Policy",
-                      fmt::format("default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-                                  "frame-ancestors 'none'",
-                                  nonce));
+  response.set_header(
+      "Content-Security-Policy",
+      fmt::format("default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; connect-src "
+                  "'self'; base-uri 'none'; form-action 'none'; "
+                  "frame-ancestors 'none'",
+                  nonce));
   response.set_header("X-Content-Type-Options", "nosniff");
   response.set_header("Referrer-Policy", "no-referrer");
   response.set_header("Cache-Control", "no-store");

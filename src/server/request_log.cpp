@@ -15,7 +15,8 @@ void RequestLog::add_trace(const SequenceTrace& trace) {
   auto found = records_.upper_bound(trace.id);
   if (found == records_.begin()) return;
   RequestRecord& record = (--found)->second;
-  if (trace.id - record.first_sequence < static_cast<RequestId>(record.num_sequences)) record.traces.push_back(trace);
+  if (trace.id - record.first_sequence < static_cast<RequestId>(record.num_sequences))
+    record.traces.push_back(trace);
 }
 
 void RequestLog::end(RequestId first_sequence, int status, TimePoint now) {

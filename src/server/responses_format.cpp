@@ -11,12 +11,17 @@ namespace ember {
 
 namespace {
 
-bool has_text(const Json& object, const char* name) { return object.contains(name) && object[name].is_string() && !object[name].get_ref<const std::string&>().empty(); }
+bool has_text(const Json& object, const char* name) {
+  return object.contains(name) && object[name].is_string() &&
+         !object[name].get_ref<const std::string&>().empty();
+}
 
 Json usage_of(const Json& usage) {
   const Json details = usage.value("completion_tokens_details", Json::object());
   return {{"input_tokens", usage["prompt_tokens"]},
-          {"input_tokens_details", {{"cached_tokens", usage["prompt_tokens_details"]["cached_tokens"]}, {"cache_write_tokens", 0}}},
+          {"input_tokens_details",
+           {{"cached_tokens", usage["prompt_tokens_details"]["cached_tokens"]},
+            {"cache_write_tokens", 0}}},
           {"output_tokens", usage["completion_tokens"]},
           {"output_tokens_details", {{"reasoning_tokens", details.value("reasoning_tokens", 0)}}},
           {"total_tokens", usage["total_tokens"]}};
@@ -58,12 +63,18 @@ Json blank_response(const Json& body, const AnswerSpec& spec) {
           {"user", asked("user", nullptr)}};
 }
 
-Json text_part(const std::string& text) { return {{"type", "output_text"}, {"text", text}, {"annotations", Json::array()}, {"logprobs", Json::array()}}; }
+Json text_part(const std::string& text) {
+  return {{"type", "output_text"},
+          {"text", text},
+          {"annotations", Json::array()},
+          {"logprobs", Json::array()}};
+}
 
 // Builds the response item by item; with every change goes the event that tells it.
 class ResponsesFormat final : public AnswerFormat {
  public:
-  ResponsesFormat(const Json& body, const AnswerSpec& spec) : response_(blank_response(body, spec)) {}
+  ResponsesFormat(const Json& body, const AnswerSpec& spec)
+      : response_(blank_response(body, spec)) {}
 
   std::string chunk(const Json& chunk) override {
     std::string events = begin();
@@ -125,7 +136,9 @@ class ResponsesFormat final : public AnswerFormat {
   }
 
   Json& item() { return response_["output"].back(); }
-  Json place() { return {{"item_id", item()["id"]}, {"output_index", response_["output"].size() - 1}}; }
+  Json place() {
+    return {{"item_id", item()["id"]}, {"output_index", response_["output"].size() - 1}};
+  }
   Json place_in_content() {
     Json json = place();
     json["content_index"] = 0;
@@ -137,7 +150,8 @@ class ResponsesFormat final : public AnswerFormat {
   }
 
   void add_delta(const Json& delta, std::string& events) {
-    if (has_text(delta, "reasoning_content")) add_text("reasoning", "rs", delta["reasoning_content"], events);
+    if (has_text(delta, "reasoning_content"))
+      add_text("reasoning", "rs", delta["reasoning_content"], events);
     if (has_text(delta, "content")) add_text("message", "msg", delta["content"], events);
     for (const Json& call : delta.value("tool_calls", Json::array())) {
       const Json& function = call["function"];
@@ -146,23 +160,39 @@ class ResponsesFormat final : public AnswerFormat {
     }
   }
 
-  Json part(const std::string& text) const { return open_ == "reasoning" ? Json{{"type", "reasoning_text"}, {"text", text}} : text_part(text); }
+  Json part(const std::string& text) const {
+    return open_ == "reasoning" ? Json{{"type", "reasoning_text"}, {"text", text}}
+                                : text_part(text);
+  }
 
   void add_text(const char* kind, const char* prefix, const Json& text, std::string& events) {
     if (open_ != kind) {
-      open_item(kind, {{"id", next_id(prefix)}, {"type", kind}, {"status", "in_progress"}, {"content", Json::array()}}, events);
+      open_item(kind,
+                {{"id", next_id(prefix)},
+                 {"type", kind},
+                 {"status", "in_progress"},
+                 {"content", Json::array()}},
+                events);
       tell("response.content_part.added", joined(place_in_content(), {{"part", part("")}}), events);
       text_.clear();
     }
     text_ += text.get_ref<const std::string&>();
     Json fields = joined(place_in_content(), {{"delta", text}});
     if (open_ == "message") fields["logprobs"] = Json::array();
-    tell(open_ == "message" ? "response.output_text.delta" : "response.reasoning_text.delta", fields, events);
+    tell(open_ == "message" ? "response.output_text.delta" : "response.reasoning_text.delta",
+         fields, events);
   }
 
   void open_call(const Json& call, std::string& events) {
     close_item(events);
-    open_item("function_call", {{"id", next_id("fc")}, {"type", "function_call"}, {"status", "in_progress"}, {"call_id", call["id"]}, {"name", call["function"]["name"]}, {"arguments", ""}}, events);
+    open_item("function_call",
+              {{"id", next_id("fc")},
+               {"type", "function_call"},
+               {"status", "in_progress"},
+               {"call_id", call["id"]},
+               {"name", call["function"]["name"]},
+               {"arguments", ""}},
+              events);
     text_.clear();
   }
 
@@ -171,7 +201,10 @@ class ResponsesFormat final : public AnswerFormat {
     tell("response.function_call_arguments.delta", joined(place(), {{"delta", text}}), events);
   }
 
-  std::string next_id(const char* prefix) { return fmt::format("{}_{}_{}", prefix, response_["id"].get_ref<const std::string&>(), response_["output"].size()); }
+  std::string next_id(const char* prefix) {
+    return fmt::format("{}_{}_{}", prefix, response_["id"].get_ref<const std::string&>(),
+                       response_["output"].size());
+  }
 
   void open_item(const char* kind, Json begun, std::string& events) {
     close_item(events);
@@ -179,23 +212,28 @@ class ResponsesFormat final : public AnswerFormat {
     if (open_ == "message") begun["role"] = "assistant";
     if (open_ == "reasoning") begun["summary"] = Json::array();
     response_["output"].push_back(std::move(begun));
-    tell("response.output_item.added", {{"output_index", response_["output"].size() - 1}, {"item", item()}}, events);
+    tell("response.output_item.added",
+         {{"output_index", response_["output"].size() - 1}, {"item", item()}}, events);
   }
 
   void close_item(std::string& events) {
     if (open_.empty()) return;
     if (open_ == "function_call") {
       item()["arguments"] = text_;
-      tell("response.function_call_arguments.done", joined(place(), {{"name", item()["name"]}, {"arguments", text_}}), events);
+      tell("response.function_call_arguments.done",
+           joined(place(), {{"name", item()["name"]}, {"arguments", text_}}), events);
     } else {
       item()["content"].push_back(part(text_));
       Json fields = joined(place_in_content(), {{"text", text_}});
       if (open_ == "message") fields["logprobs"] = Json::array();
-      tell(open_ == "message" ? "response.output_text.done" : "response.reasoning_text.done", fields, events);
-      tell("response.content_part.done", joined(place_in_content(), {{"part", part(text_)}}), events);
+      tell(open_ == "message" ? "response.output_text.done" : "response.reasoning_text.done",
+           fields, events);
+      tell("response.content_part.done", joined(place_in_content(), {{"part", part(text_)}}),
+           events);
     }
     item()["status"] = "completed";
-    tell("response.output_item.done", {{"output_index", response_["output"].size() - 1}, {"item", item()}}, events);
+    tell("response.output_item.done",
+         {{"output_index", response_["output"].size() - 1}, {"item", item()}}, events);
     open_.clear();
   }
 
@@ -208,6 +246,8 @@ class ResponsesFormat final : public AnswerFormat {
 
 }  // namespace
 
-std::unique_ptr<AnswerFormat> make_responses_format(const Json& body, const AnswerSpec& spec) { return std::make_unique<ResponsesFormat>(body, spec); }
+std::unique_ptr<AnswerFormat> make_responses_format(const Json& body, const AnswerSpec& spec) {
+  return std::make_unique<ResponsesFormat>(body, spec);
+}
 
 }  // namespace ember

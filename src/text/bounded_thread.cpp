@@ -1,9 +1,9 @@
 #include "text/bounded_thread.h"
 
 #include <pthread.h>
-#include <ctime>
 
 #include <algorithm>
+#include <ctime>
 #include <memory>
 
 #include "ember/base/mutex.h"
@@ -25,7 +25,8 @@ struct Shared {
 };
 
 void* run(void* argument) {
-  const std::unique_ptr<std::shared_ptr<Shared>> holder(static_cast<std::shared_ptr<Shared>*>(argument));
+  const std::unique_ptr<std::shared_ptr<Shared>> holder(
+      static_cast<std::shared_ptr<Shared>*>(argument));
   Shared& shared = **holder;
   {
     MutexLock lock(shared.mu);
@@ -59,7 +60,8 @@ BoundedResult run_bounded(std::function<void()> work, Duration cpu_time, TimePoi
   while (!shared->done) {
     timespec used{};
     if (shared->has_clock) ::clock_gettime(shared->clock, &used);
-    const bool too_long = std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec) >= cpu_time;
+    const bool too_long =
+        std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec) >= cpu_time;
     if (too_long || Clock::now() >= until) return BoundedResult::kTooLong;
     shared->changed.wait_for(shared->mu, kLook);
   }

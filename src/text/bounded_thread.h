@@ -9,12 +9,13 @@ namespace ember {
 
 enum class BoundedResult : uint8_t {
   kDone,
-  kTooLong,    // it goes on in the background until it ends by itself
-  kNotStarted, // there is no thread to be had
+  kTooLong,     // it goes on in the background until it ends by itself
+  kNotStarted,  // there is no thread to be had
 };
 
-// Runs `work` on a new thread with a stack of 64 MiB, and waits until it is done, has used `cpu_time` of a processor, or `until` is
-// past. `work` must not throw, and owns what it uses: it may outlive the caller.
+// Runs `work` on a new thread with a stack of 64 MiB, and waits until it is done, has used
+// `cpu_time` of a processor, or `until` is past. `work` must not throw, and owns what it uses: it
+// may outlive the caller.
 BoundedResult run_bounded(std::function<void()> work, Duration cpu_time, TimePoint until);
 
 }  // namespace ember

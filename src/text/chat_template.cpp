@@ -28,19 +28,23 @@ Result<void> read_entry(const nlohmann::json& entry, Source& source) {
   if (entry.is_string()) source.chat = entry.get<std::string>();
   if (!entry.is_array()) return {};
   for (const nlohmann::json& item : entry) {
-    if (!item.is_object() || !item.contains("name") || !item.contains("template") || !item["template"].is_string())
+    if (!item.is_object() || !item.contains("name") || !item.contains("template") ||
+        !item["template"].is_string())
       continue;
     if (item["name"] == "default") source.chat = item["template"].get<std::string>();
     if (item["name"] == "tool_use") source.tool = item["template"].get<std::string>();
   }
   if (source.chat.empty() && !entry.empty())
-    return invalid("", fmt::format("{}: chat_template lists no template named \"default\"", source.file));
+    return invalid(
+        "", fmt::format("{}: chat_template lists no template named \"default\"", source.file));
   return {};
 }
 
-Result<Source> find_source(const std::filesystem::path& dir, const std::filesystem::path& override_file) {
+Result<Source> find_source(const std::filesystem::path& dir,
+                           const std::filesystem::path& override_file) {
   Source source;
-  const std::filesystem::path jinja = override_file.empty() ? dir / "chat_template.jinja" : override_file;
+  const std::filesystem::path jinja =
+      override_file.empty() ? dir / "chat_template.jinja" : override_file;
   if (!override_file.empty() || std::filesystem::exists(jinja)) {
     source.file = jinja.string();
     Result<std::string> text = read_text_file(jinja, kMaxTemplateBytes);
@@ -54,10 +58,11 @@ Result<Source> find_source(const std::filesystem::path& dir, const std::filesyst
     const Result<nlohmann::json> json = read_json_file(source.file, kMaxConfigBytes);
     if (!json.ok()) return json.error();
     if (!json.value().is_object() || !json.value().contains("chat_template")) continue;
-    if (const Result<void> read = read_entry(json.value()["chat_template"], source); !read.ok()) return read.error();
+    if (const Result<void> read = read_entry(json.value()["chat_template"], source); !read.ok())
+      return read.error();
     if (source.chat.size() > kMaxTemplateBytes)
-      return invalid("", fmt::format("{}: chat_template of {} bytes, at most {} are read", source.file,
-                                     source.chat.size(), kMaxTemplateBytes));
+      return invalid("", fmt::format("{}: chat_template of {} bytes, at most {} are read",
+                                     source.file, source.chat.size(), kMaxTemplateBytes));
     break;
   }
   return source;
@@ -65,7 +70,8 @@ Result<Source> find_source(const std::filesystem::path& dir, const std::filesyst
 
 Result<EmberTemplate*> compile_one(const std::string& source) {
   EmberTemplate* compiled = nullptr;
-  const std::string error = hf::take(ember_template_compile(hf::data(source), source.size(), &compiled));
+  const std::string error =
+      hf::take(ember_template_compile(hf::data(source), source.size(), &compiled));
   if (!error.empty()) return invalid("chat_template", error);
   return compiled;
 }
@@ -76,25 +82,29 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t\r\n\v\f") - first + 1);
 }
 
-// Where transformers puts its tag to continue a message: after the content, or after the last text of its parts. Null: there is none.
+// Where transformers puts its tag to continue a message: after the content, or after the last text
+// of its parts. Null: there is none.
 Json* final_text(Json& message) {
   const auto content = message.find("content");
   if (content == message.end()) return nullptr;
   if (content->is_string()) return &*content;
   if (content->is_array())
     for (auto part = content->rbegin(); part != content->rend(); ++part)
-      if (part->is_object() && part->contains("text") && (*part)["text"].is_string()) return &(*part)["text"];
+      if (part->is_object() && part->contains("text") && (*part)["text"].is_string())
+        return &(*part)["text"];
   return nullptr;
 }
 
 constexpr std::string_view kContinueTag = "CONTINUE_FINAL_MESSAGE_TAG ";
 
-// Cuts what the template wrote after the tag. Where it has trimmed the message, the white space at its end goes too.
+// Cuts what the template wrote after the tag. Where it has trimmed the message, the white space at
+// its end goes too.
 Result<void> cut_after_tag(std::string& rendered, const std::string& message) {
   const size_t at = rendered.rfind(kContinueTag.substr(0, kContinueTag.size() - 1));
   if (at == std::string::npos || rendered.find(trimmed(message)) == std::string::npos)
-    return invalid("continue_final_message",
-                   "continue_final_message: the last message does not appear in the rendered prompt");
+    return invalid(
+        "continue_final_message",
+        "continue_final_message: the last message does not appear in the rendered prompt");
   const bool kept = rendered.compare(at, kContinueTag.size(), kContinueTag) == 0;
   rendered.resize(at);
   if (!kept) rendered.resize(rendered.find_last_not_of(" \t\r\n\v\f") + 1);
@@ -103,23 +113,28 @@ Result<void> cut_after_tag(std::string& rendered, const std::string& message) {
 
 }  // namespace
 
-void ChatTemplate::Deleter::operator()(void* handle) const { ember_template_free(as_template(handle)); }
+void ChatTemplate::Deleter::operator()(void* handle) const {
+  ember_template_free(as_template(handle));
+}
 ChatTemplate::ChatTemplate(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 ChatTemplate::~ChatTemplate() = default;
 
-Result<std::unique_ptr<ChatTemplate>> ChatTemplate::load(const std::filesystem::path& model_dir,
-                                                         const Tokenizer& tokenizer,
-                                                         const std::filesystem::path& override_file) {
+Result<std::unique_ptr<ChatTemplate>> ChatTemplate::load(
+    const std::filesystem::path& model_dir, const Tokenizer& tokenizer,
+    const std::filesystem::path& override_file) {
   const Result<Source> source = find_source(model_dir, override_file);
   if (!source.ok()) return source.error();
   if (source.value().chat.empty()) return std::unique_ptr<ChatTemplate>();
-  Result<std::unique_ptr<ChatTemplate>> compiled = compile(source.value().chat, source.value().tool, tokenizer);
+  Result<std::unique_ptr<ChatTemplate>> compiled =
+      compile(source.value().chat, source.value().tool, tokenizer);
   if (!compiled.ok())
-    return invalid("", fmt::format("{}: chat_template: {}", source.value().file, compiled.error().message));
+    return invalid(
+        "", fmt::format("{}: chat_template: {}", source.value().file, compiled.error().message));
   return compiled;
 }
 
-Result<std::unique_ptr<ChatTemplate>> ChatTemplate::compile(const std::string& source, const std::string& tool_source,
+Result<std::unique_ptr<ChatTemplate>> ChatTemplate::compile(const std::string& source,
+                                                            const std::string& tool_source,
                                                             const Tokenizer& tokenizer) {
   std::unique_ptr<ChatTemplate> made(new ChatTemplate(tokenizer));
   const Result<EmberTemplate*> chat = compile_one(source);
@@ -140,12 +155,13 @@ void ChatTemplate::learn(const std::string& source, const std::string& tool_sour
   knows_documents_ = source.find("documents") != std::string::npos;
   tool_dialect_ = detect_tool_dialect(with_tools);
   reasoning_style_ = detect_reasoning_style(source);
-  traits_ = std::make_unique<TemplateTraits>(probe_template([this](const Json& messages, const Json& tools) {
-    ChatInput input;
-    input.messages = messages;
-    input.tools = tools;
-    return render_text(input);
-  }));
+  traits_ = std::make_unique<TemplateTraits>(
+      probe_template([this](const Json& messages, const Json& tools) {
+        ChatInput input;
+        input.messages = messages;
+        input.tools = tools;
+        return render_text(input);
+      }));
 }
 
 Result<std::string> ChatTemplate::render_text(const ChatInput& input) const {
@@ -159,18 +175,23 @@ Result<std::string> ChatTemplate::render_text(const ChatInput& input) const {
   const std::string json = context.dump(-1, ' ', false, Json::error_handler_t::replace);
   const bool use_tools = tool_handle_ != nullptr && !input.tools.is_null();
   EmberBytes bytes{};
-  const std::string error = hf::take(ember_template_render(as_template((use_tools ? tool_handle_ : handle_).get()),
-                                                           hf::data(json), json.size(), &bytes));
-  if (!error.empty()) return invalid("messages", "the chat template refuses the messages: " + error);
+  const std::string error =
+      hf::take(ember_template_render(as_template((use_tools ? tool_handle_ : handle_).get()),
+                                     hf::data(json), json.size(), &bytes));
+  if (!error.empty())
+    return invalid("messages", "the chat template refuses the messages: " + error);
   return hf::take(bytes);
 }
 
 Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
   if (!input.tools.is_null() && !knows_tools_)
-    return invalid("tools", "tools are not known to the model's chat template.", "unsupported_parameter");
+    return invalid("tools", "tools are not known to the model's chat template.",
+                   "unsupported_parameter");
   if (!input.documents.is_null() && !knows_documents_)
-    return invalid("documents", "documents are not known to the model's chat template.", "unsupported_parameter");
-  const SpecialMarks marks(tokenizer_.special_tokens(), Json::array({input.messages, input.tools, input.documents}));
+    return invalid("documents", "documents are not known to the model's chat template.",
+                   "unsupported_parameter");
+  const SpecialMarks marks(tokenizer_.special_tokens(),
+                           Json::array({input.messages, input.tools, input.documents}));
   ChatInput marked = input;
   marked.messages = marks.mark(adapt_messages(input.messages, *traits_));
   marked.tools = marks.mark(input.tools);
@@ -178,14 +199,17 @@ Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
   std::string final_message;
   if (input.continue_final_message) {
     Json* text = marked.messages.empty() ? nullptr : final_text(marked.messages.back());
-    if (text == nullptr) return invalid("continue_final_message", "continue_final_message: the last message has no content");
+    if (text == nullptr)
+      return invalid("continue_final_message",
+                     "continue_final_message: the last message has no content");
     final_message = text->get<std::string>();
     *text = final_message + std::string(kContinueTag);
   }
   Result<std::string> rendered = render_text(marked);
   if (!rendered.ok()) return rendered.error();
   if (input.continue_final_message)
-    if (const Result<void> cut = cut_after_tag(rendered.value(), final_message); !cut.ok()) return cut.error();
+    if (const Result<void> cut = cut_after_tag(rendered.value(), final_message); !cut.ok())
+      return cut.error();
   ChatPrompt prompt;
   for (const SpecialMarks::Piece& piece : marks.split(rendered.value())) {
     const Result<std::vector<int32_t>> ids =

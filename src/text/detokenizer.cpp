@@ -10,11 +10,13 @@ namespace ember {
 namespace {
 
 constexpr size_t kContextIds = 6;  // enough before a token to know how it is written
-constexpr size_t kMaxWindow = 64;  // ids that never make a whole character are given out as they are
+constexpr size_t kMaxWindow =
+    64;  // ids that never make a whole character are given out as they are
 
 }  // namespace
 
-Detokenizer::Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> prompt, bool skip_special_tokens, std::vector<int32_t> shown)
+Detokenizer::Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> prompt,
+                         bool skip_special_tokens, std::vector<int32_t> shown)
     : tokenizer_(&tokenizer), skip_special_tokens_(skip_special_tokens), shown_(std::move(shown)) {
   if (tokenizer.byte_level()) return;
   const auto tail = prompt.last(std::min(prompt.size(), kContextIds));

@@ -24,7 +24,8 @@ Result<std::string> read_text_file(const std::filesystem::path& path, size_t max
   if (!std::filesystem::is_regular_file(status)) return refusal(path, "not a regular file");
   const auto size = std::filesystem::file_size(path, error);
   if (error) return refusal(path, error.message());
-  if (size > max_bytes) return refusal(path, fmt::format("{} bytes, at most {} are read", size, max_bytes));
+  if (size > max_bytes)
+    return refusal(path, fmt::format("{} bytes, at most {} are read", size, max_bytes));
   std::ifstream in(path, std::ios::binary);
   if (!in) return refusal(path, "cannot be read");
   std::string text{std::istreambuf_iterator<char>(in), {}};

@@ -13,7 +13,9 @@ namespace {
 
 constexpr size_t kMaxMessageBytes = 500;
 
-const EmberVocabulary* as_vocabulary(const std::shared_ptr<void>& handle) { return static_cast<const EmberVocabulary*>(handle.get()); }
+const EmberVocabulary* as_vocabulary(const std::shared_ptr<void>& handle) {
+  return static_cast<const EmberVocabulary*>(handle.get());
+}
 
 class GrammarConstraint final : public TokenConstraint {
  public:
@@ -33,8 +35,12 @@ class GrammarConstraint final : public TokenConstraint {
     void operator()(EmberMatcher* matcher) const { ember_matcher_free(matcher); }
   };
 
-  void accept(int32_t token) override { check(ember_matcher_accept(matcher_.get(), static_cast<uint32_t>(token))); }
-  void fill_mask(std::span<uint32_t> words) override { check(ember_matcher_mask(matcher_.get(), words.data(), words.size())); }
+  void accept(int32_t token) override {
+    check(ember_matcher_accept(matcher_.get(), static_cast<uint32_t>(token)));
+  }
+  void fill_mask(std::span<uint32_t> words) override {
+    check(ember_matcher_mask(matcher_.get(), words.data(), words.size()));
+  }
 
   void check(char* result) {
     const std::string error = hf::take(result);
@@ -57,7 +63,9 @@ std::string tidy(std::string error) {
 
 }  // namespace
 
-void Grammar::Deleter::operator()(void* handle) const { ember_grammar_free(static_cast<EmberGrammar*>(handle)); }
+void Grammar::Deleter::operator()(void* handle) const {
+  ember_grammar_free(static_cast<EmberGrammar*>(handle));
+}
 
 std::shared_ptr<TokenConstraint> Grammar::start() const {
   return std::make_shared<GrammarConstraint>(static_cast<const EmberGrammar*>(handle_.get()));
@@ -80,8 +88,9 @@ struct GrammarCompiler::Job {
 
   void run() {
     EmberGrammar* compiled = nullptr;
-    error = hf::take(ember_grammar_compile(as_vocabulary(vocabulary), static_cast<int32_t>(source.kind), hf::data(source.text), source.text.size(),
-                                           hf::data(source.before), source.before.size(), &compiled));
+    error = hf::take(ember_grammar_compile(
+        as_vocabulary(vocabulary), static_cast<int32_t>(source.kind), hf::data(source.text),
+        source.text.size(), hf::data(source.before), source.before.size(), &compiled));
     if (compiled != nullptr) grammar = std::make_shared<const Grammar>(compiled);
     end_turn();
   }
@@ -92,11 +101,13 @@ struct GrammarCompiler::Job {
   }
 };
 
-GrammarCompiler::GrammarCompiler(std::shared_ptr<void> vocabulary, const GrammarCompilerLimits& limits)
+GrammarCompiler::GrammarCompiler(std::shared_ptr<void> vocabulary,
+                                 const GrammarCompilerLimits& limits)
     : vocabulary_(std::move(vocabulary)), limits_(limits), turns_(std::make_shared<Turns>()) {}
 
-Result<std::unique_ptr<GrammarCompiler>> GrammarCompiler::create(const Tokenizer& tokenizer, const std::vector<int32_t>& eos_ids,
-                                                                 const GrammarCompilerLimits& limits) {
+Result<std::unique_ptr<GrammarCompiler>> GrammarCompiler::create(
+    const Tokenizer& tokenizer, const std::vector<int32_t>& eos_ids,
+    const GrammarCompilerLimits& limits) {
   constexpr char kSpecial = '\xFF';
   std::string tokens;
   std::vector<uint32_t> lengths, eos;
@@ -110,16 +121,22 @@ Result<std::unique_ptr<GrammarCompiler>> GrammarCompiler::create(const Tokenizer
   for (const int32_t id : eos_ids)
     if (id >= 0 && id < tokenizer.vocab_size()) eos.push_back(static_cast<uint32_t>(id));
   EmberVocabulary* made = nullptr;
-  const std::string error = hf::take(ember_vocabulary_new(hf::data(tokens), lengths.data(), lengths.size(), eos.data(), eos.size(), &made));
-  if (!error.empty()) return Error{ErrorKind::kInternal, "grammars cannot use this tokenizer: " + error, "", "tokenizer_error"};
-  std::shared_ptr<void> vocabulary(made, [](void* handle) { ember_vocabulary_free(static_cast<EmberVocabulary*>(handle)); });
+  const std::string error = hf::take(ember_vocabulary_new(
+      hf::data(tokens), lengths.data(), lengths.size(), eos.data(), eos.size(), &made));
+  if (!error.empty())
+    return Error{ErrorKind::kInternal, "grammars cannot use this tokenizer: " + error, "",
+                 "tokenizer_error"};
+  std::shared_ptr<void> vocabulary(
+      made, [](void* handle) { ember_vocabulary_free(static_cast<EmberVocabulary*>(handle)); });
   return std::unique_ptr<GrammarCompiler>(new GrammarCompiler(std::move(vocabulary), limits));
 }
 
-Result<std::shared_ptr<const Grammar>> GrammarCompiler::compile(const GrammarSource& source, const std::string& field) {
+Result<std::shared_ptr<const Grammar>> GrammarCompiler::compile(const GrammarSource& source,
+                                                                const std::string& field) {
   if (std::shared_ptr<const Grammar> cached = find(source)) return cached;
   const TimePoint until = Clock::now() + limits_.max_wait;
-  const Error busy{ErrorKind::kBusy, fmt::format("{}: too many formats are being compiled.", field), field, "grammar_busy"};
+  const Error busy{ErrorKind::kBusy, fmt::format("{}: too many formats are being compiled.", field),
+                   field, "grammar_busy"};
   if (!take_turn(until)) return busy;
   const auto job = std::make_shared<Job>();
   job->vocabulary = vocabulary_;
@@ -130,8 +147,12 @@ Result<std::shared_ptr<const Grammar>> GrammarCompiler::compile(const GrammarSou
     job->end_turn();
     return busy;
   }
-  if (result == BoundedResult::kTooLong) return invalid(field, fmt::format("{} takes too long to compile: make it simpler.", field), "grammar_too_complex");
-  if (job->grammar == nullptr) return invalid(field, fmt::format("{} cannot be honoured: {}.", field, tidy(job->error)), "invalid_value");
+  if (result == BoundedResult::kTooLong)
+    return invalid(field, fmt::format("{} takes too long to compile: make it simpler.", field),
+                   "grammar_too_complex");
+  if (job->grammar == nullptr)
+    return invalid(field, fmt::format("{} cannot be honoured: {}.", field, tidy(job->error)),
+                   "invalid_value");
   keep(source, job->grammar);
   return job->grammar;
 }

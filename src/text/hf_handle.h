@@ -8,7 +8,9 @@
 
 namespace ember::hf {
 
-inline const uint8_t* data(std::string_view text) { return reinterpret_cast<const uint8_t*>(text.data()); }
+inline const uint8_t* data(std::string_view text) {
+  return reinterpret_cast<const uint8_t*>(text.data());
+}
 
 // Takes the bytes over.
 inline std::string take(EmberBytes bytes) {

@@ -9,10 +9,11 @@ namespace ember {
 
 namespace {
 
-const std::pair<std::string_view, ReasoningStyle> kStyles[] = {{"deepseek_r1", {"<think>", "</think>", true}},
-                                                               {"qwen3", {"<think>", "</think>", false}},
-                                                               {"glm45", {"<think>", "</think>", false}},
-                                                               {"mistral", {"[THINK]", "[/THINK]", false}}};
+const std::pair<std::string_view, ReasoningStyle> kStyles[] = {
+    {"deepseek_r1", {"<think>", "</think>", true}},
+    {"qwen3", {"<think>", "</think>", false}},
+    {"glm45", {"<think>", "</think>", false}},
+    {"mistral", {"[THINK]", "[/THINK]", false}}};
 
 }  // namespace
 
@@ -30,12 +31,15 @@ std::vector<std::string> reasoning_style_names() {
 
 std::optional<ReasoningStyle> detect_reasoning_style(std::string_view source) {
   for (const char* name : {"qwen3", "mistral"})
-    if (const auto style = reasoning_style_by_name(name); source.find(style->end) != std::string_view::npos) return style;
+    if (const auto style = reasoning_style_by_name(name);
+        source.find(style->end) != std::string_view::npos)
+      return style;
   return std::nullopt;
 }
 
 ReasoningParser::ReasoningParser(ReasoningStyle style, bool open)
-    : style_(std::move(style)), state_(open || style_.always_open ? State::kReasoning : State::kStart) {}
+    : style_(std::move(style)),
+      state_(open || style_.always_open ? State::kReasoning : State::kStart) {}
 
 ReasoningParser::Output ReasoningParser::push(std::string_view text) {
   Output out;
@@ -61,13 +65,16 @@ bool ReasoningParser::advance(Output& out, bool at_end) {
       if (begin == scan::Found::kYes) held_.erase(0, first + style_.begin.size());
       return true;
     }
-    case State::kReasoning: return find_end(out, at_end);
+    case State::kReasoning:
+      return find_end(out, at_end);
     case State::kAfter:
       held_.erase(0, scan::skip_space(held_, 0));
       if (held_.empty()) return false;
       state_ = State::kContent;
       return true;
-    case State::kContent: out.content += std::exchange(held_, {}); return false;
+    case State::kContent:
+      out.content += std::exchange(held_, {});
+      return false;
   }
   return false;
 }
@@ -88,7 +95,9 @@ bool ReasoningParser::find_end(Output& out, bool at_end) {
     state_ = State::kAfter;
     return true;
   }
-  const size_t sure = at_end ? held_.size() : scan::trim_end(held_, held_.size() - scan::overlap(held_, style_.end));
+  const size_t sure = at_end
+                          ? held_.size()
+                          : scan::trim_end(held_, held_.size() - scan::overlap(held_, style_.end));
   said_ = said_ || sure > 0;
   out.reasoning.append(held_, 0, sure);
   held_.erase(0, sure);

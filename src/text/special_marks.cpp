@@ -21,8 +21,9 @@ bool contains(const Json& value, const std::string& text) {
   if (value.is_object())
     for (const auto& [key, item] : value.items())
       if (key.find(text) != std::string::npos) return true;
-  return value.is_structured() &&
-         std::any_of(value.begin(), value.end(), [&](const Json& item) { return contains(item, text); });
+  return value.is_structured() && std::any_of(value.begin(), value.end(), [&](const Json& item) {
+           return contains(item, text);
+         });
 }
 
 // U+FDD0 to U+FDEF mean nothing in any text; one of them is not used in this one.
@@ -33,7 +34,8 @@ std::string unused_character(const Json& input) {
 }
 
 void erase_all(std::string& text, const std::string& what) {
-  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at)) text.erase(at, what.size());
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at))
+    text.erase(at, what.size());
 }
 
 }  // namespace

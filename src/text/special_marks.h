@@ -8,25 +8,28 @@
 
 namespace ember {
 
-// Before a template is rendered, a mark that occurs nowhere else (a Unicode noncharacter) is put behind the first
-// character of each special token's text in the messages and tools. In the rendered text, what carries a mark came from
-// there.
+// Before a template is rendered, a mark that occurs nowhere else (a Unicode noncharacter) is put
+// behind the first character of each special token's text in the messages and tools. In the
+// rendered text, what carries a mark came from there.
 class SpecialMarks {
  public:
   SpecialMarks(const std::vector<std::string>& special_tokens, const nlohmann::ordered_json& input);
 
-  // A copy with marks in all its strings, keys included. `value` is a part of the constructor's `input`.
+  // A copy with marks in all its strings, keys included. `value` is a part of the constructor's
+  // `input`.
   nlohmann::ordered_json mark(const nlohmann::ordered_json& value) const;
 
   struct Piece {
     std::string text;    // without marks
     bool plain = false;  // holds the text of a special token that must stay text
   };
-  // One piece that is not plain when there is no mark; otherwise cut at the template's own special tokens.
+  // One piece that is not plain when there is no mark; otherwise cut at the template's own special
+  // tokens.
   std::vector<Piece> split(const std::string& rendered) const;
 
  private:
-  size_t special_at(std::string_view text) const;  // length of the longest special token that `text` begins with, or 0
+  size_t special_at(std::string_view text)
+      const;  // length of the longest special token that `text` begins with, or 0
   std::string mark_text(std::string_view text) const;
 
   std::vector<std::string_view> by_first_byte_[256];

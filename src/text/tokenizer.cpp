@@ -18,8 +18,8 @@ constexpr uint32_t kMaxVocab = 1 << 22;
 
 EmberTokenizer* as_tokenizer(void* handle) { return static_cast<EmberTokenizer*>(handle); }
 
-// The code points that GPT-2's byte-level alphabet writes bytes with: printable ones stand for themselves, the others
-// lie from U+0100 on (bytes_to_unicode of the GPT-2 encoder).
+// The code points that GPT-2's byte-level alphabet writes bytes with: printable ones stand for
+// themselves, the others lie from U+0100 on (bytes_to_unicode of the GPT-2 encoder).
 std::array<int, 512> byte_of_code_point() {
   std::array<int, 512> table;
   table.fill(-1);
@@ -70,7 +70,8 @@ bool uses_decoder(const nlohmann::json& decoder, const std::string& type) {
   if (decoder.value("type", "") == type) return true;
   const auto parts = decoder.find("decoders");
   return parts != decoder.end() && parts->is_array() &&
-         std::any_of(parts->begin(), parts->end(), [&](const auto& part) { return uses_decoder(part, type); });
+         std::any_of(parts->begin(), parts->end(),
+                     [&](const auto& part) { return uses_decoder(part, type); });
 }
 
 // tokenizer_config.json holds a token as its text or as an object with "content".
@@ -79,24 +80,27 @@ std::string token_text(const nlohmann::json& config, const char* key) {
   if (entry == config.end()) return {};
   if (entry->is_string()) return entry->get<std::string>();
   const auto content = entry->is_object() ? entry->find("content") : entry->end();
-  return entry->is_object() && content != entry->end() && content->is_string() ? content->get<std::string>()
-                                                                               : std::string();
+  return entry->is_object() && content != entry->end() && content->is_string()
+             ? content->get<std::string>()
+             : std::string();
 }
 
 // What the library takes without a word and later makes wrong tokens of.
 Result<void> check_vocabulary(const nlohmann::json& json, const std::string& file) {
   const auto model = json.find("model");
-  if (model == json.end() || !model->is_object()) return invalid("", fmt::format("{}: \"model\" is missing", file));
+  if (model == json.end() || !model->is_object())
+    return invalid("", fmt::format("{}: \"model\" is missing", file));
   const auto vocab = model->find("vocab");
   if (vocab == model->end() || !vocab->is_object()) return {};  // unigram: a list
   std::vector<bool> seen;
   for (const auto& [token, id] : vocab->items()) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= kMaxVocab)
-      return invalid("", fmt::format("{}: vocabulary id of {:?} must be 0 to {}, found {}", file, token.substr(0, 64),
-                                     kMaxVocab - 1, id.dump()));
+      return invalid("", fmt::format("{}: vocabulary id of {:?} must be 0 to {}, found {}", file,
+                                     token.substr(0, 64), kMaxVocab - 1, id.dump()));
     const auto index = id.get<size_t>();
     if (index >= seen.size()) seen.resize(index + 1);
-    if (seen[index]) return invalid("", fmt::format("{}: vocabulary id {} is given to two tokens", file, index));
+    if (seen[index])
+      return invalid("", fmt::format("{}: vocabulary id {} is given to two tokens", file, index));
     seen[index] = true;
   }
   return {};
@@ -104,7 +108,9 @@ Result<void> check_vocabulary(const nlohmann::json& json, const std::string& fil
 
 }  // namespace
 
-void Tokenizer::Deleter::operator()(void* handle) const { ember_tokenizer_free(as_tokenizer(handle)); }
+void Tokenizer::Deleter::operator()(void* handle) const {
+  ember_tokenizer_free(as_tokenizer(handle));
+}
 Tokenizer::~Tokenizer() = default;
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& model_dir) {
@@ -119,10 +125,13 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
   if (!text.ok()) return text.error();
   const Result<nlohmann::json> json = parse_json_file(file, text.value());
   if (!json.ok()) return json.error();
-  if (!json.value().is_object()) return invalid("", fmt::format("{}: must hold a JSON object", file));
-  if (const Result<void> checked = check_vocabulary(json.value(), file); !checked.ok()) return checked.error();
+  if (!json.value().is_object())
+    return invalid("", fmt::format("{}: must hold a JSON object", file));
+  if (const Result<void> checked = check_vocabulary(json.value(), file); !checked.ok())
+    return checked.error();
   EmberTokenizer* loaded = nullptr;
-  if (const std::string error = hf::take(ember_tokenizer_load(hf::data(text.value()), text.value().size(), &loaded));
+  if (const std::string error =
+          hf::take(ember_tokenizer_load(hf::data(text.value()), text.value().size(), &loaded));
       !error.empty())
     return invalid("", fmt::format("{}: {}", file, error));
   handle_.reset(loaded);
@@ -133,15 +142,20 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
   special_.resize(size);
   const nlohmann::json decoder = json.value().value("decoder", nlohmann::json());
   const bool alphabet = uses_decoder(decoder, "ByteLevel");
-  byte_level_ = alphabet && decoder.value("type", "") == "ByteLevel";  // in a sequence others may change the text
-  const bool metaspace = uses_decoder(decoder, "ByteFallback") || uses_decoder(decoder, "Metaspace") || uses_decoder(decoder, "Replace");
-  fill_token_bytes(alphabet ? TokenForm::kByteLevel : metaspace ? TokenForm::kMetaspace : TokenForm::kPlain);
+  byte_level_ = alphabet && decoder.value("type", "") ==
+                                "ByteLevel";  // in a sequence others may change the text
+  const bool metaspace = uses_decoder(decoder, "ByteFallback") ||
+                         uses_decoder(decoder, "Metaspace") || uses_decoder(decoder, "Replace");
+  fill_token_bytes(alphabet    ? TokenForm::kByteLevel
+                   : metaspace ? TokenForm::kMetaspace
+                               : TokenForm::kPlain);
 
   const std::filesystem::path config_file = model_dir / "tokenizer_config.json";
   if (!std::filesystem::exists(config_file)) return {};
   const Result<nlohmann::json> config = read_json_file(config_file, kMaxConfigBytes);
   if (!config.ok()) return config.error();
-  if (!config.value().is_object()) return invalid("", fmt::format("{}: must hold a JSON object", config_file.string()));
+  if (!config.value().is_object())
+    return invalid("", fmt::format("{}: must hold a JSON object", config_file.string()));
   bos_token_ = token_text(config.value(), "bos_token");
   eos_token_ = token_text(config.value(), "eos_token");
   return {};
@@ -150,12 +164,14 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
 void Tokenizer::fill_token_bytes(TokenForm form) {
   const auto* tokenizer = as_tokenizer(handle_.get());
   std::vector<bool> added(token_bytes_.size());
-  for (const int32_t id : hf::take(ember_tokenizer_added_ids(tokenizer))) added[static_cast<size_t>(id)] = true;
+  for (const int32_t id : hf::take(ember_tokenizer_added_ids(tokenizer)))
+    added[static_cast<size_t>(id)] = true;
   for (size_t id = 0; id < token_bytes_.size(); ++id) {
     EmberBytes bytes{};
     if (!ember_tokenizer_id_to_token(tokenizer, static_cast<uint32_t>(id), &bytes)) continue;
     std::string token = hf::take(bytes);
-    // Added tokens are written as they are, unless the byte-level decoder can read them: it knows no difference.
+    // Added tokens are written as they are, unless the byte-level decoder can read them: it knows
+    // no difference.
     if (form == TokenForm::kByteLevel)
       token = from_byte_level(token);
     else if (form == TokenForm::kMetaspace && !added[id])
@@ -175,24 +191,29 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOpti
   std::string repaired;
   if (!is_valid_utf8(text)) text = repaired = to_valid_utf8(text);
   EmberIds ids{};
-  const std::string error = hf::take(ember_tokenizer_encode(as_tokenizer(handle_.get()), hf::data(text), text.size(),
-                                                            options.add_special_tokens, options.parse_special, &ids));
-  if (!error.empty()) return Error{ErrorKind::kInternal, "the tokenizer failed: " + error, "", "tokenizer_error"};
+  const std::string error =
+      hf::take(ember_tokenizer_encode(as_tokenizer(handle_.get()), hf::data(text), text.size(),
+                                      options.add_special_tokens, options.parse_special, &ids));
+  if (!error.empty())
+    return Error{ErrorKind::kInternal, "the tokenizer failed: " + error, "", "tokenizer_error"};
   return hf::take(ids);
 }
 
-Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
+Result<std::string> Tokenizer::decode(std::span<const int32_t> ids,
+                                      bool skip_special_tokens) const {
   std::vector<uint32_t> list;
   list.reserve(ids.size());
   for (const int32_t id : ids) {
     if (id < 0 || id >= vocab_size())
-      return invalid("tokens", fmt::format("token id {} is outside the vocabulary of {}", id, vocab_size()));
+      return invalid("tokens",
+                     fmt::format("token id {} is outside the vocabulary of {}", id, vocab_size()));
     list.push_back(static_cast<uint32_t>(id));
   }
   EmberBytes bytes{};
-  const std::string error = hf::take(
-      ember_tokenizer_decode(as_tokenizer(handle_.get()), list.data(), list.size(), skip_special_tokens, &bytes));
-  if (!error.empty()) return Error{ErrorKind::kInternal, "the tokenizer failed: " + error, "", "tokenizer_error"};
+  const std::string error = hf::take(ember_tokenizer_decode(
+      as_tokenizer(handle_.get()), list.data(), list.size(), skip_special_tokens, &bytes));
+  if (!error.empty())
+    return Error{ErrorKind::kInternal, "the tokenizer failed: " + error, "", "tokenizer_error"};
   return hf::take(bytes);
 }
 

@@ -6,10 +6,11 @@ namespace ember {
 
 namespace {
 
-constexpr std::pair<std::string_view, ToolDialect> kNames[] = {{"llama3_json", ToolDialect::kLlama3},
-                                                               {"hermes", ToolDialect::kHermes},
-                                                               {"glm4", ToolDialect::kGlm4},
-                                                               {"mistral", ToolDialect::kMistral}};
+constexpr std::pair<std::string_view, ToolDialect> kNames[] = {
+    {"llama3_json", ToolDialect::kLlama3},
+    {"hermes", ToolDialect::kHermes},
+    {"glm4", ToolDialect::kGlm4},
+    {"mistral", ToolDialect::kMistral}};
 
 }  // namespace
 
@@ -32,9 +33,12 @@ std::vector<std::string> tool_dialect_names() {
 }
 
 std::optional<ToolDialect> detect_tool_dialect(std::string_view source) {
-  const auto has = [&](std::string_view text) { return source.find(text) != std::string_view::npos; };
+  const auto has = [&](std::string_view text) {
+    return source.find(text) != std::string_view::npos;
+  };
   if (has("[TOOL_CALLS]")) return ToolDialect::kMistral;
-  if (has("<tool_call>") && !has("<arg_key>")) return ToolDialect::kHermes;  // <arg_key>: the XML of GLM-4.5
+  if (has("<tool_call>") && !has("<arg_key>"))
+    return ToolDialect::kHermes;  // <arg_key>: the XML of GLM-4.5
   if (has("<|observation|>") && !has("<arg_key>")) return ToolDialect::kGlm4;
   if (has("{\"name\": ") && has("\"parameters\": ")) return ToolDialect::kLlama3;
   return std::nullopt;
@@ -42,10 +46,14 @@ std::optional<ToolDialect> detect_tool_dialect(std::string_view source) {
 
 std::vector<std::string> tool_markers(ToolDialect dialect) {
   switch (dialect) {
-    case ToolDialect::kLlama3: return {"<|python_tag|>"};
-    case ToolDialect::kHermes: return {"<tool_call>", "</tool_call>"};
-    case ToolDialect::kMistral: return {"[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"};
-    case ToolDialect::kGlm4: break;
+    case ToolDialect::kLlama3:
+      return {"<|python_tag|>"};
+    case ToolDialect::kHermes:
+      return {"<tool_call>", "</tool_call>"};
+    case ToolDialect::kMistral:
+      return {"[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"};
+    case ToolDialect::kGlm4:
+      break;
   }
   return {};
 }

@@ -25,7 +25,9 @@ std::string escaped(std::string_view text) {
   return regex;
 }
 
-std::string terminal(const std::string& name, const std::string& regex) { return fmt::format("{}: /{}/\n", name, regex); }
+std::string terminal(const std::string& name, const std::string& regex) {
+  return fmt::format("{}: /{}/\n", name, regex);
+}
 
 std::string literal(std::string_view text) { return Json(text).dump(); }
 
@@ -47,26 +49,33 @@ std::string text_until(std::string& rules, const Tokenizer& tokenizer, const std
 }
 
 // Any text in which `marker` does not occur.
-void define_text_without(std::string& rules, const Tokenizer& tokenizer, const std::string& marker) {
-  if (special(tokenizer, marker)) rules += terminal("TEXT", kAny);
-  else rules += fmt::format("TEXT: /{0}/ & ~/{0}{1}{0}/\n", kAny, escaped(marker));
+void define_text_without(std::string& rules, const Tokenizer& tokenizer,
+                         const std::string& marker) {
+  if (special(tokenizer, marker))
+    rules += terminal("TEXT", kAny);
+  else
+    rules += fmt::format("TEXT: /{0}/ & ~/{0}{1}{0}/\n", kAny, escaped(marker));
 }
 
-// A rule args_i for each function. The schema stands alone, so that references inside it keep their meaning.
+// A rule args_i for each function. The schema stands alone, so that references inside it keep their
+// meaning.
 void define_arguments(std::string& rules, const std::vector<ToolFunction>& functions) {
   for (size_t i = 0; i < functions.size(); ++i) {
     Json schema = functions[i].parameters.is_object() ? functions[i].parameters : Json::object();
     if (!schema.contains("type") && !schema.contains("$ref")) schema["type"] = "object";
     schema["x-guidance"] = {{"whitespace_pattern", "[\\x20\\x0A\\x0D\\x09]{1,40}"}};
-    rules += fmt::format("args_{}: %json {}\n", i, schema.dump(-1, ' ', false, Json::error_handler_t::replace));
+    rules += fmt::format("args_{}: %json {}\n", i,
+                         schema.dump(-1, ' ', false, Json::error_handler_t::replace));
   }
 }
 
-// {"name": "f", KEY: {...}} of any of the functions, as rule `object` without its first part, which `begin` names: up to "name".
+// {"name": "f", KEY: {...}} of any of the functions, as rule `object` without its first part, which
+// `begin` names: up to "name".
 std::string object_rest(const std::vector<ToolFunction>& functions, const std::string& key) {
   std::string rule;
   for (size_t i = 0; i < functions.size(); ++i) {
-    const std::string middle = fmt::format("{0}:{0}\\x22{1}\\x22{0},{0}\\x22{2}\\x22{0}:{0}", kSpace, escaped(functions[i].name), key);
+    const std::string middle = fmt::format("{0}:{0}\\x22{1}\\x22{0},{0}\\x22{2}\\x22{0}:{0}",
+                                           kSpace, escaped(functions[i].name), key);
     rule += fmt::format("{}/{}/ args_{} /{}\\x7D/", i == 0 ? "" : " | ", middle, i, kSpace);
   }
   return "object_rest: " + rule + "\n";
@@ -143,15 +152,24 @@ GrammarSource tool_grammar(const ToolGrammarSpec& spec, const Tokenizer& tokeniz
   std::string rules, answer;
   define_arguments(rules, spec.functions);
   switch (spec.dialect) {
-    case ToolDialect::kLlama3: answer = llama3(spec, tokenizer, rules); break;
-    case ToolDialect::kHermes: answer = hermes(spec, tokenizer, rules); break;
-    case ToolDialect::kGlm4: answer = glm4(spec, rules); break;
-    case ToolDialect::kMistral: answer = mistral(spec, tokenizer, rules); break;
+    case ToolDialect::kLlama3:
+      answer = llama3(spec, tokenizer, rules);
+      break;
+    case ToolDialect::kHermes:
+      answer = hermes(spec, tokenizer, rules);
+      break;
+    case ToolDialect::kGlm4:
+      answer = glm4(spec, rules);
+      break;
+    case ToolDialect::kMistral:
+      answer = mistral(spec, tokenizer, rules);
+      break;
   }
   return {GrammarKind::kLark, fmt::format("start: {}\n{}", answer, rules)};
 }
 
-GrammarSource after_reasoning(GrammarSource answer, const std::string& end, const Tokenizer& tokenizer) {
+GrammarSource after_reasoning(GrammarSource answer, const std::string& end,
+                              const Tokenizer& tokenizer) {
   std::string rules = terminal("SPACE", kSpace);
   const std::string reasoning = text_until(rules, tokenizer, end);
   answer.before = fmt::format("start: {} SPACE @answer\n{}", reasoning, rules);

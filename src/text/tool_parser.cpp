@@ -14,13 +14,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 using scan::Found;
 
-constexpr std::string_view kPythonTag = "<|python_tag|>", kCallEnd = "</tool_call>", kArgs = "[ARGS]", kCallId = "[CALL_ID]";
+constexpr std::string_view kPythonTag = "<|python_tag|>", kCallEnd = "</tool_call>",
+                           kArgs = "[ARGS]", kCallId = "[CALL_ID]";
 
 // The parts in their order, white space between them skipped; moves `at` behind them.
 Found sequence(std::string_view text, size_t& at, std::initializer_list<std::string_view> parts) {
   for (const std::string_view part : parts) {
     at = scan::skip_space(text, at);
-    if (const Found found = scan::literal(text.substr(at), part); found != Found::kYes) return found;
+    if (const Found found = scan::literal(text.substr(at), part); found != Found::kYes)
+      return found;
     at += part.size();
   }
   at = scan::skip_space(text, at);
@@ -29,7 +31,8 @@ Found sequence(std::string_view text, size_t& at, std::initializer_list<std::str
 
 // {"name": "f", "arguments": and what follows; moves `at` to the first byte of the arguments.
 Found head(std::string_view text, size_t& at, std::string& name) {
-  if (const Found begun = sequence(text, at, {"{", "\"name\"", ":", "\""}); begun != Found::kYes) return begun;
+  if (const Found begun = sequence(text, at, {"{", "\"name\"", ":", "\""}); begun != Found::kYes)
+    return begun;
   const size_t end = text.find('"', at);
   if (end == std::string_view::npos) return Found::kMore;
   name = text.substr(at, end - at);
@@ -51,9 +54,12 @@ std::optional<std::pair<std::string, std::string>> read_call(std::string_view ob
   const char* key = call.contains("arguments") ? "arguments" : "parameters";
   if (!call.contains(key)) return std::nullopt;
   Json arguments = call[key];
-  if (arguments.is_string()) arguments = Json::parse(arguments.get<std::string>(), nullptr, false);  // some models write it twice
+  if (arguments.is_string())
+    arguments =
+        Json::parse(arguments.get<std::string>(), nullptr, false);  // some models write it twice
   if (!arguments.is_object()) return std::nullopt;
-  return std::pair(call["name"].get<std::string>(), arguments.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return std::pair(call["name"].get<std::string>(),
+                   arguments.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 // splitmix64.
@@ -67,7 +73,8 @@ uint64_t mix(uint64_t x) {
 }  // namespace
 
 bool ToolParser::is_function(std::string_view name) const {
-  return std::find(options_.functions.begin(), options_.functions.end(), name) != options_.functions.end();
+  return std::find(options_.functions.begin(), options_.functions.end(), name) !=
+         options_.functions.end();
 }
 
 ToolParser::Output ToolParser::push(std::string_view text) {
@@ -86,12 +93,19 @@ ToolParser::Output ToolParser::finish() {
 bool ToolParser::advance(Output& out, bool at_end) {
   if (held_.empty()) return false;
   switch (state_) {
-    case State::kStart: return options_.dialect == ToolDialect::kGlm4 ? start_glm(at_end) : start(at_end);
-    case State::kText: return text(out, at_end);
-    case State::kCall: return call(out, at_end);
-    case State::kArguments: return arguments(out);
-    case State::kClosing: return closing(at_end);
-    case State::kRest: out.content += std::exchange(held_, {}); return false;
+    case State::kStart:
+      return options_.dialect == ToolDialect::kGlm4 ? start_glm(at_end) : start(at_end);
+    case State::kText:
+      return text(out, at_end);
+    case State::kCall:
+      return call(out, at_end);
+    case State::kArguments:
+      return arguments(out);
+    case State::kClosing:
+      return closing(at_end);
+    case State::kRest:
+      out.content += std::exchange(held_, {});
+      return false;
   }
   return false;
 }
@@ -111,10 +125,14 @@ bool ToolParser::start(bool at_end) {
 // GLM-4: a line that is a function's name.
 bool ToolParser::start_glm(bool at_end) {
   const size_t end = held_.find('\n');
-  const std::string_view line = std::string_view(held_).substr(0, scan::trim_end(held_, std::min(end, held_.size())));
-  const bool may_become = std::any_of(options_.functions.begin(), options_.functions.end(), [&](const std::string& name) { return name.starts_with(line); });
+  const std::string_view line =
+      std::string_view(held_).substr(0, scan::trim_end(held_, std::min(end, held_.size())));
+  const bool may_become =
+      std::any_of(options_.functions.begin(), options_.functions.end(),
+                  [&](const std::string& name) { return name.starts_with(line); });
   if (end == std::string::npos && may_become && !at_end) return false;
-  if (end == 0 && num_calls_ == 0) held_.erase(0, 1);  // an answer in words begins with an empty line
+  if (end == 0 && num_calls_ == 0)
+    held_.erase(0, 1);  // an answer in words begins with an empty line
   const bool begins = end != std::string::npos && is_function(line);
   state_ = begins ? State::kCall : State::kRest;
   if (!begins) return true;
@@ -132,7 +150,8 @@ bool ToolParser::text(Output& out, bool at_end) {
     state_ = State::kCall;
     return true;
   }
-  size_t sure = at_end ? held_.size() : scan::trim_end(held_, held_.size() - scan::overlap(held_, trigger()));
+  size_t sure =
+      at_end ? held_.size() : scan::trim_end(held_, held_.size() - scan::overlap(held_, trigger()));
   if (at_end && num_calls_ > 0) sure = scan::trim_end(held_, sure);
   out.content.append(held_, 0, sure);
   held_.erase(0, sure);
@@ -150,7 +169,8 @@ bool ToolParser::call(Output& out, bool at_end) {
     }
     const size_t object = held_.find('{', at);
     if (object == std::string::npos) return at_end ? malformed(out) : false;
-    name_ = held_.substr(at, std::min({object, held_.find(kCallId, at), held_.find(kArgs, at)}) - at);
+    name_ =
+        held_.substr(at, std::min({object, held_.find(kCallId, at), held_.find(kArgs, at)}) - at);
     name_.resize(scan::trim_end(name_, name_.size()));
     at = object;
   }
@@ -187,8 +207,10 @@ bool ToolParser::whole_call(Output& out, size_t object, bool at_end) {
   if (end == std::string::npos) return at_end ? malformed(out) : false;
   const std::string_view body = std::string_view(held_).substr(object, end - object);
   std::optional<std::pair<std::string, std::string>> read;
-  if (name_.empty()) read = read_call(body);
-  else if (Json::accept(body)) read.emplace(name_, body);
+  if (name_.empty())
+    read = read_call(body);
+  else if (Json::accept(body))
+    read.emplace(name_, body);
   if (!read || !is_function(read->first)) return malformed(out);
   begin_call(out, read->first);
   add_arguments(out, read->second);
@@ -242,12 +264,15 @@ bool ToolParser::closing(bool at_end) {
       state_ = State::kText;
       return true;
     }
-    case ToolDialect::kMistral: state_ = State::kText; return true;
+    case ToolDialect::kMistral:
+      state_ = State::kText;
+      return true;
     case ToolDialect::kGlm4:
       held_.erase(0, at);
       state_ = State::kStart;
       return true;
-    case ToolDialect::kLlama3: break;
+    case ToolDialect::kLlama3:
+      break;
   }
   if (rest[0] == ';' || rest[0] == ',') at = scan::skip_space(held_, at + 1);
   if (at == held_.size()) return false;
@@ -279,22 +304,27 @@ bool ToolParser::malformed(Output& out) {
 
 void ToolParser::begin_call(Output& out, const std::string& name) {
   ++num_calls_;
-  if (options_.parallel || num_calls_ == 1) out.calls.push_back({num_calls_ - 1, make_id(num_calls_ - 1), name, {}});
+  if (options_.parallel || num_calls_ == 1)
+    out.calls.push_back({num_calls_ - 1, make_id(num_calls_ - 1), name, {}});
 }
 
 void ToolParser::add_arguments(Output& out, std::string_view piece) {
   if (piece.empty() || (!options_.parallel && num_calls_ > 1)) return;
-  if (out.calls.empty() || out.calls.back().index != num_calls_ - 1) out.calls.push_back({num_calls_ - 1, {}, {}, {}});
+  if (out.calls.empty() || out.calls.back().index != num_calls_ - 1)
+    out.calls.push_back({num_calls_ - 1, {}, {}, {}});
   out.calls.back().arguments += piece;
 }
 
 // Mistral's templates take ids of nine letters and digits only.
 std::string ToolParser::make_id(int index) const {
   const uint64_t a = mix(options_.id_seed + static_cast<uint64_t>(index));
-  if (options_.dialect != ToolDialect::kMistral) return fmt::format("call_{:016x}{:08x}", a, mix(a) & 0xffffffff);
-  constexpr std::string_view kCharacters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  if (options_.dialect != ToolDialect::kMistral)
+    return fmt::format("call_{:016x}{:08x}", a, mix(a) & 0xffffffff);
+  constexpr std::string_view kCharacters =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   std::string id;
-  for (uint64_t rest = a; id.size() < 9; rest /= kCharacters.size()) id.push_back(kCharacters[rest % kCharacters.size()]);
+  for (uint64_t rest = a; id.size() < 9; rest /= kCharacters.size())
+    id.push_back(kCharacters[rest % kCharacters.size()]);
   return id;
 }
 

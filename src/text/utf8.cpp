@@ -4,7 +4,8 @@ namespace ember {
 
 namespace {
 
-// Length of the character that `lead` begins, 0 for a byte that begins none; the second byte must lie in [low, high].
+// Length of the character that `lead` begins, 0 for a byte that begins none; the second byte must
+// lie in [low, high].
 struct Lead {
   int length;
   unsigned char low, high;
@@ -23,8 +24,8 @@ Lead lead_of(unsigned char b) {
   return {0, 0, 0};
 }
 
-// How many bytes at the start of `bytes` belong to one (perhaps broken or unfinished) character, and whether it is
-// whole.
+// How many bytes at the start of `bytes` belong to one (perhaps broken or unfinished) character,
+// and whether it is whole.
 struct Scan {
   size_t size;
   bool whole;

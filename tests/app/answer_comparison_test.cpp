@@ -30,10 +30,12 @@ TEST(AnswerComparison, EqualAnswersAreRight) {
 
 TEST(AnswerComparison, AnotherTokenIsRightOnlyWhereTheBestTwoAreClose) {
   EXPECT_TRUE(compare_greedy({answer({1, 2, 3}, 0.01f)}, {answer({1, 2, 7})}, 0.1).right);
-  const AnswerComparison wrong = compare_greedy({answer({1, 2, 3}, 0.5f)}, {answer({1, 2, 7})}, 0.1);
+  const AnswerComparison wrong =
+      compare_greedy({answer({1, 2, 3}, 0.5f)}, {answer({1, 2, 7})}, 0.1);
   EXPECT_FALSE(wrong.right);
   EXPECT_EQ(wrong.equal, 2);
-  EXPECT_NE(wrong.first_difference.find("answer 0, token 2: 7 instead of 3"), std::string::npos) << wrong.first_difference;
+  EXPECT_NE(wrong.first_difference.find("answer 0, token 2: 7 instead of 3"), std::string::npos)
+      << wrong.first_difference;
 }
 
 TEST(AnswerComparison, LogProbabilitiesCount) {

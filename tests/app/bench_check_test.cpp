@@ -22,7 +22,8 @@ TEST(BenchCheck, EveryFamilyIsComparedInBothTypes) {
     const nlohmann::json row = nlohmann::json::parse(line);
     EXPECT_TRUE(row["right"].get<bool>()) << line;
     EXPECT_GE(row["tokens"], 24) << line;
-    seen.insert(row["check"].get<std::string>() + row["family"].get<std::string>() + row["type"].get<std::string>());
+    seen.insert(row["check"].get<std::string>() + row["family"].get<std::string>() +
+                row["type"].get<std::string>());
   }
   EXPECT_EQ(seen.size(), 12u) << out.str();
 }

@@ -30,7 +30,8 @@ TEST(BenchEngine, RunsFollowEachOther) {
   ASSERT_EQ(alone.answers[0].events.size(), 3u);
   for (const BenchEngine::Answer& answer : two.answers) {
     ASSERT_EQ(answer.events.size(), 3u);
-    for (size_t i = 0; i < 3; ++i) EXPECT_EQ(answer.events[i].token, alone.answers[0].events[i].token);
+    for (size_t i = 0; i < 3; ++i)
+      EXPECT_EQ(answer.events[i].token, alone.answers[0].events[i].token);
     EXPECT_GE(answer.first, two.begin);
   }
   ASSERT_EQ(alone.steps.size(), 4u) << "the prompt in two, and a step for each further token";

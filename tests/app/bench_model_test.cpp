@@ -35,7 +35,8 @@ TEST(BenchModel, TimesWhatWasAskedFor) {
   EXPECT_EQ(rows[2]["context"], 40);
   EXPECT_EQ(rows[3]["tokens"], 70);
   for (const size_t i : {1u, 2u}) {
-    EXPECT_NEAR(rows[i]["tokens_per_s"].get<double>() * rows[i]["ms"].get<double>(), rows[i]["batch"].get<double>() * 1e3, 1);
+    EXPECT_NEAR(rows[i]["tokens_per_s"].get<double>() * rows[i]["ms"].get<double>(),
+                rows[i]["batch"].get<double>() * 1e3, 1);
     EXPECT_LE(rows[i]["ms_best"], rows[i]["ms"]);
     EXPECT_GT(rows[i]["gb_per_s"], 0);
   }

@@ -14,7 +14,8 @@ class ScriptedServer {
  public:
   ScriptedServer() {
     server_.list_model("scripted");
-    server_.routes.Post("/v1/completions", [this](const httplib::Request& request, httplib::Response& response) {
+    server_.routes.Post("/v1/completions", [this](const httplib::Request& request,
+                                                  httplib::Response& response) {
       MutexLock lock(mu_);
       bodies.push_back(nlohmann::json::parse(request.body));
       if (bodies.size() % 4 == 0) {
@@ -25,7 +26,8 @@ class ScriptedServer {
       std::string text;
       for (int i = 0; i < 2; ++i) text += "data: {\"choices\":[{\"text\":\"a\"}]}\n\n";
       text += "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n";
-      response.set_content(text + (bodies.size() == 1 ? "" : "data: [DONE]\n\n"), "text/event-stream");
+      response.set_content(text + (bodies.size() == 1 ? "" : "data: [DONE]\n\n"),
+                           "text/event-stream");
     });
     server_.start();
   }
@@ -52,7 +54,8 @@ TEST(BenchServe, SendsWhatWasAskedForAndLosesNothing) {
   EXPECT_EQ(bench_serve(settings, out), ExitCode::kOk);
   const nlohmann::json json = nlohmann::json::parse(out.str());
   EXPECT_EQ(json["completed"], 8);
-  EXPECT_EQ(json["errors"], nlohmann::json::parse(R"({"429: full": 3, "the stream ended early": 1})"));
+  EXPECT_EQ(json["errors"],
+            nlohmann::json::parse(R"({"429: full": 3, "the stream ended early": 1})"));
   EXPECT_EQ(json["total_input_tokens"], 56);
   EXPECT_EQ(json["total_output_tokens"], 16);
   ASSERT_EQ(server.bodies.size(), 12u);
@@ -73,7 +76,8 @@ TEST(BenchServe, SaysWhenNoServerAnswers) {
     ADD_FAILURE();
   } catch (const StartError& e) {
     EXPECT_EQ(e.code(), ExitCode::kNoDevice);
-    EXPECT_NE(std::string(e.what()).find("no server answers at http://127.0.0.1:1"), std::string::npos);
+    EXPECT_NE(std::string(e.what()).find("no server answers at http://127.0.0.1:1"),
+              std::string::npos);
   }
 }
 

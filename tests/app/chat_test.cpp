@@ -13,7 +13,8 @@ class ScriptedServer {
  public:
   ScriptedServer() {
     server_.list_model("scripted");
-    server_.routes.Post("/v1/chat/completions", [this](const httplib::Request& request, httplib::Response& response) {
+    server_.routes.Post("/v1/chat/completions", [this](const httplib::Request& request,
+                                                       httplib::Response& response) {
       bodies.push_back(nlohmann::json::parse(request.body));
       if (bodies.back()["messages"].back()["content"] == "refuse me") {
         response.status = 400;
@@ -23,7 +24,10 @@ class ScriptedServer {
       const std::string number = std::to_string(bodies.size());
       std::string text = ": keep-alive\n\n";
       for (const std::string& piece : {std::string("answer"), " " + number})
-        text += "data: " + nlohmann::json({{"choices", {{{"index", 0}, {"delta", {{"content", piece}}}}}}}).dump() + "\n\n";
+        text += "data: " +
+                nlohmann::json({{"choices", {{{"index", 0}, {"delta", {{"content", piece}}}}}}})
+                    .dump() +
+                "\n\n";
       text += "data: {\"choices\":[],\"usage\":{\"completion_tokens\":2}}\n\ndata: [DONE]\n\n";
       response.set_content(text, "text/event-stream");
     });
@@ -50,10 +54,12 @@ TEST(Chat, StreamsKeepsTheHistoryAndForgetsItOnDemand) {
   EXPECT_EQ(server.bodies[0]["model"], "scripted");
   EXPECT_EQ(server.bodies[0]["max_tokens"], 9);
   EXPECT_EQ(server.bodies[0]["messages"].size(), 2u);
-  EXPECT_EQ(server.bodies[2]["messages"].size(), 4u);  // system, question, answer, question: the refused one is gone
+  EXPECT_EQ(server.bodies[2]["messages"].size(),
+            4u);  // system, question, answer, question: the refused one is gone
   EXPECT_EQ(server.bodies[2]["messages"][2]["content"], "answer 1");
   EXPECT_EQ(server.bodies[3]["messages"].size(), 2u);
-  for (const char* text : {"answer 1", "[no, thank you]", "answer 3", "answer 4", "[2 tokens, first after"})
+  for (const char* text :
+       {"answer 1", "[no, thank you]", "answer 3", "answer 4", "[2 tokens, first after"})
     EXPECT_NE(out.str().find(text), std::string::npos) << out.str();
 }
 

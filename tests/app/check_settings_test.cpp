@@ -26,7 +26,9 @@ std::string refusal(const std::function<void(Settings&)>& spoil, bool has_keys =
   return "";
 }
 
-TEST(CheckSettings, TakesTheDefaults) { EXPECT_EQ(refusal([](Settings&) {}), ""); }
+TEST(CheckSettings, TakesTheDefaults) {
+  EXPECT_EQ(refusal([](Settings&) {}), "");
+}
 
 TEST(CheckSettings, NamesTheFlagAtFault) {
   struct Case {
@@ -35,7 +37,8 @@ TEST(CheckSettings, NamesTheFlagAtFault) {
   };
   for (const Case& c : std::vector<Case>{
            {[](Settings& s) { s.model_path = ""; }, "--model-path is missing"},
-           {[](Settings& s) { s.max_num_queued_reqs = 0; }, "--max-num-queued-reqs 0: must be 1 to"},
+           {[](Settings& s) { s.max_num_queued_reqs = 0; },
+            "--max-num-queued-reqs 0: must be 1 to"},
            {[](Settings& s) { s.header_timeout = 0; }, "--header-timeout 0"},
            {[](Settings& s) { s.queue_timeout = -1; }, "--queue-timeout -1"},
            {[](Settings& s) { s.gpu_memory_utilization = 0.0; }, "--gpu-memory-utilization 0"},
@@ -44,15 +47,21 @@ TEST(CheckSettings, NamesTheFlagAtFault) {
            {[](Settings& s) { s.request_timeout = NAN; }, "--request-timeout nan"},
            {[](Settings& s) { s.block_size = 24; }, "--block-size 24: must be a power of two"},
            {[](Settings& s) { s.max_num_seqs = 0; }, "--max-num-seqs 0"},
-           {[](Settings& s) { s.max_num_batched_tokens = 100; }, "--max-num-seqs 256 is more than --max-num-batched-tokens 100"},
+           {[](Settings& s) { s.max_num_batched_tokens = 100; },
+            "--max-num-seqs 256 is more than --max-num-batched-tokens 100"},
            {[](Settings& s) { s.host = "0.0.0.0"; }, "--host 0.0.0.0 lets other machines in"},
            {[](Settings& s) { s.host = "::"; }, "--host :: lets other machines in"}})
-    EXPECT_NE(refusal(c.spoil).find(c.says), std::string::npos) << c.says << " | " << refusal(c.spoil);
+    EXPECT_NE(refusal(c.spoil).find(c.says), std::string::npos)
+        << c.says << " | " << refusal(c.spoil);
 }
 
 TEST(CheckSettings, StrangersAreLetInWithKeysOrOnPurpose) {
   EXPECT_EQ(refusal([](Settings& s) { s.host = "0.0.0.0"; }, true), "");
-  EXPECT_EQ(refusal([](Settings& s) { s.host = "0.0.0.0"; s.insecure_no_auth = true; }), "");
+  EXPECT_EQ(refusal([](Settings& s) {
+              s.host = "0.0.0.0";
+              s.insecure_no_auth = true;
+            }),
+            "");
   EXPECT_EQ(refusal([](Settings& s) { s.host = "::1"; }), "");
 }
 

@@ -26,7 +26,8 @@ TEST(Check, AcceptsTheDemoModel) {
 TEST(Check, OnlyTheDeepCheckReadsTheWeights) {
   const std::filesystem::path dir = copy_demo_model(true);
   {
-    std::fstream file(dir / "model-00001-of-00002.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+    std::fstream file(dir / "model-00001-of-00002.safetensors",
+                      std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(-2, std::ios::end);
     file.write("\xff\x7f", 2);  // a NaN in float16
   }
@@ -37,8 +38,11 @@ TEST(Check, OnlyTheDeepCheckReadsTheWeights) {
     FAIL();
   } catch (const StartError& e) {
     EXPECT_EQ(e.code(), ExitCode::kBadModel);
-    EXPECT_NE(std::string(e.what()).find("holds a NaN or an infinity"), std::string::npos) << e.what();
-    EXPECT_NE(std::string(e.what()).find("model-00001-of-00002.safetensors: tensor \"model."), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("holds a NaN or an infinity"), std::string::npos)
+        << e.what();
+    EXPECT_NE(std::string(e.what()).find("model-00001-of-00002.safetensors: tensor \"model."),
+              std::string::npos)
+        << e.what();
   }
 }
 

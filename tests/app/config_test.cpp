@@ -13,7 +13,8 @@ using Environment = std::map<std::string, std::string>;
 Settings parse(std::vector<const char*> args, const Environment& environment = {}) {
   args.insert(args.begin(), "ember");
   std::string out;
-  const std::optional<Settings> settings = parse_settings(static_cast<int>(args.size()), args.data(), environment, out);
+  const std::optional<Settings> settings =
+      parse_settings(static_cast<int>(args.size()), args.data(), environment, out);
   EXPECT_TRUE(settings.has_value()) << out;
   return settings.value_or(Settings{});
 }
@@ -36,16 +37,22 @@ std::string write_file(const std::string& text) {
 }
 
 TEST(Config, ModelPathHasItsAliases) {
-  for (const std::vector<const char*>& args : std::vector<std::vector<const char*>>{
-           {"serve", "--model-path", "d"}, {"serve", "--model", "d"}, {"serve", "-m", "d"}, {"serve", "d"}, {"serve", "--model-path=d"}})
+  for (const std::vector<const char*>& args :
+       std::vector<std::vector<const char*>>{{"serve", "--model-path", "d"},
+                                             {"serve", "--model", "d"},
+                                             {"serve", "-m", "d"},
+                                             {"serve", "d"},
+                                             {"serve", "--model-path=d"}})
     EXPECT_EQ(parse(args).model_path, "d");
 }
 
 TEST(Config, FlagBeatsEnvironmentBeatsFile) {
-  const std::string file = write_file(R"({"port": 1, "max_num_seqs": 2, "host": "file", "enable_prefix_caching": false,
+  const std::string file =
+      write_file(R"({"port": 1, "max_num_seqs": 2, "host": "file", "enable_prefix_caching": false,
                                           "served_model_name": ["a", "b"]})");
   const Environment environment = {{"EMBER_MAX_NUM_SEQS", "3"}, {"EMBER_HOST", "environment"}};
-  const Settings settings = parse({"serve", "d", "--config", file.c_str(), "--host", "flag"}, environment);
+  const Settings settings =
+      parse({"serve", "d", "--config", file.c_str(), "--host", "flag"}, environment);
   EXPECT_EQ(settings.port, 1);
   EXPECT_EQ(settings.max_num_seqs, 3);
   EXPECT_EQ(settings.host, "flag");
@@ -54,8 +61,10 @@ TEST(Config, FlagBeatsEnvironmentBeatsFile) {
 }
 
 TEST(Config, ReadsSizesRepeatedFlagsAndNegations) {
-  const Settings settings = parse({"serve", "d", "--kv-cache-memory-bytes", "2MiB", "--served-model-name", "a",
-                                   "--served-model-name", "b", "--no-enable-prefix-caching", "--gpu-memory-utilization", "0.25"});
+  const Settings settings =
+      parse({"serve", "d", "--kv-cache-memory-bytes", "2MiB", "--served-model-name", "a",
+             "--served-model-name", "b", "--no-enable-prefix-caching", "--gpu-memory-utilization",
+             "0.25"});
   EXPECT_EQ(settings.kv_cache_memory_bytes, 2u * 1024 * 1024);
   EXPECT_EQ(settings.served_model_name, (std::vector<std::string>{"a", "b"}));
   EXPECT_FALSE(settings.enable_prefix_caching);
@@ -110,9 +119,10 @@ TEST(Config, RefusesABadSettingsFileByLineAndKey) {
     const char* text;
     const char* says;
   };
-  for (const Case& c : std::vector<Case>{{"{\n\"prot\": 1}", ":2: unknown key \"prot\"; did you mean port?"},
-                                         {"{\n\n\"port\": \"http\"}", ":3: \"port\""},
-                                         {"{\"port\": 99999}", ":1: \"port\""}}) {
+  for (const Case& c :
+       std::vector<Case>{{"{\n\"prot\": 1}", ":2: unknown key \"prot\"; did you mean port?"},
+                         {"{\n\n\"port\": \"http\"}", ":3: \"port\""},
+                         {"{\"port\": 99999}", ":1: \"port\""}}) {
     const std::string file = write_file(c.text);
     const StartError e = refusal({"serve", "d", "--config", file.c_str()});
     EXPECT_EQ(e.code(), ExitCode::kConfig);
@@ -130,7 +140,8 @@ TEST(Config, HelpAndVersionAreText) {
   const char* args[] = {"ember", "serve", "--help"};
   std::string out;
   EXPECT_FALSE(parse_settings(3, args, {}, out).has_value());
-  for (const char* flag : {"--model-path", "--gpu-memory-utilization", "--max-num-seqs", "--api-key-file", "--queue-timeout"})
+  for (const char* flag : {"--model-path", "--gpu-memory-utilization", "--max-num-seqs",
+                           "--api-key-file", "--queue-timeout"})
     EXPECT_NE(out.find(flag), std::string::npos) << flag;
   EXPECT_EQ(out.find("fake"), std::string::npos) << out;
 }

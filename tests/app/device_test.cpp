@@ -25,7 +25,9 @@ TEST(Device, RefusesAContextBeyondTheModels) {
     FAIL();
   } catch (const StartError& e) {
     EXPECT_EQ(e.code(), ExitCode::kConfig);
-    EXPECT_NE(std::string(e.what()).find("--max-model-len 2049: the model's context is 2048"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("--max-model-len 2049: the model's context is 2048"),
+              std::string::npos)
+        << e.what();
   }
 }
 

@@ -37,7 +37,12 @@ TEST(LoadReport, PromptsDifferAndStayBelowTheLimit) {
 
 const std::vector<RequestTiming> kRequests = {
     {.input_tokens = 10, .output_tokens = 3, .first_token = 0.1, .total = 0.5, .gaps = {0.1, 0.3}},
-    {.error = "429: full", .input_tokens = 99, .output_tokens = 99, .first_token = 99, .total = 99, .gaps = {99}},
+    {.error = "429: full",
+     .input_tokens = 99,
+     .output_tokens = 99,
+     .first_token = 99,
+     .total = 99,
+     .gaps = {99}},
     {.input_tokens = 20, .output_tokens = 1, .first_token = 0.3, .total = 0.3},
     {.error = "429: full"},
     {.error = "the stream ended early"},
@@ -47,7 +52,8 @@ TEST(LoadReport, CountsAnswersAndErrorsApart) {
   const nlohmann::ordered_json json = LoadReport(kRequests, 2).json();
   EXPECT_EQ(json["completed"], 2);
   EXPECT_EQ(json["failed"], 3);
-  EXPECT_EQ(json["errors"], nlohmann::ordered_json::parse(R"({"429: full": 2, "the stream ended early": 1})"));
+  EXPECT_EQ(json["errors"],
+            nlohmann::ordered_json::parse(R"({"429: full": 2, "the stream ended early": 1})"));
   EXPECT_EQ(json["total_input_tokens"], 30);
   EXPECT_EQ(json["total_output_tokens"], 4);
   EXPECT_EQ(json["request_throughput"], 1);
@@ -61,7 +67,9 @@ TEST(LoadReport, CountsAnswersAndErrorsApart) {
 
 TEST(LoadReport, TheTableHoldsTheSame) {
   const std::string table = LoadReport(kRequests, 2).table();
-  for (const char* text : {"Successful requests:", "Failed requests:", "2 x 429: full", "P99 TTFT (ms):", "Median ITL (ms):", "Mean TPOT (ms):", "P90 E2EL (ms):", "480.00"})
+  for (const char* text :
+       {"Successful requests:", "Failed requests:", "2 x 429: full",
+        "P99 TTFT (ms):", "Median ITL (ms):", "Mean TPOT (ms):", "P90 E2EL (ms):", "480.00"})
     EXPECT_NE(table.find(text), std::string::npos) << text << "\n" << table;
 }
 

@@ -42,11 +42,18 @@ TEST(ModelFiles, NamesTheFileAtFault) {
   };
   for (const Case& c : std::vector<Case>{
            {[](const auto& dir) { std::filesystem::remove_all(dir); }, "", "is not a directory"},
-           {[](const auto& dir) { std::filesystem::remove(dir / "config.json"); }, "config.json", "missing"},
-           {[](const auto& dir) { std::filesystem::remove(dir / "tokenizer.json"); }, "tokenizer.json", "does not exist"},
-           {[](const auto& dir) { std::filesystem::resize_file(dir / "tokenizer.json", 1000); }, "tokenizer.json", "not JSON"},
-           {[](const auto& dir) { write_file(dir / "chat_template.jinja", "\n{% if %}"); }, "chat_template.jinja", "line 2"},
-           {[](const auto& dir) { write_file(dir / "generation_config.json", "{\"eos_token_id\": 7000}"); }, "generation_config.json", "eos_token_id"}}) {
+           {[](const auto& dir) { std::filesystem::remove(dir / "config.json"); }, "config.json",
+            "missing"},
+           {[](const auto& dir) { std::filesystem::remove(dir / "tokenizer.json"); },
+            "tokenizer.json", "does not exist"},
+           {[](const auto& dir) { std::filesystem::resize_file(dir / "tokenizer.json", 1000); },
+            "tokenizer.json", "not JSON"},
+           {[](const auto& dir) { write_file(dir / "chat_template.jinja", "\n{% if %}"); },
+            "chat_template.jinja", "line 2"},
+           {[](const auto& dir) {
+              write_file(dir / "generation_config.json", "{\"eos_token_id\": 7000}");
+            },
+            "generation_config.json", "eos_token_id"}}) {
     const std::string message = refusal(c.spoil);
     EXPECT_NE(message.find(c.file), std::string::npos) << message;
     EXPECT_NE(message.find(c.says), std::string::npos) << message;

@@ -19,16 +19,19 @@ Settings settings(bool json) {
 TEST(Plan, PrintsATable) {
   std::ostringstream out;
   EXPECT_EQ(plan(settings(false), out), ExitCode::kOk);
-  for (const char* row : {"CPU, ", "weights", "activations", "KV cache", "total"}) EXPECT_NE(out.str().find(row), std::string::npos) << out.str();
+  for (const char* row : {"CPU, ", "weights", "activations", "KV cache", "total"})
+    EXPECT_NE(out.str().find(row), std::string::npos) << out.str();
 }
 
 TEST(Plan, PrintsJsonWhoseNumbersAddUp) {
   std::ostringstream out;
   EXPECT_EQ(plan(settings(true), out), ExitCode::kOk);
   const nlohmann::json json = nlohmann::json::parse(out.str());
-  EXPECT_EQ(json["total_bytes"].get<size_t>(),
-            json["weight_bytes"].get<size_t>() + json["activation_bytes"].get<size_t>() + json["kv_cache_bytes"].get<size_t>());
-  EXPECT_EQ(json["kv_cache_tokens"], json["num_blocks"].get<int64_t>() * json["block_size"].get<int64_t>());
+  EXPECT_EQ(json["total_bytes"].get<size_t>(), json["weight_bytes"].get<size_t>() +
+                                                   json["activation_bytes"].get<size_t>() +
+                                                   json["kv_cache_bytes"].get<size_t>());
+  EXPECT_EQ(json["kv_cache_tokens"],
+            json["num_blocks"].get<int64_t>() * json["block_size"].get<int64_t>());
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ std::string received(const std::string& name, const std::string& path) {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, name.data(), name.size());
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-  EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&address), length), 0) << std::strerror(errno);
+  EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&address), length), 0)
+      << std::strerror(errno);
   sd_notify(path, "READY=1");
   char buffer[64];
   const ssize_t n = ::recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);

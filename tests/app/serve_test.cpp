@@ -32,10 +32,12 @@ std::string get(const std::string& path, const std::string& target) {
   std::memcpy(address.sun_path, path.data(), path.size());
   std::string answer;
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request = "GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const std::string request =
+        "GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     (void)!::send(fd, request.data(), request.size(), MSG_NOSIGNAL);
     char buffer[4096];
-    for (ssize_t n = 0; (n = ::recv(fd, buffer, sizeof buffer, 0)) > 0;) answer.append(buffer, static_cast<size_t>(n));
+    for (ssize_t n = 0; (n = ::recv(fd, buffer, sizeof buffer, 0)) > 0;)
+      answer.append(buffer, static_cast<size_t>(n));
   }
   ::close(fd);
   return answer;
@@ -53,7 +55,8 @@ TEST(Serve, StartsBecomesReadyAndEndsOnASignal) {
     code = serve(s);
     ended = true;
   });
-  while (!ended && get(s.uds, "/readyz").find(" 200 ") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  while (!ended && get(s.uds, "/readyz").find(" 200 ") == std::string::npos)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_NE(get(s.uds, "/v1/models").find("\"id\":\"demo-model\""), std::string::npos);
   EXPECT_THROW(serve(s), StartError);  // the address is taken
   ::kill(::getpid(), SIGTERM);

@@ -48,10 +48,13 @@ TEST(SettingsFile, RefusesBadContentWithItsLine) {
   EXPECT_NE(refusal_of("{\"a\": 1,\n \"b\": }").find(":2: not JSON"), std::string::npos);
   EXPECT_NE(refusal_of("[1]").find(":1: settings must be one JSON object"), std::string::npos);
   EXPECT_NE(refusal_of("").find("not JSON"), std::string::npos);
-  EXPECT_NE(refusal_of("{\"a\": 1,\n\"a\": 2}").find(":2: key \"a\" appears twice"), std::string::npos);
+  EXPECT_NE(refusal_of("{\"a\": 1,\n\"a\": 2}").find(":2: key \"a\" appears twice"),
+            std::string::npos);
   EXPECT_NE(refusal_of("{\n\"a\": {\"b\": 1}}").find(":2: \"a\" must be"), std::string::npos);
   EXPECT_NE(refusal_of("{\"a\": null}").find("\"a\" must be"), std::string::npos);
-  EXPECT_NE(refusal_of("{\"a\": " + std::string(100000, '[') + std::string(100000, ']') + "}").find("\"a\" must be"), std::string::npos);
+  EXPECT_NE(refusal_of("{\"a\": " + std::string(100000, '[') + std::string(100000, ']') + "}")
+                .find("\"a\" must be"),
+            std::string::npos);
 }
 
 }  // namespace

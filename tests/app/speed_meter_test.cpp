@@ -9,7 +9,9 @@ using std::chrono::milliseconds;
 
 class Counter final : public OutputSink {
  public:
-  void on_step(std::vector<TokenOutput> events, const StepReport&) override { num_events += events.size(); }
+  void on_step(std::vector<TokenOutput> events, const StepReport&) override {
+    num_events += events.size();
+  }
   size_t num_events = 0;
 };
 
@@ -37,8 +39,10 @@ TEST(SpeedMeter, PassesEventsOnAndCountsSteps) {
   report.scheduler.num_used_blocks = 1;
   meter.on_step(std::vector<TokenOutput>(3), report);
   EXPECT_EQ(next.num_events, 3u);
-  EXPECT_NE(metrics.text().find("vllm:kv_cache_usage_perc{model_name=\"m\"} 0.25"), std::string::npos);
-  EXPECT_NE(metrics.text().find("vllm:iteration_tokens_total_sum{model_name=\"m\"} 7"), std::string::npos);
+  EXPECT_NE(metrics.text().find("vllm:kv_cache_usage_perc{model_name=\"m\"} 0.25"),
+            std::string::npos);
+  EXPECT_NE(metrics.text().find("vllm:iteration_tokens_total_sum{model_name=\"m\"} 7"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ TEST(Check, PassesSilently) { CHECK(1 + 1 == 2); }
 
 TEST(CheckDeathTest, PrintsConditionAndValuesAndAborts) {
   const int block = 7;
-  EXPECT_DEATH(CHECK(block < 4, "block {} of {}", block, 4), "CHECK\\(block < 4\\) failed: block 7 of 4");
+  EXPECT_DEATH(CHECK(block < 4, "block {} of {}", block, 4),
+               "CHECK\\(block < 4\\) failed: block 7 of 4");
   EXPECT_DEATH(CHECK(block < 4), "CHECK\\(block < 4\\) failed");
 }
 

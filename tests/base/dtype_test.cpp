@@ -33,12 +33,12 @@ TEST(Dtype, EveryBfloatSurvivesTheWayThroughFloat) {
 }
 
 TEST(Dtype, RoundsToNearestAndTiesToEven) {
-  EXPECT_EQ(float_to_f16(1.0f + 0x1p-11f), float_to_f16(1.0f));             // a tie: down to even
-  EXPECT_EQ(float_to_f16(1.0f + 0x3p-11f), float_to_f16(1.0f + 0x1p-9f));   // a tie: up to even
+  EXPECT_EQ(float_to_f16(1.0f + 0x1p-11f), float_to_f16(1.0f));            // a tie: down to even
+  EXPECT_EQ(float_to_f16(1.0f + 0x3p-11f), float_to_f16(1.0f + 0x1p-9f));  // a tie: up to even
   EXPECT_EQ(float_to_f16(1.0f + 0x1.01p-11f), float_to_f16(1.0f + 0x1p-10f));
-  EXPECT_EQ(float_to_f16(0x1p-25f), 0);                                     // a tie between 0 and the smallest subnormal
+  EXPECT_EQ(float_to_f16(0x1p-25f), 0);  // a tie between 0 and the smallest subnormal
   EXPECT_EQ(float_to_f16(0x1.01p-25f), 1);
-  EXPECT_EQ(float_to_f16(65519.0f), 0x7bff);                                // the largest finite half
+  EXPECT_EQ(float_to_f16(65519.0f), 0x7bff);  // the largest finite half
   EXPECT_EQ(float_to_f16(65520.0f), 0x7c00);
   EXPECT_EQ(float_to_f16(-std::numeric_limits<float>::infinity()), 0xfc00);
   EXPECT_EQ(float_to_bf16(1.0f + 0x1p-8f), float_to_bf16(1.0f));

@@ -13,14 +13,18 @@ class ScriptedConstraint final : public TokenConstraint {
   // After the last list the answer is complete.
   explicit ScriptedConstraint(std::vector<Ids> allowed) : allowed_(std::move(allowed)) {}
 
-  State state() const override { return failed_ ? State::kFailed : at_ == allowed_.size() ? State::kDone : State::kOpen; }
+  State state() const override {
+    return failed_ ? State::kFailed : at_ == allowed_.size() ? State::kDone : State::kOpen;
+  }
   size_t num_accepted() const { return at_; }
 
  private:
   void accept(int32_t token) override {
     const Ids& ids = allowed_[at_];
-    if (std::find(ids.begin(), ids.end(), token) == ids.end()) failed_ = true;
-    else ++at_;
+    if (std::find(ids.begin(), ids.end(), token) == ids.end())
+      failed_ = true;
+    else
+      ++at_;
   }
   void fill_mask(std::span<uint32_t> words) override {
     std::fill(words.begin(), words.end(), 0u);

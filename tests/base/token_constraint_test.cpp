@@ -21,7 +21,8 @@ TEST(TokenConstraint, FollowsTheOutputAndAcceptsEachTokenOnce) {
   EXPECT_EQ(allowed(constraint, {}), (std::vector<int32_t>{1, 40}));
   EXPECT_EQ(allowed(constraint, {}), (std::vector<int32_t>{1, 40}));
   EXPECT_EQ(allowed(constraint, {40}), (std::vector<int32_t>{2}));
-  EXPECT_EQ(allowed(constraint, {40}), (std::vector<int32_t>{2}));  // a step that was computed again
+  EXPECT_EQ(allowed(constraint, {40}),
+            (std::vector<int32_t>{2}));  // a step that was computed again
   EXPECT_EQ(allowed(constraint, {40, 2}), (std::vector<int32_t>{95}));
   EXPECT_EQ(constraint.state(), TokenConstraint::State::kOpen);
   EXPECT_EQ(allowed(constraint, {40, 2, 95}), (std::vector<int32_t>{}));

@@ -33,7 +33,9 @@ inline Spread spread(std::vector<double> values) {
 __attribute__((target("avx2"))) inline uint64_t sum_of(const uint64_t* p, size_t n) {
   __m256i sums[8] = {};
   for (size_t i = 0; i + 32 <= n; i += 32)
-    for (size_t j = 0; j < 8; ++j) sums[j] = _mm256_add_epi64(sums[j], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i + 4 * j)));
+    for (size_t j = 0; j < 8; ++j)
+      sums[j] = _mm256_add_epi64(
+          sums[j], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i + 4 * j)));
   uint64_t total = 0;
   for (const __m256i& sum : sums) {
     uint64_t lanes[4];
@@ -58,7 +60,8 @@ inline double read_rate(cpu::ThreadPool& pool, std::span<const uint64_t> memory)
   return static_cast<double>(size * pieces * sizeof(uint64_t)) / seconds;
 }
 
-// Each of these keeps its units busy with multiply-adds between registers, and returns how many they were.
+// Each of these keeps its units busy with multiply-adds between registers, and returns how many
+// they were.
 __attribute__((target("avx2,fma"))) inline double multiply_avx2(int rounds) {
   __m256 sums[12], x = _mm256_set1_ps(0.5f);
   for (__m256& sum : sums) sum = _mm256_set1_ps(1.0f);
@@ -93,9 +96,10 @@ __attribute__((target("avx512f"))) inline double multiply_avx512(int rounds) {
 
 __attribute__((target("amx-tile,amx-bf16"))) inline double multiply_amx(int rounds) {
   // Eight tiles of 16 rows of 64 bytes.
-  alignas(64) static constexpr uint8_t kConfig[64] = {1,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 64, 0,  64, 0,  64, 0,
-                                                      64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 0,  0, 0,  0, 0,  0, 0,  0,  0,  0,  0,  0,
-                                                      0,  0, 0,  0, 16, 16, 16, 16, 16, 16, 16, 16};
+  alignas(64) static constexpr uint8_t kConfig[64] = {
+      1, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0,  0,  0,  0,  0,  0,  64, 0, 64,
+      0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0,  64, 0,  0,  0,  0,  0,  0, 0,
+      0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  16, 16, 16, 16, 16, 16, 16, 16};
   _tile_loadconfig(kConfig);
   for (int i = 0; i < rounds; ++i) {
     _tile_dpbf16ps(0, 4, 6);
@@ -113,7 +117,9 @@ inline double multiply_rate(cpu::ThreadPool& pool, cpu::Isa isa) {
   std::vector<double> done(static_cast<size_t>(pool.num_threads()));
   const double seconds = seconds_of([&] {
     pool.run(pool.num_threads(), [&](int task, int) {
-      const auto multiply = isa == cpu::Isa::kAmx ? multiply_amx : isa == cpu::Isa::kAvx512 ? multiply_avx512 : multiply_avx2;
+      const auto multiply = isa == cpu::Isa::kAmx      ? multiply_amx
+                            : isa == cpu::Isa::kAvx512 ? multiply_avx512
+                                                       : multiply_avx2;
       done[static_cast<size_t>(task)] = multiply(kRounds);
     });
   });

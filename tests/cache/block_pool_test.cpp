@@ -82,7 +82,8 @@ TEST(BlockPool, SharesNothingBetweenTenantsAndSalts) {
   User user{.tokens = {1, 2, 3}, .root = BlockPool::root("a", "b")};
   fill(pool, user);
   EXPECT_EQ(hits(pool, BlockPool::root("a", "b"), {1, 2, 3}), 2);
-  for (const auto& [tenant, salt] : {std::pair{"a", ""}, {"", "b"}, {"ab", ""}, {"", "ab"}, {"b", "a"}, {"", ""}})
+  for (const auto& [tenant, salt] :
+       {std::pair{"a", ""}, {"", "b"}, {"ab", ""}, {"", "ab"}, {"b", "a"}, {"", ""}})
     EXPECT_EQ(hits(pool, BlockPool::root(tenant, salt), {1, 2, 3}), 0) << tenant << "/" << salt;
 }
 
@@ -149,15 +150,16 @@ TEST(BlockPool, WithoutCachingNothingIsKept) {
   EXPECT_EQ(pool.num_free(), 4);
 }
 
-// Against what a look-up means: the blocks of a hit must hold the tokens asked for, from the first on, of the right
-// owner.
+// Against what a look-up means: the blocks of a hit must hold the tokens asked for, from the first
+// on, of the right owner.
 TEST(BlockPool, RandomUsersNeverFindForeignTokens) {
   for (uint32_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 rng(seed);
     const auto below = [&](int n) { return static_cast<int>(rng() % static_cast<uint32_t>(n)); };
     const int size = 1 + below(4);
-    BlockPool pool({.num_blocks = 3 + below(18), .block_size = size, .key_bits = below(2) == 0 ? 4 : 128});
+    BlockPool pool(
+        {.num_blocks = 3 + below(18), .block_size = size, .key_bits = below(2) == 0 ? 4 : 128});
     const PrefixId roots[] = {BlockPool::root("a", ""), BlockPool::root("b", "")};
     std::vector<std::pair<int, Tokens>> contents(
         static_cast<size_t>(pool.num_blocks()));  // root, all tokens up to the block's end
@@ -175,12 +177,14 @@ TEST(BlockPool, RandomUsersNeverFindForeignTokens) {
         std::vector<PrefixId> ids;
         pool.find_prefix(user.root, user.tokens, table, ids);
         for (size_t b = 0; b < table.size(); ++b) {
-          const Tokens wanted(user.tokens.begin(), user.tokens.begin() + static_cast<long>(b + 1) * size);
+          const Tokens wanted(user.tokens.begin(),
+                              user.tokens.begin() + static_cast<long>(b + 1) * size);
           ASSERT_EQ(contents[static_cast<size_t>(table[b])], std::pair(owner, wanted));
         }
         ASSERT_LT(table.size() * static_cast<size_t>(size), user.tokens.size());
         pool.release_all(table);
-        if (pool.num_available() < (static_cast<int>(user.tokens.size()) + size - 1) / size) continue;
+        if (pool.num_available() < (static_cast<int>(user.tokens.size()) + size - 1) / size)
+          continue;
         fill(pool, user);
         for (size_t b = 0; b < user.table.size(); ++b) {
           const size_t end = std::min(user.tokens.size(), (b + 1) * static_cast<size_t>(size));

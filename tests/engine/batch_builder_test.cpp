@@ -10,11 +10,15 @@
 namespace ember {
 namespace {
 
-std::vector<int32_t> values(const Tensor& tensor) { return {tensor.as<int32_t>(), tensor.as<int32_t>() + tensor.elements()}; }
+std::vector<int32_t> values(const Tensor& tensor) {
+  return {tensor.as<int32_t>(), tensor.as<int32_t>() + tensor.elements()};
+}
 
 TEST(BatchBuilder, FlattensDecodesAndPrefills) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
-  BatchBuilder builder(*backend, {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
+  BatchBuilder builder(
+      *backend,
+      {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
   Sequence decode, prefill;
   decode.request.prompt = {1, 2, 3, 4, 5};
   decode.request.stop_token_ids = {9};
@@ -26,8 +30,18 @@ TEST(BatchBuilder, FlattensDecodesAndPrefills) {
   prefill.tokens = prefill.request.prompt;
   prefill.block_table = {0};
   Step step;
-  step.seqs.push_back({.seq = &decode, .first_position = 5, .num_tokens = 1, .first_row_position = 5, .num_logit_rows = 1, .samples = true});
-  step.seqs.push_back({.seq = &prefill, .first_position = 1, .num_tokens = 2, .first_row_position = 1, .num_logit_rows = 2, .samples = false});
+  step.seqs.push_back({.seq = &decode,
+                       .first_position = 5,
+                       .num_tokens = 1,
+                       .first_row_position = 5,
+                       .num_logit_rows = 1,
+                       .samples = true});
+  step.seqs.push_back({.seq = &prefill,
+                       .first_position = 1,
+                       .num_tokens = 2,
+                       .first_row_position = 1,
+                       .num_logit_rows = 2,
+                       .samples = false});
   step.num_tokens = 3;
   step.num_logit_rows = 3;
   for (int repeat = 0; repeat < 2; ++repeat) {
@@ -48,7 +62,8 @@ TEST(BatchBuilder, FlattensDecodesAndPrefills) {
     ASSERT_EQ(rows.size(), 3u);
     EXPECT_EQ(rows[0].position, 6);
     EXPECT_EQ(rows[0].given_token, -1);
-    EXPECT_EQ(std::vector<int32_t>(rows[0].output.begin(), rows[0].output.end()), (std::vector<int32_t>{6}));
+    EXPECT_EQ(std::vector<int32_t>(rows[0].output.begin(), rows[0].output.end()),
+              (std::vector<int32_t>{6}));
     EXPECT_EQ(rows[0].banned.size(), 1u);  // one of three tokens there must be before a stop
     EXPECT_EQ(rows[1].given_token, 13);
     EXPECT_EQ(rows[2].given_token, 14);
@@ -58,7 +73,9 @@ TEST(BatchBuilder, FlattensDecodesAndPrefills) {
 
 TEST(BatchBuilder, ATokenStillBeingSampledIsNamedByItsRow) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
-  BatchBuilder builder(*backend, {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
+  BatchBuilder builder(
+      *backend,
+      {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
   Sequence seq;
   seq.request.prompt = {1, 2, 3};
   seq.request.stop_token_ids = {9};
@@ -67,12 +84,19 @@ TEST(BatchBuilder, ATokenStillBeingSampledIsNamedByItsRow) {
   seq.num_pending_tokens = 2;  // one of the step before, one of this step
   seq.block_table = {2};
   Step step;
-  step.seqs.push_back({.seq = &seq, .first_position = 3, .num_tokens = 1, .first_row_position = 3, .num_logit_rows = 1, .samples = true, .pending_row = 5});
+  step.seqs.push_back({.seq = &seq,
+                       .first_position = 3,
+                       .num_tokens = 1,
+                       .first_row_position = 3,
+                       .num_logit_rows = 1,
+                       .samples = true,
+                       .pending_row = 5});
   step.num_tokens = step.num_logit_rows = 1;
   EXPECT_EQ(values(builder.build(step).token_ids), (std::vector<int32_t>{-6}));
   ASSERT_EQ(builder.sampling_rows().size(), 1u);
   EXPECT_EQ(builder.sampling_rows()[0].pending, 5);
-  EXPECT_EQ(builder.sampling_rows()[0].banned.size(), 1u) << "it is the second token, of two before a stop";
+  EXPECT_EQ(builder.sampling_rows()[0].banned.size(), 1u)
+      << "it is the second token, of two before a stop";
   EXPECT_EQ(builder.sampling_rows()[0].position, 4);
   seq.request.min_tokens = 1;
   builder.build(step);
@@ -90,7 +114,9 @@ class Repeating : public NaiveBackend {
 
 TEST(BatchBuilder, StepsOfDecodesArePaddedToASizeThatTheDeviceRepeats) {
   Repeating backend;
-  BatchBuilder builder(backend, {.max_tokens = 16, .max_seqs = 5, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
+  BatchBuilder builder(
+      backend,
+      {.max_tokens = 16, .max_seqs = 5, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
   std::vector<Sequence> seqs(5);
   Step step;
   for (Sequence& seq : seqs) {
@@ -104,7 +130,11 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToASizeThatTheDeviceRepeats) {
     step.num_tokens += part.num_tokens;
     step.num_logit_rows += part.num_logit_rows;
   };
-  const ScheduledSequence decode{.first_position = 2, .num_tokens = 1, .first_row_position = 2, .num_logit_rows = 1, .samples = true};
+  const ScheduledSequence decode{.first_position = 2,
+                                 .num_tokens = 1,
+                                 .first_row_position = 2,
+                                 .num_logit_rows = 1,
+                                 .samples = true};
   for (size_t i = 0; i < 3; ++i) add(i, decode);
   const BatchView& batch = builder.build(step);
   EXPECT_TRUE(batch.repeatable);
@@ -133,7 +163,11 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToASizeThatTheDeviceRepeats) {
 
   step = {};
   add(0, decode);
-  add(1, {.first_position = 1, .num_tokens = 1, .first_row_position = 1, .num_logit_rows = 1, .samples = true});
+  add(1, {.first_position = 1,
+          .num_tokens = 1,
+          .first_row_position = 1,
+          .num_logit_rows = 1,
+          .samples = true});
   EXPECT_FALSE(builder.build(step).repeatable) << "one is the last chunk of a prompt";
   EXPECT_EQ(batch.num_decodes, 1);
 

@@ -26,7 +26,8 @@ std::vector<Request> some_requests(int n) {
   for (int i = 0; i < n; ++i) {
     Request r;
     r.id = static_cast<RequestId>(i) + 1;
-    for (int t = 0; t < 5 + i * 13 % 70; ++t) r.prompt.push_back((i / 3 * 17 + t * 31) % 6000);  // some share their beginning
+    for (int t = 0; t < 5 + i * 13 % 70; ++t)
+      r.prompt.push_back((i / 3 * 17 + t * 31) % 6000);  // some share their beginning
     r.max_tokens = 12;
     r.num_logprobs = 3;
     r.sampling.seed = static_cast<uint64_t>(i);
@@ -41,15 +42,27 @@ std::vector<Request> some_requests(int n) {
   return requests;
 }
 
-std::vector<Recorder::Answer> run(const Setup& setup, const std::vector<Request>& requests, bool one_by_one) {
+std::vector<Recorder::Answer> run(const Setup& setup, const std::vector<Request>& requests,
+                                  bool one_by_one) {
   Recorder sink;
-  std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = setup.num_threads, .max_in_flight = setup.max_in_flight});
-  const DecoderLimits limits{.max_tokens = setup.max_num_batched_tokens, .max_logit_rows = 16, .max_model_len = 256,
-                             .num_blocks = setup.num_blocks, .block_size = setup.block_size};
-  auto decoder = std::make_unique<Decoder>(*backend, load_decoder_config(kDemo), Checkpoint::open(kDemo), LoadOptions{});
-  Engine engine({.max_num_batched_tokens = setup.max_num_batched_tokens, .max_num_seqs = 16, .max_num_logit_rows = 16, .max_model_len = 256},
-                {.num_blocks = setup.num_blocks, .block_size = setup.block_size, .enable_prefix_caching = setup.caching},
-                std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, 16), sink);
+  std::unique_ptr<Backend> backend =
+      make_cpu_backend({.num_threads = setup.num_threads, .max_in_flight = setup.max_in_flight});
+  const DecoderLimits limits{.max_tokens = setup.max_num_batched_tokens,
+                             .max_logit_rows = 16,
+                             .max_model_len = 256,
+                             .num_blocks = setup.num_blocks,
+                             .block_size = setup.block_size};
+  auto decoder = std::make_unique<Decoder>(*backend, load_decoder_config(kDemo),
+                                           Checkpoint::open(kDemo), LoadOptions{});
+  Engine engine({.max_num_batched_tokens = setup.max_num_batched_tokens,
+                 .max_num_seqs = 16,
+                 .max_num_logit_rows = 16,
+                 .max_model_len = 256},
+                {.num_blocks = setup.num_blocks,
+                 .block_size = setup.block_size,
+                 .enable_prefix_caching = setup.caching},
+                std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, 16),
+                sink);
   engine.start();
   int submitted = 0;
   for (const Request& request : requests) {
@@ -101,7 +114,8 @@ TEST(DecoderRunner, TokensAndLogprobsAreTheSameBitsInEveryCompany) {
   }
   {
     SCOPED_TRACE("with blocks of 4 tokens, on one thread");
-    expect_equal(alone, run({.num_blocks = 2048, .block_size = 4, .num_threads = 1}, requests, false));
+    expect_equal(alone,
+                 run({.num_blocks = 2048, .block_size = 4, .num_threads = 1}, requests, false));
   }
   {
     SCOPED_TRACE("one step ahead");
@@ -109,7 +123,8 @@ TEST(DecoderRunner, TokensAndLogprobsAreTheSameBitsInEveryCompany) {
   }
   {
     SCOPED_TRACE("one step ahead, in chunks, with preemption");
-    expect_equal(alone, run({.max_num_batched_tokens = 32, .num_blocks = 16, .max_in_flight = 2}, requests, false));
+    expect_equal(alone, run({.max_num_batched_tokens = 32, .num_blocks = 16, .max_in_flight = 2},
+                            requests, false));
   }
 }
 

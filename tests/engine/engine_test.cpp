@@ -4,21 +4,26 @@
 
 #include <stdexcept>
 
-#include "ember/engine/fake_runner.h"
 #include "base/scripted_constraint.h"
+#include "ember/engine/fake_runner.h"
 #include "engine/recorder.h"
 
 namespace ember {
 namespace {
 
 constexpr int32_t kVocab = 1000;
-constexpr SchedulerConfig kConfig{.max_num_batched_tokens = 32, .max_num_seqs = 8, .max_num_logit_rows = 8, .max_model_len = 64, .max_num_queued_reqs = 100};
+constexpr SchedulerConfig kConfig{.max_num_batched_tokens = 32,
+                                  .max_num_seqs = 8,
+                                  .max_num_logit_rows = 8,
+                                  .max_model_len = 64,
+                                  .max_num_queued_reqs = 100};
 constexpr BlockPoolConfig kPool{.num_blocks = 40, .block_size = 4};
 
 Request request(RequestId id, int prompt_tokens, int max_tokens) {
   Request r;
   r.id = id;
-  for (int i = 0; i < prompt_tokens; ++i) r.prompt.push_back(static_cast<int32_t>((id * 31 + static_cast<uint64_t>(i) * 7) % kVocab));
+  for (int i = 0; i < prompt_tokens; ++i)
+    r.prompt.push_back(static_cast<int32_t>((id * 31 + static_cast<uint64_t>(i) * 7) % kVocab));
   r.max_tokens = max_tokens;
   r.sampling.seed = id;
   return r;
@@ -27,7 +32,8 @@ Request request(RequestId id, int prompt_tokens, int max_tokens) {
 // What the fake model says, computed alone.
 std::vector<int32_t> expected(const Request& r) {
   std::vector<int32_t> tokens = r.prompt;
-  for (int i = 0; i < r.max_tokens; ++i) tokens.push_back(FakeRunner::next_token(tokens, r.sampling.seed, kVocab));
+  for (int i = 0; i < r.max_tokens; ++i)
+    tokens.push_back(FakeRunner::next_token(tokens, r.sampling.seed, kVocab));
   return {tokens.begin() + static_cast<long>(r.prompt.size()), tokens.end()};
 }
 
@@ -36,11 +42,14 @@ TEST(Engine, AnswersManyRequestsAsIfEachWereAlone) {
   Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()), sink);
   engine.start();
   constexpr int kRequests = 60;
-  for (RequestId id = 1; id <= kRequests; ++id) engine.submit(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17)));
+  for (RequestId id = 1; id <= kRequests; ++id)
+    engine.submit(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17)));
   ASSERT_TRUE(sink.wait_finished(kRequests));
   for (RequestId id = 1; id <= kRequests; ++id) {
     const Recorder::Answer answer = sink.answer(id);
-    EXPECT_EQ(answer.tokens, expected(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17)))) << id;
+    EXPECT_EQ(answer.tokens,
+              expected(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17))))
+        << id;
     EXPECT_EQ(answer.finish, FinishReason::kLength);
     EXPECT_EQ(answer.num_finals, 1);
   }
@@ -51,7 +60,8 @@ TEST(Engine, AnswersManyRequestsAsIfEachWereAlone) {
 
 TEST(Engine, CancelEndsARequestAndFreesItsBlocks) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)), sink);
+  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)),
+                sink);
   engine.start();
   engine.submit(request(1, 10, 50));
   ASSERT_TRUE(sink.wait_tokens(1, 1));
@@ -67,7 +77,8 @@ TEST(Engine, CancelEndsARequestAndFreesItsBlocks) {
 
 TEST(Engine, TellsWhereEverySequenceStands) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)), sink);
+  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)),
+                sink);
   engine.start();
   EXPECT_TRUE(engine.traces().get().empty());
   engine.submit(request(1, 10, 50));
@@ -89,19 +100,22 @@ TEST(Engine, TellsWhereEverySequenceStands) {
 
 TEST(Engine, StopAnswersWhatIsUnfinished) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(5)), sink);
+  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(5)),
+                sink);
   engine.start();
   for (RequestId id = 1; id <= 20; ++id) engine.submit(request(id, 10, 50));
   ASSERT_TRUE(sink.wait_tokens(1, 1));
   engine.stop();
-  for (RequestId id = 1; id <= 20; ++id) EXPECT_EQ(sink.answer(id).finish, FinishReason::kEngineFailed) << id;
+  for (RequestId id = 1; id <= 20; ++id)
+    EXPECT_EQ(sink.answer(id).finish, FinishReason::kEngineFailed) << id;
 }
 
 TEST(Engine, WaitingRequestsMeetTheirDeadlineWithoutASlot) {
   Recorder sink;
   SchedulerConfig config = kConfig;
   config.max_num_seqs = 1;
-  Engine engine(config, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(2)), sink);
+  Engine engine(config, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(2)),
+                sink);
   engine.start();
   engine.submit(request(1, 4, 60));
   Request late = request(2, 4, 4);
@@ -157,7 +171,9 @@ TEST(Engine, AConstraintDecidesOneAnswerAndNobodyElses) {
   for (RequestId id = 1; id <= 8; ++id) {
     Request r = request(id, 1 + static_cast<int>(id), 6);
     using Ids = ScriptedConstraint::Ids;
-    if (id == 2) r.constraint = std::make_shared<ScriptedConstraint>(std::vector<Ids>{{10}, {20, 21}, {30}, {kVocab - 1}});
+    if (id == 2)
+      r.constraint = std::make_shared<ScriptedConstraint>(
+          std::vector<Ids>{{10}, {20, 21}, {30}, {kVocab - 1}});
     if (id == 4) r.constraint = std::make_shared<ScriptedConstraint>(std::vector<Ids>{{10}, {}});
     r.stop_token_ids = {kVocab - 1};
     engine.submit(std::move(r));
@@ -172,7 +188,8 @@ TEST(Engine, AConstraintDecidesOneAnswerAndNobodyElses) {
   const Recorder::Answer bad = sink.answer(4);
   EXPECT_EQ(bad.tokens, (std::vector<int32_t>{10}));
   EXPECT_EQ(bad.finish, FinishReason::kConstraintFailed);
-  for (const RequestId id : {1u, 3u, 5u, 6u, 7u, 8u}) EXPECT_EQ(sink.answer(id).tokens, expected(request(id, 1 + static_cast<int>(id), 6))) << id;
+  for (const RequestId id : {1u, 3u, 5u, 6u, 7u, 8u})
+    EXPECT_EQ(sink.answer(id).tokens, expected(request(id, 1 + static_cast<int>(id), 6))) << id;
 }
 
 }  // namespace

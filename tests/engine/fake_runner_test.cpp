@@ -26,7 +26,12 @@ TEST(FakeRunner, GivesOneTokenPerRow) {
   seq.request.prompt = {5, 6, 7};
   seq.tokens = {5, 6, 7};
   Step step;
-  step.seqs.push_back({.seq = &seq, .first_position = 0, .num_tokens = 3, .first_row_position = 1, .num_logit_rows = 2, .samples = true});
+  step.seqs.push_back({.seq = &seq,
+                       .first_position = 0,
+                       .num_tokens = 3,
+                       .first_row_position = 1,
+                       .num_logit_rows = 2,
+                       .samples = true});
   step.num_logit_rows = 2;
   FakeRunner runner(100, Duration::zero());
   runner.launch(step);
@@ -40,15 +45,26 @@ TEST(FakeRunner, ContinuesATokenOfTheStepBefore) {
   Sequence seq;
   seq.request.prompt = seq.tokens = {5, 6, 7};
   Step first, second;
-  first.seqs.push_back({.seq = &seq, .num_tokens = 3, .first_row_position = 2, .num_logit_rows = 1, .samples = true});
-  second.seqs.push_back({.seq = &seq, .first_position = 3, .num_tokens = 1, .first_row_position = 3, .num_logit_rows = 1, .samples = true, .pending_row = 0});
+  first.seqs.push_back({.seq = &seq,
+                        .num_tokens = 3,
+                        .first_row_position = 2,
+                        .num_logit_rows = 1,
+                        .samples = true});
+  second.seqs.push_back({.seq = &seq,
+                         .first_position = 3,
+                         .num_tokens = 1,
+                         .first_row_position = 3,
+                         .num_logit_rows = 1,
+                         .samples = true,
+                         .pending_row = 0});
   first.num_logit_rows = second.num_logit_rows = 1;
   FakeRunner runner(100, Duration::zero(), 2);
   runner.launch(first);
   runner.launch(second);
   const int32_t token = FakeRunner::next_token(seq.tokens, 0, 100);
   EXPECT_EQ(runner.wait().front().token, token);
-  EXPECT_EQ(runner.wait().front().token, FakeRunner::next_token(std::vector<int32_t>{5, 6, 7, token}, 0, 100));
+  EXPECT_EQ(runner.wait().front().token,
+            FakeRunner::next_token(std::vector<int32_t>{5, 6, 7, token}, 0, 100));
 }
 
 TEST(FakeRunner, AMaskDecides) {

@@ -19,7 +19,8 @@ struct Batch {
   Step step;
   std::vector<SamplingRow> rows;
 
-  Sequence& add(std::shared_ptr<TokenConstraint> constraint, const Ids& output = {}, int num_logit_rows = 1) {
+  Sequence& add(std::shared_ptr<TokenConstraint> constraint, const Ids& output = {},
+                int num_logit_rows = 1) {
     Sequence& seq = *sequences.emplace_back(std::make_unique<Sequence>());
     seq.request.prompt = {1, 2};
     seq.request.constraint = std::move(constraint);
@@ -39,13 +40,16 @@ Ids ids_of(std::span<const uint32_t> mask) {
   return ids;
 }
 
-std::shared_ptr<TokenConstraint> scripted(std::vector<Ids> lists) { return std::make_shared<ScriptedConstraint>(std::move(lists)); }
+std::shared_ptr<TokenConstraint> scripted(std::vector<Ids> lists) {
+  return std::make_shared<ScriptedConstraint>(std::move(lists));
+}
 
 TEST(MaskBuilder, MasksTheRowsThatConstrainedSequencesSampleFrom) {
   MaskBuilder builder(kVocab);
   Batch batch;
   batch.add(nullptr);
-  batch.add(scripted({{3, 69}, {4}}), {}, 3);  // two rows of the prompt, then the one to sample from
+  batch.add(scripted({{3, 69}, {4}}), {},
+            3);  // two rows of the prompt, then the one to sample from
   batch.add(scripted({{3, 69}, {4}}), {69});
   bool computed = false;
   builder.build(batch.step, batch.rows, [&] { computed = true; });
@@ -95,7 +99,8 @@ TEST(MaskBuilder, WaitsForTheMasksEvenIfTheDeviceFails) {
   MaskBuilder builder(kVocab);
   Batch batch;
   for (int i = 0; i < 64; ++i) batch.add(scripted({{i}}));
-  EXPECT_THROW(builder.build(batch.step, batch.rows, [] { throw std::runtime_error("gone"); }), std::runtime_error);
+  EXPECT_THROW(builder.build(batch.step, batch.rows, [] { throw std::runtime_error("gone"); }),
+               std::runtime_error);
   for (int i = 0; i < 64; ++i) EXPECT_EQ(ids_of(batch.rows[static_cast<size_t>(i)].mask), (Ids{i}));
 }
 

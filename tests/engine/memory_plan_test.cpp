@@ -9,7 +9,8 @@ namespace ember {
 namespace {
 
 const std::filesystem::path kDemo = std::filesystem::path(EMBER_SOURCE_DIR) / "configs/demo-model";
-constexpr DecoderLimits kLimits{.max_tokens = 256, .max_logit_rows = 8, .max_model_len = 1024, .block_size = 16};
+constexpr DecoderLimits kLimits{
+    .max_tokens = 256, .max_logit_rows = 8, .max_model_len = 1024, .block_size = 16};
 
 MemoryPlan plan(const MemoryBudget& budget, DecoderLimits limits = kLimits) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
@@ -20,7 +21,9 @@ std::string refusal(const MemoryBudget& budget, DecoderLimits limits = kLimits) 
   try {
     plan(budget, limits);
   } catch (const StartError& e) {
-    EXPECT_EQ(e.code(), std::string(e.what()).starts_with("--kv-cache-memory-bytes") ? ExitCode::kConfig : ExitCode::kNoDevice);
+    EXPECT_EQ(e.code(), std::string(e.what()).starts_with("--kv-cache-memory-bytes")
+                            ? ExitCode::kConfig
+                            : ExitCode::kNoDevice);
     return e.what();
   }
   return "fits";
@@ -29,18 +32,24 @@ std::string refusal(const MemoryBudget& budget, DecoderLimits limits = kLimits) 
 TEST(MemoryPlan, TakesWhatAllSequencesCanUseAndNoMore) {
   const MemoryPlan p = plan({.utilization = 0.5});
   EXPECT_EQ(p.num_blocks, 8 * 1024 / 16);
-  EXPECT_EQ(p.kv_block_bytes, 2u * 8 * 16 * 2 * 64 * 4);  // K and V, layers, tokens, kv heads, head size, float
+  EXPECT_EQ(p.kv_block_bytes,
+            2u * 8 * 16 * 2 * 64 * 4);  // K and V, layers, tokens, kv heads, head size, float
   EXPECT_NEAR(static_cast<double>(p.weight_bytes), 25.2e6, 0.5e6);
   EXPECT_LE(p.total_bytes(), p.budget_bytes);
   EXPECT_NE(p.table().find("512 blocks of 16 tokens"), std::string::npos) << p.table();
 }
 
-TEST(MemoryPlan, AnExactSizeIsKept) { EXPECT_EQ(plan({.kv_cache_bytes = 10u << 20}).num_blocks, (10 << 20) / (2 * 8 * 16 * 2 * 64 * 4)); }
+TEST(MemoryPlan, AnExactSizeIsKept) {
+  EXPECT_EQ(plan({.kv_cache_bytes = 10u << 20}).num_blocks, (10 << 20) / (2 * 8 * 16 * 2 * 64 * 4));
+}
 
 TEST(MemoryPlan, RefusesWhatCannotServeOneSequence) {
-  EXPECT_NE(refusal({.kv_cache_bytes = 1u << 20}).find("--kv-cache-memory-bytes 1048576: one sequence of 1024 tokens needs"), std::string::npos);
+  EXPECT_NE(refusal({.kv_cache_bytes = 1u << 20})
+                .find("--kv-cache-memory-bytes 1048576: one sequence of 1024 tokens needs"),
+            std::string::npos);
   EXPECT_NE(refusal({.utilization = 1e-6}).find("lower --max-model-len"), std::string::npos);
-  EXPECT_NE(refusal({.kv_cache_bytes = size_t{1} << 50}).find("are free on the device"), std::string::npos);
+  EXPECT_NE(refusal({.kv_cache_bytes = size_t{1} << 50}).find("are free on the device"),
+            std::string::npos);
 }
 
 TEST(MemoryPlan, ShortensTheContextWhereItMay) {

@@ -1,5 +1,5 @@
-// libFuzzer: the first byte is a kind of grammar, the rest its source. It is refused, or what it allows is an answer of its kind. Runs in
-// the repository's root, where the demo model is.
+// libFuzzer: the first byte is a kind of grammar, the rest its source. It is refused, or what it
+// allows is an answer of its kind. Runs in the repository's root, where the demo model is.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,7 +27,8 @@ const Tokenizer& demo() {
 int32_t eos() { return *demo().token_to_id(demo().eos_token()); }
 
 GrammarCompiler& compiler() {
-  static const std::unique_ptr<GrammarCompiler> made = GrammarCompiler::create(demo(), {eos()}).value();
+  static const std::unique_ptr<GrammarCompiler> made =
+      GrammarCompiler::create(demo(), {eos()}).value();
   return *made;
 }
 
@@ -41,14 +42,18 @@ bool holds_special_token(const std::string& text) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
   const auto kind = static_cast<GrammarKind>(data[0] % 3);
-  const std::string source = to_valid_utf8(std::string(reinterpret_cast<const char*>(data) + 1, size - 1));
-  const Result<std::shared_ptr<const Grammar>> grammar = compiler().compile({kind, source}, "field");
+  const std::string source =
+      to_valid_utf8(std::string(reinterpret_cast<const char*>(data) + 1, size - 1));
+  const Result<std::shared_ptr<const Grammar>> grammar =
+      compiler().compile({kind, source}, "field");
   if (!grammar.ok()) {
-    CHECK(grammar.error().kind != ErrorKind::kInternal && grammar.error().message.starts_with("field") && grammar.error().message.size() < 1000);
+    CHECK(grammar.error().kind != ErrorKind::kInternal &&
+          grammar.error().message.starts_with("field") && grammar.error().message.size() < 1000);
     return 0;
   }
   std::mt19937_64 rng(size);
-  const std::optional<std::string> text = test::random_walk(*grammar.value(), demo(), eos(), kMaxTokens, rng);
+  const std::optional<std::string> text =
+      test::random_walk(*grammar.value(), demo(), eos(), kMaxTokens, rng);
   if (!text || !is_valid_utf8(*text)) return 0;
   if (kind == GrammarKind::kJsonSchema) CHECK(nlohmann::json::accept(*text));
   // The same text in the tokenizer's own tokens, which need not be those that it was made of.

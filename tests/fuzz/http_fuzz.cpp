@@ -1,5 +1,5 @@
-// libFuzzer: bytes -> requests. The first byte chooses how the rest is cut into pieces; the outcome must not depend on
-// it.
+// libFuzzer: bytes -> requests. The first byte chooses how the rest is cut into pieces; the outcome
+// must not depend on it.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -43,10 +43,13 @@ Outcome parse(std::string_view bytes, size_t piece) {
     if (parser->state() != RequestParser::State::kDone) continue;
     require(parser->feed("GET ") == 0);  // one request, and not a byte more
     const ember::FramedRequest request = parser->take();
-    require(request.body.size() <= kLimits.max_body_bytes && request.target.size() <= kLimits.max_uri_bytes);
-    require(request.headers.size() <= static_cast<size_t>(kLimits.max_headers) && request.target.starts_with('/'));
+    require(request.body.size() <= kLimits.max_body_bytes &&
+            request.target.size() <= kLimits.max_uri_bytes);
+    require(request.headers.size() <= static_cast<size_t>(kLimits.max_headers) &&
+            request.target.starts_with('/'));
     const std::string* length = request.header("Content-Length");
-    require(!length || (std::stoull(*length) == request.body.size() && !request.header("Transfer-Encoding")));
+    require(!length ||
+            (std::stoull(*length) == request.body.size() && !request.header("Transfer-Encoding")));
     outcome.requests.push_back(request.method + ' ' + request.target + ' ' + request.body);
     parser = std::make_unique<RequestParser>(kLimits);
   }

@@ -1,4 +1,5 @@
-// libFuzzer: the first two bytes are the size of the data, the rest is a safetensors header. It is refused, or its tensors tile the data.
+// libFuzzer: the first two bytes are the size of the data, the rest is a safetensors header. It is
+// refused, or its tensors tile the data.
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -12,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const uint64_t data_bytes = bytes[0] | static_cast<uint64_t>(bytes[1]) << 8;
   try {
     uint64_t covered = 0;
-    for (const auto& [name, entry] : ember::parse_safetensors_header({reinterpret_cast<const char*>(bytes) + 2, size - 2}, data_bytes)) {
+    for (const auto& [name, entry] : ember::parse_safetensors_header(
+             {reinterpret_cast<const char*>(bytes) + 2, size - 2}, data_bytes)) {
       CHECK(entry.begin <= entry.end && entry.end <= data_bytes);
       covered += entry.end - entry.begin;
     }

@@ -1,5 +1,6 @@
-// One attention step on the emulated machine over a hostile cache: permuted and shared pages, NaN in free pages and in unwritten keys,
-// table entries that must not be read, and a reference in double precision.
+// One attention step on the emulated machine over a hostile cache: permuted and shared pages, NaN
+// in free pages and in unwritten keys, table entries that must not be read, and a reference in
+// double precision.
 #pragma once
 
 #include <algorithm>
@@ -43,17 +44,26 @@ class AttentionRun {
     }
     if (c_.num_decodes < 0) {
       c_.num_decodes = 0;
-      while (c_.num_decodes < num_seqs() && c.sequences[index(c_.num_decodes)].q_len <= 1) ++c_.num_decodes;
+      while (c_.num_decodes < num_seqs() && c.sequences[index(c_.num_decodes)].q_len <= 1)
+        ++c_.num_decodes;
     }
     q_starts_.push_back(0);
-    for (const auto& s : c.sequences) q_starts_.push_back(q_starts_.back() + s.q_len), kv_lens_.push_back(s.kv_len);
+    for (const auto& s : c.sequences)
+      q_starts_.push_back(q_starts_.back() + s.q_len), kv_lens_.push_back(s.kv_len);
     make_pages();
     make_rows();
   }
 
   AttentionShape shape() const {
-    return {.dtype = c_.dtype, .num_heads = c_.group * c_.num_kv_heads, .num_kv_heads = c_.num_kv_heads, .head_dim = c_.head_dim,
-            .scale = scale_, .window = c_.window, .max_seqs = num_seqs(), .max_tokens = std::max(1, num_tokens()), .max_model_len = std::max(1, max_kv_len_)};
+    return {.dtype = c_.dtype,
+            .num_heads = c_.group * c_.num_kv_heads,
+            .num_kv_heads = c_.num_kv_heads,
+            .head_dim = c_.head_dim,
+            .scale = scale_,
+            .window = c_.window,
+            .max_seqs = num_seqs(),
+            .max_tokens = std::max(1, num_tokens()),
+            .max_model_len = std::max(1, max_kv_len_)};
   }
 
   void set_scale(float scale) { scale_ = scale; }
@@ -61,10 +71,13 @@ class AttentionRun {
   void run() {
     const Queue q = emulator_queue(c_.sm);
     Guarded<uint8_t> workspace(attention_workspace_bytes(q, shape()), 0xcd);
-    const AttentionBatch b{q_starts_.data(), kv_lens_.data(), tables_->data(), table_stride(), num_seqs(), c_.num_decodes, num_tokens(), num_tokens(), max_kv_len_};
+    const AttentionBatch b{q_starts_.data(), kv_lens_.data(), tables_->data(),
+                           table_stride(),   num_seqs(),      c_.num_decodes,
+                           num_tokens(),     num_tokens(),    max_kv_len_};
     emu::forget_constants();
     plan_attention(q, shape(), b, workspace.data());
-    for (int s = 0; s < c_.num_decodes; ++s) {  // what a decode may read before the dependency is resolved
+    for (int s = 0; s < c_.num_decodes;
+         ++s) {  // what a decode may read before the dependency is resolved
       for (int page = 0; page * kBlockTokens < c_.sequences[index(s)].kv_len - 1; ++page) {
         if (page == (c_.sequences[index(s)].kv_len - 1) / kBlockTokens) continue;
         const size_t block = static_cast<size_t>(table(s, page)) * block_elements();
@@ -72,17 +85,25 @@ class AttentionRun {
       }
     }
     emu::name_constant(q_starts_.data(), 4);  // and nothing else
-    for (int layer = 0; layer < 2; ++layer) {  // twice over one plan: counters are left as they were found
-      attention(q, shape(), b, out_->data(), out_stride(), qkv_->data(), qkv_stride(), pool_->data(), workspace.data());
+    for (int layer = 0; layer < 2;
+         ++layer) {  // twice over one plan: counters are left as they were found
+      attention(q, shape(), b, out_->data(), out_stride(), qkv_->data(), qkv_stride(),
+                pool_->data(), workspace.data());
     }
     emu::forget_constants();
   }
 
-  uint16_t& q_bits(int token, int head, int d) { return (*qkv_)[index(token) * index(qkv_stride()) + index(head * c_.head_dim + d)]; }
-  uint16_t out_bits(int token, int head, int d) const { return (*out_)[index(token) * index(out_stride()) + index(head * c_.head_dim + d)]; }
+  uint16_t& q_bits(int token, int head, int d) {
+    return (*qkv_)[index(token) * index(qkv_stride()) + index(head * c_.head_dim + d)];
+  }
+  uint16_t out_bits(int token, int head, int d) const {
+    return (*out_)[index(token) * index(out_stride()) + index(head * c_.head_dim + d)];
+  }
   uint16_t& cached(int seq, int position, int kv, int head, int d) {
-    const int64_t slab = kv_slab(table(seq, position / kBlockTokens), kv, head, c_.num_kv_heads, c_.head_dim);
-    return (*pool_)[static_cast<size_t>(slab + kv_slab_offset(c_.head_dim, position % kBlockTokens, d))];
+    const int64_t slab =
+        kv_slab(table(seq, position / kBlockTokens), kv, head, c_.num_kv_heads, c_.head_dim);
+    return (*pool_)[static_cast<size_t>(slab +
+                                        kv_slab_offset(c_.head_dim, position % kBlockTokens, d))];
   }
   int first_token(int seq) const { return q_starts_[index(seq)]; }
   int num_seqs() const { return static_cast<int>(c_.sequences.size()); }
@@ -97,7 +118,8 @@ class AttentionRun {
       for (int i = 0; i < q_len; ++i) {
         for (int head = 0; head < num_heads(); ++head) {
           const int token = first_token(s) + i;
-          const std::vector<double> exact = kv_len > 0 ? reference(s, token, kv_len - q_len + i, head) : std::vector<double>();
+          const std::vector<double> exact =
+              kv_len > 0 ? reference(s, token, kv_len - q_len + i, head) : std::vector<double>();
           for (int d = 0; d < c_.head_dim; ++d) {
             if (kv_len == 0) {
               if (out_bits(token, head, d) != kCanary) return "a padded row was stored";
@@ -105,8 +127,10 @@ class AttentionRun {
             }
             const double got = half_value(c_.dtype, out_bits(token, head, d));
             if (!(std::abs(got - exact[index(d)]) <= allowed)) {
-              return "sequence " + std::to_string(s) + " (" + std::to_string(q_len) + " of " + std::to_string(kv_len) + ") token " + std::to_string(i) + " head " +
-                     std::to_string(head) + " dimension " + std::to_string(d) + ": " + std::to_string(got) + " instead of " + std::to_string(exact[index(d)]);
+              return "sequence " + std::to_string(s) + " (" + std::to_string(q_len) + " of " +
+                     std::to_string(kv_len) + ") token " + std::to_string(i) + " head " +
+                     std::to_string(head) + " dimension " + std::to_string(d) + ": " +
+                     std::to_string(got) + " instead of " + std::to_string(exact[index(d)]);
             }
           }
         }
@@ -114,7 +138,8 @@ class AttentionRun {
     }
     for (int t = 0; t <= num_tokens(); ++t) {
       for (int i = t < num_tokens() ? num_heads() * c_.head_dim : 0; i < out_stride(); ++i) {
-        if ((*out_)[index(t) * index(out_stride()) + index(i)] != kCanary) return "stored outside the rows";
+        if ((*out_)[index(t) * index(out_stride()) + index(i)] != kCanary)
+          return "stored outside the rows";
       }
     }
     return "";
@@ -128,8 +153,9 @@ class AttentionRun {
   size_t block_elements() const { return index(2 * c_.num_kv_heads * kBlockTokens * c_.head_dim); }
   int32_t& table(int seq, int page) { return (*tables_)[index(seq * table_stride() + page)]; }
 
-  // Pages of a sequence: with sharing, full pages before this step's tokens come from one common prefix, the rest is the sequence's own. Content
-  // depends on (sequence length, page) alone, so that a sequence is the same in every company.
+  // Pages of a sequence: with sharing, full pages before this step's tokens come from one common
+  // prefix, the rest is the sequence's own. Content depends on (sequence length, page) alone, so
+  // that a sequence is the same in every company.
   void make_pages() {
     struct Use {
       int page, written, owner;
@@ -137,7 +163,8 @@ class AttentionRun {
     std::vector<Use> uses;
     std::vector<std::pair<int, int>> places;  // (seq, page) of each use or of a shared one
     std::vector<int> block_of_shared(index(pages_needed_ + 1), -1);
-    tables_ = std::make_unique<Guarded<int32_t>>(index(std::max(1, num_seqs()) * table_stride()), -1000000);
+    tables_ = std::make_unique<Guarded<int32_t>>(index(std::max(1, num_seqs()) * table_stride()),
+                                                 -1000000);
     std::vector<std::vector<int>> use_of(index(num_seqs()));
     for (int s = 0; s < num_seqs(); ++s) {
       const auto [q_len, kv_len] = c_.sequences[index(s)];
@@ -150,7 +177,8 @@ class AttentionRun {
         }
         if (c_.shared_pages && full) shared = static_cast<int>(uses.size());
         use_of[index(s)].push_back(static_cast<int>(uses.size()));
-        uses.push_back({page, std::min(kBlockTokens, kv_len - page * kBlockTokens), c_.shared_pages && full ? 0 : kv_len});
+        uses.push_back({page, std::min(kBlockTokens, kv_len - page * kBlockTokens),
+                        c_.shared_pages && full ? 0 : kv_len});
       }
     }
     const int blocks = static_cast<int>(uses.size()) + 5;
@@ -159,11 +187,13 @@ class AttentionRun {
     std::shuffle(order.begin(), order.end(), random_);
     pool_ = std::make_unique<Guarded<uint16_t>>(index(blocks) * block_elements(), kNan16);
     for (size_t u = 0; u < uses.size(); ++u) {
-      std::mt19937 content(seed_ + static_cast<unsigned>(uses[u].page) * 7919u + static_cast<unsigned>(uses[u].owner) * 104729u);
+      std::mt19937 content(seed_ + static_cast<unsigned>(uses[u].page) * 7919u +
+                           static_cast<unsigned>(uses[u].owner) * 104729u);
       std::normal_distribution<float> normal(0, 1);
       for (int kv = 0; kv < 2; ++kv) {
         for (int head = 0; head < c_.num_kv_heads; ++head) {
-          uint16_t* slab = pool_->data() + kv_slab(order[u], kv, head, c_.num_kv_heads, c_.head_dim);
+          uint16_t* slab =
+              pool_->data() + kv_slab(order[u], kv, head, c_.num_kv_heads, c_.head_dim);
           for (int row = 0; row < kBlockTokens; ++row) {
             for (int d = 0; d < c_.head_dim; ++d) {
               uint16_t bits = half_bits(c_.dtype, normal(content));
@@ -175,9 +205,11 @@ class AttentionRun {
       }
     }
     for (int s = 0; s < num_seqs(); ++s) {
-      for (size_t page = 0; page < use_of[index(s)].size(); ++page) table(s, static_cast<int>(page)) = order[index(use_of[index(s)][page])];
+      for (size_t page = 0; page < use_of[index(s)].size(); ++page)
+        table(s, static_cast<int>(page)) = order[index(use_of[index(s)][page])];
       if (c_.window > 0) {  // blocks that the window has passed may have been given away
-        const int first_seen = std::max(0, c_.sequences[index(s)].kv_len - c_.sequences[index(s)].q_len - c_.window + 1);
+        const int first_seen = std::max(
+            0, c_.sequences[index(s)].kv_len - c_.sequences[index(s)].q_len - c_.window + 1);
         for (int page = 0; page < first_seen / kBlockTokens; ++page) table(s, page) = -1000000;
       }
     }
@@ -186,32 +218,40 @@ class AttentionRun {
   void make_rows() {
     scale_ = 1.0f / std::sqrt(static_cast<float>(c_.head_dim));
     qkv_ = std::make_unique<Guarded<uint16_t>>(index(num_tokens()) * index(qkv_stride()), kNan16);
-    out_ = std::make_unique<Guarded<uint16_t>>(index(num_tokens() + 1) * index(out_stride()), kCanary);
+    out_ =
+        std::make_unique<Guarded<uint16_t>>(index(num_tokens() + 1) * index(out_stride()), kCanary);
     for (int s = 0; s < num_seqs(); ++s) {
       const auto [q_len, kv_len] = c_.sequences[index(s)];
       for (int i = 0; i < q_len; ++i) {
-        std::mt19937 content(seed_ * 31u + static_cast<unsigned>(kv_len - q_len + i) * 17u + 3u);  // by position: the same in every chunk
+        std::mt19937 content(seed_ * 31u + static_cast<unsigned>(kv_len - q_len + i) * 17u +
+                             3u);  // by position: the same in every chunk
         std::normal_distribution<float> normal(0, 1);
         for (int head = 0; head < num_heads(); ++head) {
-          for (int d = 0; d < c_.head_dim; ++d) q_bits(first_token(s) + i, head, d) = half_bits(c_.dtype, normal(content));
+          for (int d = 0; d < c_.head_dim; ++d)
+            q_bits(first_token(s) + i, head, d) = half_bits(c_.dtype, normal(content));
         }
       }
     }
   }
 
   std::vector<double> reference(int seq, int token, int position, int head) {
-    const int kv_head = head / c_.group, first = c_.window > 0 ? std::max(0, position - c_.window + 1) : 0;
+    const int kv_head = head / c_.group,
+              first = c_.window > 0 ? std::max(0, position - c_.window + 1) : 0;
     std::vector<double> p, out(index(c_.head_dim), 0.0);
     double top = -INFINITY, total = 0;
     for (int key = first; key <= position; ++key) {
       double dot = 0;
-      for (int d = 0; d < c_.head_dim; ++d) dot += double{half_value(c_.dtype, q_bits(token, head, d))} * half_value(c_.dtype, cached(seq, key, 0, kv_head, d));
+      for (int d = 0; d < c_.head_dim; ++d)
+        dot += double{half_value(c_.dtype, q_bits(token, head, d))} *
+               half_value(c_.dtype, cached(seq, key, 0, kv_head, d));
       p.push_back(dot * double{scale_});
       top = std::max(top, p.back());
     }
     for (double& v : p) total += v = std::exp(v - top);
     for (int key = first; key <= position; ++key) {
-      for (int d = 0; d < c_.head_dim; ++d) out[index(d)] += p[index(key - first)] / total * half_value(c_.dtype, cached(seq, key, 1, kv_head, d));
+      for (int d = 0; d < c_.head_dim; ++d)
+        out[index(d)] +=
+            p[index(key - first)] / total * half_value(c_.dtype, cached(seq, key, 1, kv_head, d));
     }
     return out;
   }

@@ -28,16 +28,21 @@ class Attention : public testing::TestWithParam<std::tuple<int, DType>> {
     return c;
   }
   void check(const AttentionCase& c) {
-    SCOPED_TRACE(testing::Message() << "head_dim " << c.head_dim << ", group " << c.group << ", window " << c.window << ", seed " << seed_);
+    SCOPED_TRACE(testing::Message() << "head_dim " << c.head_dim << ", group " << c.group
+                                    << ", window " << c.window << ", seed " << seed_);
     AttentionRun run(with(c), seed_);
     run.run();
     EXPECT_EQ(run.problem(), "");
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(, Attention, testing::Combine(testing::Values(90, 80), testing::Values(DType::kF16, DType::kBF16)), [](const auto& i) {
-  return "sm" + std::to_string(std::get<0>(i.param)) + name_of(std::get<1>(i.param));
-});
+INSTANTIATE_TEST_SUITE_P(, Attention,
+                         testing::Combine(testing::Values(90, 80),
+                                          testing::Values(DType::kF16, DType::kBF16)),
+                         [](const auto& i) {
+                           return "sm" + std::to_string(std::get<0>(i.param)) +
+                                  name_of(std::get<1>(i.param));
+                         });
 
 std::vector<CaseSequence> decodes(std::initializer_list<int> lengths) {
   std::vector<CaseSequence> all;
@@ -46,26 +51,49 @@ std::vector<CaseSequence> decodes(std::initializer_list<int> lengths) {
 }
 
 TEST_P(Attention, DecodesOfEveryLengthAroundPagesAndSplits) {
-  check({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = decodes({1, 2, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 319, 320, 321})});
-  check({.head_dim = 64, .group = 2, .num_kv_heads = 2, .sequences = decodes({511, 512, 513, 1023, 1024, 1025})});
+  check({.head_dim = 64,
+         .group = 4,
+         .num_kv_heads = 1,
+         .sequences = decodes(
+             {1, 2, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 319, 320, 321})});
+  check({.head_dim = 64,
+         .group = 2,
+         .num_kv_heads = 2,
+         .sequences = decodes({511, 512, 513, 1023, 1024, 1025})});
 }
 
 TEST_P(Attention, DecodesOfEveryHeadDim) {
-  for (const int head_dim : {64, 96, 128, 256}) check({.head_dim = head_dim, .group = 4, .num_kv_heads = 2, .sequences = decodes({1, 65, 300, 513})});
+  for (const int head_dim : {64, 96, 128, 256})
+    check({.head_dim = head_dim,
+           .group = 4,
+           .num_kv_heads = 2,
+           .sequences = decodes({1, 65, 300, 513})});
 }
 
 TEST_P(Attention, DecodesOfEveryGroup) {
-  for (int group = 1; group <= 16; ++group) check({.head_dim = 64, .group = group, .num_kv_heads = 1 + group % 2, .sequences = decodes({1, 70, 330})});
+  for (int group = 1; group <= 16; ++group)
+    check({.head_dim = 64,
+           .group = group,
+           .num_kv_heads = 1 + group % 2,
+           .sequences = decodes({1, 70, 330})});
 }
 
 TEST_P(Attention, DecodesWithAWindow) {
   for (const int window : {1, 2, 63, 64, 65, 200, 1000}) {
-    check({.head_dim = 64, .group = 3, .num_kv_heads = 1, .window = window, .sequences = decodes({1, 64, 65, 128, 330, 700}), .shared_pages = false});
+    check({.head_dim = 64,
+           .group = 3,
+           .num_kv_heads = 1,
+           .window = window,
+           .sequences = decodes({1, 64, 65, 128, 330, 700}),
+           .shared_pages = false});
   }
 }
 
 TEST_P(Attention, PaddedDecodesAreSkipped) {
-  check({.head_dim = 64, .group = 4, .num_kv_heads = 2, .sequences = {{1, 5}, {1, 0}, {1, 300}, {1, 0}, {1, 0}}});
+  check({.head_dim = 64,
+         .group = 4,
+         .num_kv_heads = 2,
+         .sequences = {{1, 5}, {1, 0}, {1, 300}, {1, 0}, {1, 0}}});
   check({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {{1, 0}, {1, 0}}});
 }
 
@@ -75,36 +103,63 @@ TEST_P(Attention, LongSequencesHaveNoMoreSplitsThanTheirShapeAllows) {
 
 TEST_P(Attention, ChunksAtEveryEdgeOfTiles) {
   for (const int q_len : {2, 31, 32, 33, 63, 64, 65}) {
-    check({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {{q_len, q_len}, {q_len, q_len + 1}, {q_len, q_len + 61}, {q_len, q_len + 129}}});
+    check({.head_dim = 64,
+           .group = 4,
+           .num_kv_heads = 1,
+           .sequences = {
+               {q_len, q_len}, {q_len, q_len + 1}, {q_len, q_len + 61}, {q_len, q_len + 129}}});
   }
-  check({.head_dim = 64, .group = 1, .num_kv_heads = 1, .sequences = {{127, 127}, {128, 128}, {129, 129}, {130, 259}}});
+  check({.head_dim = 64,
+         .group = 1,
+         .num_kv_heads = 1,
+         .sequences = {{127, 127}, {128, 128}, {129, 129}, {130, 259}}});
 }
 
 TEST_P(Attention, ChunksOfEveryHeadDim) {
-  for (const int head_dim : {64, 96, 128, 256}) check({.head_dim = head_dim, .group = 4, .num_kv_heads = 2, .sequences = {{40, 40}, {35, 185}}});
+  for (const int head_dim : {64, 96, 128, 256})
+    check(
+        {.head_dim = head_dim, .group = 4, .num_kv_heads = 2, .sequences = {{40, 40}, {35, 185}}});
 }
 
 TEST_P(Attention, ChunksOfEveryGroup) {
-  for (int group = 1; group <= 16; ++group) check({.head_dim = 64, .group = group, .num_kv_heads = 1 + group % 2, .sequences = {{17, 90}, {9, 9}}});
+  for (int group = 1; group <= 16; ++group)
+    check({.head_dim = 64,
+           .group = group,
+           .num_kv_heads = 1 + group % 2,
+           .sequences = {{17, 90}, {9, 9}}});
 }
 
 TEST_P(Attention, ChunksWithAWindow) {
   for (const int window : {1, 2, 63, 64, 65, 128, 129, 500}) {
-    check({.head_dim = 64, .group = 2, .num_kv_heads = 1, .window = window, .sequences = {{70, 70}, {33, 300}, {2, 129}}, .shared_pages = false});
+    check({.head_dim = 64,
+           .group = 2,
+           .num_kv_heads = 1,
+           .window = window,
+           .sequences = {{70, 70}, {33, 300}, {2, 129}},
+           .shared_pages = false});
   }
 }
 
 TEST_P(Attention, DecodesAndChunksInOneStep) {
-  check({.head_dim = 128, .group = 4, .num_kv_heads = 2, .sequences = {{1, 300}, {1, 0}, {1, 64}, {40, 140}, {3, 3}, {1, 77}}, .num_decodes = 3});
+  check({.head_dim = 128,
+         .group = 4,
+         .num_kv_heads = 2,
+         .sequences = {{1, 300}, {1, 0}, {1, 64}, {40, 140}, {3, 3}, {1, 77}},
+         .num_decodes = 3});
 }
 
 TEST_P(Attention, AHugeLogitAndEqualLogits) {
-  const AttentionCase c = with({.head_dim = 64, .group = 2, .num_kv_heads = 1, .sequences = {{1, 200}, {20, 150}}, .shared_pages = false});
+  const AttentionCase c = with({.head_dim = 64,
+                                .group = 2,
+                                .num_kv_heads = 1,
+                                .sequences = {{1, 200}, {20, 150}},
+                                .shared_pages = false});
   for (const int place : {0, 63, 64, 128}) {
     AttentionRun needle(c, seed_);
     for (int s = 0; s < 2; ++s) {
       for (int d = 0; d < 64; ++d) needle.cached(s, place, 0, 0, d) = half_bits(dtype_, 100);
-      for (int t = needle.first_token(s); t < needle.first_token(s) + c.sequences[static_cast<size_t>(s)].q_len; ++t) {
+      for (int t = needle.first_token(s);
+           t < needle.first_token(s) + c.sequences[static_cast<size_t>(s)].q_len; ++t) {
         for (int head = 0; head < 2; ++head) {
           for (int d = 0; d < 64; ++d) needle.q_bits(t, head, d) = half_bits(dtype_, 9);
         }
@@ -123,7 +178,10 @@ TEST_P(Attention, AHugeLogitAndEqualLogits) {
 
 TEST_P(Attention, ADecodesBitsDoNotDependOnTheOthers) {
   const std::vector<int> lengths = {1, 64, 65, 257, 700};
-  const AttentionCase together = with({.head_dim = 64, .group = 4, .num_kv_heads = 2, .sequences = decodes({700, 3, 65, 257, 1, 64, 129, 2000})});
+  const AttentionCase together = with({.head_dim = 64,
+                                       .group = 4,
+                                       .num_kv_heads = 2,
+                                       .sequences = decodes({700, 3, 65, 257, 1, 64, 129, 2000})});
   AttentionRun all(together, seed_);
   all.run();
   for (const int length : lengths) {
@@ -134,7 +192,9 @@ TEST_P(Attention, ADecodesBitsDoNotDependOnTheOthers) {
     int s = 0;
     while (together.sequences[static_cast<size_t>(s)].kv_len != length) ++s;
     for (int head = 0; head < 8; ++head) {
-      for (int d = 0; d < 64; ++d) ASSERT_EQ(one.out_bits(0, head, d), all.out_bits(s, head, d)) << "length " << length << ", seed " << seed_;
+      for (int d = 0; d < 64; ++d)
+        ASSERT_EQ(one.out_bits(0, head, d), all.out_bits(s, head, d))
+            << "length " << length << ", seed " << seed_;
     }
   }
 }
@@ -142,8 +202,14 @@ TEST_P(Attention, ADecodesBitsDoNotDependOnTheOthers) {
 TEST_P(Attention, APromptsBitsDoNotDependOnItsChunks) {
   constexpr int kLength = 150;
   const auto run = [&](int q_len, int kv_len) {
-    // Content of pages is by sequence length: the same pool for every chunk, whose later tokens it does not see.
-    AttentionCase c = with({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {{q_len, kv_len}}, .num_decodes = 0, .shared_pages = false});
+    // Content of pages is by sequence length: the same pool for every chunk, whose later tokens it
+    // does not see.
+    AttentionCase c = with({.head_dim = 64,
+                            .group = 4,
+                            .num_kv_heads = 1,
+                            .sequences = {{q_len, kv_len}},
+                            .num_decodes = 0,
+                            .shared_pages = false});
     return std::make_unique<AttentionRun>(c, seed_);
   };
   const auto whole = run(kLength, kLength);
@@ -154,13 +220,16 @@ TEST_P(Attention, APromptsBitsDoNotDependOnItsChunks) {
       const auto part = run(end - begin, end);
       for (int position = 0; position < end; ++position) {
         for (int kv = 0; kv < 2; ++kv) {
-          for (int d = 0; d < 64; ++d) part->cached(0, position, kv, 0, d) = whole->cached(0, position, kv, 0, d);
+          for (int d = 0; d < 64; ++d)
+            part->cached(0, position, kv, 0, d) = whole->cached(0, position, kv, 0, d);
         }
       }
       part->run();
       for (int t = begin; t < end; ++t) {
         for (int head = 0; head < 4; ++head) {
-          for (int d = 0; d < 64; ++d) ASSERT_EQ(part->out_bits(t - begin, head, d), whole->out_bits(t, head, d)) << "chunks of " << chunk << ", token " << t << ", seed " << seed_;
+          for (int d = 0; d < 64; ++d)
+            ASSERT_EQ(part->out_bits(t - begin, head, d), whole->out_bits(t, head, d))
+                << "chunks of " << chunk << ", token " << t << ", seed " << seed_;
         }
       }
     }
@@ -169,13 +238,19 @@ TEST_P(Attention, APromptsBitsDoNotDependOnItsChunks) {
 
 TEST_P(Attention, RandomSteps) {
   std::mt19937 random(seed_);
-  const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  const auto pick = [&](int low, int high) {
+    return std::uniform_int_distribution<int>(low, high)(random);
+  };
   for (int round = 0; round < 6; ++round) {
-    AttentionCase c{.head_dim = std::array{64, 96, 128, 256}[static_cast<size_t>(pick(0, 3))], .group = pick(1, 20), .num_kv_heads = pick(1, 3), .sequences = {}};
+    AttentionCase c{.head_dim = std::array{64, 96, 128, 256}[static_cast<size_t>(pick(0, 3))],
+                    .group = pick(1, 20),
+                    .num_kv_heads = pick(1, 3),
+                    .sequences = {}};
     c.window = pick(0, 2) == 0 ? pick(1, 400) : 0;
     c.shared_pages = c.window == 0;
     const int num_decodes = pick(0, 4), num_chunks = pick(num_decodes == 0 ? 1 : 0, 2);
-    for (int i = 0; i < num_decodes; ++i) c.sequences.push_back({1, pick(0, 5) == 0 ? 0 : pick(1, 500)});
+    for (int i = 0; i < num_decodes; ++i)
+      c.sequences.push_back({1, pick(0, 5) == 0 ? 0 : pick(1, 500)});
     for (int i = 0; i < num_chunks; ++i) {
       const int q_len = pick(1, 40);
       c.sequences.push_back({q_len, q_len + (pick(0, 1) == 0 ? 0 : pick(0, 260))});
@@ -203,11 +278,18 @@ TEST(AttentionPlan, SplitsCoverWhatTheQuerySees) {
 }
 
 TEST(AttentionPlan, ABatchLargerThanTheWorkspaceIsRefused) {
-  const AttentionShape shape{.num_heads = 1, .num_kv_heads = 1, .head_dim = 64, .scale = 1, .max_seqs = 4, .max_tokens = 8, .max_model_len = 100};
+  const AttentionShape shape{.num_heads = 1,
+                             .num_kv_heads = 1,
+                             .head_dim = 64,
+                             .scale = 1,
+                             .max_seqs = 4,
+                             .max_tokens = 8,
+                             .max_model_len = 100};
   const Queue q = emulator_queue(90);
   std::vector<int32_t> zeros(8);
   std::vector<uint8_t> workspace(attention_workspace_bytes(q, shape) + 256);
-  void* aligned = workspace.data() + (256 - reinterpret_cast<uintptr_t>(workspace.data()) % 256) % 256;
+  void* aligned =
+      workspace.data() + (256 - reinterpret_cast<uintptr_t>(workspace.data()) % 256) % 256;
   const AttentionBatch fits{zeros.data(), zeros.data(), zeros.data(), 1, 4, 4, 8, 1, 100};
   plan_attention(q, shape, fits, aligned);
   for (int i = 0; i < 3; ++i) {
@@ -218,7 +300,13 @@ TEST(AttentionPlan, ABatchLargerThanTheWorkspaceIsRefused) {
 }
 
 TEST(AttentionPlan, WhatDoesNotExistIsNamed) {
-  AttentionShape shape{.num_heads = 32, .num_kv_heads = 8, .head_dim = 128, .scale = 1, .max_seqs = 1, .max_tokens = 1, .max_model_len = 1};
+  AttentionShape shape{.num_heads = 32,
+                       .num_kv_heads = 8,
+                       .head_dim = 128,
+                       .scale = 1,
+                       .max_seqs = 1,
+                       .max_tokens = 1,
+                       .max_model_len = 1};
   const auto why = [](int sm, const AttentionShape& s) -> std::string {
     try {
       check_attention(emulator_queue(sm), s);

@@ -5,6 +5,8 @@
 
 namespace ember::kernels {
 
-inline Queue emulator_queue(int sm, int num_sms = 3) { return {.stream = nullptr, .sm = sm, .num_sms = num_sms, .pdl = sm == 90}; }
+inline Queue emulator_queue(int sm, int num_sms = 3) {
+  return {.stream = nullptr, .sm = sm, .num_sms = num_sms, .pdl = sm == 90};
+}
 
 }  // namespace ember::kernels

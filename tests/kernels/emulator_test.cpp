@@ -1,4 +1,5 @@
-// The emulated machine itself: it runs kernels right, notices their mistakes, and the kernels' tests notice mistakes that it makes for them.
+// The emulated machine itself: it runs kernels right, notices their mistakes, and the kernels'
+// tests notice mistakes that it makes for them.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -38,7 +39,8 @@ class Emulator : public testing::Test {
 
 TEST_F(Emulator, EveryThreadOfEveryBlockRunsOnce) {
   std::vector<int> ran(3 * 2 * 70);
-  emu::run({.grid = dim3(3, 2), .threads = 70}, [&] { ++ran[(blockIdx.y * gridDim.x + blockIdx.x) * blockDim.x + threadIdx.x]; });
+  emu::run({.grid = dim3(3, 2), .threads = 70},
+           [&] { ++ran[(blockIdx.y * gridDim.x + blockIdx.x) * blockDim.x + threadIdx.x]; });
   EXPECT_EQ(ran, std::vector<int>(ran.size(), 1));
 }
 
@@ -50,7 +52,9 @@ TEST_F(Emulator, ShufflesAndVotes) {
     if (__shfl_down_sync(~0u, lane, 3u) != (lane > 28 ? lane : lane + 3)) __trap();
     if (__shfl_sync(~0u, lane, 9) != 9) __trap();
     if (__ballot_sync(~0u, lane == 4) != 16u) __trap();
-    if (__syncthreads_count(threadIdx.x < 40) != 40 || __syncthreads_or(threadIdx.x == 63) != 1 || __syncthreads_and(threadIdx.x != 63) != 0) __trap();
+    if (__syncthreads_count(threadIdx.x < 40) != 40 || __syncthreads_or(threadIdx.x == 63) != 1 ||
+        __syncthreads_and(threadIdx.x != 63) != 0)
+      __trap();
   });
 }
 
@@ -79,8 +83,10 @@ TEST_F(Emulator, ADeadlockSaysWhereEverybodyWaits) {
       EMBER_DYNAMIC_SHARED(memory);
       if (threadIdx.x == 0) mbarrier_init(shared_address(memory), 1);
       __syncthreads();
-      if (threadIdx.x < 32) mbarrier_wait(shared_address(memory), 0);
-      else named_barrier_sync(3, 64);
+      if (threadIdx.x < 32)
+        mbarrier_wait(shared_address(memory), 0);
+      else
+        named_barrier_sync(3, 64);
     });
   });
   EXPECT_NE(error.find("cta0.warp0@mbarrier"), std::string::npos) << error;
@@ -88,18 +94,31 @@ TEST_F(Emulator, ADeadlockSaysWhereEverybodyWaits) {
 }
 
 TEST_F(Emulator, MistakesAreErrors) {
-  const auto error = [](int threads, size_t shared, const std::function<void()>& body) { return error_of([&] { run_cta(threads, shared, body); }); };
-  EXPECT_NE(error(32, 16, [] {
-              EMBER_DYNAMIC_SHARED(memory);
-              if (threadIdx.x == 0) mbarrier_init(shared_address(memory), 1), mbarrier_arrive(shared_address(memory)), mbarrier_wait(shared_address(memory), 0);
-              if (threadIdx.x < 2) mbarrier_arrive(shared_address(memory)), memory[16] = 1;
-            }).find("write beyond the 16 bytes"), std::string::npos);
+  const auto error = [](int threads, size_t shared, const std::function<void()>& body) {
+    return error_of([&] { run_cta(threads, shared, body); });
+  };
+  EXPECT_NE(error(32, 16,
+                  [] {
+                    EMBER_DYNAMIC_SHARED(memory);
+                    if (threadIdx.x == 0)
+                      mbarrier_init(shared_address(memory), 1),
+                          mbarrier_arrive(shared_address(memory)),
+                          mbarrier_wait(shared_address(memory), 0);
+                    if (threadIdx.x < 2) mbarrier_arrive(shared_address(memory)), memory[16] = 1;
+                  })
+                .find("write beyond the 16 bytes"),
+            std::string::npos);
   EXPECT_NE(error(32, 64, [] { mbarrier_arrive(0); }).find("never initialised"), std::string::npos);
   EXPECT_NE(error(32, 64, [] { cp_async_16(8, nullptr); }).find("alignment"), std::string::npos);
-  EXPECT_NE(error(32, 0, [] {
-              if (threadIdx.x < 16) __syncwarp();
-              else movmatrix_trans(0);
-            }).find("diverged"), std::string::npos);
+  EXPECT_NE(error(32, 0,
+                  [] {
+                    if (threadIdx.x < 16)
+                      __syncwarp();
+                    else
+                      movmatrix_trans(0);
+                  })
+                .find("diverged"),
+            std::string::npos);
   EXPECT_NE(error(32, 300 * 1024, [] {}).find("more than a CTA may have"), std::string::npos);
 }
 
@@ -129,7 +148,8 @@ TEST_F(Emulator, CopiesLandLateAndInAnyOrder) {
 TEST_F(Emulator, TensorMapsFillWithZerosAndSwizzle) {
   std::vector<uint16_t> tensor(5 * 72);
   std::iota(tensor.begin(), tensor.end(), uint16_t{1});
-  const CUtensorMap map = make_tensor_map(tensor.data(), {.rank = 2, .dims = {70, 5}, .strides = {144}, .box = {64, 8}});
+  const CUtensorMap map = make_tensor_map(
+      tensor.data(), {.rank = 2, .dims = {70, 5}, .strides = {144}, .box = {64, 8}});
   run_cta(32, 2048, [&] {
     EMBER_DYNAMIC_SHARED(memory);
     const uint32_t barrier = shared_address(memory + 1024);
@@ -145,13 +165,15 @@ TEST_F(Emulator, TensorMapsFillWithZerosAndSwizzle) {
     for (int row = 0; row < 8; ++row) {
       for (int column = 0; column < 64; ++column) {
         const int expected = row < 4 && column < 6 ? (row + 1) * 72 + 64 + column + 1 : 0;
-        if (image[image_offset<64>(row, column)] != expected) emu::fail("row " + std::to_string(row) + " column " + std::to_string(column));
+        if (image[image_offset<64>(row, column)] != expected)
+          emu::fail("row " + std::to_string(row) + " column " + std::to_string(column));
       }
     }
   });
 }
 
-// --- mistakes that the machine makes on a kernel's behalf ------------------------------------------------------------------------------
+// --- mistakes that the machine makes on a kernel's behalf
+// ------------------------------------------------------------------------------
 
 using emu::Fault;
 
@@ -173,14 +195,34 @@ std::string run_attention(const AttentionCase& c, unsigned seed) {
   return error.empty() ? run.problem() : error;
 }
 
-std::string gemm_hopper(unsigned seed) { return run_gemm({.sm = 90, .tokens = 20, .out = 1664, .in = 72}, seed); }
-std::string gemm_large(unsigned seed) { return run_gemm({.sm = 90, .tokens = 100, .out = 256, .in = 200}, seed); }
-std::string gemm_cluster(unsigned seed) { return run_gemm({.sm = 90, .tokens = 9, .out = 128, .in = 1024}, seed); }
-std::string gemm_generic(unsigned seed) { return run_gemm({.sm = 80, .tokens = 20, .out = 64, .in = 512}, seed); }
-std::string decode_hopper(unsigned seed) { return run_attention({.sm = 90, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed); }
-std::string decode_generic(unsigned seed) { return run_attention({.sm = 80, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed); }
-std::string prefill_hopper(unsigned seed) { return run_attention({.sm = 90, .head_dim = 128, .num_kv_heads = 1, .sequences = {{40, 400}}, .num_decodes = 0}, seed); }
-std::string prefill_generic(unsigned seed) { return run_attention({.sm = 80, .head_dim = 64, .num_kv_heads = 1, .sequences = {{17, 200}}, .num_decodes = 0}, seed); }
+std::string gemm_hopper(unsigned seed) {
+  return run_gemm({.sm = 90, .tokens = 20, .out = 1664, .in = 72}, seed);
+}
+std::string gemm_large(unsigned seed) {
+  return run_gemm({.sm = 90, .tokens = 100, .out = 256, .in = 200}, seed);
+}
+std::string gemm_cluster(unsigned seed) {
+  return run_gemm({.sm = 90, .tokens = 9, .out = 128, .in = 1024}, seed);
+}
+std::string gemm_generic(unsigned seed) {
+  return run_gemm({.sm = 80, .tokens = 20, .out = 64, .in = 512}, seed);
+}
+std::string decode_hopper(unsigned seed) {
+  return run_attention({.sm = 90, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed);
+}
+std::string decode_generic(unsigned seed) {
+  return run_attention({.sm = 80, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed);
+}
+std::string prefill_hopper(unsigned seed) {
+  return run_attention(
+      {.sm = 90, .head_dim = 128, .num_kv_heads = 1, .sequences = {{40, 400}}, .num_decodes = 0},
+      seed);
+}
+std::string prefill_generic(unsigned seed) {
+  return run_attention(
+      {.sm = 80, .head_dim = 64, .num_kv_heads = 1, .sequences = {{17, 200}}, .num_decodes = 0},
+      seed);
+}
 
 const Mutation kMutations[] = {
     {"gemm_generic_barrier", Fault::kSkipBarrier, gemm_generic},
@@ -191,7 +233,8 @@ const Mutation kMutations[] = {
     {"decode_generic_mbarrier", Fault::kSkipMbarrierWait, decode_generic},
     {"prefill_mbarrier", Fault::kSkipMbarrierWait, prefill_hopper},
     {"gemm_release", Fault::kSkipRelease, gemm_hopper},
-    {"decode_release", Fault::kSkipRelease, [](unsigned seed) { return run_attention({.sm = 90, .sequences = {{1, 1000}}}, seed); }},
+    {"decode_release", Fault::kSkipRelease,
+     [](unsigned seed) { return run_attention({.sm = 90, .sequences = {{1, 1000}}}, seed); }},
     {"prefill_release", Fault::kSkipRelease, prefill_hopper},
     {"gemm_wgmma_wait", Fault::kSkipWgmmaWait, gemm_hopper},
     {"gemm_large_wgmma_wait", Fault::kSkipWgmmaWait, gemm_large},
@@ -215,7 +258,8 @@ const Mutation kMutations[] = {
 };
 
 class Mutations : public testing::TestWithParam<Mutation> {};
-INSTANTIATE_TEST_SUITE_P(, Mutations, testing::ValuesIn(kMutations), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(, Mutations, testing::ValuesIn(kMutations),
+                         [](const auto& i) { return i.param.name; });
 
 TEST_P(Mutations, IsNoticed) {
   const Mutation& m = GetParam();

@@ -1,4 +1,5 @@
-// One product on the emulated machine: inputs from a seed, the kernel's result, and how far it is from the exact one.
+// One product on the emulated machine: inputs from a seed, the kernel's result, and how far it is
+// from the exact one.
 #pragma once
 
 #include <cmath>
@@ -39,7 +40,8 @@ class GemmRun {
     std::normal_distribution<float> normal(0, 0.5f);
     for (size_t i = 0; i < weights_.size(); ++i) weights_[i] = half_bits(c.dtype, normal(random));
     for (int t = 0; t < c.tokens; ++t) {
-      std::mt19937 row(seed + 1000u * static_cast<unsigned>(t) + 7);  // a row is the same for any number of rows
+      std::mt19937 row(seed + 1000u * static_cast<unsigned>(t) +
+                       7);  // a row is the same for any number of rows
       for (int k = 0; k < c.in; ++k) x(t, k) = half_bits(c.dtype, normal(row));
       for (int n = 0; n < columns_; ++n) y(t, n) = half_bits(c.dtype, normal(row));
     }
@@ -51,13 +53,16 @@ class GemmRun {
   uint16_t& y(int t, int n) { return y_[static_cast<size_t>(t * stride_ + n)]; }
   int columns() const { return columns_; }
   bool logits() const { return c_.epilogue == Epilogue::kLogits; }
-  double result(int t, int n) { return logits() ? logits_[static_cast<size_t>(t * stride_ + n)] : half_value(c_.dtype, y(t, n)); }
+  double result(int t, int n) {
+    return logits() ? logits_[static_cast<size_t>(t * stride_ + n)] : half_value(c_.dtype, y(t, n));
+  }
 
   void run() {
     const Queue q = emulator_queue(c_.sm);
     emu::forget_constants();
     emu::name_constant(weights_.data(), weights_.size() * 2);
-    const Matrix w = make_matrix(q, weights_.data(), c_.bias ? bias_.data() : nullptr, c_.dtype, c_.out, c_.in);
+    const Matrix w =
+        make_matrix(q, weights_.data(), c_.bias ? bias_.data() : nullptr, c_.dtype, c_.out, c_.in);
     void* to = logits() ? static_cast<void*>(logits_.data()) : y_.data();
     gemm(q, w, {x_.data(), x_stride_, c_.tokens, c_.in}, to, stride_, c_.epilogue);
   }
@@ -76,19 +81,23 @@ class GemmRun {
           magnitude += m2;
         } else {
           exact = product(t, n, &magnitude);
-          if (c_.epilogue == Epilogue::kAdd) exact += half_value(c_.dtype, before_[static_cast<size_t>(t * stride_ + n)]);
+          if (c_.epilogue == Epilogue::kAdd)
+            exact += half_value(c_.dtype, before_[static_cast<size_t>(t * stride_ + n)]);
         }
         const double unit = logits() ? 0x1p-23 : c_.dtype == DType::kF16 ? 0x1p-11 : 0x1p-8;
-        const double allowed = std::abs(exact) * unit * 1.01 + 2e-6 * slope * (magnitude + 1) + 1e-7;
+        const double allowed =
+            std::abs(exact) * unit * 1.01 + 2e-6 * slope * (magnitude + 1) + 1e-7;
         const double got = result(t, n);
         if (!(std::abs(got - exact) <= allowed)) {
-          return "token " + std::to_string(t) + " column " + std::to_string(n) + ": " + std::to_string(got) + " instead of " + std::to_string(exact);
+          return "token " + std::to_string(t) + " column " + std::to_string(n) + ": " +
+                 std::to_string(got) + " instead of " + std::to_string(exact);
         }
       }
     }
     for (int t = 0; t <= c_.tokens; ++t) {
       for (int n = t < c_.tokens ? columns_ : 0; n < stride_; ++n) {
-        if (y(t, n) != kCanary || !std::isnan(logits_[static_cast<size_t>(t * stride_ + n)])) return "stored outside y, at row " + std::to_string(t);
+        if (y(t, n) != kCanary || !std::isnan(logits_[static_cast<size_t>(t * stride_ + n)]))
+          return "stored outside y, at row " + std::to_string(t);
       }
     }
     return "";
@@ -98,7 +107,10 @@ class GemmRun {
   double product(int t, int n, double* magnitude) {
     double sum = c_.bias ? bias_[static_cast<size_t>(n)] : 0;
     for (int k = 0; k < c_.in; ++k) {
-      const double v = double{half_value(c_.dtype, x(t, k))} * half_value(c_.dtype, weights_[static_cast<size_t>(n) * static_cast<size_t>(c_.in) + static_cast<size_t>(k)]);
+      const double v =
+          double{half_value(c_.dtype, x(t, k))} *
+          half_value(c_.dtype, weights_[static_cast<size_t>(n) * static_cast<size_t>(c_.in) +
+                                        static_cast<size_t>(k)]);
       sum += v;
       *magnitude += std::abs(v);
     }

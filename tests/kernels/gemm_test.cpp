@@ -22,47 +22,64 @@ class Gemm : public testing::TestWithParam<std::tuple<int, DType>> {
   void check(GemmCase c) {
     c.sm = sm_;
     c.dtype = dtype_;
-    SCOPED_TRACE(testing::Message() << c.tokens << " tokens, " << c.out << " x " << c.in << ", epilogue " << static_cast<int>(c.epilogue) << ", seed " << seed_);
+    SCOPED_TRACE(testing::Message()
+                 << c.tokens << " tokens, " << c.out << " x " << c.in << ", epilogue "
+                 << static_cast<int>(c.epilogue) << ", seed " << seed_);
     GemmRun run(c, seed_);
     run.run();
     EXPECT_EQ(run.problem(), "");
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(, Gemm, testing::Combine(testing::Values(90, 80), testing::Values(DType::kF16, DType::kBF16)), [](const auto& i) {
-  return "sm" + std::to_string(std::get<0>(i.param)) + name_of(std::get<1>(i.param));
-});
+INSTANTIATE_TEST_SUITE_P(
+    , Gemm, testing::Combine(testing::Values(90, 80), testing::Values(DType::kF16, DType::kBF16)),
+    [](const auto& i) {
+      return "sm" + std::to_string(std::get<0>(i.param)) + name_of(std::get<1>(i.param));
+    });
 
 TEST_P(Gemm, EveryNumberOfTokensAroundEveryTile) {
-  for (const int tokens : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129}) check({.tokens = tokens, .out = 136, .in = 136});
+  for (const int tokens : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129})
+    check({.tokens = tokens, .out = 136, .in = 136});
 }
 
 TEST_P(Gemm, AnyNumberOfRowsAndBlocks) {
-  for (const int out : {1, 7, 8, 15, 16, 17, 127, 128, 129, 255, 257}) check({.tokens = 3, .out = out, .in = 72});
-  for (const int in : {8, 56, 64, 72, 120, 128, 320, 384, 640}) check({.tokens = 9, .out = 48, .in = in});
+  for (const int out : {1, 7, 8, 15, 16, 17, 127, 128, 129, 255, 257})
+    check({.tokens = 3, .out = out, .in = 72});
+  for (const int in : {8, 56, 64, 72, 120, 128, 320, 384, 640})
+    check({.tokens = 9, .out = 48, .in = in});
   check({.tokens = 70, .out = 257, .in = 328});
 }
 
 TEST_P(Gemm, EveryEpilogueWithAndWithoutBias) {
-  for (const auto epilogue : {Epilogue::kStore, Epilogue::kAdd, Epilogue::kSiluMul, Epilogue::kLogits}) {
+  for (const auto epilogue :
+       {Epilogue::kStore, Epilogue::kAdd, Epilogue::kSiluMul, Epilogue::kLogits}) {
     for (const bool bias : {false, true}) {
-      for (const int tokens : {1, 12, 130}) check({.tokens = tokens, .out = 272, .in = 256, .epilogue = epilogue, .bias = bias});
+      for (const int tokens : {1, 12, 130})
+        check({.tokens = tokens, .out = 272, .in = 256, .epilogue = epilogue, .bias = bias});
     }
   }
 }
 
 TEST_P(Gemm, SumsSplitOverClusters) {
-  for (const int in : {512, 1024, 2056}) check({.tokens = 5, .out = 256, .in = in, .epilogue = Epilogue::kAdd, .bias = true});
+  for (const int in : {512, 1024, 2056})
+    check({.tokens = 5, .out = 256, .in = in, .epilogue = Epilogue::kAdd, .bias = true});
   check({.tokens = 40, .out = 130, .in = 2048, .epilogue = Epilogue::kLogits});
   check({.tokens = 100, .out = 130, .in = 2048, .epilogue = Epilogue::kStore});
 }
 
 TEST_P(Gemm, MoreTokenTilesThanAGroup) { check({.tokens = 128 * 17 + 5, .out = 300, .in = 16}); }
 
-TEST_P(Gemm, ManyTilesPerCta) { check({.tokens = 20, .out = 128 * 37, .in = 64, .epilogue = Epilogue::kLogits}); }
+TEST_P(Gemm, ManyTilesPerCta) {
+  check({.tokens = 20, .out = 128 * 37, .in = 64, .epilogue = Epilogue::kLogits});
+}
 
 TEST_P(Gemm, ARowsBitsDoNotDependOnTheOthers) {
-  const GemmCase all{.sm = sm_, .dtype = dtype_, .tokens = 131, .out = 144, .in = 576, .epilogue = Epilogue::kStore};
+  const GemmCase all{.sm = sm_,
+                     .dtype = dtype_,
+                     .tokens = 131,
+                     .out = 144,
+                     .in = 576,
+                     .epilogue = Epilogue::kStore};
   GemmRun whole(all, seed_);
   whole.run();
   for (const int tokens : {1, 8, 9, 16, 17, 32, 33, 64, 65, 128}) {
@@ -71,7 +88,9 @@ TEST_P(Gemm, ARowsBitsDoNotDependOnTheOthers) {
     GemmRun part(fewer, seed_);
     part.run();
     for (int t = 0; t < tokens; ++t) {
-      for (int n = 0; n < all.out; ++n) ASSERT_EQ(part.y(t, n), whole.y(t, n)) << tokens << " tokens, row " << t << " column " << n << ", seed " << seed_;
+      for (int n = 0; n < all.out; ++n)
+        ASSERT_EQ(part.y(t, n), whole.y(t, n))
+            << tokens << " tokens, row " << t << " column " << n << ", seed " << seed_;
     }
   }
 }
@@ -87,11 +106,17 @@ TEST_P(Gemm, OneHotRowsPickColumns) {
 
 TEST_P(Gemm, RandomShapes) {
   std::mt19937 random(seed_);
-  const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  const auto pick = [&](int low, int high) {
+    return std::uniform_int_distribution<int>(low, high)(random);
+  };
   for (int round = 0; round < 8; ++round) {
     const auto epilogue = static_cast<Epilogue>(pick(0, 3));
     const int out = epilogue == Epilogue::kSiluMul ? 16 * pick(1, 30) : pick(1, 500);
-    check({.tokens = pick(1, 150), .out = out, .in = 8 * pick(1, 120), .epilogue = epilogue, .bias = pick(0, 1) == 1});
+    check({.tokens = pick(1, 150),
+           .out = out,
+           .in = 8 * pick(1, 120),
+           .epilogue = epilogue,
+           .bias = pick(0, 1) == 1});
   }
 }
 
@@ -104,7 +129,9 @@ TEST_P(Gemm, NoTokensIsNothing) {
 TEST(GemmPlan, TheSplitFillsTheDeviceForLlama8b) {
   const Queue q = emulator_queue(90, 132);
   alignas(16) static uint16_t weights[8];
-  const auto split = [&](int out, int in) { return make_matrix(q, weights, nullptr, DType::kF16, out, in).split; };
+  const auto split = [&](int out, int in) {
+    return make_matrix(q, weights, nullptr, DType::kF16, out, in).split;
+  };
   EXPECT_EQ(split(6144, 4096), 4);
   EXPECT_EQ(split(4096, 4096), 8);
   EXPECT_EQ(split(28672, 4096), 1);

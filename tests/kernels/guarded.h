@@ -1,4 +1,5 @@
-// Memory for kernel tests that ends at a page nobody may touch: reading or writing past the end is a crash.
+// Memory for kernel tests that ends at a page nobody may touch: reading or writing past the end is
+// a crash.
 #pragma once
 
 #include <sys/mman.h>
@@ -19,7 +20,8 @@ class Guarded {
     const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     const size_t bytes = (count * sizeof(T) + 15) / 16 * 16;  // the start stays aligned for vectors
     mapped_ = (bytes + page - 1) / page * page + page;
-    void* memory = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     base_ = static_cast<char*>(memory);
     mprotect(base_ + mapped_ - page, page, PROT_NONE);
@@ -44,7 +46,11 @@ class Guarded {
 
 inline constexpr uint16_t kNan16 = 0x7fff;  // a NaN in float16 and bfloat16
 
-inline float half_value(DType dtype, uint16_t bits) { return dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits); }
-inline uint16_t half_bits(DType dtype, float v) { return dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v); }
+inline float half_value(DType dtype, uint16_t bits) {
+  return dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
+}
+inline uint16_t half_bits(DType dtype, float v) {
+  return dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v);
+}
 
 }  // namespace ember::kernels

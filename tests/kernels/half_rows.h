@@ -12,12 +12,18 @@
 
 namespace ember::kernels {
 
-inline float half_to_float(DType dtype, uint16_t bits) { return dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits); }
-inline uint16_t float_to_half(DType dtype, float v) { return dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v); }
+inline float half_to_float(DType dtype, uint16_t bits) {
+  return dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
+}
+inline uint16_t float_to_half(DType dtype, float v) {
+  return dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v);
+}
 
-// How far a stored value may be from the exact one: half a unit in its last place, and 1e-6 of the magnitudes it was made of.
+// How far a stored value may be from the exact one: half a unit in its last place, and 1e-6 of the
+// magnitudes it was made of.
 inline double store_tolerance(DType dtype, double exact, double magnitude = 0) {
-  const double unit = dtype == DType::kF16 ? 0x1p-11 : 0x1p-8, least = dtype == DType::kF16 ? 0x1p-25 : 0x1p-134;
+  const double unit = dtype == DType::kF16 ? 0x1p-11 : 0x1p-8,
+               least = dtype == DType::kF16 ? 0x1p-25 : 0x1p-134;
   return std::abs(exact) * unit * 1.001 + 1e-6 * magnitude + least;
 }
 
@@ -26,7 +32,11 @@ class HalfRows {
   static constexpr uint16_t kCanary = 0x7f5a;  // a NaN in both types
 
   HalfRows(DType dtype, int rows, int columns, int padding = 8)
-      : dtype_(dtype), rows_(rows), columns_(columns), stride_((columns + 7) / 8 * 8 + padding), bits_(static_cast<size_t>((rows + 1) * stride_), kCanary) {}
+      : dtype_(dtype),
+        rows_(rows),
+        columns_(columns),
+        stride_((columns + 7) / 8 * 8 + padding),
+        bits_(static_cast<size_t>((rows + 1) * stride_), kCanary) {}
 
   DType dtype() const { return dtype_; }
   int num_rows() const { return rows_; }
@@ -47,7 +57,8 @@ class HalfRows {
   // What lies beside the rows, and all of rows `from` and later, is as it was made.
   void expect_canaries(int from) {
     for (int r = 0; r <= rows_; ++r)
-      for (int c = r < from ? columns_ : 0; c < stride_; ++c) ASSERT_EQ(bits(r, c), kCanary) << "row " << r << " column " << c;
+      for (int c = r < from ? columns_ : 0; c < stride_; ++c)
+        ASSERT_EQ(bits(r, c), kCanary) << "row " << r << " column " << c;
   }
   void expect_canaries() { expect_canaries(rows_); }
 

@@ -21,19 +21,22 @@ class Ops : public testing::TestWithParam<DType> {
   void SetUp() override { RecordProperty("seed", static_cast<int>(kSeed)); }
 };
 
-INSTANTIATE_TEST_SUITE_P(, Ops, testing::Values(DType::kF16, DType::kBF16), [](const auto& i) { return name_of(i.param); });
+INSTANTIATE_TEST_SUITE_P(, Ops, testing::Values(DType::kF16, DType::kBF16),
+                         [](const auto& i) { return name_of(i.param); });
 
 TEST_P(Ops, EmbedCopiesRowsOfKnownAndOfSampledIds) {
   constexpr int kVocab = 11;
   for (const int columns : {1, 16, 33, 100, 2056}) {
-    for (const int padding : {8, 3}) {  // rows of the table that begin at multiples of 16 bytes, and others
+    for (const int padding :
+         {8, 3}) {  // rows of the table that begin at multiples of 16 bytes, and others
       SCOPED_TRACE(testing::Message() << columns << " columns, padding " << padding);
       HalfRows table(dtype_, kVocab, columns, padding);
       table.fill_normal(random_);
       const std::vector<int32_t> ids = {3, 0, 10, -1, -2, -3, 11, 5}, previous = {7, -1, 2};
       const std::vector<int> expected = {3, 0, 10, 7, -1, 2, -1, 5};
       HalfRows y(dtype_, static_cast<int>(ids.size()) + 2, columns);
-      embed(q_, dtype_, y.view(static_cast<int>(ids.size())), table.data(), table.stride(), kVocab, ids.data(), previous.data());
+      embed(q_, dtype_, y.view(static_cast<int>(ids.size())), table.data(), table.stride(), kVocab,
+            ids.data(), previous.data());
       for (int t = 0; t < static_cast<int>(ids.size()); ++t)
         for (int c = 0; c < columns; ++c) {
           const int row = expected[static_cast<size_t>(t)];
@@ -59,13 +62,15 @@ void expect_normalised(HalfRows& y, HalfRows& x, const std::vector<float>& w, fl
     const double factor = 1 / std::sqrt(squares / x.columns() + eps);
     for (int c = 0; c < x.columns(); ++c) {
       const double exact = x.get(r, c) * factor * w[static_cast<size_t>(c)];
-      ASSERT_NEAR(y.get(r, c), exact, store_tolerance(y.dtype(), exact, std::abs(exact))) << "row " << r << " column " << c << " of " << x.columns();
+      ASSERT_NEAR(y.get(r, c), exact, store_tolerance(y.dtype(), exact, std::abs(exact)))
+          << "row " << r << " column " << c << " of " << x.columns();
     }
   }
 }
 
 TEST_P(Ops, RmsNorm) {
-  for (const int columns : {1, 7, 16, 32, 250, 256, 257, 1000, 2048, 2049, 4096, 5120, 16384, 16392}) {
+  for (const int columns :
+       {1, 7, 16, 32, 250, 256, 257, 1000, 2048, 2049, 4096, 5120, 16384, 16392}) {
     HalfRows x(dtype_, 5, columns), y(dtype_, 5, columns);
     x.fill_normal(random_);
     for (int c = 0; c < columns; ++c) {
@@ -110,7 +115,8 @@ TEST_P(Ops, AddRmsNormRoundsTheResidualAndNormalisesWhatItRounded) {
     const std::vector<float> w = random_weights(random_, columns);
     add_rms_norm(q_, dtype_, y.view(3), residual.view(3), x.view(3), w.data(), 1e-5f);
     for (int r = 0; r < 4; ++r)
-      for (int c = 0; c < columns; ++c) ASSERT_EQ(residual.bits(r, c), sum.bits(r, c)) << r << " " << c;
+      for (int c = 0; c < columns; ++c)
+        ASSERT_EQ(residual.bits(r, c), sum.bits(r, c)) << r << " " << c;
     expect_normalised(y, sum, w, 1e-5f, 3);
     y.expect_canaries(3);
     residual.expect_canaries();
@@ -147,9 +153,11 @@ TEST_P(Ops, SiluMul) {
       for (int r = 0; r < 3; ++r)
         for (int c = 0; c < columns; ++c) {
           const bool halves = layout == GateUp::kHalves;
-          const double gate = gate_up.get(r, halves ? c : c / 8 * 16 + c % 8), up = gate_up.get(r, halves ? columns + c : c / 8 * 16 + 8 + c % 8);
+          const double gate = gate_up.get(r, halves ? c : c / 8 * 16 + c % 8),
+                       up = gate_up.get(r, halves ? columns + c : c / 8 * 16 + 8 + c % 8);
           const double exact = gate / (1 + std::exp(-gate)) * up;
-          ASSERT_NEAR(y.get(r, c), exact, store_tolerance(dtype_, exact, 2 * std::abs(exact))) << r << " " << c;
+          ASSERT_NEAR(y.get(r, c), exact, store_tolerance(dtype_, exact, 2 * std::abs(exact)))
+              << r << " " << c;
         }
     }
     y.expect_canaries(3);
@@ -178,7 +186,8 @@ TEST_P(Ops, NothingToDoIsNothing) {
   rms_norm(q_, dtype_, none, none, nullptr, 1e-5f);
   silu_mul(q_, dtype_, none, nullptr, 128, GateUp::kHalves);
   gather_rows(q_, none, none, nullptr);
-  rope_and_store(q_, dtype_, none, nullptr, nullptr, nullptr, nullptr, {.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 64});
+  rope_and_store(q_, dtype_, none, nullptr, nullptr, nullptr, nullptr,
+                 {.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 64});
   copy_blocks(q_, nullptr, nullptr, nullptr, 0, 1024);
 }
 
@@ -191,7 +200,8 @@ TEST(CopyBlocks, CopiesWholeBlocksAndNothingElse) {
     expected = pool;
     const std::vector<int32_t> from = {4, 0, 4}, to = {1, 5, 2};
     for (size_t i = 0; i < from.size(); ++i)
-      std::copy_n(pool.begin() + static_cast<long>(block) * from[i], block, expected.begin() + static_cast<long>(block) * to[i]);
+      std::copy_n(pool.begin() + static_cast<long>(block) * from[i], block,
+                  expected.begin() + static_cast<long>(block) * to[i]);
     copy_blocks(q, pool.data(), from.data(), to.data(), static_cast<int>(from.size()), block);
     EXPECT_EQ(pool, expected);
   }

@@ -1,5 +1,6 @@
-// How many CTAs of each kernel fit a multiprocessor, from kernels/resources.json (which scripts/check_kernel_resources.py compares with the
-// compiler) and the toolkit's own occupancy calculator: what the kernels' design assumes.
+// How many CTAs of each kernel fit a multiprocessor, from kernels/resources.json (which
+// scripts/check_kernel_resources.py compares with the compiler) and the toolkit's own occupancy
+// calculator: what the kernels' design assumes.
 #include <cuda_occupancy.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +22,8 @@ struct Device {
   int major, minor;
   size_t shared_per_sm, shared_per_cta;
 };
-constexpr Device kH100{9, 0, 228 * 1024, 227 * 1024}, kA100{8, 0, 164 * 1024, 163 * 1024}, kA10{8, 6, 100 * 1024, 99 * 1024};
+constexpr Device kH100{9, 0, 228 * 1024, 227 * 1024}, kA100{8, 0, 164 * 1024, 163 * 1024},
+    kA10{8, 6, 100 * 1024, 99 * 1024};
 
 int ctas_per_sm(const Device& device, int registers, int threads, size_t dynamic_shared) {
   cudaOccDeviceProp p{};
@@ -47,20 +49,27 @@ int ctas_per_sm(const Device& device, int registers, int threads, size_t dynamic
   state.cacheConfig = CACHE_PREFER_SHARED;
   state.carveoutConfig = 100;
   cudaOccResult result{};
-  EXPECT_EQ(cudaOccMaxActiveBlocksPerMultiprocessor(&result, &p, &a, &state, threads, dynamic_shared), CUDA_OCC_SUCCESS);
+  EXPECT_EQ(
+      cudaOccMaxActiveBlocksPerMultiprocessor(&result, &p, &a, &state, threads, dynamic_shared),
+      CUDA_OCC_SUCCESS);
   return result.activeBlocksPerMultiprocessor;
 }
 
 const nlohmann::json& table() {
-  static const nlohmann::json json = nlohmann::json::parse(std::ifstream(EMBER_SOURCE_DIR "/kernels/resources.json"));
+  static const nlohmann::json json =
+      nlohmann::json::parse(std::ifstream(EMBER_SOURCE_DIR "/kernels/resources.json"));
   return json;
 }
 
-void expect_ctas(const char* arch, const Device& device, const std::string& name, int threads, size_t shared, int wanted) {
+void expect_ctas(const char* arch, const Device& device, const std::string& name, int threads,
+                 size_t shared, int wanted) {
   for (const char* type : {"__half", "__nv_bfloat16"}) {
-    const std::string full = name.substr(0, name.find('T')) + type + name.substr(name.find('T') + 1);
+    const std::string full =
+        name.substr(0, name.find('T')) + type + name.substr(name.find('T') + 1);
     ASSERT_TRUE(table()["ptxas"][arch].contains(full)) << full;
-    EXPECT_EQ(ctas_per_sm(device, table()["ptxas"][arch][full]["registers"], threads, shared), wanted) << full << " on " << device.major << "." << device.minor;
+    EXPECT_EQ(ctas_per_sm(device, table()["ptxas"][arch][full]["registers"], threads, shared),
+              wanted)
+        << full << " on " << device.major << "." << device.minor;
   }
 }
 
@@ -70,9 +79,14 @@ void expect_gemm() {
   using Tile80 = GemmTile80<kTokens == 16 || kTokens == 64 ? 32 : kTokens>;
   for (int epilogue = 0; epilogue < 4; ++epilogue) {
     const std::string suffix = ", " + std::to_string(epilogue) + ", ";
-    expect_ctas("sm_90a", kH100, "gemm_sm90_kernel<T" + suffix + std::to_string(kTokens) + ">", Tile::kThreads, Tile::kSharedBytes, Tile::kCtasPerSm);
-    expect_ctas("sm_80", kA10, "gemm_sm80_kernel<T" + suffix + std::to_string(Tile80::kTokens) + ">", Tile80::kThreads, Tile80::kSharedBytes,
-                Tile80::kTokens == 128 ? 1 : Tile80::kTokens == 32 ? 2 : 2);
+    expect_ctas("sm_90a", kH100, "gemm_sm90_kernel<T" + suffix + std::to_string(kTokens) + ">",
+                Tile::kThreads, Tile::kSharedBytes, Tile::kCtasPerSm);
+    expect_ctas("sm_80", kA10,
+                "gemm_sm80_kernel<T" + suffix + std::to_string(Tile80::kTokens) + ">",
+                Tile80::kThreads, Tile80::kSharedBytes,
+                Tile80::kTokens == 128  ? 1
+                : Tile80::kTokens == 32 ? 2
+                                        : 2);
   }
 }
 
@@ -86,8 +100,9 @@ TEST(Resources, Gemm) {
 
 template <class Tile>
 void expect_decode(const char* arch, const Device& device, const char* loader, int wanted) {
-  const std::string name = "decode_kernel<T, DecodeTile<" + std::to_string(Tile::kHeadDim) + ", " + std::to_string(Tile::kStages) + ", " +
-                           std::to_string(Tile::kCtasPerSm) + ">, " + loader + ">";
+  const std::string name = "decode_kernel<T, DecodeTile<" + std::to_string(Tile::kHeadDim) + ", " +
+                           std::to_string(Tile::kStages) + ", " + std::to_string(Tile::kCtasPerSm) +
+                           ">, " + loader + ">";
   expect_ctas(arch, device, name, kDecodeThreads, Tile::shared_bytes(8), wanted);
 }
 
@@ -105,8 +120,11 @@ TEST(Resources, Decode) {
 template <int kHeadDim>
 void expect_prefill(int wanted_a10) {
   const std::string dim = std::to_string(kHeadDim);
-  expect_ctas("sm_90a", kH100, "prefill_sm90_kernel<T, PrefillShape<" + dim + "> >", PrefillShape<kHeadDim>::kThreads, PrefillShape<kHeadDim>::kSharedBytes, 1);
-  expect_ctas("sm_80", kA10, "prefill_sm80_kernel<T, PrefillShape80<" + dim + "> >", PrefillShape80<kHeadDim>::kThreads, PrefillShape80<kHeadDim>::kSharedBytes, wanted_a10);
+  expect_ctas("sm_90a", kH100, "prefill_sm90_kernel<T, PrefillShape<" + dim + "> >",
+              PrefillShape<kHeadDim>::kThreads, PrefillShape<kHeadDim>::kSharedBytes, 1);
+  expect_ctas("sm_80", kA10, "prefill_sm80_kernel<T, PrefillShape80<" + dim + "> >",
+              PrefillShape80<kHeadDim>::kThreads, PrefillShape80<kHeadDim>::kSharedBytes,
+              wanted_a10);
 }
 
 TEST(Resources, Prefill) {

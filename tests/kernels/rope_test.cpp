@@ -17,7 +17,8 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << c.spec.num_heads << "/" << c.spec.num_kv_heads << " heads of " << c.spec.head_dim << ", " << c.spec.rotary_dim << " rotated"
+  return out << c.spec.num_heads << "/" << c.spec.num_kv_heads << " heads of " << c.spec.head_dim
+             << ", " << c.spec.rotary_dim << " rotated"
              << (c.spec.interleaved ? ", interleaved" : "") << (c.norm ? ", QK-norm" : "");
 }
 
@@ -26,10 +27,17 @@ class Step {
  public:
   static constexpr int kPositions = 300, kBlocks = 7;
 
-  Step(DType dtype, const Case& c, std::vector<int32_t> positions, std::vector<int32_t> slots, std::mt19937& random)
-      : dtype_(dtype), case_(c), positions_(std::move(positions)), slots_(std::move(slots)),
-        qkv_(dtype, static_cast<int>(positions_.size()), (c.spec.num_heads + 2 * c.spec.num_kv_heads) * c.spec.head_dim), before_(qkv_),
-        slab_(static_cast<size_t>(kBlockTokens * c.spec.head_dim)), pool_(slab_ * 2 * static_cast<size_t>(kBlocks * c.spec.num_kv_heads), kUntouched) {
+  Step(DType dtype, const Case& c, std::vector<int32_t> positions, std::vector<int32_t> slots,
+       std::mt19937& random)
+      : dtype_(dtype),
+        case_(c),
+        positions_(std::move(positions)),
+        slots_(std::move(slots)),
+        qkv_(dtype, static_cast<int>(positions_.size()),
+             (c.spec.num_heads + 2 * c.spec.num_kv_heads) * c.spec.head_dim),
+        before_(qkv_),
+        slab_(static_cast<size_t>(kBlockTokens * c.spec.head_dim)),
+        pool_(slab_ * 2 * static_cast<size_t>(kBlocks * c.spec.num_kv_heads), kUntouched) {
     qkv_.fill_normal(random);
     before_ = qkv_;
     std::uniform_real_distribution<float> angle(-3, 3), weight(-2, 2);
@@ -46,8 +54,10 @@ class Step {
   }
 
   void run(const Queue& q) {
-    const HeadNorm norm{case_.norm ? wq_.data() : nullptr, case_.norm ? wk_.data() : nullptr, 1e-6f};
-    rope_and_store(q, dtype_, qkv_.view(), cos_sin_.data(), positions_.data(), slots_.data(), pool_.data(), case_.spec, norm);
+    const HeadNorm norm{case_.norm ? wq_.data() : nullptr, case_.norm ? wk_.data() : nullptr,
+                        1e-6f};
+    rope_and_store(q, dtype_, qkv_.view(), cos_sin_.data(), positions_.data(), slots_.data(),
+                   pool_.data(), case_.spec, norm);
   }
 
   // Queries in place; keys and values in the pool; every other element of the pool as it was.
@@ -59,13 +69,16 @@ class Step {
       for (int h = 0; h < spec.num_heads + 2 * spec.num_kv_heads; ++h) {
         const bool is_q = h < spec.num_heads, is_v = h >= spec.num_heads + spec.num_kv_heads;
         for (int d = 0; d < spec.head_dim; ++d) {
-          const double exact = is_v ? double{before_.get(t, h * spec.head_dim + d)} : expected(t, h, d);
+          const double exact =
+              is_v ? double{before_.get(t, h * spec.head_dim + d)} : expected(t, h, d);
           const double tolerance = is_v ? 0 : store_tolerance(dtype_, exact, 10);
-          ASSERT_NEAR(qkv_.get(t, h * spec.head_dim + d), exact, tolerance) << "token " << t << " head " << h << " element " << d;
+          ASSERT_NEAR(qkv_.get(t, h * spec.head_dim + d), exact, tolerance)
+              << "token " << t << " head " << h << " element " << d;
           if (is_q || slot < 0) continue;
           const size_t at = in_pool(slot, is_v, (h - spec.num_heads) % spec.num_kv_heads, d);
           known[at] = true;
-          ASSERT_NEAR(half_to_float(dtype_, pool_[at]), exact, tolerance) << "slot " << slot << " head " << h << " element " << d;
+          ASSERT_NEAR(half_to_float(dtype_, pool_[at]), exact, tolerance)
+              << "slot " << slot << " head " << h << " element " << d;
         }
       }
     }
@@ -91,8 +104,10 @@ class Step {
  private:
   size_t in_pool(int slot, bool is_v, int kv_head, int d) const {
     const RopeSpec& spec = case_.spec;
-    const auto slab = static_cast<size_t>((slot / kBlockTokens * 2 + (is_v ? 1 : 0)) * spec.num_kv_heads + kv_head);
-    return slab * slab_ + static_cast<size_t>(kv_slab_offset(spec.head_dim, slot % kBlockTokens, d));
+    const auto slab = static_cast<size_t>(
+        (slot / kBlockTokens * 2 + (is_v ? 1 : 0)) * spec.num_kv_heads + kv_head);
+    return slab * slab_ +
+           static_cast<size_t>(kv_slab_offset(spec.head_dim, slot % kBlockTokens, d));
   }
 
   double normalised(int t, int h, int d) {
@@ -100,7 +115,8 @@ class Step {
     const double v = before_.get(t, h * spec.head_dim + d);
     if (!case_.norm) return v;
     double squares = 0;
-    for (int i = 0; i < spec.head_dim; ++i) squares += std::pow(double{before_.get(t, h * spec.head_dim + i)}, 2);
+    for (int i = 0; i < spec.head_dim; ++i)
+      squares += std::pow(double{before_.get(t, h * spec.head_dim + i)}, 2);
     const std::vector<float>& w = h < spec.num_heads ? wq_ : wk_;
     return v / std::sqrt(squares / spec.head_dim + 1e-6f) * w[static_cast<size_t>(d)];
   }
@@ -136,19 +152,28 @@ class Rope : public testing::TestWithParam<DType> {
   void SetUp() override { RecordProperty("seed", static_cast<int>(kSeed)); }
 };
 
-INSTANTIATE_TEST_SUITE_P(, Rope, testing::Values(DType::kF16, DType::kBF16), [](const auto& i) { return name_of(i.param); });
+INSTANTIATE_TEST_SUITE_P(, Rope, testing::Values(DType::kF16, DType::kBF16),
+                         [](const auto& i) { return name_of(i.param); });
 
 std::vector<Case> cases() {
   return {
       {{.num_heads = 4, .num_kv_heads = 1, .head_dim = 128, .rotary_dim = 128}},
       {{.num_heads = 4, .num_kv_heads = 2, .head_dim = 128, .rotary_dim = 128}, true},
       {{.num_heads = 2, .num_kv_heads = 2, .head_dim = 64, .rotary_dim = 64}},
-      {{.num_heads = 3, .num_kv_heads = 1, .head_dim = 128, .rotary_dim = 64, .interleaved = true}},  // GLM
+      {{.num_heads = 3,
+        .num_kv_heads = 1,
+        .head_dim = 128,
+        .rotary_dim = 64,
+        .interleaved = true}},  // GLM
       {{.num_heads = 3, .num_kv_heads = 3, .head_dim = 96, .rotary_dim = 96}},
       {{.num_heads = 3, .num_kv_heads = 1, .head_dim = 96, .rotary_dim = 32}, true},
       {{.num_heads = 2, .num_kv_heads = 1, .head_dim = 256, .rotary_dim = 256}, true},
-      {{.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 20}},  // half a rotation is no multiple of 8
-      {{.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 20, .interleaved = true}, true},
+      {{.num_heads = 2,
+        .num_kv_heads = 1,
+        .head_dim = 64,
+        .rotary_dim = 20}},  // half a rotation is no multiple of 8
+      {{.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 20, .interleaved = true},
+       true},
       {{.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 8}, true},
   };
 }
@@ -156,8 +181,10 @@ std::vector<Case> cases() {
 TEST_P(Rope, RotatesStoresAndTouchesNothingElse) {
   for (const Case& c : cases()) {
     SCOPED_TRACE(testing::Message() << c);
-    // A fresh block, one token after another, the last row of a block and the next block's first, padding, and the middle of a block.
-    Step step(dtype_, c, {0, 1, 2, 63, 64, 0, 299}, {3 * 64, 3 * 64 + 1, 3 * 64 + 2, 64 + 63, 5 * 64, -1, 37}, random_);
+    // A fresh block, one token after another, the last row of a block and the next block's first,
+    // padding, and the middle of a block.
+    Step step(dtype_, c, {0, 1, 2, 63, 64, 0, 299},
+              {3 * 64, 3 * 64 + 1, 3 * 64 + 2, 64 + 63, 5 * 64, -1, 37}, random_);
     step.run(q_);
     step.expect_right();
   }
@@ -190,7 +217,12 @@ TEST_P(Rope, AllPadding) {
 TEST_P(Rope, OtherMultiplesOf32) {
   for (const int head_dim : {32, 160, 224})
     for (const bool interleaved : {false, true}) {
-      const Case c{{.num_heads = 3, .num_kv_heads = 1, .head_dim = head_dim, .rotary_dim = head_dim / 2, .interleaved = interleaved}, true};
+      const Case c{{.num_heads = 3,
+                    .num_kv_heads = 1,
+                    .head_dim = head_dim,
+                    .rotary_dim = head_dim / 2,
+                    .interleaved = interleaved},
+                   true};
       SCOPED_TRACE(testing::Message() << c);
       Step step(dtype_, c, {5, 9}, {64, 65}, random_);
       step.run(q_);
@@ -201,12 +233,15 @@ TEST_P(Rope, OtherMultiplesOf32) {
 TEST_P(Rope, RefusesHeadsThatTheCacheHasNoLayoutFor) {
   const Rows rows{nullptr, 1024, 1, 1024};
   uint16_t pool = 0;
-  for (const RopeSpec& spec : {RopeSpec{2, 1, 48, 48}, RopeSpec{2, 1, 288, 64}, RopeSpec{2, 1, 64, 33}, RopeSpec{2, 1, 64, 66}, RopeSpec{2, 1, 0, 0}}) {
+  for (const RopeSpec& spec :
+       {RopeSpec{2, 1, 48, 48}, RopeSpec{2, 1, 288, 64}, RopeSpec{2, 1, 64, 33},
+        RopeSpec{2, 1, 64, 66}, RopeSpec{2, 1, 0, 0}}) {
     try {
       rope_and_store(q_, dtype_, rows, nullptr, nullptr, nullptr, &pool, spec);
       FAIL() << "accepted " << spec.head_dim;
     } catch (const std::runtime_error& e) {
-      EXPECT_NE(std::string(e.what()).find("multiples of 32 up to 256"), std::string::npos) << e.what();
+      EXPECT_NE(std::string(e.what()).find("multiples of 32 up to 256"), std::string::npos)
+          << e.what();
     }
   }
 }
@@ -215,10 +250,12 @@ TEST_P(Rope, ATokenIsTheSameInEveryCompany) {
   const Case c{{.num_heads = 5, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 64}, true};
   Step step(dtype_, c, {11, 3, 11, 8, 11}, {-1, 64, -1, 65, -1}, random_);
   for (const int t : {2, 4})
-    for (int i = 0; i < step.qkv().columns(); ++i) step.qkv().bits(t, i) = step.before().bits(t, i) = step.qkv().bits(0, i);
+    for (int i = 0; i < step.qkv().columns(); ++i)
+      step.qkv().bits(t, i) = step.before().bits(t, i) = step.qkv().bits(0, i);
   step.run(q_);
   for (const int t : {2, 4})
-    for (int i = 0; i < step.qkv().columns(); ++i) ASSERT_EQ(step.qkv().bits(t, i), step.qkv().bits(0, i));
+    for (int i = 0; i < step.qkv().columns(); ++i)
+      ASSERT_EQ(step.qkv().bits(t, i), step.qkv().bits(0, i));
 }
 
 }  // namespace

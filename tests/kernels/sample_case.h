@@ -19,28 +19,43 @@ struct SampleCase {
   int64_t position = 0;
   int given_token = -1, num_logprobs = -1;
   std::vector<uint32_t> mask;  // bits of the ids that may be chosen; empty: all
-  bool pending = false;  // the host does not know output.back() yet
+  bool pending = false;        // the host does not know output.back() yet
 };
 
 inline SampledToken sample_on_cpu(SampleCase c) {
   static cpu::SampleScratch scratch;
-  SamplingRow row{.params = &c.params, .prompt = c.prompt, .output = c.output, .position = c.position, .given_token = c.given_token,
-                  .num_logprobs = c.num_logprobs, .banned = c.banned, .mask = c.mask};
+  SamplingRow row{.params = &c.params,
+                  .prompt = c.prompt,
+                  .output = c.output,
+                  .position = c.position,
+                  .given_token = c.given_token,
+                  .num_logprobs = c.num_logprobs,
+                  .banned = c.banned,
+                  .mask = c.mask};
   return cpu::sample_row(c.logits, row, -1, scratch);
 }
 
 // The arrays of one launch.
 class SampleBatch {
  public:
-  explicit SampleBatch(int vocab, int stride_padding = 0) : vocab_(vocab), stride_(vocab + stride_padding), mask_stride_((vocab + 31) / 32 + 1) {}
+  explicit SampleBatch(int vocab, int stride_padding = 0)
+      : vocab_(vocab), stride_(vocab + stride_padding), mask_stride_((vocab + 31) / 32 + 1) {}
 
   void add(const SampleCase& c) {
-    SampleRow row{.seed = c.params.seed, .position = static_cast<uint64_t>(c.position), .temperature = c.params.temperature, .top_p = c.params.top_p,
-                  .min_p = c.params.min_p, .top_k = c.params.top_k, .repetition_penalty = c.params.repetition_penalty,
-                  .presence_penalty = c.params.presence_penalty, .frequency_penalty = c.params.frequency_penalty, .given_token = c.given_token,
+    SampleRow row{.seed = c.params.seed,
+                  .position = static_cast<uint64_t>(c.position),
+                  .temperature = c.params.temperature,
+                  .top_p = c.params.top_p,
+                  .min_p = c.params.min_p,
+                  .top_k = c.params.top_k,
+                  .repetition_penalty = c.params.repetition_penalty,
+                  .presence_penalty = c.params.presence_penalty,
+                  .frequency_penalty = c.params.frequency_penalty,
+                  .given_token = c.given_token,
                   .num_logprobs = c.num_logprobs};
     logits_.insert(logits_.end(), c.logits.begin(), c.logits.end());
-    logits_.resize(logits_.size() + static_cast<size_t>(stride_ - vocab_), NAN);  // what lies between rows is nobody's
+    logits_.resize(logits_.size() + static_cast<size_t>(stride_ - vocab_),
+                   NAN);  // what lies between rows is nobody's
 
     std::map<int32_t, int32_t> seen;
     for (const int32_t id : c.prompt) seen[id];
@@ -72,14 +87,28 @@ class SampleBatch {
   // Arguments for the kernel; everything they point to lives as long as the batch.
   SampleArgs args(const Queue& q) {
     workspace_.resize(sample_workspace_bytes(q, num_rows(), vocab_) / sizeof(uint64_t) + 1);
-    out_.assign(rows_.size() + 1, SampledRow{.token = kCanary, .logprob = 0, .rank = 0, .num_top = 0, .top_token = {}, .top_logprob = {}});
+    out_.assign(rows_.size() + 1, SampledRow{.token = kCanary,
+                                             .logprob = 0,
+                                             .rank = 0,
+                                             .num_top = 0,
+                                             .top_token = {},
+                                             .top_logprob = {}});
     tokens_.assign(rows_.size() + 1, kCanary);
     previous_.assign(pending_.begin(), pending_.end());
     previous_.resize(std::max(pending_.size(), rows_.size()) + 1, kCanary);
     sequence_ = 0;
-    return {.logits = logits_.data(), .stride = stride_, .rows = num_rows(), .vocab = vocab_, .params = rows_.data(),
-            .lists = {history_.data(), bias_.data(), banned_.data(), masks_.data(), mask_stride_}, .previous = previous_.data(),
-            .workspace = workspace_.data(), .out = out_.data(), .tokens = tokens_.data(), .sequence = &sequence_, .sequence_value = 77};
+    return {.logits = logits_.data(),
+            .stride = stride_,
+            .rows = num_rows(),
+            .vocab = vocab_,
+            .params = rows_.data(),
+            .lists = {history_.data(), bias_.data(), banned_.data(), masks_.data(), mask_stride_},
+            .previous = previous_.data(),
+            .workspace = workspace_.data(),
+            .out = out_.data(),
+            .tokens = tokens_.data(),
+            .sequence = &sequence_,
+            .sequence_value = 77};
   }
 
   // What a launch with args() left.
@@ -94,7 +123,8 @@ class SampleBatch {
       EXPECT_EQ(tokens_[i], out_[i].token);
       EXPECT_EQ(previous_[i], out_[i].token) << "the next step's";
       SampledToken t{.token = out_[i].token, .logprob = out_[i].logprob, .rank = out_[i].rank};
-      for (int j = 0; j < out_[i].num_top; ++j) t.top.push_back({out_[i].top_token[j], out_[i].top_logprob[j]});
+      for (int j = 0; j < out_[i].num_top; ++j)
+        t.top.push_back({out_[i].top_token[j], out_[i].top_logprob[j]});
       results.push_back(std::move(t));
     }
     return results;
@@ -119,8 +149,10 @@ class SampleBatch {
 };
 
 inline void expect_logprob(float got, float expected) {
-  if (std::isinf(expected)) EXPECT_EQ(got, expected);
-  else EXPECT_NEAR(got, expected, 4e-6 + 4e-7 * std::abs(expected));
+  if (std::isinf(expected))
+    EXPECT_EQ(got, expected);
+  else
+    EXPECT_NEAR(got, expected, 4e-6 + 4e-7 * std::abs(expected));
 }
 
 inline void expect_same(const SampledToken& got, const SampledToken& expected) {
@@ -134,7 +166,8 @@ inline void expect_same(const SampledToken& got, const SampledToken& expected) {
   }
 }
 
-inline std::vector<float> normal_logits(std::mt19937& random, int vocab, float deviation = 3, float mean = 0) {
+inline std::vector<float> normal_logits(std::mt19937& random, int vocab, float deviation = 3,
+                                        float mean = 0) {
   std::normal_distribution<float> normal(mean, deviation);
   std::vector<float> logits(static_cast<size_t>(vocab));
   for (float& l : logits) l = normal(random);

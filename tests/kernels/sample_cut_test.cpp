@@ -1,4 +1,5 @@
-// The parts of sampling that a single token does not show: which tokens survive, the noise, and how often each is drawn.
+// The parts of sampling that a single token does not show: which tokens survive, the noise, and how
+// often each is drawn.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,7 +28,8 @@ __global__ void cut_kernel(const SampleArgs args, int size, float* values, uint6
   const Slice raw{args.logits + row * args.stride + first, first, left, false};
   values += static_cast<ptrdiff_t>(blockIdx.x) * size;
   const RowStats stats = load_slice(team, raw, values, nullptr);
-  const uint64_t cut = filter_cut(team, shared, Slice{values, first, left, true}, args.params[row], stats);
+  const uint64_t cut =
+      filter_cut(team, shared, Slice{values, first, left, true}, args.params[row], stats);
   if (team.thread() == 0 && team.cta() == 0) cuts[row] = cut;
   team.sync();
 }
@@ -48,14 +50,19 @@ std::vector<uint64_t> find_cuts(SampleBatch& batch, int vocab) {
   const int size = (vocab / Team::kCtas + 64) / 64 * 64;
   std::vector<float> values(static_cast<size_t>(batch.num_rows() * Team::kCtas * size));
   std::vector<uint64_t> cuts(static_cast<size_t>(batch.num_rows()));
-  launch(q, {.grid = dim3(static_cast<unsigned>(batch.num_rows() * Team::kCtas)), .threads = Team::kThreads, .shared_bytes = sizeof(SampleShared<Team>), .cluster = Team::kCtas},
+  launch(q,
+         {.grid = dim3(static_cast<unsigned>(batch.num_rows() * Team::kCtas)),
+          .threads = Team::kThreads,
+          .shared_bytes = sizeof(SampleShared<Team>),
+          .cluster = Team::kCtas},
          cut_kernel<Team>, batch.args(q), size, values.data(), cuts.data());
   return cuts;
 }
 
 struct Survivors {
   std::vector<int32_t> ids;
-  bool close = false;  // top-p's threshold lies within 1e-6 of a partial sum: the set may differ by rounding
+  bool close =
+      false;  // top-p's threshold lies within 1e-6 of a partial sum: the set may differ by rounding
 };
 
 // By sorting, in float64, as sampling.h says.
@@ -64,17 +71,24 @@ Survivors survivors_by_sorting(const std::vector<float>& logits, const SamplingP
   for (size_t i = 0; i < logits.size(); ++i)
     if (logits[i] > -INFINITY) s.ids.push_back(static_cast<int32_t>(i));
   const auto logit = [&](int32_t id) { return double{logits[static_cast<size_t>(id)]}; };
-  std::sort(s.ids.begin(), s.ids.end(), [&](int32_t a, int32_t b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; });
-  if (p.top_k > 0 && static_cast<size_t>(p.top_k) < s.ids.size()) s.ids.resize(static_cast<size_t>(p.top_k));
+  std::sort(s.ids.begin(), s.ids.end(), [&](int32_t a, int32_t b) {
+    return logit(a) != logit(b) ? logit(a) > logit(b) : a < b;
+  });
+  if (p.top_k > 0 && static_cast<size_t>(p.top_k) < s.ids.size())
+    s.ids.resize(static_cast<size_t>(p.top_k));
   const double most = logit(s.ids[0]);
-  const auto weight = [&](int32_t id) { return std::exp((logit(id) - most) * (1.0 / p.temperature)); };
+  const auto weight = [&](int32_t id) {
+    return std::exp((logit(id) - most) * (1.0 / p.temperature));
+  };
   if (p.top_p < 1) {
     double total = 0, sum = 0;
     for (const int32_t id : s.ids) total += weight(id);
     size_t kept = 0;
-    while (kept < s.ids.size() && (kept == 0 || sum < double{p.top_p} * total)) sum += weight(s.ids[kept++]);
+    while (kept < s.ids.size() && (kept == 0 || sum < double{p.top_p} * total))
+      sum += weight(s.ids[kept++]);
     const double before = sum - weight(s.ids[kept - 1]);
-    s.close = std::abs(sum - double{p.top_p} * total) < 1e-6 * total || std::abs(before - double{p.top_p} * total) < 1e-6 * total;
+    s.close = std::abs(sum - double{p.top_p} * total) < 1e-6 * total ||
+              std::abs(before - double{p.top_p} * total) < 1e-6 * total;
     s.ids.resize(kept);
   }
   if (p.min_p > 0) std::erase_if(s.ids, [&](int32_t id) { return weight(id) < double{p.min_p}; });
@@ -95,8 +109,12 @@ void expect_survivors(int vocab, const std::vector<SampleCase>& cases) {
     std::vector<int32_t> sorted = expected.ids;
     std::sort(sorted.begin(), sorted.end());
     close += expected.close ? 1 : 0;
-    if (!expected.close) EXPECT_EQ(got, sorted) << "row " << i << " of " << cases.size() << ", vocab " << vocab << ", seed " << kSeed;
-    else EXPECT_NEAR(static_cast<double>(got.size()), static_cast<double>(sorted.size()), 1) << "row " << i;
+    if (!expected.close)
+      EXPECT_EQ(got, sorted) << "row " << i << " of " << cases.size() << ", vocab " << vocab
+                             << ", seed " << kSeed;
+    else
+      EXPECT_NEAR(static_cast<double>(got.size()), static_cast<double>(sorted.size()), 1)
+          << "row " << i;
   }
   EXPECT_LE(close, static_cast<int>(cases.size()) / 4);
 }
@@ -105,7 +123,8 @@ std::vector<SampleCase> random_cases(std::mt19937& random, int vocab, int count)
   std::vector<SampleCase> cases;
   std::uniform_real_distribution<float> uniform(0, 1);
   for (int i = 0; i < count; ++i) {
-    SampleCase c{.logits = normal_logits(random, vocab, 0.5f + 5 * uniform(random), 20 * uniform(random) - 10)};
+    SampleCase c{.logits = normal_logits(random, vocab, 0.5f + 5 * uniform(random),
+                                         20 * uniform(random) - 10)};
     if (i % 3 == 1)
       for (float& l : c.logits) l = std::round(l * 4) / 4;  // ties
     if (i % 7 == 3)
@@ -114,7 +133,8 @@ std::vector<SampleCase> random_cases(std::mt19937& random, int vocab, int count)
     c.logits[0] = 0;  // never all masked
     if (i % 2 == 0) c.params.top_k = 1 + static_cast<int>(random() % static_cast<uint32_t>(vocab));
     if (i % 4 == 2) c.params.top_k = 1 + c.params.top_k / 50;
-    if (i % 3 != 0) c.params.top_p = i % 2 == 0 ? uniform(random) : 1 - 0.01f * uniform(random) * uniform(random);
+    if (i % 3 != 0)
+      c.params.top_p = i % 2 == 0 ? uniform(random) : 1 - 0.01f * uniform(random) * uniform(random);
     if (i % 5 == 0) c.params.min_p = uniform(random) * uniform(random);
     c.params.temperature = 0.1f + 2 * uniform(random);
     cases.push_back(std::move(c));
@@ -124,16 +144,20 @@ std::vector<SampleCase> random_cases(std::mt19937& random, int vocab, int count)
 
 TEST(SampleCut, SurvivorsAreThoseOfASort) {
   std::mt19937 random(kSeed);
-  for (const int vocab : {7, 256, 257, 1000, 5003}) expect_survivors<Small>(vocab, random_cases(random, vocab, 60));
-  for (const int vocab : {65, 600, 5003}) expect_survivors<Pairs>(vocab, random_cases(random, vocab, 20));
+  for (const int vocab : {7, 256, 257, 1000, 5003})
+    expect_survivors<Small>(vocab, random_cases(random, vocab, 60));
+  for (const int vocab : {65, 600, 5003})
+    expect_survivors<Pairs>(vocab, random_cases(random, vocab, 20));
 }
 
 TEST(SampleCut, AllEqualMeansTheLowestIds) {
   constexpr int kVocab = 4000;
   std::vector<SampleCase> cases;
   for (const int k : {1, 2, 255, 256, 257, 2000, 3999})
-    for (const float value : {0.0f, -7.5f, 1e30f}) cases.push_back({.logits = std::vector<float>(kVocab, value), .params = {.top_k = k}});
-  for (const float p : {0.0f, 1e-9f, 0.49999f, 0.99999f}) cases.push_back({.logits = std::vector<float>(kVocab, 2.0f), .params = {.top_p = p}});
+    for (const float value : {0.0f, -7.5f, 1e30f})
+      cases.push_back({.logits = std::vector<float>(kVocab, value), .params = {.top_k = k}});
+  for (const float p : {0.0f, 1e-9f, 0.49999f, 0.99999f})
+    cases.push_back({.logits = std::vector<float>(kVocab, 2.0f), .params = {.top_p = p}});
   expect_survivors<Small>(kVocab, cases);
 }
 
@@ -145,7 +169,8 @@ TEST(SampleCut, MinPIsExactAroundItsThreshold) {
     SampleCase c;
     const float most = i % 3 == 0 ? 3.0f : static_cast<float>(random() % 2000) / 50 - 20;
     c.params.temperature = i % 2 == 0 ? 1.0f : 0.37f;
-    c.params.min_p = i % 3 == 0 ? static_cast<float>(std::exp(-3.0 / c.params.temperature)) : static_cast<float>(1 + random() % 999) / 1000;
+    c.params.min_p = i % 3 == 0 ? static_cast<float>(std::exp(-3.0 / c.params.temperature))
+                                : static_cast<float>(1 + random() % 999) / 1000;
     float l = static_cast<float>(most + c.params.temperature * std::log(double{c.params.min_p}));
     c.logits = {most, 0.0f, -0.0f, 1e-30f, -1e-30f, 1e-7f, -1e-7f};
     for (int j = 0; j < 8; ++j) l = std::nextafter(l, -1e30f);
@@ -174,34 +199,43 @@ TEST(SampleCut, RoughNoiseIsCloseToTheExact) {
 // Draws of many positions: the same tokens as the CPU's, and as often as they should be.
 TEST(SampleDraw, DrawsAreTheCpusAndFollowTheDistribution) {
   constexpr int kDraws = 2500, kVocab = 6;
-  const std::vector<float> logits = {std::log(0.4f), std::log(0.25f), std::log(0.15f), std::log(0.1f), std::log(0.06f), std::log(0.04f)};
+  const std::vector<float> logits = {std::log(0.4f), std::log(0.25f), std::log(0.15f),
+                                     std::log(0.1f), std::log(0.06f), std::log(0.04f)};
   const Queue q = emulator_queue(90);
   for (const float temperature : {1.0f, 0.5f}) {
     SampleBatch batch(kVocab);
     std::vector<SampleCase> cases;
     for (int i = 0; i < kDraws; ++i) {
-      cases.push_back({.logits = logits, .params = {.temperature = temperature, .seed = kSeed}, .position = i});
+      cases.push_back(
+          {.logits = logits, .params = {.temperature = temperature, .seed = kSeed}, .position = i});
       batch.add(cases.back());
     }
     std::vector<float> values(kDraws * 64);
     SampleArgs args = batch.args(q);
-    launch(q, {.grid = dim3(kDraws), .threads = Small::kThreads, .shared_bytes = sizeof(SampleShared<Small>)}, draw_kernel<Small>, args, 64, values.data());
+    launch(q,
+           {.grid = dim3(kDraws),
+            .threads = Small::kThreads,
+            .shared_bytes = sizeof(SampleShared<Small>)},
+           draw_kernel<Small>, args, 64, values.data());
     std::vector<int> counts(kVocab);
     for (int i = 0; i < kDraws; ++i) {
-      ASSERT_EQ(args.tokens[i], sample_on_cpu(cases[static_cast<size_t>(i)]).token) << "position " << i;
+      ASSERT_EQ(args.tokens[i], sample_on_cpu(cases[static_cast<size_t>(i)]).token)
+          << "position " << i;
       ++counts[static_cast<size_t>(args.tokens[i])];
     }
     double total = 0, chi = 0;
     for (const float l : logits) total += std::exp(l / temperature);
     for (int t = 0; t < kVocab; ++t) {
-      const double expected = kDraws * std::exp(logits[static_cast<size_t>(t)] / temperature) / total;
+      const double expected =
+          kDraws * std::exp(logits[static_cast<size_t>(t)] / temperature) / total;
       chi += std::pow(counts[static_cast<size_t>(t)] - expected, 2) / expected;
     }
     EXPECT_LT(chi, 26) << "seed " << kSeed;  // five degrees of freedom: p below 1e-4
   }
 }
 
-// Equal logits in one thread's hands and the smallest differences of scores: the second look decides as the CPU does.
+// Equal logits in one thread's hands and the smallest differences of scores: the second look
+// decides as the CPU does.
 TEST(SampleDraw, ManyTokensThatCouldWin) {
   constexpr int kVocab = 640, kRows = 60;
   std::mt19937 random(kSeed);
@@ -212,16 +246,24 @@ TEST(SampleDraw, ManyTokensThatCouldWin) {
     SampleCase c{.logits = std::vector<float>(kVocab), .params = {.seed = random()}, .position = i};
     // Logits that cancel the noise but for less than the margin of the rough scores.
     for (int t = 0; t < kVocab; ++t) {
-      const double noise = -std::log(-std::log(uniform(c.params.seed, static_cast<uint64_t>(i), static_cast<uint32_t>(t))));
-      c.logits[static_cast<size_t>(t)] = static_cast<float>(5 - noise + 1e-5 * static_cast<double>(random() % 50));
+      const double noise = -std::log(
+          -std::log(uniform(c.params.seed, static_cast<uint64_t>(i), static_cast<uint32_t>(t))));
+      c.logits[static_cast<size_t>(t)] =
+          static_cast<float>(5 - noise + 1e-5 * static_cast<double>(random() % 50));
     }
     batch.add(c);
     cases.push_back(std::move(c));
   }
   std::vector<float> values(kRows * kVocab);
   SampleArgs args = batch.args(q);
-  launch(q, {.grid = dim3(kRows), .threads = Small::kThreads, .shared_bytes = sizeof(SampleShared<Small>)}, draw_kernel<Small>, args, kVocab, values.data());
-  for (int i = 0; i < kRows; ++i) EXPECT_EQ(args.tokens[i], sample_on_cpu(cases[static_cast<size_t>(i)]).token) << "row " << i << ", seed " << kSeed;
+  launch(q,
+         {.grid = dim3(kRows),
+          .threads = Small::kThreads,
+          .shared_bytes = sizeof(SampleShared<Small>)},
+         draw_kernel<Small>, args, kVocab, values.data());
+  for (int i = 0; i < kRows; ++i)
+    EXPECT_EQ(args.tokens[i], sample_on_cpu(cases[static_cast<size_t>(i)]).token)
+        << "row " << i << ", seed " << kSeed;
 }
 
 }  // namespace

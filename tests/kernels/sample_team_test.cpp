@@ -19,8 +19,10 @@ template <class Team>
 __global__ void reduce_kernel(Sums sums) {
   EMBER_DYNAMIC_SHARED(dynamic);
   Team team{reinterpret_cast<TeamShared<Team::kThreads>*>(dynamic)};
-  const int threads = Team::kCtas * Team::kThreads, self = team.cta() * Team::kThreads + team.thread();
-  for (int r = 0; r < sums.reductions; ++r) sums.of_thread[r * threads + self] = team.reduce(r + 1, Plus{});
+  const int threads = Team::kCtas * Team::kThreads,
+            self = team.cta() * Team::kThreads + team.thread();
+  for (int r = 0; r < sums.reductions; ++r)
+    sums.of_thread[r * threads + self] = team.reduce(r + 1, Plus{});
   team.sync();
 }
 
@@ -32,9 +34,15 @@ void check_reductions() {
     emu::configure({.seed = seed, .stall = 24});
     std::vector<int> sums(kReductions * kAll);
     const Queue q = emulator_queue(90);
-    launch(q, {.grid = dim3(Team::kCtas), .threads = Team::kThreads, .shared_bytes = sizeof(TeamShared<Team::kThreads>), .cluster = Team::kCtas},
+    launch(q,
+           {.grid = dim3(Team::kCtas),
+            .threads = Team::kThreads,
+            .shared_bytes = sizeof(TeamShared<Team::kThreads>),
+            .cluster = Team::kCtas},
            reduce_kernel<Team>, Sums{sums.data(), kReductions});
-    for (int i = 0; i < kReductions * kAll; ++i) ASSERT_EQ(sums[static_cast<size_t>(i)], (i / kAll + 1) * kAll) << "thread " << i % kAll << ", machine seed " << seed;
+    for (int i = 0; i < kReductions * kAll; ++i)
+      ASSERT_EQ(sums[static_cast<size_t>(i)], (i / kAll + 1) * kAll)
+          << "thread " << i % kAll << ", machine seed " << seed;
   }
   emu::configure({});
 }

@@ -23,12 +23,14 @@ class Sample : public testing::TestWithParam<int> {
 
   void SetUp() override { RecordProperty("seed", static_cast<int>(kSeed)); }
 
-  std::vector<SampledToken> run(int vocab, const std::vector<SampleCase>& cases, int stride_padding = 0) {
+  std::vector<SampledToken> run(int vocab, const std::vector<SampleCase>& cases,
+                                int stride_padding = 0) {
     SampleBatch batch(vocab, stride_padding);
     for (const SampleCase& c : cases) batch.add(c);
     const std::vector<float> before = batch.logits();
     sample(q_, batch.args(q_));
-    EXPECT_EQ(std::memcmp(before.data(), batch.logits().data(), before.size() * sizeof(float)), 0) << "logits were changed";
+    EXPECT_EQ(std::memcmp(before.data(), batch.logits().data(), before.size() * sizeof(float)), 0)
+        << "logits were changed";
     return batch.results();
   }
 
@@ -41,29 +43,44 @@ class Sample : public testing::TestWithParam<int> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(, Sample, testing::Values(90, 80), [](const auto& i) { return "sm_" + std::to_string(i.param); });
+INSTANTIATE_TEST_SUITE_P(, Sample, testing::Values(90, 80),
+                         [](const auto& i) { return "sm_" + std::to_string(i.param); });
 
 TEST_P(Sample, GreedyTakesTheLargestAndTheLowestOfEquals) {
   const SamplingParams greedy{.temperature = 0};
-  expect_as_on_cpu(4, {{{1, 3, 3, 2}, greedy}, {{5, 5, 5, 5}, greedy}, {{-0.0f, 0.0f, -0.0f, -1}, greedy}, {{-3, -2, -kInf, -2}, greedy},
+  expect_as_on_cpu(4, {{{1, 3, 3, 2}, greedy},
+                       {{5, 5, 5, 5}, greedy},
+                       {{-0.0f, 0.0f, -0.0f, -1}, greedy},
+                       {{-3, -2, -kInf, -2}, greedy},
                        {{0.0f, -0.0f, -1, -1}, greedy}});
 }
 
 TEST_P(Sample, NanAndNothingGiveNoTokenAndInfinityIsCertain) {
   std::vector<SampleCase> cases;
   for (const float temperature : {0.0f, 1.0f})
-    for (const std::vector<float>& logits : {std::vector<float>{1, NAN, 3}, {NAN, NAN, NAN}, {-kInf, -kInf, -kInf}, {1, kInf, 2}, {kInf, 0, kInf},
-                                             {-kInf, -kInf, -7}, {3e38f, -3e38f, 0}, {1e-40f, -1e-40f, 0}})
-      for (const int num_logprobs : {-1, 0, 3}) cases.push_back({.logits = logits, .params = {.temperature = temperature}, .num_logprobs = num_logprobs});
+    for (const std::vector<float>& logits : {std::vector<float>{1, NAN, 3},
+                                             {NAN, NAN, NAN},
+                                             {-kInf, -kInf, -kInf},
+                                             {1, kInf, 2},
+                                             {kInf, 0, kInf},
+                                             {-kInf, -kInf, -7},
+                                             {3e38f, -3e38f, 0},
+                                             {1e-40f, -1e-40f, 0}})
+      for (const int num_logprobs : {-1, 0, 3})
+        cases.push_back({.logits = logits,
+                         .params = {.temperature = temperature},
+                         .num_logprobs = num_logprobs});
   expect_as_on_cpu(3, cases);
   for (SampleCase& c : cases) c.given_token = 1;
   expect_as_on_cpu(3, cases);
 }
 
 TEST_P(Sample, OnlyNothingIsLeftOfAMaskOrOfBannedTokens) {
-  SampleCase masked{.logits = {-kInf, 1, 2}, .params = {.allowed_token_ids = {0}}, .num_logprobs = 2};
+  SampleCase masked{
+      .logits = {-kInf, 1, 2}, .params = {.allowed_token_ids = {0}}, .num_logprobs = 2};
   SampleCase banned{.logits = {5, 1, 2}, .params = {}, .banned = {0, 1, 2}};
-  SampleCase hidden{.logits = {5, NAN, 2}, .params = {.allowed_token_ids = {0}}};  // a NaN counts even where it is masked
+  SampleCase hidden{.logits = {5, NAN, 2},
+                    .params = {.allowed_token_ids = {0}}};  // a NaN counts even where it is masked
   expect_as_on_cpu(3, {masked, banned, hidden});
   EXPECT_EQ(run(3, {masked, banned, hidden})[0].token, -1);
 }
@@ -73,7 +90,10 @@ TEST_P(Sample, TinyVocabulariesAndUnalignedRows) {
     for (const int padding : {0, 1}) {
       std::vector<SampleCase> cases;
       for (int i = 0; i < 4; ++i)
-        cases.push_back({.logits = normal_logits(random_, vocab), .params = {.seed = random_()}, .position = i, .num_logprobs = 5});
+        cases.push_back({.logits = normal_logits(random_, vocab),
+                         .params = {.seed = random_()},
+                         .position = i,
+                         .num_logprobs = 5});
       cases[1].params.top_k = 3;
       cases[2].params.top_p = 0.8f;
       cases[3].params.min_p = 0.1f;
@@ -86,7 +106,10 @@ TEST_P(Sample, RealVocabularies) {
     std::vector<SampleCase> cases;
     const auto add = [&](SamplingParams params, int num_logprobs = -1) {
       params.seed = random_();
-      cases.push_back({.logits = normal_logits(random_, vocab), .params = params, .position = static_cast<int64_t>(random_()), .num_logprobs = num_logprobs});
+      cases.push_back({.logits = normal_logits(random_, vocab),
+                       .params = params,
+                       .position = static_cast<int64_t>(random_()),
+                       .num_logprobs = num_logprobs});
     };
     add({.temperature = 0});
     add({.temperature = 1}, 20);
@@ -99,7 +122,10 @@ TEST_P(Sample, RealVocabularies) {
 // So many tokens that a row's slices do not fit into shared memory.
 TEST_P(Sample, ARowBeyondSharedMemory) {
   constexpr int kVocab = 400003;
-  expect_as_on_cpu(kVocab, {{.logits = normal_logits(random_, kVocab), .params = {.temperature = 0.9f, .top_p = 0.8f, .presence_penalty = 3}, .output = {1, 399999}, .num_logprobs = 3},
+  expect_as_on_cpu(kVocab, {{.logits = normal_logits(random_, kVocab),
+                             .params = {.temperature = 0.9f, .top_p = 0.8f, .presence_penalty = 3},
+                             .output = {1, 399999},
+                             .num_logprobs = 3},
                             {.logits = normal_logits(random_, kVocab), .params = {.seed = 8}}});
 }
 
@@ -107,9 +133,9 @@ TEST_P(Sample, ARowBeyondSharedMemory) {
 TEST_P(Sample, FiltersAtTheirEnds) {
   constexpr int kVocab = 3001;
   std::vector<std::vector<float>> rows(4, normal_logits(random_, kVocab, 2));
-  for (float& l : rows[1]) l = std::round(l);      // a few values, many ties
-  for (float& l : rows[2]) l = 1.5f;               // all equal
-  for (size_t i = 0; i < rows[3].size(); ++i)      // mostly masked
+  for (float& l : rows[1]) l = std::round(l);  // a few values, many ties
+  for (float& l : rows[2]) l = 1.5f;           // all equal
+  for (size_t i = 0; i < rows[3].size(); ++i)  // mostly masked
     if (i % 100 != 7) rows[3][i] = -kInf;
   std::vector<SampleCase> cases;
   const auto add = [&](SamplingParams params) {
@@ -131,7 +157,8 @@ TEST_P(Sample, HugeLogits) {
   constexpr int kVocab = 700;
   std::vector<SampleCase> cases;
   for (const float scale : {1e4f, 1e20f, 3e38f})
-    for (const SamplingParams& params : {SamplingParams{}, {.top_k = 5}, {.top_p = 0.9f}, {.min_p = 0.1f}}) {
+    for (const SamplingParams& params :
+         {SamplingParams{}, {.top_k = 5}, {.top_p = 0.9f}, {.min_p = 0.1f}}) {
       std::vector<float> logits = normal_logits(random_, kVocab, 1);
       for (float& l : logits) l = std::max(-1.0f, std::min(1.0f, l)) * scale;
       cases.push_back({.logits = logits, .params = params, .num_logprobs = 3});
@@ -143,7 +170,9 @@ TEST_P(Sample, AdjustmentsInTheirOrder) {
   constexpr int kVocab = 900;
   std::vector<SampleCase> cases;
   for (int i = 0; i < 24; ++i) {
-    SampleCase c{.logits = normal_logits(random_, kVocab, 2), .position = i, .num_logprobs = i % 3 == 0 ? 4 : -1};
+    SampleCase c{.logits = normal_logits(random_, kVocab, 2),
+                 .position = i,
+                 .num_logprobs = i % 3 == 0 ? 4 : -1};
     c.params.seed = random_();
     c.params.temperature = i % 4 == 0 ? 0.0f : 0.8f;
     for (int j = 0; j < 40; ++j) {
@@ -163,17 +192,27 @@ TEST_P(Sample, AdjustmentsInTheirOrder) {
   expect_as_on_cpu(kVocab, cases);
 }
 
-// Masks as grammars make them: one id, the last id, half of them, all but a few; with and without filters.
+// Masks as grammars make them: one id, the last id, half of them, all but a few; with and without
+// filters.
 TEST_P(Sample, Masks) {
   constexpr int kVocab = 1001;
   std::vector<SampleCase> cases;
   for (int kind = 0; kind < 6; ++kind)
-    for (const SamplingParams& params : {SamplingParams{.temperature = 0}, {.temperature = 1.2f}, {.top_k = 40, .top_p = 0.9f}}) {
-      SampleCase c{.logits = normal_logits(random_, kVocab), .params = params, .position = kind, .num_logprobs = 2, .mask = std::vector<uint32_t>((kVocab + 31) / 32)};
+    for (const SamplingParams& params :
+         {SamplingParams{.temperature = 0}, {.temperature = 1.2f}, {.top_k = 40, .top_p = 0.9f}}) {
+      SampleCase c{.logits = normal_logits(random_, kVocab),
+                   .params = params,
+                   .position = kind,
+                   .num_logprobs = 2,
+                   .mask = std::vector<uint32_t>((kVocab + 31) / 32)};
       c.params.seed = random_();
-      for (uint32_t& word : c.mask) word = kind == 2 ? random_() : kind == 3 ? ~(1u << random_() % 32) : kind == 4 ? 0xffff0000u : 0;
+      for (uint32_t& word : c.mask)
+        word = kind == 2   ? random_()
+               : kind == 3 ? ~(1u << random_() % 32)
+               : kind == 4 ? 0xffff0000u
+                           : 0;
       if (kind == 0) c.mask[5] = 1u << 31;
-      if (kind == 1) c.mask[31] = 1u << 8;  // id 1000, the last there is
+      if (kind == 1) c.mask[31] = 1u << 8;   // id 1000, the last there is
       if (kind == 5) c.mask[31] = ~0u << 9;  // ids that are none
       cases.push_back(std::move(c));
     }
@@ -183,7 +222,10 @@ TEST_P(Sample, Masks) {
 }
 
 TEST_P(Sample, APendingTokenCountsWhetherItWasSeenOrNot) {
-  SampleCase c{.logits = {4, 3.9f, 3.8f, 0}, .params = {.temperature = 0, .presence_penalty = 1}, .output = {0}, .pending = true};
+  SampleCase c{.logits = {4, 3.9f, 3.8f, 0},
+               .params = {.temperature = 0, .presence_penalty = 1},
+               .output = {0},
+               .pending = true};
   EXPECT_EQ(run(4, {c})[0].token, 1);  // never seen by the host
   c.output = {1, 0};
   EXPECT_EQ(run(4, {c})[0].token, 2);
@@ -205,27 +247,36 @@ TEST_P(Sample, GivenTokensAndTheMostLikely) {
       std::vector<float> logits = normal_logits(random_, kVocab);
       if (n == 20)
         for (float& l : logits) l = std::round(l);  // ties in the list and in the rank
-      cases.push_back({.logits = logits, .params = {.temperature = 0, .allowed_token_ids = {5}}, .given_token = given, .num_logprobs = n});
+      cases.push_back({.logits = logits,
+                       .params = {.temperature = 0, .allowed_token_ids = {5}},
+                       .given_token = given,
+                       .num_logprobs = n});
     }
   std::vector<float> few(kVocab, -kInf);  // fewer finite logits than are asked for
   few[8] = 1, few[9] = 2;
-  cases.push_back({.logits = few, .params = {.temperature = 0}, .given_token = 100, .num_logprobs = 20});
+  cases.push_back(
+      {.logits = few, .params = {.temperature = 0}, .given_token = 100, .num_logprobs = 20});
   expect_as_on_cpu(kVocab, cases);
 }
 
 TEST_P(Sample, ARowIsTheSameInEveryCompany) {
   constexpr int kVocab = 1200;
-  const SampleCase wanted{.logits = normal_logits(random_, kVocab), .params = {.top_k = 700, .top_p = 0.9f, .seed = 9}, .position = 4, .num_logprobs = 7};
+  const SampleCase wanted{.logits = normal_logits(random_, kVocab),
+                          .params = {.top_k = 700, .top_p = 0.9f, .seed = 9},
+                          .position = 4,
+                          .num_logprobs = 7};
   const SampledToken alone = run(kVocab, {wanted})[0];
   for (const size_t at : {size_t{0}, size_t{2}, size_t{5}}) {
     std::vector<SampleCase> cases;
-    for (int i = 0; i < 6; ++i) cases.push_back({.logits = normal_logits(random_, kVocab), .params = {.seed = random_()}});
+    for (int i = 0; i < 6; ++i)
+      cases.push_back({.logits = normal_logits(random_, kVocab), .params = {.seed = random_()}});
     cases[at] = wanted;
     const SampledToken among = run(kVocab, cases)[at];
     EXPECT_EQ(among.token, alone.token);
     EXPECT_EQ(among.logprob, alone.logprob);
     EXPECT_EQ(among.rank, alone.rank);
-    for (size_t i = 0; i < alone.top.size(); ++i) EXPECT_EQ(among.top[i].logprob, alone.top[i].logprob);
+    for (size_t i = 0; i < alone.top.size(); ++i)
+      EXPECT_EQ(among.top[i].logprob, alone.top[i].logprob);
   }
 }
 
@@ -234,8 +285,12 @@ TEST_P(Sample, UnderRandomStalls) {
   constexpr int kVocab = 600;
   std::vector<SampleCase> cases;
   for (int i = 0; i < 3; ++i)
-    cases.push_back({.logits = normal_logits(random_, kVocab), .params = {.top_k = 400, .top_p = 0.9f, .min_p = 1e-4f, .presence_penalty = 1}, .output = {5, 6}, .position = i,
-                     .num_logprobs = 6, .pending = true});
+    cases.push_back({.logits = normal_logits(random_, kVocab),
+                     .params = {.top_k = 400, .top_p = 0.9f, .min_p = 1e-4f, .presence_penalty = 1},
+                     .output = {5, 6},
+                     .position = i,
+                     .num_logprobs = 6,
+                     .pending = true});
   for (uint64_t seed = 1; seed <= 6; ++seed) {
     SCOPED_TRACE(testing::Message() << "machine seed " << seed);
     emu::configure({.seed = seed, .stall = 3});
@@ -247,7 +302,9 @@ TEST_P(Sample, UnderRandomStalls) {
 // That the machine would show a barrier that is missing.
 TEST_P(Sample, MissingBarriersAreNoticed) {
   constexpr int kVocab = 600;
-  const SampleCase c{.logits = normal_logits(random_, kVocab), .params = {.top_k = 400, .top_p = 0.9f}, .num_logprobs = 6};
+  const SampleCase c{.logits = normal_logits(random_, kVocab),
+                     .params = {.top_k = 400, .top_p = 0.9f},
+                     .num_logprobs = 6};
   const SampledToken expected = sample_on_cpu(c);
   for (const emu::Fault fault : {emu::Fault::kSkipBarrier, emu::Fault::kSkipClusterBarrier}) {
     if (fault == emu::Fault::kSkipClusterBarrier && GetParam() != 90) continue;
@@ -259,7 +316,10 @@ TEST_P(Sample, MissingBarriersAreNoticed) {
         batch.add(c);
         const SampleArgs args = batch.args(q_);
         sample(q_, args);
-        noticed += args.out[0].token != expected.token || args.out[0].rank != expected.rank || args.out[0].top_token[5] != expected.top[5].token ? 1 : 0;
+        noticed += args.out[0].token != expected.token || args.out[0].rank != expected.rank ||
+                           args.out[0].top_token[5] != expected.top[5].token
+                       ? 1
+                       : 0;
       } catch (const emu::Error&) {
         ++noticed;
       }
@@ -277,7 +337,8 @@ TEST_P(Sample, NoRowsOnlyTheSequenceWord) {
 
 TEST_P(Sample, OneWorkspaceServesManyLaunches) {
   SampleBatch batch(300);
-  for (int i = 0; i < 3; ++i) batch.add({.logits = normal_logits(random_, 300), .params = {.seed = 1}, .position = i});
+  for (int i = 0; i < 3; ++i)
+    batch.add({.logits = normal_logits(random_, 300), .params = {.seed = 1}, .position = i});
   SampleArgs args = batch.args(q_);
   for (uint32_t step = 70; step <= 77; ++step) {
     args.sequence_value = step;

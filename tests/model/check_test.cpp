@@ -34,13 +34,16 @@ TEST(CheckModel, AMissingTensorIsNamed) {
     header["renamed"] = header["model.layers.1.mlp.up_proj.weight"];
     header.erase("model.layers.1.mlp.up_proj.weight");
   });
-  EXPECT_THAT(why_refused(model.path()), HasSubstr("\"model.layers.1.mlp.up_proj.weight\" of shape [80, 64] is missing"));
+  EXPECT_THAT(why_refused(model.path()),
+              HasSubstr("\"model.layers.1.mlp.up_proj.weight\" of shape [80, 64] is missing"));
 }
 
 TEST(CheckModel, ShapesMustFitTheConfig) {
   const TempModel model;
   model.set("vocab_size", 129);
-  EXPECT_THAT(why_refused(model.path()), AllOf(HasSubstr("model.embed_tokens.weight"), HasSubstr("expected shape [129, 64], found [128, 64]")));
+  EXPECT_THAT(why_refused(model.path()),
+              AllOf(HasSubstr("model.embed_tokens.weight"),
+                    HasSubstr("expected shape [129, 64], found [128, 64]")));
 }
 
 TEST(CheckModel, OnlyADeepCheckReadsTheWeights) {
@@ -50,13 +53,16 @@ TEST(CheckModel, OnlyADeepCheckReadsTheWeights) {
     data.replace(last - 2, 2, "\xc0\x7f");
   });
   EXPECT_NO_THROW(check_model(model.path(), false));
-  EXPECT_THAT(why_refused(model.path(), true), AllOf(HasSubstr("model.safetensors"), HasSubstr("\"model.layers.0.mlp.down_proj.weight\" holds a NaN")));
+  EXPECT_THAT(why_refused(model.path(), true),
+              AllOf(HasSubstr("model.safetensors"),
+                    HasSubstr("\"model.layers.0.mlp.down_proj.weight\" holds a NaN")));
 }
 
 TEST(CheckModel, GenerationConfigIsChecked) {
   const TempModel model;
   model.edit("generation_config.json", [](nlohmann::json& g) { g["eos_token_id"] = 128; });
-  EXPECT_THAT(why_refused(model.path()), AllOf(HasSubstr("generation_config.json"), HasSubstr("eos_token_id"), HasSubstr("0 to 127")));
+  EXPECT_THAT(why_refused(model.path()), AllOf(HasSubstr("generation_config.json"),
+                                               HasSubstr("eos_token_id"), HasSubstr("0 to 127")));
 }
 
 }  // namespace

@@ -8,9 +8,9 @@
 namespace ember {
 namespace {
 
+using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
-using nlohmann::json;
 
 TEST(DecoderConfig, ReadsShapesAndRope) {
   const DecoderConfig c = load_decoder_config(tiny_model("llama3"));
@@ -33,14 +33,16 @@ TEST(DecoderConfig, ReadsShapesAndRope) {
 
 // The same settings as transformers 4 writes them.
 TEST(DecoderConfig, OldSpellingsMeanTheSame) {
-  for (const char* name : {"llama3", "llama_linear", "llama_dynamic", "llama_yarn_mscale", "qwen3", "glm4"}) {
+  for (const char* name :
+       {"llama3", "llama_linear", "llama_dynamic", "llama_yarn_mscale", "qwen3", "glm4"}) {
     const TempModel model(name);
     const DecoderConfig now = load_decoder_config(model.path());
     model.edit_config([](json& config) {
       json rope = config["rope_parameters"];
       config.erase("rope_parameters");
       config["rope_theta"] = rope["rope_theta"];
-      if (rope.contains("partial_rotary_factor")) config["partial_rotary_factor"] = rope["partial_rotary_factor"];
+      if (rope.contains("partial_rotary_factor"))
+        config["partial_rotary_factor"] = rope["partial_rotary_factor"];
       rope.erase("rope_theta"), rope.erase("partial_rotary_factor");
       rope["type"] = rope["rope_type"];
       rope.erase("rope_type");
@@ -87,7 +89,9 @@ TEST(DecoderConfig, BadFieldsAreNamed) {
     for (const json& value : c.values) {
       const TempModel model;
       model.set(c.field, value);
-      EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }), AllOf(HasSubstr("config.json"), HasSubstr(c.field))) << c.field << " = " << value;
+      EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }),
+                  AllOf(HasSubstr("config.json"), HasSubstr(c.field)))
+          << c.field << " = " << value;
     }
 }
 
@@ -96,7 +100,8 @@ TEST(DecoderConfig, WithoutAHeadDimTheHeadsDivideTheHiddenSize) {
   model.edit_config([](json& config) { config.erase("head_dim"); });
   EXPECT_EQ(load_decoder_config(model.path()).head_dim, 16);
   model.set("hidden_size", 65);
-  EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }), HasSubstr("a multiple of num_attention_heads 4"));
+  EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }),
+              HasSubstr("a multiple of num_attention_heads 4"));
 }
 
 TEST(DecoderConfig, BadRopeIsNamed) {
@@ -107,8 +112,14 @@ TEST(DecoderConfig, BadRopeIsNamed) {
       {"factor", {{"rope_type", "linear"}, {"rope_theta", 1e4}}},
       {"factor", {{"rope_type", "dynamic"}, {"rope_theta", 1e4}, {"factor", 0.5}}},
       {"low_freq_factor", {{"rope_type", "llama3"}, {"rope_theta", 1e4}, {"factor", 8}}},
-      {"high_freq_factor", {{"rope_type", "llama3"}, {"rope_theta", 1e4}, {"factor", 8}, {"low_freq_factor", 4}, {"high_freq_factor", 4}}},
-      {"rotated dimensions", {{"rope_type", "default"}, {"rope_theta", 1e4}, {"partial_rotary_factor", 0.2}}}};
+      {"high_freq_factor",
+       {{"rope_type", "llama3"},
+        {"rope_theta", 1e4},
+        {"factor", 8},
+        {"low_freq_factor", 4},
+        {"high_freq_factor", 4}}},
+      {"rotated dimensions",
+       {{"rope_type", "default"}, {"rope_theta", 1e4}, {"partial_rotary_factor", 0.2}}}};
   for (const auto& [field, rope] : cases) {
     const TempModel model;
     model.set("rope_parameters", rope);
@@ -119,7 +130,8 @@ TEST(DecoderConfig, BadRopeIsNamed) {
 TEST(DecoderConfig, QuantizedWeightsAreRefused) {
   const TempModel model;
   model.set("quantization_config", {{"quant_method", "gptq"}});
-  EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }), AllOf(HasSubstr("\"gptq\" is not supported"), HasSubstr("bfloat16")));
+  EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }),
+              AllOf(HasSubstr("\"gptq\" is not supported"), HasSubstr("bfloat16")));
 }
 
 TEST(GenerationDefaults, AreReadWithConfigAsFallback) {
@@ -138,14 +150,18 @@ TEST(GenerationDefaults, AreReadWithConfigAsFallback) {
 }
 
 TEST(GenerationDefaults, BadValuesAreNamed) {
-  const std::pair<const char*, json> cases[] = {{"eos_token_id", 128}, {"eos_token_id", -1},    {"eos_token_id", {2, 128}}, {"eos_token_id", "2"},
-                                                {"bos_token_id", 128}, {"temperature", -1},     {"top_p", 0},               {"top_p", 1.5},
-                                                {"top_k", -2},         {"min_p", "0.1"},        {"repetition_penalty", 0}};
+  const std::pair<const char*, json> cases[] = {
+      {"eos_token_id", 128}, {"eos_token_id", -1},     {"eos_token_id", {2, 128}},
+      {"eos_token_id", "2"}, {"bos_token_id", 128},    {"temperature", -1},
+      {"top_p", 0},          {"top_p", 1.5},           {"top_k", -2},
+      {"min_p", "0.1"},      {"repetition_penalty", 0}};
   for (const auto& [field, value] : cases) {
     const TempModel model;
     const DecoderConfig config = load_decoder_config(model.path());
     model.edit("generation_config.json", [&, f = field, v = value](json& g) { g[f] = v; });
-    EXPECT_THAT(refusal([&] { load_generation_defaults(model.path(), config); }), AllOf(HasSubstr("generation_config.json"), HasSubstr(field))) << value;
+    EXPECT_THAT(refusal([&] { load_generation_defaults(model.path(), config); }),
+                AllOf(HasSubstr("generation_config.json"), HasSubstr(field)))
+        << value;
   }
 }
 

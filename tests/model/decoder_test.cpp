@@ -9,7 +9,8 @@
 namespace ember {
 namespace {
 
-constexpr DecoderLimits kLimits{.max_tokens = 24, .max_logit_rows = 4, .max_model_len = 64, .num_blocks = 4, .block_size = 16};
+constexpr DecoderLimits kLimits{
+    .max_tokens = 24, .max_logit_rows = 4, .max_model_len = 64, .num_blocks = 4, .block_size = 16};
 
 TEST(Decoder, AllocatesWhatThePlanSays) {
   for (const char* name : {"llama2", "qwen3", "glm4"}) {
@@ -21,7 +22,8 @@ TEST(Decoder, AllocatesWhatThePlanSays) {
     const KvCacheSpec cache = kv_cache_spec(config, kLimits);
     EXPECT_EQ(cache.num_layers, 2);
     EXPECT_EQ(cache.num_blocks, 4);
-    const size_t planned = activation_bytes(backend, config, kLimits) + 4 * backend.kv_block_bytes(cache);
+    const size_t planned =
+        activation_bytes(backend, config, kLimits) + 4 * backend.kv_block_bytes(cache);
     EXPECT_EQ(backend.allocated_bytes - before, planned) << name;
   }
 }
@@ -29,7 +31,8 @@ TEST(Decoder, AllocatesWhatThePlanSays) {
 TEST(Decoder, WeightPlanCountsMatricesInTheirType) {
   const NaiveBackend backend;
   const DecoderConfig tied = load_decoder_config(tiny_model("qwen2"));
-  const size_t half = weight_bytes(backend, tied, std::nullopt), full = weight_bytes(backend, tied, DType::kF32);
+  const size_t half = weight_bytes(backend, tied, std::nullopt),
+               full = weight_bytes(backend, tied, DType::kF32);
   const size_t vectors = (5 * 64 + 2 * 128) * sizeof(float);  // norms, and the biases of qkv
   EXPECT_EQ(full - vectors, 2 * (half - vectors));
   const size_t layer = (64 * 128 + 64 * 64 + 160 * 64 + 64 * 80) * 2;
@@ -38,7 +41,8 @@ TEST(Decoder, WeightPlanCountsMatricesInTheirType) {
 
 TEST(Decoder, WithoutLogitRowsThereAreNoLogits) {
   NaiveBackend backend;
-  Decoder decoder(backend, load_decoder_config(tiny_model("llama2")), Checkpoint::open(tiny_model("llama2")), {});
+  Decoder decoder(backend, load_decoder_config(tiny_model("llama2")),
+                  Checkpoint::open(tiny_model("llama2")), {});
   ModelRunner runner(backend, decoder, kLimits);
   EXPECT_TRUE(runner.forward({5, 6, 7}, 0).empty());
   EXPECT_EQ(backend.all_reduces, 4) << "two for each layer, as ranks need them";
@@ -48,17 +52,23 @@ TEST(Decoder, WithoutLogitRowsThereAreNoLogits) {
 // Two sequences in one batch get what each gets alone.
 TEST(Decoder, SequencesOfABatchDoNotTouch) {
   NaiveBackend backend;
-  Decoder decoder(backend, load_decoder_config(tiny_model("mistral_window")), Checkpoint::open(tiny_model("mistral_window")), {});
+  Decoder decoder(backend, load_decoder_config(tiny_model("mistral_window")),
+                  Checkpoint::open(tiny_model("mistral_window")), {});
   ModelRunner runner(backend, decoder, kLimits);
   const std::vector<int32_t> first = {9, 8, 7, 6, 5}, second = {30, 31, 32};
   const std::vector<float> alone_first = runner.forward(first, 1);
   runner.clear();
   const std::vector<float> alone_second = runner.forward(second, 1);
-  std::vector<int32_t> ids = {9, 8, 7, 6, 5, 30, 31, 32}, positions = {0, 1, 2, 3, 4, 0, 1, 2}, slots = {32, 33, 34, 35, 36, 0, 1, 2};
+  std::vector<int32_t> ids = {9, 8, 7, 6, 5, 30, 31, 32}, positions = {0, 1, 2, 3, 4, 0, 1, 2},
+                       slots = {32, 33, 34, 35, 36, 0, 1, 2};
   std::vector<int32_t> starts = {0, 5, 8}, lens = {5, 3}, tables = {2, 0}, rows = {4, 7};
-  const auto view = [](std::vector<int32_t>& v) { return Tensor(v.data(), DType::kI32, {static_cast<int64_t>(v.size())}); };
-  BatchView batch{.num_tokens = 8, .num_seqs = 2, .num_logit_rows = 2, .max_q_len = 5, .max_kv_len = 5};
-  batch.token_ids = view(ids), batch.positions = view(positions), batch.slots = view(slots), batch.q_starts = view(starts);
+  const auto view = [](std::vector<int32_t>& v) {
+    return Tensor(v.data(), DType::kI32, {static_cast<int64_t>(v.size())});
+  };
+  BatchView batch{
+      .num_tokens = 8, .num_seqs = 2, .num_logit_rows = 2, .max_q_len = 5, .max_kv_len = 5};
+  batch.token_ids = view(ids), batch.positions = view(positions), batch.slots = view(slots),
+  batch.q_starts = view(starts);
   batch.kv_lens = view(lens), batch.logit_rows = view(rows);
   batch.block_tables = Tensor(tables.data(), DType::kI32, {2, 1});
   const Tensor logits = decoder.forward(batch);

@@ -57,17 +57,22 @@ TEST(Families, AnAbsentMistralWindowIsTheLibrarysAndNullIsNone) {
 }
 
 TEST(Families, BadLayerTypesAreRefused) {
-  for (const nlohmann::json& types : {nlohmann::json{"full_attention"}, nlohmann::json{"full_attention", "chunked_attention", "full_attention"}}) {
+  for (const nlohmann::json& types :
+       {nlohmann::json{"full_attention"},
+        nlohmann::json{"full_attention", "chunked_attention", "full_attention"}}) {
     const TempModel model("qwen2_window");
     model.set("layer_types", types);
-    EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }), HasSubstr("layer_types")) << types;
+    EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }), HasSubstr("layer_types"))
+        << types;
   }
 }
 
 TEST(Families, AnUnknownArchitectureIsNamedWithThoseKnown) {
   const TempModel model;
   model.set("architectures", {"MambaForCausalLM"});
-  EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }), AllOf(HasSubstr("\"MambaForCausalLM\" is not supported"), HasSubstr("Glm4ForCausalLM")));
+  EXPECT_THAT(
+      refusal([&] { load_decoder_config(model.path()); }),
+      AllOf(HasSubstr("\"MambaForCausalLM\" is not supported"), HasSubstr("Glm4ForCausalLM")));
   model.set("auto_map", {{"AutoModel", "modeling.Mamba"}});
   EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }), HasSubstr("never run"));
 }

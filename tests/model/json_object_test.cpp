@@ -17,19 +17,24 @@ TEST(JsonObject, OnlyASoundFileIsRead) {
     write_file(dir / "x.json", text);
     return refusal([&] { JsonObject::read(dir / "x.json"); });
   };
-  EXPECT_THAT(refusal([&] { JsonObject::read(dir / "x.json"); }), AllOf(HasSubstr("x.json"), HasSubstr("file is missing")));
+  EXPECT_THAT(refusal([&] { JsonObject::read(dir / "x.json"); }),
+              AllOf(HasSubstr("x.json"), HasSubstr("file is missing")));
   EXPECT_THAT(refusal([&] { JsonObject::read(dir.path()); }), HasSubstr("not a regular file"));
   EXPECT_THAT(why(""), HasSubstr("not JSON"));
   EXPECT_THAT(why("{\"a\":"), HasSubstr("not JSON"));
   EXPECT_THAT(why("{\"a\":\"\xff\"}"), HasSubstr("not JSON"));
   EXPECT_THAT(why("[]"), HasSubstr("must hold a JSON object, found a list"));
-  EXPECT_THAT(why("{\"a\":" + std::string(1000, '[') + std::string(1000, ']') + "}"), HasSubstr("deeper than 64"));
+  EXPECT_THAT(why("{\"a\":" + std::string(1000, '[') + std::string(1000, ']') + "}"),
+              HasSubstr("deeper than 64"));
   EXPECT_THAT(why("{\"a\":" + std::string(100000, '[')), HasSubstr("x.json"));
   EXPECT_THAT(why(std::string(50 << 20, ' ')), HasSubstr("at most 16777216 are read"));
 }
 
 TEST(JsonObject, ValuesHaveTypesAndBounds) {
-  const JsonObject json("f.json", "p.", nlohmann::json::parse(R"({"i": 5, "big": 18446744073709551615, "f": 0.5, "s": "x", "b": true, "n": null,
+  const JsonObject json(
+      "f.json", "p.",
+      nlohmann::json::parse(
+          R"({"i": 5, "big": 18446744073709551615, "f": 0.5, "s": "x", "b": true, "n": null,
     "l": [1, 2], "t": ["a"], "mixed": [1, "a"], "o": {"i": 7}})"));
   EXPECT_EQ(json.integer("i", 0, 5), 5);
   EXPECT_EQ(json.integer("n", 0, 5, 3), 3);
@@ -42,8 +47,10 @@ TEST(JsonObject, ValuesHaveTypesAndBounds) {
   EXPECT_EQ(json.texts("t"), (std::vector<std::string>{"a"}));
   EXPECT_FALSE(json.has("n"));
   const auto why = [](const std::function<void()>& body) { return refusal(body); };
-  EXPECT_THAT(why([&] { json.integer("i", 0, 4); }), HasSubstr("f.json: \"p.i\": expected an integer from 0 to 4, found 5"));
-  EXPECT_THAT(why([&] { json.integer("big", 0, INT64_MAX); }), HasSubstr("found 18446744073709551615"));
+  EXPECT_THAT(why([&] { json.integer("i", 0, 4); }),
+              HasSubstr("f.json: \"p.i\": expected an integer from 0 to 4, found 5"));
+  EXPECT_THAT(why([&] { json.integer("big", 0, INT64_MAX); }),
+              HasSubstr("found 18446744073709551615"));
   EXPECT_THAT(why([&] { json.integer("f", 0, 4); }), HasSubstr("found 0.5"));
   EXPECT_THAT(why([&] { json.integer("absent", 0, 4); }), HasSubstr("found nothing"));
   EXPECT_THAT(why([&] { json.number("s", 0, 4); }), HasSubstr("a number from 0 to 4, found \"x\""));

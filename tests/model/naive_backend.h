@@ -1,5 +1,6 @@
-// The operations of a Backend as their contracts say them: plain loops, sums in double, float32 activations. Slow and obvious, it
-// shares no code with any real backend, so that what both agree on is not one mistake made twice.
+// The operations of a Backend as their contracts say them: plain loops, sums in double, float32
+// activations. Slow and obvious, it shares no code with any real backend, so that what both agree
+// on is not one mistake made twice.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +28,9 @@ class NaiveBackend : public Backend {
   DType activation_dtype() const override { return DType::kF32; }
   int block_size() const override { return 0; }
   int max_in_flight() const override { return 1; }
-  size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override { return Tensor(nullptr, dtype, shape).bytes(); }
+  size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override {
+    return Tensor(nullptr, dtype, shape).bytes();
+  }
   size_t step_bytes(const StepLimits&) const override { return 0; }
   void reserve(size_t) override {}
   void prepare(const StepLimits&) override {}
@@ -50,14 +53,16 @@ class NaiveBackend : public Backend {
     return t;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, bool) override {
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases,
+                     bool) override {
     auto matrix = std::make_unique<Matrix>();
     for (size_t part = 0; part < weights.size(); ++part) {
       const Tensor& w = weights[part];
       CHECK(w.shape[1] == weights[0].shape[1]);
       for (int64_t i = 0; i < w.elements(); ++i) matrix->weight.push_back(naive_element(w, i));
       for (int64_t i = 0; i < w.shape[0]; ++i)
-        matrix->bias.push_back(biases.empty() || !biases[part] ? 0 : naive_element(biases[part], i));
+        matrix->bias.push_back(biases.empty() || !biases[part] ? 0
+                                                               : naive_element(biases[part], i));
       matrix->dtypes.push_back(w.dtype);
     }
     matrices.push_back(std::move(matrix));
@@ -65,17 +70,22 @@ class NaiveBackend : public Backend {
     return {weights[0].shape[1], static_cast<int64_t>(made.bias.size()), &made};
   }
   size_t linear_bytes(DType dtype, int64_t out, int64_t in, bool bias) const override {
-    return static_cast<size_t>(out * in) * size_of(dtype) + (bias ? static_cast<size_t>(out) * sizeof(float) : 0);
+    return static_cast<size_t>(out * in) * size_of(dtype) +
+           (bias ? static_cast<size_t>(out) * sizeof(float) : 0);
   }
   AttentionOp make_attention(const AttentionSpec& spec) override { return {spec, nullptr}; }
   size_t kv_block_bytes(const KvCacheSpec& s) const override {
-    return sizeof(float) * 2 * static_cast<size_t>(s.num_layers) * static_cast<size_t>(s.block_size) *
-           static_cast<size_t>(s.num_kv_heads) * static_cast<size_t>(s.head_dim);
+    return sizeof(float) * 2 * static_cast<size_t>(s.num_layers) *
+           static_cast<size_t>(s.block_size) * static_cast<size_t>(s.num_kv_heads) *
+           static_cast<size_t>(s.head_dim);
   }
   std::vector<KvLayer> make_kv_cache(const KvCacheSpec& s) override {
     std::vector<KvLayer> layers;
-    const int64_t slots = int64_t{s.num_blocks} * s.block_size, width = int64_t{s.num_kv_heads} * s.head_dim;
-    for (int i = 0; i < s.num_layers; ++i) layers.push_back({allocate(DType::kF32, {slots, width}), allocate(DType::kF32, {slots, width})});
+    const int64_t slots = int64_t{s.num_blocks} * s.block_size,
+                  width = int64_t{s.num_kv_heads} * s.head_dim;
+    for (int i = 0; i < s.num_layers; ++i)
+      layers.push_back(
+          {allocate(DType::kF32, {slots, width}), allocate(DType::kF32, {slots, width})});
     return layers;
   }
 
@@ -83,7 +93,8 @@ class NaiveBackend : public Backend {
     const auto& matrix = *static_cast<const Matrix*>(table.impl);
     for (int64_t t = 0; t < y.shape[0]; ++t)
       for (int64_t i = 0; i < y.shape[1]; ++i)
-        at(y, t, i) = matrix.weight.at(static_cast<size_t>(ids.as<int32_t>()[t] * table.in_features + i));
+        at(y, t, i) =
+            matrix.weight.at(static_cast<size_t>(ids.as<int32_t>()[t] * table.in_features + i));
   }
   void rms_norm(Tensor y, Tensor x, Tensor w, float eps) override {
     for (int64_t t = 0; t < y.shape[0]; ++t) norm(&at(y, t, 0), &at(x, t, 0), w, x.shape[1], eps);
@@ -100,11 +111,13 @@ class NaiveBackend : public Backend {
       for (int64_t o = 0; o < w.out_features; ++o) {
         double sum = matrix.bias[static_cast<size_t>(o)];
         const float* row = matrix.weight.data() + o * w.in_features;
-        for (int64_t i = 0; i < w.in_features; ++i) sum += static_cast<double>(at(x, t, i)) * row[i];
+        for (int64_t i = 0; i < w.in_features; ++i)
+          sum += static_cast<double>(at(x, t, i)) * row[i];
         at(y, t, o) = static_cast<float>(sum);
       }
   }
-  void rope_and_store(Tensor qkv, const QkNorm& weights, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
+  void rope_and_store(Tensor qkv, const QkNorm& weights, Tensor cos_sin, KvLayer kv,
+                      const BatchView& b, const AttentionOp& op) override {
     const AttentionSpec& s = op.spec;
     const int64_t kv_width = int64_t{s.num_kv_heads} * s.head_dim;
     for (int64_t t = 0; t < b.num_tokens; ++t) {
@@ -112,7 +125,9 @@ class NaiveBackend : public Backend {
       CHECK(position < cos_sin.shape[0] && slot < kv.k.shape[0]);
       for (int h = 0; h < s.num_heads + s.num_kv_heads; ++h) {
         float* head = &at(qkv, t, int64_t{h} * s.head_dim);
-        if (weights.q_weight) norm(head, head, h < s.num_heads ? weights.q_weight : weights.k_weight, s.head_dim, weights.eps);
+        if (weights.q_weight)
+          norm(head, head, h < s.num_heads ? weights.q_weight : weights.k_weight, s.head_dim,
+               weights.eps);
         rotate(head, &at(cos_sin, position, 0), s);
       }
       const float* k = &at(qkv, t, int64_t{s.num_heads} * s.head_dim);
@@ -120,16 +135,22 @@ class NaiveBackend : public Backend {
       std::copy(k + kv_width, k + 2 * kv_width, &at(kv.v, slot, 0));
     }
   }
-  void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
+  void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b,
+                 const AttentionOp& op) override {
     const int64_t block_size = kv_block_size;
     for (int s = 0; s < b.num_seqs; ++s) {
       const int32_t begin = b.q_starts.as<int32_t>()[s], end = b.q_starts.as<int32_t>()[s + 1];
       const auto slot = [&](int64_t p) {
-        return int64_t{b.block_tables.as<int32_t>()[s * b.block_tables.row_stride + p / block_size]} * block_size + p % block_size;
+        return int64_t{
+                   b.block_tables.as<int32_t>()[s * b.block_tables.row_stride + p / block_size]} *
+                   block_size +
+               p % block_size;
       };
       for (int32_t t = begin; t < end; ++t) {
         const int64_t position = b.kv_lens.as<int32_t>()[s] - (end - t);
-        for (int h = 0; h < op.spec.num_heads; ++h) attend(&at(y, t, int64_t{h} * op.spec.head_dim), &at(qkv, t, int64_t{h} * op.spec.head_dim), kv, h, position, slot, op.spec);
+        for (int h = 0; h < op.spec.num_heads; ++h)
+          attend(&at(y, t, int64_t{h} * op.spec.head_dim),
+                 &at(qkv, t, int64_t{h} * op.spec.head_dim), kv, h, position, slot, op.spec);
       }
     }
   }
@@ -146,7 +167,8 @@ class NaiveBackend : public Backend {
     for (int64_t t = 0; t < y.shape[0]; ++t)
       for (int64_t i = 0; i < y.shape[1]; ++i) {
         const double gate = at(gate_up, t, i);
-        at(y, t, i) = static_cast<float>(gate / (1 + std::exp(-gate)) * at(gate_up, t, y.shape[1] + i));
+        at(y, t, i) =
+            static_cast<float>(gate / (1 + std::exp(-gate)) * at(gate_up, t, y.shape[1] + i));
       }
   }
   void gather_rows(Tensor y, Tensor x, Tensor rows) override {
@@ -154,7 +176,9 @@ class NaiveBackend : public Backend {
       for (int64_t i = 0; i < y.shape[1]; ++i) at(y, r, i) = at(x, rows.as<int32_t>()[r], i);
   }
   void all_reduce(Tensor) override { ++all_reduces; }
-  void sample(Tensor, std::span<const SamplingRow>, std::span<SampledToken>) override { CHECK(false, "the model layer does not sample"); }
+  void sample(Tensor, std::span<const SamplingRow>, std::span<SampledToken>) override {
+    CHECK(false, "the model layer does not sample");
+  }
   void run(const BatchView&, const std::function<void()>& body) override { body(); }
   std::span<const int> repeatable_sizes() const override { return {}; }
   void wait() override {}
@@ -169,7 +193,9 @@ class NaiveBackend : public Backend {
   int all_reduces = 0;
 
  private:
-  static float& at(const Tensor& t, int64_t row, int64_t column) { return t.as<float>()[row * t.row_stride + column]; }
+  static float& at(const Tensor& t, int64_t row, int64_t column) {
+    return t.as<float>()[row * t.row_stride + column];
+  }
 
   static void norm(float* y, const float* x, const Tensor& w, int64_t n, float eps) {
     double squares = 0;
@@ -188,21 +214,26 @@ class NaiveBackend : public Backend {
     }
   }
   template <class Slot>
-  static void attend(float* y, const float* q, const KvLayer& kv, int head, int64_t position, const Slot& slot, const AttentionSpec& s) {
+  static void attend(float* y, const float* q, const KvLayer& kv, int head, int64_t position,
+                     const Slot& slot, const AttentionSpec& s) {
     const int64_t offset = int64_t{head / (s.num_heads / s.num_kv_heads)} * s.head_dim;
     const int64_t first = s.window == 0 ? 0 : std::max<int64_t>(0, position - s.window + 1);
     std::vector<double> scores, out(static_cast<size_t>(s.head_dim));
     for (int64_t p = first; p <= position; ++p) {
       double score = 0;
-      for (int i = 0; i < s.head_dim; ++i) score += static_cast<double>(q[i]) * at(kv.k, slot(p), offset + i);
+      for (int i = 0; i < s.head_dim; ++i)
+        score += static_cast<double>(q[i]) * at(kv.k, slot(p), offset + i);
       scores.push_back(score * s.scale);
     }
     const double largest = *std::max_element(scores.begin(), scores.end());
     double total = 0;
     for (double& score : scores) total += score = std::exp(score - largest);
     for (int64_t p = first; p <= position; ++p)
-      for (int i = 0; i < s.head_dim; ++i) out[static_cast<size_t>(i)] += scores[static_cast<size_t>(p - first)] * at(kv.v, slot(p), offset + i);
-    for (int i = 0; i < s.head_dim; ++i) y[i] = static_cast<float>(out[static_cast<size_t>(i)] / total);
+      for (int i = 0; i < s.head_dim; ++i)
+        out[static_cast<size_t>(i)] +=
+            scores[static_cast<size_t>(p - first)] * at(kv.v, slot(p), offset + i);
+    for (int i = 0; i < s.head_dim; ++i)
+      y[i] = static_cast<float>(out[static_cast<size_t>(i)] / total);
   }
 
   std::vector<std::unique_ptr<std::vector<double>>> memory_;

@@ -36,7 +36,8 @@ TEST(Rope, DynamicScalingDependsOnThePositionAlone) {
   dynamic.scaling = RopeScaling::kDynamic;
   dynamic.factor = 2;
   dynamic.original_max_position = 16;
-  const std::vector<float> a = rope_table(plain, 40), b = rope_table(dynamic, 40), shorter = rope_table(dynamic, 20);
+  const std::vector<float> a = rope_table(plain, 40), b = rope_table(dynamic, 40),
+                           shorter = rope_table(dynamic, 20);
   for (size_t i = 0; i < 16 * 8; ++i) EXPECT_EQ(a[i], b[i]);
   for (size_t i = 0; i < 20 * 8; ++i) EXPECT_EQ(shorter[i], b[i]);
   const double theta = 10000 * std::pow(2.0 * 32 / 16 - 1, 8.0 / 6);  // for a text of 32
@@ -44,7 +45,11 @@ TEST(Rope, DynamicScalingDependsOnThePositionAlone) {
 }
 
 TEST(Rope, Llama3KeepsShortWavesAndStretchesLongOnes) {
-  const RopeConfig rope{.theta = 500000, .rotary_dim = 128, .scaling = RopeScaling::kLlama3, .factor = 8, .original_max_position = 8192};
+  const RopeConfig rope{.theta = 500000,
+                        .rotary_dim = 128,
+                        .scaling = RopeScaling::kLlama3,
+                        .factor = 8,
+                        .original_max_position = 8192};
   const std::vector<float> table = rope_table(rope, 2);
   const auto angle = [&](size_t i) { return std::asin(table[128 + 64 + i]); };
   const auto plain = [](int i) { return std::pow(500000.0, -i / 64.0); };
@@ -53,7 +58,8 @@ TEST(Rope, Llama3KeepsShortWavesAndStretchesLongOnes) {
 }
 
 TEST(Rope, YarnMultipliesByItsAttentionFactor) {
-  RopeConfig rope{.rotary_dim = 8, .scaling = RopeScaling::kYarn, .factor = 4, .original_max_position = 32};
+  RopeConfig rope{
+      .rotary_dim = 8, .scaling = RopeScaling::kYarn, .factor = 4, .original_max_position = 32};
   EXPECT_NEAR(rope_table(rope, 1)[0], 0.1 * std::log(4.0) + 1, 1e-6);
   rope.mscale = 1, rope.mscale_all_dim = 0.5;
   EXPECT_NEAR(rope_table(rope, 1)[0], (0.1 * std::log(4.0) + 1) / (0.05 * std::log(4.0) + 1), 1e-6);

@@ -1,7 +1,6 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fmt/format.h>
 
 #include <random>
 #include <stdexcept>
@@ -13,8 +12,10 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string tensor(const std::string& name, const std::string& dtype, const std::string& shape, uint64_t begin, uint64_t end) {
-  return fmt::format(R"("{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", name, dtype, shape, begin, end);
+std::string tensor(const std::string& name, const std::string& dtype, const std::string& shape,
+                   uint64_t begin, uint64_t end) {
+  return fmt::format(R"("{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", name, dtype,
+                     shape, begin, end);
 }
 
 std::string why_refused(const std::string& header, uint64_t data_bytes) {
@@ -27,8 +28,10 @@ std::string why_refused(const std::string& header, uint64_t data_bytes) {
 }
 
 TEST(SafetensorsHeader, ReadsTensorsInAnyOrderWithMetadataAndPadding) {
-  const std::string header = R"({"__metadata__":{"format":"pt"},)" + tensor("b", "BF16", "[2,3]", 8, 20) + "," + tensor("a", "F32", "[2]", 0, 8) + "," +
-                             tensor("scalar", "F16", "[]", 20, 22) + "," + tensor("none", "F32", "[0,7]", 22, 22) + "}   ";
+  const std::string header =
+      R"({"__metadata__":{"format":"pt"},)" + tensor("b", "BF16", "[2,3]", 8, 20) + "," +
+      tensor("a", "F32", "[2]", 0, 8) + "," + tensor("scalar", "F16", "[]", 20, 22) + "," +
+      tensor("none", "F32", "[0,7]", 22, 22) + "}   ";
   const TensorEntries entries = parse_safetensors_header(header, 22);
   ASSERT_EQ(entries.size(), 4u);
   EXPECT_EQ(entries.at("b").dtype, "BF16");
@@ -46,16 +49,21 @@ TEST(SafetensorsHeader, RefusesWhatIsInconsistentAndNamesTheTensor) {
   } cases[] = {
       {"{" + tensor("w", "F32", "[4]", 0, 16) + "}", 12, "\"w\": ends at byte 16"},
       {"{" + tensor("w", "F32", "[4]", 16, 0) + "}", 16, "end before they begin"},
-      {"{" + tensor("v", "F32", "[4]", 0, 16) + "," + tensor("w", "F32", "[4]", 8, 24) + "}", 24, "\"w\": begins at byte 8"},
-      {"{" + tensor("v", "F32", "[4]", 0, 16) + "," + tensor("w", "F32", "[4]", 0, 16) + "}", 16, "overlap"},
-      {"{" + tensor("v", "F32", "[4]", 0, 16) + "," + tensor("w", "F32", "[4]", 20, 36) + "}", 36, "hole"},
+      {"{" + tensor("v", "F32", "[4]", 0, 16) + "," + tensor("w", "F32", "[4]", 8, 24) + "}", 24,
+       "\"w\": begins at byte 8"},
+      {"{" + tensor("v", "F32", "[4]", 0, 16) + "," + tensor("w", "F32", "[4]", 0, 16) + "}", 16,
+       "overlap"},
+      {"{" + tensor("v", "F32", "[4]", 0, 16) + "," + tensor("w", "F32", "[4]", 20, 36) + "}", 36,
+       "hole"},
       {"{" + tensor("w", "F32", "[4]", 4, 20) + "}", 20, "hole"},
       {"{" + tensor("w", "F32", "[4]", 0, 16) + "}", 17, "1 bytes follow"},
       {"{" + tensor("w", "F32", "[5]", 0, 16) + "}", 16, "needs 20 bytes, data_offsets span 16"},
       {"{" + tensor("w", "BF16", "[4]", 0, 16) + "}", 16, "needs 8 bytes"},
       {"{" + tensor("w", "F32", "[1099511627776,1099511627776]", 0, 16) + "}", 16, "too many"},
-      {"{" + tensor("w", "F32", "[4294967296,4294967296,4]", 0, 16) + "}", 16, "too many"},  // wraps to 0
-      {"{" + tensor("w", "F32", "[18446744073709551615]", 0, 16) + "}", 16, "dimension is too large"},
+      {"{" + tensor("w", "F32", "[4294967296,4294967296,4]", 0, 16) + "}", 16,
+       "too many"},  // wraps to 0
+      {"{" + tensor("w", "F32", "[18446744073709551615]", 0, 16) + "}", 16,
+       "dimension is too large"},
       {"{" + tensor("w", "F32", "[99999999999999999999]", 0, 16) + "}", 16, "\"shape\""},
       {"{" + tensor("w", "F32", "[-4]", 0, 16) + "}", 16, "\"shape\""},
       {"{" + tensor("w", "F32", "[4.0]", 0, 16) + "}", 16, "\"shape\""},
@@ -66,11 +74,13 @@ TEST(SafetensorsHeader, RefusesWhatIsInconsistentAndNamesTheTensor) {
       {"{" + tensor("w", "F8_WEIRD", "[4]", 0, 16) + "}", 16, "unknown dtype \"F8_WEIRD\""},
       {R"({"w":{"shape":[4],"data_offsets":[0,16]}})", 16, "must have dtype"},
       {R"({"w":{"dtype":7,"shape":[4],"data_offsets":[0,16]}})", 16, "\"dtype\""},
-      {R"({"w":{"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]}})", 16, "dtype appears twice"},
+      {R"({"w":{"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]}})", 16,
+       "dtype appears twice"},
       {R"({"w":{"dtype":"F32","shape":[4],"data_offsets":[0]}})", 16, "two numbers"},
       {R"({"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16],"more":1}})", 16, "\"more\""},
       {R"({"w":{"dtype":"F32","shape":{},"data_offsets":[0,16]}})", 16, "nests too deeply"},
-      {"{" + tensor("w", "F32", "[4]", 0, 16) + "," + tensor("w", "F32", "[4]", 16, 32) + "}", 32, "\"w\" appears twice"},
+      {"{" + tensor("w", "F32", "[4]", 0, 16) + "," + tensor("w", "F32", "[4]", 16, 32) + "}", 32,
+       "\"w\" appears twice"},
       {"{" + tensor("", "F32", "[4]", 0, 16) + "}", 16, "name has 0 bytes"},
       {"{" + tensor(std::string(600, 'n'), "F32", "[4]", 0, 16) + "}", 16, "name has 600 bytes"},
       {R"({"w":1})", 0, "object of objects"},
@@ -83,7 +93,8 @@ TEST(SafetensorsHeader, RefusesWhatIsInconsistentAndNamesTheTensor) {
       {std::string("{}\0", 3), 0, "not JSON"},
       {"{}", 4, "4 bytes follow"},
   };
-  for (const auto& c : cases) EXPECT_THAT(why_refused(c.header, c.data_bytes), HasSubstr(c.reason)) << c.header;
+  for (const auto& c : cases)
+    EXPECT_THAT(why_refused(c.header, c.data_bytes), HasSubstr(c.reason)) << c.header;
 }
 
 TEST(SafetensorsHeader, DepthAndNumberOfTensorsAreBounded) {
@@ -99,13 +110,16 @@ TEST(SafetensorsHeader, DepthAndNumberOfTensorsAreBounded) {
 
 // Whatever a header says: it is refused, or its tensors tile the data.
 TEST(SafetensorsHeader, MutatedHeadersAreRefusedOrConsistent) {
-  const std::string valid = R"({"__metadata__":{"format":"pt"},)" + tensor("a", "F32", "[2,2]", 0, 16) + "," + tensor("b", "BF16", "[4]", 16, 24) + "," +
-                            tensor("c", "U8", "[10]", 24, 34) + "}";
+  const std::string valid =
+      R"({"__metadata__":{"format":"pt"},)" + tensor("a", "F32", "[2,2]", 0, 16) + "," +
+      tensor("b", "BF16", "[4]", 16, 24) + "," + tensor("c", "U8", "[10]", 24, 34) + "}";
   ASSERT_EQ(why_refused(valid, 34), "accepted");
   const unsigned seed = std::random_device{}();
   std::mt19937 random(seed);
   const std::string alphabet = "{}[]\",:0123456789-.eEabcdtypshfofsFBU168 \n\\\xff";
-  const auto pick = [&](size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random); };
+  const auto pick = [&](size_t n) {
+    return std::uniform_int_distribution<size_t>(0, n - 1)(random);
+  };
   int accepted = 0;
   for (int round = 0; round < 20000; ++round) {
     std::string header = valid;

@@ -13,15 +13,18 @@ using testing::AllOf;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-const std::string kOne = safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} )", "12345678");
-const std::string kOther = safetensors(R"({"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} )", "abcdefgh");
+const std::string kOne =
+    safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} )", "12345678");
+const std::string kOther =
+    safetensors(R"({"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} )", "abcdefgh");
 
 std::string why_refused(const fs::path& dir) {
   return refusal([&] { Checkpoint::open(dir); });
 }
 
 void write_index(const fs::path& dir, const nlohmann::json& weight_map) {
-  write_file(dir / "model.safetensors.index.json", nlohmann::json{{"weight_map", weight_map}}.dump());
+  write_file(dir / "model.safetensors.index.json",
+             nlohmann::json{{"weight_map", weight_map}}.dump());
 }
 
 TEST(Checkpoint, OneFileIsAViewOfItsBytes) {
@@ -64,7 +67,8 @@ TEST(Checkpoint, RefusesDamagedFilesByName) {
   for (const auto& c : cases) {
     const TempDir dir;
     write_file(dir / "model.safetensors", c.bytes);
-    EXPECT_THAT(why_refused(dir.path()), AllOf(HasSubstr("model.safetensors"), HasSubstr(c.reason))) << c.id;
+    EXPECT_THAT(why_refused(dir.path()), AllOf(HasSubstr("model.safetensors"), HasSubstr(c.reason)))
+        << c.id;
   }
 }
 
@@ -78,10 +82,13 @@ TEST(Checkpoint, RefusesAFileTruncatedAnywhere) {
 }
 
 TEST(Checkpoint, ShardsOutsideTheDirectoryAreRefused) {
-  for (const char* file : {"../../x.safetensors", "/etc/passwd", "/dev/zero", "", ".", "..", "sub/x.safetensors"}) {
+  for (const char* file :
+       {"../../x.safetensors", "/etc/passwd", "/dev/zero", "", ".", "..", "sub/x.safetensors"}) {
     const TempDir dir;
     write_index(dir.path(), {{"a", file}});
-    EXPECT_THAT(why_refused(dir.path()), AllOf(HasSubstr("weight_map.a"), HasSubstr("name of a file"))) << file;
+    EXPECT_THAT(why_refused(dir.path()),
+                AllOf(HasSubstr("weight_map.a"), HasSubstr("name of a file")))
+        << file;
   }
 }
 
@@ -100,7 +107,8 @@ TEST(Checkpoint, OnlyRegularFilesAreOpened) {
 TEST(Checkpoint, LinksMustStayInTheDirectoryOrItsCache) {
   const TempDir root;
   write_file(root / "outside.safetensors", kOne);
-  const fs::path dir = root / "model", snapshot = root / "cache/models--a--b/snapshots/0123", blobs = root / "cache/models--a--b/blobs";
+  const fs::path dir = root / "model", snapshot = root / "cache/models--a--b/snapshots/0123",
+                 blobs = root / "cache/models--a--b/blobs";
   for (const fs::path& made : {dir, snapshot, blobs}) fs::create_directories(made);
   fs::create_symlink(root / "outside.safetensors", dir / "model.safetensors");
   EXPECT_THAT(why_refused(dir), HasSubstr("outside of"));
@@ -124,10 +132,13 @@ TEST(Checkpoint, IndexAndShardsMustAgree) {
   write_file(dir / "x.safetensors", kOne);
   write_file(dir / "y.safetensors", kOne);
   write_index(dir.path(), {{"a", "x.safetensors"}, {"b", "x.safetensors"}});
-  EXPECT_THAT(why_refused(dir.path()), AllOf(HasSubstr("\"b\""), HasSubstr("is not in x.safetensors")));
+  EXPECT_THAT(why_refused(dir.path()),
+              AllOf(HasSubstr("\"b\""), HasSubstr("is not in x.safetensors")));
   write_index(dir.path(), {{"a", "x.safetensors"}, {"b", "y.safetensors"}});
-  EXPECT_THAT(why_refused(dir.path()), AllOf(HasSubstr("\"a\" is also in"), HasSubstr("y.safetensors")));
-  for (const nlohmann::json& map : {nlohmann::json::object(), nlohmann::json(3), nlohmann::json{{"a", 3}}}) {
+  EXPECT_THAT(why_refused(dir.path()),
+              AllOf(HasSubstr("\"a\" is also in"), HasSubstr("y.safetensors")));
+  for (const nlohmann::json& map :
+       {nlohmann::json::object(), nlohmann::json(3), nlohmann::json{{"a", 3}}}) {
     write_index(dir.path(), map);
     EXPECT_THAT(why_refused(dir.path()), HasSubstr("weight_map")) << map;
   }
@@ -141,9 +152,12 @@ TEST(Checkpoint, ADirectoryWithoutSafetensorsIsRefused) {
 
 TEST(Checkpoint, TensorsAreFetchedByShapeAndType) {
   const TempDir dir;
-  write_file(dir / "model.safetensors", safetensors(R"({"a":{"dtype":"I32","shape":[2],"data_offsets":[0,8]}} )", "12345678"));
+  write_file(dir / "model.safetensors",
+             safetensors(R"({"a":{"dtype":"I32","shape":[2],"data_offsets":[0,8]}} )", "12345678"));
   const Checkpoint checkpoint = Checkpoint::open(dir.path());
-  const auto why = [&](const char* name, std::vector<int64_t> shape) { return refusal([&] { checkpoint.tensor(name, shape); }); };
+  const auto why = [&](const char* name, std::vector<int64_t> shape) {
+    return refusal([&] { checkpoint.tensor(name, shape); });
+  };
   EXPECT_THAT(why("z", {2}), HasSubstr("tensor \"z\" of shape [2] is missing"));
   EXPECT_THAT(why("a", {2, 1}), HasSubstr("expected shape [2, 1], found [2]"));
   EXPECT_THAT(why("a", {2}), HasSubstr("expected F32, F16 or BF16, found I32"));
@@ -155,18 +169,26 @@ TEST(Checkpoint, NonFiniteWeightsAreFoundInEveryType) {
     const char* model;
     std::string bits;
     bool finite;
-  } cases[] = {{"llama2", std::string("\x00\x00\xc0\x7f", 4), false}, {"llama2", std::string("\x00\x00\x80\xff", 4), false},
-               {"llama2", std::string("\xff\xff\x7f\x7f", 4), true},  {"qwen3", std::string("\x80\x7f", 2), false},
-               {"qwen3", std::string("\x7f\x7f", 2), true},           {"llama_biases", std::string("\x00\x7e", 2), false},
+  } cases[] = {{"llama2", std::string("\x00\x00\xc0\x7f", 4), false},
+               {"llama2", std::string("\x00\x00\x80\xff", 4), false},
+               {"llama2", std::string("\xff\xff\x7f\x7f", 4), true},
+               {"qwen3", std::string("\x80\x7f", 2), false},
+               {"qwen3", std::string("\x7f\x7f", 2), true},
+               {"llama_biases", std::string("\x00\x7e", 2), false},
                {"llama_biases", std::string("\xff\x7b", 2), true}};
   for (const auto& c : cases) {
     const TempModel model(c.model);
     model.edit_checkpoint([&](nlohmann::json& header, std::string& data) {
-      data.replace(header["model.norm.weight"]["data_offsets"][0].get<size_t>(), c.bits.size(), c.bits);
+      data.replace(header["model.norm.weight"]["data_offsets"][0].get<size_t>(), c.bits.size(),
+                   c.bits);
     });
     const Checkpoint checkpoint = Checkpoint::open(model.path());
-    if (c.finite) EXPECT_NO_THROW(check_finite(checkpoint)) << c.model;
-    else EXPECT_THAT(refusal([&] { check_finite(checkpoint); }), HasSubstr("\"model.norm.weight\" holds a NaN")) << c.model;
+    if (c.finite)
+      EXPECT_NO_THROW(check_finite(checkpoint)) << c.model;
+    else
+      EXPECT_THAT(refusal([&] { check_finite(checkpoint); }),
+                  HasSubstr("\"model.norm.weight\" holds a NaN"))
+          << c.model;
   }
 }
 

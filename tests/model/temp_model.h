@@ -35,7 +35,9 @@ inline std::string length_prefix(uint64_t n) {
 }
 
 // A safetensors file with this header (padded by nothing) and data.
-inline std::string safetensors(const std::string& header, const std::string& data) { return length_prefix(header.size()) + header + data; }
+inline std::string safetensors(const std::string& header, const std::string& data) {
+  return length_prefix(header.size()) + header + data;
+}
 
 // A directory that is deleted at the end.
 class TempDir {
@@ -68,13 +70,16 @@ class TempModel : public TempDir {
     change(json);
     write_file(path() / file, json.dump());
   }
-  void edit_config(const std::function<void(nlohmann::json&)>& change) const { edit("config.json", change); }
+  void edit_config(const std::function<void(nlohmann::json&)>& change) const {
+    edit("config.json", change);
+  }
   void set(const std::string& field, const nlohmann::json& value) const {
     edit_config([&](nlohmann::json& config) { config[field] = value; });
   }
 
   // Changes the checkpoint: its header (without the padding) and its data.
-  void edit_checkpoint(const std::function<void(nlohmann::json& header, std::string& data)>& change) const {
+  void edit_checkpoint(
+      const std::function<void(nlohmann::json& header, std::string& data)>& change) const {
     const std::string bytes = read_file(path() / "model.safetensors");
     uint64_t size = 0;
     std::memcpy(&size, bytes.data(), sizeof size);
@@ -87,7 +92,8 @@ class TempModel : public TempDir {
   }
 };
 
-// Runs body, which must throw a StartError(kBadModel) of one line, and returns that line ("" after a failure).
+// Runs body, which must throw a StartError(kBadModel) of one line, and returns that line ("" after
+// a failure).
 inline std::string refusal(const std::function<void()>& body) {
   try {
     body();

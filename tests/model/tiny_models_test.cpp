@@ -1,4 +1,5 @@
-// Tiny checkpoints of every family and feature against what transformers computes with them (scripts/make_reference.py).
+// Tiny checkpoints of every family and feature against what transformers computes with them
+// (scripts/make_reference.py).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -16,8 +17,20 @@ namespace {
 
 const std::filesystem::path kTiny = std::filesystem::path(EMBER_SOURCE_DIR) / "tests/data/tiny";
 constexpr double kTolerance = 1e-3;
-constexpr const char* kNames[] = {"llama2", "llama3", "llama_linear", "llama_dynamic", "llama_yarn", "llama_yarn_mscale",
-                                  "llama_biases", "llama_head_dim_tied", "mistral_window", "qwen2", "qwen2_window", "qwen3", "glm", "glm4"};
+constexpr const char* kNames[] = {"llama2",
+                                  "llama3",
+                                  "llama_linear",
+                                  "llama_dynamic",
+                                  "llama_yarn",
+                                  "llama_yarn_mscale",
+                                  "llama_biases",
+                                  "llama_head_dim_tied",
+                                  "mistral_window",
+                                  "qwen2",
+                                  "qwen2_window",
+                                  "qwen3",
+                                  "glm",
+                                  "glm4"};
 constexpr const char* kBackends[] = {"naive", "cpu"};
 
 struct Prompt {
@@ -26,9 +39,11 @@ struct Prompt {
 };
 
 std::vector<Prompt> prompts_of(const std::string& name) {
-  const nlohmann::json reference = nlohmann::json::parse(std::ifstream(kTiny / name / "reference.json"));
+  const nlohmann::json reference =
+      nlohmann::json::parse(std::ifstream(kTiny / name / "reference.json"));
   std::vector<Prompt> prompts;
-  for (const auto& p : reference["prompts"]) prompts.push_back({p["input_ids"], p["greedy_ids"], p["last_logits"]});
+  for (const auto& p : reference["prompts"])
+    prompts.push_back({p["input_ids"], p["greedy_ids"], p["last_logits"]});
   return prompts;
 }
 
@@ -36,14 +51,21 @@ class TinyModel : public testing::TestWithParam<std::tuple<const char*, const ch
  protected:
   void SetUp() override {
     const auto [name, backend] = GetParam();
-    backend_ = backend == std::string("cpu") ? make_cpu_backend({}) : std::make_unique<NaiveBackend>();
+    backend_ =
+        backend == std::string("cpu") ? make_cpu_backend({}) : std::make_unique<NaiveBackend>();
     const DecoderConfig config = load_decoder_config(kTiny / name);
     ASSERT_GE(config.max_position, 128) << "with rope scaling";
-    decoder_ = std::make_unique<Decoder>(*backend_, config, Checkpoint::open(kTiny / name), LoadOptions{});
+    decoder_ =
+        std::make_unique<Decoder>(*backend_, config, Checkpoint::open(kTiny / name), LoadOptions{});
     vocab_ = static_cast<size_t>(config.vocab_size);
     seed_ = std::random_device{}();
-    runner_ = std::make_unique<ModelRunner>(
-        *backend_, *decoder_, DecoderLimits{.max_tokens = 128, .max_logit_rows = 4, .max_model_len = 128, .num_blocks = 12, .block_size = 16}, seed_);
+    runner_ = std::make_unique<ModelRunner>(*backend_, *decoder_,
+                                            DecoderLimits{.max_tokens = 128,
+                                                          .max_logit_rows = 4,
+                                                          .max_model_len = 128,
+                                                          .num_blocks = 12,
+                                                          .block_size = 16},
+                                            seed_);
     prompts_ = prompts_of(name);
     ASSERT_EQ(prompts_.size(), 3u);
   }
@@ -51,11 +73,13 @@ class TinyModel : public testing::TestWithParam<std::tuple<const char*, const ch
   void expect_last(const Prompt& prompt, const std::vector<float>& logits) const {
     const size_t rows = prompt.last_logits.size();
     ASSERT_EQ(logits.size(), rows * vocab_);
-    for (size_t row = 0; row < rows; ++row) expect_row(prompt.last_logits[row], logits.data() + row * vocab_);
+    for (size_t row = 0; row < rows; ++row)
+      expect_row(prompt.last_logits[row], logits.data() + row * vocab_);
   }
   void expect_row(const std::vector<float>& expected, const float* logits) const {
     ASSERT_EQ(expected.size(), vocab_);
-    for (size_t i = 0; i < vocab_; ++i) ASSERT_NEAR(logits[i], expected[i], kTolerance) << "token " << i;
+    for (size_t i = 0; i < vocab_; ++i)
+      ASSERT_NEAR(logits[i], expected[i], kTolerance) << "token " << i;
   }
   void expect_greedy(const Prompt& prompt, int32_t first) {
     int32_t token = first;
@@ -75,9 +99,11 @@ class TinyModel : public testing::TestWithParam<std::tuple<const char*, const ch
 
 TEST_P(TinyModel, WholePromptsAndGreedyContinuationsEqualTransformers) {
   for (const Prompt& prompt : prompts_) {
-    SCOPED_TRACE(testing::Message() << "prompt of " << prompt.input.size() << ", block order " << seed_);
+    SCOPED_TRACE(testing::Message()
+                 << "prompt of " << prompt.input.size() << ", block order " << seed_);
     runner_->clear();
-    const std::vector<float> logits = runner_->forward(prompt.input, static_cast<int>(prompt.last_logits.size()));
+    const std::vector<float> logits =
+        runner_->forward(prompt.input, static_cast<int>(prompt.last_logits.size()));
     expect_last(prompt, logits);
     expect_greedy(prompt, argmax(logits.data() + logits.size() - vocab_, vocab_));
   }
@@ -95,13 +121,16 @@ TEST_P(TinyModel, TokenByTokenIsTheSame) {
 TEST_P(TinyModel, RandomChunksAreTheSame) {
   std::mt19937 random(seed_);
   const Prompt& prompt = prompts_.back();
-  const int rows = static_cast<int>(prompt.last_logits.size()), body = static_cast<int>(prompt.input.size()) - rows;
+  const int rows = static_cast<int>(prompt.last_logits.size()),
+            body = static_cast<int>(prompt.input.size()) - rows;
   for (int round = 0; round < 3; ++round) {
     SCOPED_TRACE(testing::Message() << "seed " << seed_ << ", round " << round);
     runner_->clear();
     for (int done = 0; done < body;) {
       const int n = std::uniform_int_distribution<int>(1, std::min(33, body - done))(random);
-      EXPECT_TRUE(runner_->forward({prompt.input.begin() + done, prompt.input.begin() + done + n}, 0).empty());
+      EXPECT_TRUE(
+          runner_->forward({prompt.input.begin() + done, prompt.input.begin() + done + n}, 0)
+              .empty());
       done += n;
     }
     expect_last(prompt, runner_->forward({prompt.input.begin() + body, prompt.input.end()}, rows));
@@ -118,13 +147,18 @@ TEST_P(TinyModelIn16Bits, EqualsDoublePrecision) {
   } catch (const StartError&) {
     GTEST_SKIP() << "wants a processor with " << GetParam();
   }
-  const DecoderLimits limits{.max_tokens = 128, .max_logit_rows = 4, .max_model_len = 128, .num_blocks = 12, .block_size = 16};
+  const DecoderLimits limits{.max_tokens = 128,
+                             .max_logit_rows = 4,
+                             .max_model_len = 128,
+                             .num_blocks = 12,
+                             .block_size = 16};
   for (const char* name : kNames)
     for (const DType dtype : {DType::kBF16, DType::kF16}) {
       const DecoderConfig config = load_decoder_config(kTiny / name);
       const Prompt prompt = prompts_of(name).back();
       const auto logits_of = [&](Backend& backend) {
-        Decoder decoder(backend, config, Checkpoint::open(kTiny / name), LoadOptions{.dtype = dtype});
+        Decoder decoder(backend, config, Checkpoint::open(kTiny / name),
+                        LoadOptions{.dtype = dtype});
         return ModelRunner(backend, decoder, limits).forward(prompt.input, 4);
       };
       NaiveBackend naive;
@@ -133,15 +167,20 @@ TEST_P(TinyModelIn16Bits, EqualsDoublePrecision) {
       const std::vector<float> logits = logits_of(*backend);
       ASSERT_EQ(logits.size(), expected.size());
       SCOPED_TRACE(testing::Message() << name << " " << name_of(dtype) << " " << GetParam());
-      for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], expected[i], kTolerance) << i;
+      for (size_t i = 0; i < logits.size(); ++i)
+        ASSERT_NEAR(logits[i], expected[i], kTolerance) << i;
     }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TinyModelIn16Bits, testing::Values("avx2", "avx512", "amx"),
                          [](const auto& test) { return std::string(test.param); });
 
-INSTANTIATE_TEST_SUITE_P(All, TinyModel, testing::Combine(testing::ValuesIn(kNames), testing::ValuesIn(kBackends)),
-                         [](const auto& test) { return std::string(std::get<0>(test.param)) + "_" + std::get<1>(test.param); });
+INSTANTIATE_TEST_SUITE_P(All, TinyModel,
+                         testing::Combine(testing::ValuesIn(kNames), testing::ValuesIn(kBackends)),
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param)) + "_" +
+                                  std::get<1>(test.param);
+                         });
 
 }  // namespace
 }  // namespace ember

@@ -1,9 +1,9 @@
-#include "ember/model/check.h"
 #include "model/weights.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ember/model/check.h"
 #include "model/naive_backend.h"
 #include "model/temp_model.h"
 
@@ -25,8 +25,10 @@ TEST(Weights, PartsAreStackedInOrderAndKeepTheirType) {
   EXPECT_EQ(qkv.out_features, 128);
   const NaiveBackend::Matrix& made = *backend.matrices.back();
   EXPECT_EQ(made.dtypes, std::vector<DType>(3, DType::kBF16));
-  const Tensor k = checkpoint.tensor("model.layers.1.self_attn.k_proj.weight", std::vector<int64_t>{32, 64});
-  const Tensor v_bias = checkpoint.tensor("model.layers.1.self_attn.v_proj.bias", std::vector<int64_t>{32});
+  const Tensor k =
+      checkpoint.tensor("model.layers.1.self_attn.k_proj.weight", std::vector<int64_t>{32, 64});
+  const Tensor v_bias =
+      checkpoint.tensor("model.layers.1.self_attn.v_proj.bias", std::vector<int64_t>{32});
   EXPECT_EQ(made.weight[64 * 64 + 5], naive_element(k, 5));
   EXPECT_EQ(made.bias[64 + 32 + 7], naive_element(v_bias, 7));
 }
@@ -65,10 +67,14 @@ TEST(Weights, ConversionKeepsValuesAndRefusesOverflow) {
   EXPECT_EQ(load(DType::kBF16), std::pair(bf16_to_float(float_to_bf16(value)), DType::kBF16));
   model.edit_checkpoint([](nlohmann::json& header, std::string& data) {
     const float large = 70000;
-    std::memcpy(data.data() + header["model.layers.0.mlp.down_proj.weight"]["data_offsets"][0].get<size_t>(), &large, sizeof large);
+    std::memcpy(data.data() +
+                    header["model.layers.0.mlp.down_proj.weight"]["data_offsets"][0].get<size_t>(),
+                &large, sizeof large);
   });
   EXPECT_EQ(load(DType::kBF16).second, DType::kBF16);
-  EXPECT_THAT(refusal([&] { load(DType::kF16); }), AllOf(HasSubstr("\"model.layers.0.mlp.down_proj.weight\" holds 70000"), HasSubstr("--dtype float16")));
+  EXPECT_THAT(refusal([&] { load(DType::kF16); }),
+              AllOf(HasSubstr("\"model.layers.0.mlp.down_proj.weight\" holds 70000"),
+                    HasSubstr("--dtype float16")));
 }
 
 TEST(Weights, AnUnalignedFileIsReadAllTheSame) {
@@ -76,7 +82,8 @@ TEST(Weights, AnUnalignedFileIsReadAllTheSame) {
   const std::string bytes = read_file(model / "model.safetensors");
   uint64_t size = 0;
   std::memcpy(&size, bytes.data(), sizeof size);
-  write_file(model / "model.safetensors", safetensors(bytes.substr(8, size) + " ", bytes.substr(8 + size)));
+  write_file(model / "model.safetensors",
+             safetensors(bytes.substr(8, size) + " ", bytes.substr(8 + size)));
   const DecoderConfig config = load_decoder_config(model.path());
   const auto norm_and_matrix = [&](const std::filesystem::path& dir) {
     NaiveBackend backend;
@@ -85,7 +92,8 @@ TEST(Weights, AnUnalignedFileIsReadAllTheSame) {
     WeightLoader loader(backend, {}, checkpoint, options);
     loader.matrix(layer_spec(config, 0).qkv);
     const Tensor norm = loader.vector(kFinalNorm, 64);
-    return std::pair(std::vector<float>(norm.as<float>(), norm.as<float>() + 64), backend.matrices.back()->weight);
+    return std::pair(std::vector<float>(norm.as<float>(), norm.as<float>() + 64),
+                     backend.matrices.back()->weight);
   };
   EXPECT_EQ(norm_and_matrix(model.path()), norm_and_matrix(tiny_model("llama2")));
 }
@@ -95,20 +103,26 @@ TEST(Weights, ATiedOutputMatrixMustEqualTheEmbedding) {
   const DecoderConfig config = load_decoder_config(model.path());
   ASSERT_TRUE(config.tie_word_embeddings);
   model.edit_checkpoint([](nlohmann::json& header, std::string& data) {
-    const auto offsets = header["model.embed_tokens.weight"]["data_offsets"].get<std::vector<size_t>>();
+    const auto offsets =
+        header["model.embed_tokens.weight"]["data_offsets"].get<std::vector<size_t>>();
     header["lm_head.weight"] = header["model.embed_tokens.weight"];
     header["lm_head.weight"]["data_offsets"] = {data.size(), data.size() + offsets[1] - offsets[0]};
     data += data.substr(offsets[0], offsets[1] - offsets[0]);
   });
   EXPECT_NO_THROW(check_tensors(Checkpoint::open(model.path()), config));
-  model.edit_checkpoint([](nlohmann::json&, std::string& data) { data.back() = static_cast<char>(data.back() ^ 1); });
-  EXPECT_THAT(refusal([&] { check_tensors(Checkpoint::open(model.path()), config); }), HasSubstr("\"lm_head.weight\" differs from \"model.embed_tokens.weight\""));
+  model.edit_checkpoint(
+      [](nlohmann::json&, std::string& data) { data.back() = static_cast<char>(data.back() ^ 1); });
+  EXPECT_THAT(refusal([&] { check_tensors(Checkpoint::open(model.path()), config); }),
+              HasSubstr("\"lm_head.weight\" differs from \"model.embed_tokens.weight\""));
 }
 
 TEST(Weights, AnUntiedModelNeedsItsOutputMatrix) {
   const TempModel model("qwen2");
   model.set("tie_word_embeddings", false);
-  EXPECT_THAT(refusal([&] { check_tensors(Checkpoint::open(model.path()), load_decoder_config(model.path())); }), HasSubstr("\"lm_head.weight\""));
+  EXPECT_THAT(refusal([&] {
+                check_tensors(Checkpoint::open(model.path()), load_decoder_config(model.path()));
+              }),
+              HasSubstr("\"lm_head.weight\""));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Every interleaving of three requests, steps and cancellations over four blocks, by breadth-first search over distinct
-// states.
+// Every interleaving of three requests, steps and cancellations over four blocks, by breadth-first
+// search over distinct states.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -48,7 +48,8 @@ bool apply(Simulation& s, uint8_t event, RequestId& submitted) {
   return true;
 }
 
-// The number of states. Each is reached by replaying its path, and from each everything left must come to its end.
+// The number of states. Each is reached by replaying its path, and from each everything left must
+// come to its end.
 size_t explore(const Setup& setup) {
   std::unordered_set<uint64_t> seen;
   std::vector<Path> frontier{{}}, next;
@@ -59,7 +60,8 @@ size_t explore(const Setup& setup) {
         RequestId submitted = 0;
         try {
           for (const uint8_t e : path) apply(s, e, submitted);
-          if (!apply(s, event, submitted) || !seen.insert(mix(s.digest(), submitted)).second) continue;
+          if (!apply(s, event, submitted) || !seen.insert(mix(s.digest(), submitted)).second)
+            continue;
           next.push_back(path);
           next.back().push_back(event);
           s.drain();

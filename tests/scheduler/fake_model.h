@@ -1,6 +1,6 @@
-// A model whose answers show every mistake of the cache: what it says is a hash of all the K/V cells that it reads
-// through the block table, and a cell holds a hash of everything before it. A stale, foreign or wrongly shared block
-// changes the text.
+// A model whose answers show every mistake of the cache: what it says is a hash of all the K/V
+// cells that it reads through the block table, and a cell holds a hash of everything before it. A
+// stale, foreign or wrongly shared block changes the text.
 #pragma once
 
 #include <fmt/format.h>
@@ -84,14 +84,16 @@ inline Answer run_alone(const Request& r) {
     }
     const int32_t token = sample_of(r, sum).token;
     if (token < 0) {
-      answer.finish = r.constraint ? FinishReason::kConstraintFailed : FinishReason::kNumericalError;
+      answer.finish =
+          r.constraint ? FinishReason::kConstraintFailed : FinishReason::kNumericalError;
       break;
     }
     all.push_back(token);
     answer.tokens.push_back(token);
     const auto made = static_cast<int>(answer.tokens.size());
     if ((made > r.min_tokens || r.constraint) &&
-        std::find(r.stop_token_ids.begin(), r.stop_token_ids.end(), token) != r.stop_token_ids.end())
+        std::find(r.stop_token_ids.begin(), r.stop_token_ids.end(), token) !=
+            r.stop_token_ids.end())
       answer.finish = FinishReason::kStop;
     else if (made == r.max_tokens)
       answer.finish = FinishReason::kLength;
@@ -99,11 +101,13 @@ inline Answer run_alone(const Request& r) {
   return answer;
 }
 
-// The device: executes a step when it is launched. Its results are read later, as with steps in flight.
+// The device: executes a step when it is launched. Its results are read later, as with steps in
+// flight.
 class FakeModel {
  public:
   explicit FakeModel(const BlockPool& pool)
-      : pool_(pool), cells_(static_cast<size_t>(pool.num_blocks()) * static_cast<size_t>(pool.block_size())) {}
+      : pool_(pool),
+        cells_(static_cast<size_t>(pool.num_blocks()) * static_cast<size_t>(pool.block_size())) {}
 
   std::vector<SampledToken> launch(const Step& step) {
     std::vector<SampledToken> rows;
@@ -112,11 +116,14 @@ class FakeModel {
   }
   void forget(RequestId id) { tokens_.erase(id); }
   // Of the block's first cell: names all tokens up to it.
-  uint64_t value_of(int32_t block) const { return cells_[static_cast<size_t>(block * pool_.block_size())].value; }
+  uint64_t value_of(int32_t block) const {
+    return cells_[static_cast<size_t>(block * pool_.block_size())].value;
+  }
 
  private:
   struct Cell {
-    uint32_t generation = 0;  // of its block when it was written; blocks are handed out as 1 at first
+    uint32_t generation =
+        0;  // of its block when it was written; blocks are handed out as 1 at first
     int position = -1;
     uint64_t value = 0;
   };
@@ -130,20 +137,21 @@ class FakeModel {
   uint64_t read(const Sequence& seq, int position) {
     const Cell& c = cell(seq, position);
     const int32_t block = seq.block_table[static_cast<size_t>(position / pool_.block_size())];
-    expect(pool_.num_refs(block) > 0, fmt::format("request {} reads block {}, which is free", seq.request.id, block));
-    expect(
-        c.generation == pool_.generation(block) && c.position == position,
-        fmt::format(
-            "request {} reads position {} in block {}: the cell holds position {} of generation {}, the block has {}",
-            seq.request.id, position, block, c.position, c.generation, pool_.generation(block)));
+    expect(pool_.num_refs(block) > 0,
+           fmt::format("request {} reads block {}, which is free", seq.request.id, block));
+    expect(c.generation == pool_.generation(block) && c.position == position,
+           fmt::format("request {} reads position {} in block {}: the cell holds position {} of "
+                       "generation {}, the block has {}",
+                       seq.request.id, position, block, c.position, c.generation,
+                       pool_.generation(block)));
     return c.value;
   }
 
   void write(const Sequence& seq, int position, uint64_t value) {
     const int32_t block = seq.block_table.at(static_cast<size_t>(position / pool_.block_size()));
     expect(!pool_.is_published(block) && pool_.num_refs(block) == 1,
-           fmt::format("request {} writes position {} to block {}, which is shared or published", seq.request.id,
-                       position, block));
+           fmt::format("request {} writes position {} to block {}, which is shared or published",
+                       seq.request.id, position, block));
     Cell& c = cell(seq, position);
     expect(c.generation != pool_.generation(block),
            fmt::format("request {} writes position {} twice", seq.request.id, position));
@@ -152,16 +160,20 @@ class FakeModel {
 
   void run(const ScheduledSequence& part, std::vector<SampledToken>& rows) {
     const Sequence& seq = *part.seq;
-    std::vector<int32_t>& known = tokens_.try_emplace(seq.request.id, seq.request.prompt).first->second;
+    std::vector<int32_t>& known =
+        tokens_.try_emplace(seq.request.id, seq.request.prompt).first->second;
     for (int p = part.first_position; p < part.first_position + part.num_tokens; ++p) {
       expect(static_cast<size_t>(p) < known.size(),
              fmt::format("request {}: token {} is not known yet", seq.request.id, p));
       const auto i = static_cast<size_t>(p);
       expect(i >= seq.tokens.size() || seq.tokens[i] == known[i],
              fmt::format("request {}: token {} changed", seq.request.id, p));
-      write(seq, p, mix(p == 0 ? start_of(seq.request) : read(seq, p - 1), static_cast<uint64_t>(known[i])));
+      write(
+          seq, p,
+          mix(p == 0 ? start_of(seq.request) : read(seq, p - 1), static_cast<uint64_t>(known[i])));
     }
-    for (int row = 0; row < part.num_logit_rows; ++row) add_row(part, part.first_row_position + row, known, rows);
+    for (int row = 0; row < part.num_logit_rows; ++row)
+      add_row(part, part.first_row_position + row, known, rows);
   }
 
   void add_row(const ScheduledSequence& part, int position, std::vector<int32_t>& known,
@@ -176,16 +188,20 @@ class FakeModel {
       rows.push_back(sample_of(seq.request, sum));
       known.push_back(rows.back().token);
     } else {
-      rows.push_back({.token = known.at(static_cast<size_t>(position) + 1), .logprob = logprob_of(sum)});
+      rows.push_back(
+          {.token = known.at(static_cast<size_t>(position) + 1), .logprob = logprob_of(sum)});
     }
   }
 
-  // What it is asked for follows the committed tokens, each of which it saw once, and nothing is sampled ahead of them.
+  // What it is asked for follows the committed tokens, each of which it saw once, and nothing is
+  // sampled ahead of them.
   static void check_constraint(const Sequence& seq, const std::vector<int32_t>& known) {
-    expect(known == seq.tokens, fmt::format("request {}: sampled ahead of a constraint", seq.request.id));
+    expect(known == seq.tokens,
+           fmt::format("request {}: sampled ahead of a constraint", seq.request.id));
     uint32_t word = 0;
     seq.request.constraint->next_mask(seq.output(), {&word, 1});
-    const std::vector<int32_t>& accepted = static_cast<const Witness&>(*seq.request.constraint).accepted();
+    const std::vector<int32_t>& accepted =
+        static_cast<const Witness&>(*seq.request.constraint).accepted();
     expect(std::equal(accepted.begin(), accepted.end(), seq.output().begin(), seq.output().end()),
            fmt::format("request {}: the constraint saw other tokens", seq.request.id));
   }

@@ -1,4 +1,5 @@
-// Random operations on random small configurations; every answer is compared with the request run alone.
+// Random operations on random small configurations; every answer is compared with the request run
+// alone.
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -16,7 +17,8 @@ uint64_t g_seed = 0;
 void print_trace(int) {
   std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(g_seed));
   if (g_simulation != nullptr)
-    for (const std::string& line : g_simulation->trace()) std::fprintf(stderr, "  %s\n", line.c_str());
+    for (const std::string& line : g_simulation->trace())
+      std::fprintf(stderr, "  %s\n", line.c_str());
 }
 
 // Steps executed, or 0 after a failure.
@@ -54,7 +56,8 @@ TEST(SchedulerProperty, EveryRequestAnswersAsIfAlone) {
   }
   std::signal(SIGABRT, before);
   std::printf("%llu steps, seeds %llu to %llu\n", static_cast<unsigned long long>(steps),
-              static_cast<unsigned long long>(first_seed), static_cast<unsigned long long>(seed - 1));
+              static_cast<unsigned long long>(first_seed),
+              static_cast<unsigned long long>(seed - 1));
 }
 
 TEST(SchedulerProperty, TheSameSeedGivesTheSameTrace) {

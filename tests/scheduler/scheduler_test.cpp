@@ -44,7 +44,8 @@ struct Fixture {
   TimePoint now = kStart;
   std::vector<TokenOutput> events;
 
-  Fixture(const SchedulerConfig& config, const BlockPoolConfig& blocks) : pool(blocks), scheduler(config, pool) {}
+  Fixture(const SchedulerConfig& config, const BlockPoolConfig& blocks)
+      : pool(blocks), scheduler(config, pool) {}
 
   void submit(const Request& r) {
     const Result<void> result = scheduler.submit(r, now);
@@ -56,7 +57,8 @@ struct Fixture {
     scheduler.check_invariants();
     std::vector<RequestId> ids;
     for (const ScheduledSequence& part : s.seqs) ids.push_back(part.seq->request.id);
-    scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows), SampledToken{.token = token}));
+    scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows),
+                                                  SampledToken{.token = token}));
     scheduler.check_invariants();
     scheduler.take_events(events);
     return ids;
@@ -92,8 +94,9 @@ TEST(Scheduler, RefusesWhatCanNeverFinish) {
   EXPECT_EQ(code(request(1, 0, 1)), "invalid_value");
   EXPECT_EQ(code(request(1, 1, -1)), "invalid_value");
   EXPECT_EQ(code(request(1, 20, 21)), "context_length_exceeded");
-  EXPECT_EQ(code(request(1, 20, 2)), "context_length_exceeded");  // 21 tokens stored, the cache has 20
-  EXPECT_EQ(code(request(1, 20, 1)), "");                         // the last token of the output is not stored
+  EXPECT_EQ(code(request(1, 20, 2)),
+            "context_length_exceeded");    // 21 tokens stored, the cache has 20
+  EXPECT_EQ(code(request(1, 20, 1)), "");  // the last token of the output is not stored
   EXPECT_EQ(code(request(2, 20, 0)), "");
   for (RequestId id = 3; id <= 7; ++id) EXPECT_EQ(code(request(id, 1, 1)), "");
   EXPECT_EQ(code(request(8, 1, 1)), "queue_full");  // 4 running and 3 waiting
@@ -191,8 +194,8 @@ TEST(Scheduler, ThePromptsLastTokenComesAfterTheDecodes) {
   EXPECT_EQ(f.step(), (Ids{1, 2})) << "two decodes, the urgent one first";
 }
 
-// Prefills are served after decodes: an urgent one that finds no room for its next chunk must not be overtaken for ever
-// by small requests, each of which finds room.
+// Prefills are served after decodes: an urgent one that finds no room for its next chunk must not
+// be overtaken for ever by small requests, each of which finds room.
 TEST(Scheduler, AStreamOfSmallRequestsDoesNotStarveAPrefill) {
   for (int sweep = 0; sweep < 8 * 10 * 6 * 4; ++sweep) {
     const int budget = 5 + sweep % 8, big = 6 + sweep / 8 % 10, blocks = big + 2 + sweep / 80 % 6,
@@ -266,7 +269,8 @@ TEST(Scheduler, ASecondPromptTakesTheFirstOnesBlocks) {
   while (f.scheduler.has_work()) f.step();
   Request again = request(1, 7, 3);
   again.id = 2;
-  for (const int32_t token : {7, 7}) again.prompt.push_back(token);  // what the first one generated is found, too
+  for (const int32_t token : {7, 7})
+    again.prompt.push_back(token);  // what the first one generated is found, too
   f.submit(again);
   EXPECT_EQ(f.step(), (Ids{2}));
   EXPECT_EQ(f.events.back().num_cached_tokens, 8);
@@ -298,7 +302,8 @@ TEST(Scheduler, AConstrainedSequenceWaitsForItsTokenAndOthersRunAhead) {
   SchedulerConfig c = config();
   c.max_in_flight = 2;
   Fixture f(c, {.num_blocks = 40, .block_size = 4});
-  Request r = request(1, 10, 4);  // its chunks may run ahead: only what is sampled depends on the constraint
+  Request r = request(
+      1, 10, 4);  // its chunks may run ahead: only what is sampled depends on the constraint
   r.constraint = std::make_shared<Witness>();
   f.submit(r);
   f.submit(request(2, 2, 9));
@@ -308,7 +313,8 @@ TEST(Scheduler, AConstrainedSequenceWaitsForItsTokenAndOthersRunAhead) {
     return list;
   };
   const auto commit = [&](const Step& s) {
-    f.scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows), SampledToken{.token = 7}));
+    f.scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows),
+                                                    SampledToken{.token = 7}));
     f.scheduler.check_invariants();
   };
   const Step& first = f.scheduler.schedule(f.now);
@@ -344,7 +350,8 @@ TEST(Scheduler, AConstrainedRequestEndsForAReasonOfItsOwn) {
   f.scheduler.take_events(f.events);
   EXPECT_EQ(f.finish(1), FinishReason::kStop);  // complete, in a vocabulary without an end
   EXPECT_EQ(f.finish(2), FinishReason::kConstraintFailed);
-  EXPECT_EQ(f.finish(3), FinishReason::kStop);  // below min_tokens: the constraint allowed nothing else
+  EXPECT_EQ(f.finish(3),
+            FinishReason::kStop);  // below min_tokens: the constraint allowed nothing else
 }
 
 TEST(Scheduler, AbortEndsEverything) {

@@ -34,10 +34,12 @@ struct Setup {
 
   std::string text() const {
     return fmt::format(
-        "blocks {}x{} cache {} key_bits {} tokens {} seqs {} rows {} len {} queue {} depth {} priority {}",
-        pool.num_blocks, pool.block_size, pool.enable_prefix_caching, pool.key_bits, scheduler.max_num_batched_tokens,
-        scheduler.max_num_seqs, scheduler.max_num_logit_rows, scheduler.max_model_len, scheduler.max_num_queued_reqs,
-        scheduler.max_in_flight, scheduler.policy == SchedulingPolicy::kPriority);
+        "blocks {}x{} cache {} key_bits {} tokens {} seqs {} rows {} len {} queue {} depth {} "
+        "priority {}",
+        pool.num_blocks, pool.block_size, pool.enable_prefix_caching, pool.key_bits,
+        scheduler.max_num_batched_tokens, scheduler.max_num_seqs, scheduler.max_num_logit_rows,
+        scheduler.max_model_len, scheduler.max_num_queued_reqs, scheduler.max_in_flight,
+        scheduler.policy == SchedulingPolicy::kPriority);
   }
 };
 

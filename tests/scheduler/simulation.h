@@ -1,4 +1,5 @@
-// A scheduler, a pool and a fake device driven by choices, with everything checked after every operation.
+// A scheduler, a pool and a fake device driven by choices, with everything checked after every
+// operation.
 #pragma once
 
 #include <deque>
@@ -16,7 +17,9 @@ class Simulation {
 
   uint64_t num_steps() const { return num_steps_; }
   bool idle() const { return live_.empty() && in_flight_.empty(); }
-  bool can_schedule() const { return in_flight_.size() < static_cast<size_t>(setup_.scheduler.max_in_flight); }
+  bool can_schedule() const {
+    return in_flight_.size() < static_cast<size_t>(setup_.scheduler.max_in_flight);
+  }
   bool can_commit() const { return !in_flight_.empty(); }
   const std::vector<std::string>& trace() const { return trace_; }
 
@@ -40,20 +43,23 @@ class Simulation {
   }
 
   void submit(const Request& r) {
-    trace_.push_back(fmt::format("submit {} prompt {} max {} at {}", r.id, r.prompt.size(), r.max_tokens,
-                                 now_.time_since_epoch().count() / 1000000000));
+    trace_.push_back(fmt::format("submit {} prompt {} max {} at {}", r.id, r.prompt.size(),
+                                 r.max_tokens, now_.time_since_epoch().count() / 1000000000));
     const auto& limits = setup_.scheduler;
     const auto prompt = static_cast<int>(r.prompt.size());
-    const bool fits = prompt + r.max_tokens <= limits.max_model_len &&
-                      std::max(prompt, prompt + r.max_tokens - 1) <= pool_.num_blocks() * pool_.block_size();
-    const bool room = live_.size() < static_cast<size_t>(limits.max_num_seqs + limits.max_num_queued_reqs);
+    const bool fits =
+        prompt + r.max_tokens <= limits.max_model_len &&
+        std::max(prompt, prompt + r.max_tokens - 1) <= pool_.num_blocks() * pool_.block_size();
+    const bool room =
+        live_.size() < static_cast<size_t>(limits.max_num_seqs + limits.max_num_queued_reqs);
     const Result<void> result = scheduler_.submit(r, now_);
     expect(result.ok() == (fits && room),
            fmt::format("submit {}: fits {}, room {}, answer {}", r.id, fits, room, result.ok()));
     if (result.ok())
       live_[r.id].request = r;
     else
-      expect(result.error().kind == (fits ? ErrorKind::kBusy : ErrorKind::kInvalid), "the wrong kind of refusal");
+      expect(result.error().kind == (fits ? ErrorKind::kBusy : ErrorKind::kInvalid),
+             "the wrong kind of refusal");
     check();
   }
 
@@ -86,9 +92,11 @@ class Simulation {
     const int num_preemptions = first == nullptr ? 0 : first->num_preemptions;
     const Step& step = scheduler_.schedule(now_);
     check();  // first: deadlines end requests
-    expect(!live_.contains(first_id) || first->num_preemptions == num_preemptions, "F4: the oldest was preempted");
+    expect(!live_.contains(first_id) || first->num_preemptions == num_preemptions,
+           "F4: the oldest was preempted");
     check_step(step);
-    expect(!step.seqs.empty() || !in_flight_.empty() || live_.empty(), "F2: work waits and nothing runs");
+    expect(!step.seqs.empty() || !in_flight_.empty() || live_.empty(),
+           "F2: work waits and nothing runs");
     if (step.seqs.empty()) return;
     ++num_steps_;
     in_flight_.push_back({&step, device_.launch(step)});
@@ -105,8 +113,9 @@ class Simulation {
 
   bool is_live(RequestId id) const { return live_.contains(id); }
 
-  // Equal for states from which the same operations lead to the same answers: all that is visible of requests, blocks,
-  // the order of their release and the device. (Blocks released by one operation count as equally old.)
+  // Equal for states from which the same operations lead to the same answers: all that is visible
+  // of requests, blocks, the order of their release and the device. (Blocks released by one
+  // operation count as equally old.)
   uint64_t digest() const {
     uint64_t h = mix(last_id_, in_flight_.size());
     for (const auto& [id, live] : live_) {
@@ -114,19 +123,22 @@ class Simulation {
       h = mix(h, live.tokens.size());
       if (live.seq == nullptr) continue;
       const Sequence& seq = *live.seq;
-      for (const int n : {seq.num_computed_tokens, seq.num_pending_tokens, seq.in_flight, static_cast<int>(seq.state),
-                          static_cast<int>(seq.prefixes.size())})
+      for (const int n : {seq.num_computed_tokens, seq.num_pending_tokens, seq.in_flight,
+                          static_cast<int>(seq.state), static_cast<int>(seq.prefixes.size())})
         h = mix(h, static_cast<uint64_t>(n));
       for (const int32_t block : seq.block_table) h = mix(h, static_cast<uint64_t>(block) + 100);
     }
     for (const Launched& launched : in_flight_)
       for (const ScheduledSequence& part : launched.step->seqs)
-        h = mix(h, part.seq->request.id * 1000 + static_cast<uint64_t>(part.first_position * 30 + part.num_tokens));
+        h = mix(h, part.seq->request.id * 1000 +
+                       static_cast<uint64_t>(part.first_position * 30 + part.num_tokens));
     for (int32_t block = 0; block < pool_.num_blocks(); ++block) {
-      h = mix(h, static_cast<uint64_t>(pool_.num_refs(block) * 2 + (pool_.is_published(block) ? 1 : 0)));
+      h = mix(h, static_cast<uint64_t>(pool_.num_refs(block) * 2 +
+                                       (pool_.is_published(block) ? 1 : 0)));
       if (pool_.is_published(block)) h = mix(h, device_.value_of(block));
       uint64_t older = 0;
-      for (const uint64_t other : released_) older += other < released_[static_cast<size_t>(block)] ? 1 : 0;
+      for (const uint64_t other : released_)
+        older += other < released_[static_cast<size_t>(block)] ? 1 : 0;
       h = mix(h, pool_.num_refs(block) == 0 ? older : 99);
     }
     return h;
@@ -134,8 +146,8 @@ class Simulation {
 
   // Runs what is left to its end, without new requests.
   void drain() {
-    // F3, F4: the first sequence always advances, so that the steps are bounded by the tokens of all, one after the
-    // other.
+    // F3, F4: the first sequence always advances, so that the steps are bounded by the tokens of
+    // all, one after the other.
     const int bound = 20 + 8 * static_cast<int>(live_.size()) * setup_.scheduler.max_model_len;
     for (int i = 0; !idle(); ++i) {
       expect(i < bound, fmt::format("F3: not finished after {} rounds", i));
@@ -143,7 +155,8 @@ class Simulation {
       if (!in_flight_.empty() && (i % 2 == 0 || !can_schedule())) commit();
     }
     const SchedulerStats stats = scheduler_.stats();
-    expect(!scheduler_.has_work() && stats.num_running == 0 && stats.num_waiting == 0 && stats.num_used_blocks == 0,
+    expect(!scheduler_.has_work() && stats.num_running == 0 && stats.num_waiting == 0 &&
+               stats.num_used_blocks == 0,
            "F10: not at rest");
     expect(pool_.num_available() == pool_.num_blocks(), "F10: blocks are lost");
   }
@@ -162,29 +175,35 @@ class Simulation {
     events_.clear();
     scheduler_.take_events(events_);
     for (const TokenOutput& event : events_) check_event(event);
-    expect(static_cast<size_t>(scheduler_.stats().num_running + scheduler_.stats().num_waiting) == live_.size(),
+    expect(static_cast<size_t>(scheduler_.stats().num_running + scheduler_.stats().num_waiting) ==
+               live_.size(),
            "S1: the counts differ");
   }
 
   // S4 to S8.
   void check_event(const TokenOutput& event) {
     const auto found = live_.find(event.request_id);
-    expect(found != live_.end(), fmt::format("S4: an event of request {}, which has ended", event.request_id));
+    expect(found != live_.end(),
+           fmt::format("S4: an event of request {}, which has ended", event.request_id));
     LiveRequest& live = found->second;
-    for (const SampledToken& row : event.prompt_logprobs) live.prompt_logprobs.push_back(row.logprob);
+    for (const SampledToken& row : event.prompt_logprobs)
+      live.prompt_logprobs.push_back(row.logprob);
     if (event.token >= 0) live.tokens.push_back(event.token);
     expect(!live.cancelled || (event.token < 0 && event.finish == FinishReason::kCancelled),
            "S8: an event after the cancellation");
-    expect(event.token >= 0 || !event.prompt_logprobs.empty() || event.finish != FinishReason::kNone,
-           "an event that says nothing");
+    expect(
+        event.token >= 0 || !event.prompt_logprobs.empty() || event.finish != FinishReason::kNone,
+        "an event that says nothing");
     const Answer answer = run_alone(live.request);
     const bool begins = live.tokens.size() <= answer.tokens.size() &&
                         std::equal(live.tokens.begin(), live.tokens.end(), answer.tokens.begin());
-    expect(begins,
-           fmt::format("S6: request {} answers otherwise than alone, token {}", event.request_id, live.tokens.size()));
+    expect(begins, fmt::format("S6: request {} answers otherwise than alone, token {}",
+                               event.request_id, live.tokens.size()));
     expect(live.prompt_logprobs.size() <= answer.prompt_logprobs.size() &&
-               std::equal(live.prompt_logprobs.begin(), live.prompt_logprobs.end(), answer.prompt_logprobs.begin()),
-           fmt::format("S6: request {} has other log probabilities of its prompt than alone", event.request_id));
+               std::equal(live.prompt_logprobs.begin(), live.prompt_logprobs.end(),
+                          answer.prompt_logprobs.begin()),
+           fmt::format("S6: request {} has other log probabilities of its prompt than alone",
+                       event.request_id));
     if (event.finish == FinishReason::kNone) return;
     check_finish(live, event, answer);
     device_.forget(event.request_id);
@@ -202,13 +221,15 @@ class Simulation {
                    live.prompt_logprobs == answer.prompt_logprobs,
                fmt::format("S6: request {} ends otherwise than alone", event.request_id));
         // F9: only what the cache did not hold was computed, and no more than one token too many.
-        has_last_token = event.finish == FinishReason::kStop || event.finish == FinishReason::kLength;
+        has_last_token =
+            event.finish == FinishReason::kStop || event.finish == FinishReason::kLength;
         if (live.num_preemptions == 0) {
           const int stored = static_cast<int>(live.request.prompt.size() + live.tokens.size()) -
                              (has_last_token && live.request.max_tokens > 0 ? 1 : 0);
           const int computed = live.num_computed + event.num_cached_tokens;
-          expect(computed >= stored && computed <= stored + setup_.scheduler.max_in_flight - 1,
-                 fmt::format("F9: request {} computed {} of {}", event.request_id, computed, stored));
+          expect(
+              computed >= stored && computed <= stored + setup_.scheduler.max_in_flight - 1,
+              fmt::format("F9: request {} computed {} of {}", event.request_id, computed, stored));
         }
         break;
       case FinishReason::kCancelled:
@@ -220,8 +241,11 @@ class Simulation {
       case FinishReason::kQueueTimeout:
         expect(live.request.start_deadline <= now_ && live.num_computed == 0, "F8: it had begun");
         break;
-      case FinishReason::kEngineFailed: expect(aborted_, "nobody aborted"); break;
-      case FinishReason::kNone: break;
+      case FinishReason::kEngineFailed:
+        expect(aborted_, "nobody aborted");
+        break;
+      case FinishReason::kNone:
+        break;
     }
   }
 
@@ -236,9 +260,10 @@ class Simulation {
       expect(seq.state == SequenceState::kRunning && live_.contains(seq.request.id),
              "what has ended, or waits, is in the step");
       expect(seq.request.deadline > now_, "F8: past its deadline");
-      expect(part.num_tokens >= 1 && part.num_logit_rows >= (part.samples ? 1 : 0), "an empty part");
-      expect(!(prefill && seq.request.max_tokens > 0 && seq.num_output_tokens() > 0 && part.num_tokens == 1 &&
-               seq.num_preemptions == 0),
+      expect(part.num_tokens >= 1 && part.num_logit_rows >= (part.samples ? 1 : 0),
+             "an empty part");
+      expect(!(prefill && seq.request.max_tokens > 0 && seq.num_output_tokens() > 0 &&
+               part.num_tokens == 1 && seq.num_preemptions == 0),
              "decodes come first");
       if (part.num_tokens > 1) prefill = true;
       tokens += part.num_tokens;
@@ -247,10 +272,13 @@ class Simulation {
       live.num_computed += part.num_tokens;
       live.num_preemptions = seq.num_preemptions;
     }
-    expect(tokens == step.num_tokens && rows == step.num_logit_rows, "the totals of a step are wrong");
-    expect(tokens <= setup_.scheduler.max_num_batched_tokens && rows <= setup_.scheduler.max_num_logit_rows,
+    expect(tokens == step.num_tokens && rows == step.num_logit_rows,
+           "the totals of a step are wrong");
+    expect(tokens <= setup_.scheduler.max_num_batched_tokens &&
+               rows <= setup_.scheduler.max_num_logit_rows,
            "F1: the step is too large");
-    expect(step.seqs.size() <= static_cast<size_t>(setup_.scheduler.max_num_seqs), "F1: too many sequences");
+    expect(step.seqs.size() <= static_cast<size_t>(setup_.scheduler.max_num_seqs),
+           "F1: too many sequences");
   }
 
   const Setup setup_;
@@ -263,8 +291,8 @@ class Simulation {
   std::deque<Launched> in_flight_;
   std::vector<TokenOutput> events_;
   std::vector<std::string> trace_;
-  std::vector<uint64_t> released_ =
-      std::vector<uint64_t>(static_cast<size_t>(pool_.num_blocks()));  // last check that saw a reference
+  std::vector<uint64_t> released_ = std::vector<uint64_t>(
+      static_cast<size_t>(pool_.num_blocks()));  // last check that saw a reference
   uint64_t num_steps_ = 0, num_checks_ = 0;
   bool aborted_ = false;
 };

@@ -16,7 +16,11 @@ struct Fixture {
 
   explicit Fixture(int num_blocks = 40)
       : pool({.num_blocks = num_blocks, .block_size = 4}),
-        scheduler({.max_num_batched_tokens = 8, .max_num_seqs = 2, .max_num_logit_rows = 2, .max_model_len = 40}, pool) {}
+        scheduler({.max_num_batched_tokens = 8,
+                   .max_num_seqs = 2,
+                   .max_num_logit_rows = 2,
+                   .max_model_len = 40},
+                  pool) {}
 
   void submit(RequestId id, int prompt, int max_tokens) {
     Request r;
@@ -27,7 +31,8 @@ struct Fixture {
   }
   void step() {
     const Step& s = scheduler.schedule(now);
-    scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows), SampledToken{.token = 7}));
+    scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows),
+                                                  SampledToken{.token = 7}));
     scheduler.take_events(events);
     now += std::chrono::seconds(1);
   }
@@ -76,7 +81,8 @@ TEST(Trace, SaysWhatTheQueueWaitedFor) {
   EXPECT_EQ(f.last(1).num_running_before + f.last(1).num_waiting_before, 0);
   EXPECT_EQ(f.last(4).num_waiting_before, 3);
   EXPECT_EQ(f.last(3).num_steps_waited[static_cast<int>(WaitReason::kSlot)], 5);
-  EXPECT_EQ(f.last(4).num_steps_waited[static_cast<int>(WaitReason::kSlot)], 0) << "it was never the first of those that had to wait";
+  EXPECT_EQ(f.last(4).num_steps_waited[static_cast<int>(WaitReason::kSlot)], 0)
+      << "it was never the first of those that had to wait";
 }
 
 TEST(Trace, SaysThatTheStepWasFull) {

@@ -30,7 +30,8 @@ TEST(RetryAfter, IsSpreadButBounded) {
   EXPECT_EQ(*seen.rbegin(), 12);
 }
 
-httplib::Request request(const std::string& path, const std::string& header = {}, const std::string& value = {}) {
+httplib::Request request(const std::string& path, const std::string& header = {},
+                         const std::string& value = {}) {
   httplib::Request r;
   r.path = path;
   if (!header.empty()) r.set_header(header, value);
@@ -41,8 +42,10 @@ TEST(CheckKey, OnlyHealthIsOpenOnceThereIsAKey) {
   ApiContext context;
   EXPECT_TRUE(check_key(context, request("/v1/models")).ok());
   context.keys.replace({"sk-1"});
-  for (const char* path : {"/livez", "/readyz", "/health"}) EXPECT_TRUE(check_key(context, request(path)).ok()) << path;
-  for (const char* path : {"/", "/v1/models", "/nope", "/version", "/livez/", "/metrics", "/admin/requests", "/v1/messages"}) {
+  for (const char* path : {"/livez", "/readyz", "/health"})
+    EXPECT_TRUE(check_key(context, request(path)).ok()) << path;
+  for (const char* path : {"/", "/v1/models", "/nope", "/version", "/livez/", "/metrics",
+                           "/admin/requests", "/v1/messages"}) {
     EXPECT_FALSE(check_key(context, request(path)).ok()) << path;
     EXPECT_TRUE(check_key(context, request(path, "Authorization", "Bearer sk-1")).ok()) << path;
     EXPECT_FALSE(check_key(context, request(path, "Authorization", "bearer sk-1")).ok()) << path;
@@ -66,18 +69,24 @@ TEST(CheckKey, AnthropicsHeaderOpensAnthropicsPathsOnly) {
 TEST(CheckKey, ABrowsersPasswordOpensThePageOnly) {
   ApiContext context;
   context.keys.replace({"sk-1"});
-  EXPECT_TRUE(check_key(context, request("/", "Authorization", "Basic bWU6c2stMQ==")).ok());       // me:sk-1
-  EXPECT_TRUE(check_key(context, request("/", "Authorization", "Basic OnNrLTE=")).ok());           // :sk-1
+  EXPECT_TRUE(
+      check_key(context, request("/", "Authorization", "Basic bWU6c2stMQ==")).ok());      // me:sk-1
+  EXPECT_TRUE(check_key(context, request("/", "Authorization", "Basic OnNrLTE=")).ok());  // :sk-1
   EXPECT_FALSE(check_key(context, request("/status", "Authorization", "Basic bWU6c2stMQ==")).ok());
-  for (const char* wrong : {"Basic bWU6c2stMg==", "Basic c2stMQ==", "Basic ", "Basic ====", "Basic b*U6c2stMQ==", "bWU6c2stMQ=="})
+  for (const char* wrong : {"Basic bWU6c2stMg==", "Basic c2stMQ==", "Basic ",
+                            "Basic ====", "Basic b*U6c2stMQ==", "bWU6c2stMQ=="})
     EXPECT_FALSE(check_key(context, request("/", "Authorization", wrong)).ok()) << wrong;
 }
 
 TEST(ErrorBody, HasTheShapeOfItsApi) {
   const Error error = invalid("top_p", "top_p \"x\" is wrong.");
-  EXPECT_EQ(error_body_for("/v1/messages", error), R"({"type":"error","error":{"type":"invalid_request_error","message":"top_p \"x\" is wrong."}})");
+  EXPECT_EQ(
+      error_body_for("/v1/messages", error),
+      R"({"type":"error","error":{"type":"invalid_request_error","message":"top_p \"x\" is wrong."}})");
   EXPECT_EQ(error_body_for("/v1/completions", error), error_body(error));
-  EXPECT_NE(error_body_for("/v1/messages", Error{ErrorKind::kBusy, "full", "", "queue_full"}).find("rate_limit_error"), std::string::npos);
+  EXPECT_NE(error_body_for("/v1/messages", Error{ErrorKind::kBusy, "full", "", "queue_full"})
+                .find("rate_limit_error"),
+            std::string::npos);
 }
 
 }  // namespace

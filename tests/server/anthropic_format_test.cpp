@@ -8,7 +8,9 @@
 namespace ember {
 namespace {
 
-std::unique_ptr<AnswerFormat> format() { return make_anthropic_format(Json::object(), AnswerSpec()); }
+std::unique_ptr<AnswerFormat> format() {
+  return make_anthropic_format(Json::object(), AnswerSpec());
+}
 
 // What a client puts together from the events.
 Json content_of(const std::vector<Json>& events) {
@@ -20,8 +22,10 @@ Json content_of(const std::vector<Json>& events) {
       if (content.back().contains("input")) content.back()["input"] = "";
     } else if (e["type"] == "content_block_delta") {
       Json& block = content[e["index"].get<size_t>()];
-      for (const auto& [from, to] : {std::pair("text", "text"), {"thinking", "thinking"}, {"partial_json", "input"}})
-        if (e["delta"].contains(from)) block[to] = block[to].get<std::string>() + e["delta"][from].get<std::string>();
+      for (const auto& [from, to] :
+           {std::pair("text", "text"), {"thinking", "thinking"}, {"partial_json", "input"}})
+        if (e["delta"].contains(from))
+          block[to] = block[to].get<std::string>() + e["delta"][from].get<std::string>();
     }
   }
   for (Json& block : content)
@@ -38,12 +42,17 @@ TEST(AnthropicFormat, StreamAndWholeAnswerSayTheSame) {
   const Json whole = format()->whole(body_of_everything());
   EXPECT_EQ(content_of(events), whole["content"]);
   EXPECT_EQ(whole["content"].size(), 4u);
-  EXPECT_EQ(whole["content"][0], (Json{{"type", "thinking"}, {"thinking", "Hmm."}, {"signature", ""}}));
+  EXPECT_EQ(whole["content"][0],
+            (Json{{"type", "thinking"}, {"thinking", "Hmm."}, {"signature", ""}}));
   EXPECT_EQ(whole["content"][2]["input"], (Json{{"city", "Rome"}}));
   EXPECT_EQ(whole["stop_reason"], "tool_use");
   EXPECT_EQ(events.front()["type"], "message_start");
-  EXPECT_EQ(events.front()["message"]["usage"], (Json{{"input_tokens", 6}, {"cache_creation_input_tokens", 0}, {"cache_read_input_tokens", 4}, {"output_tokens", 1}}));
-  EXPECT_EQ(events[events.size() - 2]["delta"], (Json{{"stop_reason", "tool_use"}, {"stop_sequence", nullptr}}));
+  EXPECT_EQ(events.front()["message"]["usage"], (Json{{"input_tokens", 6},
+                                                      {"cache_creation_input_tokens", 0},
+                                                      {"cache_read_input_tokens", 4},
+                                                      {"output_tokens", 1}}));
+  EXPECT_EQ(events[events.size() - 2]["delta"],
+            (Json{{"stop_reason", "tool_use"}, {"stop_sequence", nullptr}}));
   EXPECT_EQ(events[events.size() - 2]["usage"], whole["usage"]);
   EXPECT_EQ(events.back()["type"], "message_stop");
 }
@@ -77,10 +86,14 @@ TEST(AnthropicFormat, SaysWhyItEnded) {
     text += stream->end();
     return events_in(text).at(4)["delta"];
   };
-  EXPECT_EQ(ended("stop", nullptr), (Json{{"stop_reason", "end_turn"}, {"stop_sequence", nullptr}}));
-  EXPECT_EQ(ended("stop", 17), (Json{{"stop_reason", "end_turn"}, {"stop_sequence", nullptr}})) << "a stop token is no sequence";
-  EXPECT_EQ(ended("stop", "END"), (Json{{"stop_reason", "stop_sequence"}, {"stop_sequence", "END"}}));
-  EXPECT_EQ(ended("length", nullptr), (Json{{"stop_reason", "max_tokens"}, {"stop_sequence", nullptr}}));
+  EXPECT_EQ(ended("stop", nullptr),
+            (Json{{"stop_reason", "end_turn"}, {"stop_sequence", nullptr}}));
+  EXPECT_EQ(ended("stop", 17), (Json{{"stop_reason", "end_turn"}, {"stop_sequence", nullptr}}))
+      << "a stop token is no sequence";
+  EXPECT_EQ(ended("stop", "END"),
+            (Json{{"stop_reason", "stop_sequence"}, {"stop_sequence", "END"}}));
+  EXPECT_EQ(ended("length", nullptr),
+            (Json{{"stop_reason", "max_tokens"}, {"stop_sequence", nullptr}}));
 }
 
 TEST(AnthropicFormat, ArgumentsThatWereCutAreAnEmptyInput) {
@@ -90,8 +103,10 @@ TEST(AnthropicFormat, ArgumentsThatWereCutAreAnEmptyInput) {
 }
 
 TEST(AnthropicFormat, ErrorIsAnEvent) {
-  const std::vector<Json> events = events_in(format()->error(Error{ErrorKind::kUnavailable, "no", "", "aborted"}));
-  EXPECT_EQ(events.at(0), (Json{{"type", "error"}, {"error", {{"type", "overloaded_error"}, {"message", "no"}}}}));
+  const std::vector<Json> events =
+      events_in(format()->error(Error{ErrorKind::kUnavailable, "no", "", "aborted"}));
+  EXPECT_EQ(events.at(0), (Json{{"type", "error"},
+                                {"error", {{"type", "overloaded_error"}, {"message", "no"}}}}));
 }
 
 }  // namespace

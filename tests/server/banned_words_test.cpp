@@ -10,7 +10,9 @@ namespace {
 using testing::ElementsAre;
 using State = TokenConstraint::State;
 
-bool allows(const std::vector<uint32_t>& words, int32_t id) { return (words[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0; }
+bool allows(const std::vector<uint32_t>& words, int32_t id) {
+  return (words[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0;
+}
 
 std::vector<uint32_t> mask(TokenConstraint& constraint, const std::vector<int32_t>& output) {
   std::vector<uint32_t> words(2);
@@ -47,7 +49,9 @@ class OnlyEven final : public TokenConstraint {
 
  private:
   void accept(int32_t) override { ++count_; }
-  void fill_mask(std::span<uint32_t> words) override { std::fill(words.begin(), words.end(), 0x55555555u); }
+  void fill_mask(std::span<uint32_t> words) override {
+    std::fill(words.begin(), words.end(), 0x55555555u);
+  }
   int count_ = 0;
 };
 
@@ -62,14 +66,16 @@ TEST(BannedWords, AnotherConstraintHoldsToo) {
 }
 
 TEST(BannedWords, WordsWithAndWithoutASpace) {
-  const auto tokenizer = Tokenizer::load(std::filesystem::path(EMBER_SOURCE_DIR) / "configs/demo-model");
+  const auto tokenizer =
+      Tokenizer::load(std::filesystem::path(EMBER_SOURCE_DIR) / "configs/demo-model");
   ASSERT_TRUE(tokenizer.ok());
   const std::vector<std::string> words = {"fox"};
   const auto sequences = banned_sequences(*tokenizer.value(), words);
   ASSERT_TRUE(sequences.ok());
   ASSERT_FALSE(sequences.value().empty());
   std::vector<std::string> texts;
-  for (const auto& sequence : sequences.value()) texts.push_back(tokenizer.value()->decode(sequence, false).value());
+  for (const auto& sequence : sequences.value())
+    texts.push_back(tokenizer.value()->decode(sequence, false).value());
   EXPECT_THAT(texts, testing::Contains("fox"));
   for (const std::string& text : texts) EXPECT_TRUE(text == "fox" || text == " fox") << text;
 }

@@ -6,7 +6,9 @@ namespace ember {
 namespace {
 
 ChatText::Options options(bool open = false) {
-  return {.reasoning = ReasoningStyle{}, .reasoning_open = open, .tools = ToolParser::Options{.dialect = ToolDialect::kHermes, .functions = {"f"}}};
+  return {.reasoning = ReasoningStyle{},
+          .reasoning_open = open,
+          .tools = ToolParser::Options{.dialect = ToolDialect::kHermes, .functions = {"f"}}};
 }
 
 ChatParts parse(const std::string& text, const ChatText::Options& how, size_t piece = SIZE_MAX) {
@@ -21,7 +23,9 @@ ChatParts parse(const std::string& text, const ChatText::Options& how, size_t pi
   return all;
 }
 
-constexpr const char* kFull = "<think>\nLet me see.\n</think>\n\nI look.\n<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}}</tool_call>";
+constexpr const char* kFull =
+    "<think>\nLet me see.\n</think>\n\nI look.\n<tool_call>{\"name\": \"f\", \"arguments\": "
+    "{\"a\": 1}}</tool_call>";
 
 TEST(ChatText, ReasoningContentAndCalls) {
   for (const size_t piece : {SIZE_MAX, size_t{1}, size_t{3}}) {
@@ -35,7 +39,8 @@ TEST(ChatText, ReasoningContentAndCalls) {
 }
 
 TEST(ChatText, CallsInsideReasoningAreReasoning) {
-  const ChatParts parts = parse("hm <tool_call>{\"name\": \"f\", \"arguments\": {}}</tool_call></think>Done.", options(true));
+  const ChatParts parts = parse(
+      "hm <tool_call>{\"name\": \"f\", \"arguments\": {}}</tool_call></think>Done.", options(true));
   EXPECT_THAT(parts.reasoning, testing::HasSubstr("<tool_call>"));
   EXPECT_EQ(parts.content, "Done.");
   EXPECT_TRUE(parts.calls.empty());
@@ -57,7 +62,8 @@ TEST(ChatText, TellsWhileItReasons) {
 }
 
 TEST(ChatText, MarkersStayVisible) {
-  EXPECT_THAT(markers_of(options()), testing::UnorderedElementsAre("<think>", "</think>", "<tool_call>", "</tool_call>"));
+  EXPECT_THAT(markers_of(options()),
+              testing::UnorderedElementsAre("<think>", "</think>", "<tool_call>", "</tool_call>"));
   EXPECT_TRUE(markers_of({}).empty());
 }
 

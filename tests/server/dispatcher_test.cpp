@@ -5,7 +5,8 @@
 namespace ember {
 namespace {
 
-Answer ask(Dispatcher& dispatcher, const std::string& method, const std::string& target, bool keep = true) {
+Answer ask(Dispatcher& dispatcher, const std::string& method, const std::string& target,
+           bool keep = true) {
   auto connection = std::make_unique<Connection>(-1, "1.2.3.4");
   FramedRequest request{.method = method,
                         .target = target,
@@ -36,8 +37,9 @@ TEST(Dispatcher, HandlerSeesTheRequestAsItCame) {
 
 TEST(Dispatcher, PlainPathsMatchExactly) {
   Dispatcher dispatcher;
-  dispatcher.route("GET", "/a.json",
-                   [](const httplib::Request&, httplib::Response& r) { r.set_content("", "text/plain"); });
+  dispatcher.route("GET", "/a.json", [](const httplib::Request&, httplib::Response& r) {
+    r.set_content("", "text/plain");
+  });
   EXPECT_EQ(ask(dispatcher, "GET", "/a.json").status, 200);
   EXPECT_EQ(ask(dispatcher, "GET", "/aXjson").status, 404);
   const Answer wrong = ask(dispatcher, "DELETE", "/a.json");
@@ -48,7 +50,8 @@ TEST(Dispatcher, PlainPathsMatchExactly) {
 TEST(Dispatcher, BeforeAnswersFirst) {
   Dispatcher dispatcher;
   bool reached = false;
-  dispatcher.route("GET", "/", [&](const httplib::Request&, httplib::Response&) { reached = true; });
+  dispatcher.route("GET", "/",
+                   [&](const httplib::Request&, httplib::Response&) { reached = true; });
   dispatcher.set_before([](const httplib::Request&, httplib::Response& r) {
     r.status = 503;
     r.set_header("Connection", "close");
@@ -58,13 +61,15 @@ TEST(Dispatcher, BeforeAnswersFirst) {
   EXPECT_EQ(answer.status, 503);
   EXPECT_TRUE(answer.close);
   EXPECT_FALSE(reached);
-  EXPECT_EQ(answer.bytes.find("Connection: close\r\n"), answer.bytes.rfind("Connection: ")) << answer.bytes;
+  EXPECT_EQ(answer.bytes.find("Connection: close\r\n"), answer.bytes.rfind("Connection: "))
+      << answer.bytes;
 }
 
 TEST(Dispatcher, ExceptionsBecome500WithoutTheirText) {
   Dispatcher dispatcher;
-  dispatcher.route("GET", "/std",
-                   [](const httplib::Request&, httplib::Response&) { throw std::runtime_error("secret"); });
+  dispatcher.route("GET", "/std", [](const httplib::Request&, httplib::Response&) {
+    throw std::runtime_error("secret");
+  });
   dispatcher.route("GET", "/int", [](const httplib::Request&, httplib::Response&) { throw 1; });
   for (const char* path : {"/std", "/int"}) {
     const Answer answer = ask(dispatcher, "GET", path);
@@ -83,7 +88,8 @@ TEST(Dispatcher, TakenConnectionDropsTheAnswer) {
   });
   auto connection = std::make_unique<Connection>(-1);
   const Connection* const original = connection.get();
-  const Answer answer = dispatcher.answer({.method = "GET", .target = "/", .keep_alive = true}, "id", connection);
+  const Answer answer =
+      dispatcher.answer({.method = "GET", .target = "/", .keep_alive = true}, "id", connection);
   EXPECT_EQ(taken.get(), original);
   EXPECT_EQ(connection, nullptr);
   EXPECT_TRUE(answer.bytes.empty());

@@ -7,7 +7,8 @@
 namespace ember {
 namespace {
 
-// What became of a byte stream: each request, then the error if there was one, and how much was consumed.
+// What became of a byte stream: each request, then the error if there was one, and how much was
+// consumed.
 struct Parsed {
   std::vector<std::string> requests;
   int status = 0;
@@ -16,7 +17,8 @@ struct Parsed {
 };
 
 std::string text_of(const FramedRequest& request) {
-  std::string text = request.method + "|" + request.target + "|" + (request.keep_alive ? "keep" : "close") + "|";
+  std::string text =
+      request.method + "|" + request.target + "|" + (request.keep_alive ? "keep" : "close") + "|";
   for (const auto& [name, value] : request.headers) text += name + "=" + value + ";";
   return text + "|" + request.body;
 }
@@ -53,9 +55,11 @@ Parsed parse(std::string_view bytes) {
 
 TEST(RequestParser, ReadsPipelinedRequestsOneByOne) {
   const std::string get = "GET /a?b=c HTTP/1.1\r\nHost: x\r\nA:  b c \r\n\r\n";
-  const std::string post = "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: x, Close\r\n\r\nhello";
+  const std::string post =
+      "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: x, Close\r\n\r\nhello";
   const std::string chunked =
-      "POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n3;e=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: "
+      "POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+      "Chunked\r\n\r\n3;e=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: "
       "1\r\n\r\n";
   const Parsed parsed = parse(get + chunked + post);
   ASSERT_EQ(parsed.status, 0);
@@ -76,13 +80,16 @@ TEST(RequestParser, LimitsAreExact) {
   };
   EXPECT_EQ(parse(with_body(50)).requests.size(), 1u);
   EXPECT_EQ(parse(with_body(51)).status, 413);
-  EXPECT_EQ(parse("GET /" + std::string(39, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n").requests.size(), 1u);
+  EXPECT_EQ(parse("GET /" + std::string(39, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n").requests.size(),
+            1u);
   EXPECT_EQ(parse("GET /" + std::string(40, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n").status, 414);
   EXPECT_EQ(parse("GET / HTTP/1.1\r\nHost: x\r\nA:1\r\nB:1\r\nC:1\r\n\r\n").requests.size(), 1u);
   EXPECT_EQ(parse("GET / HTTP/1.1\r\nHost: x\r\nA:1\r\nB:1\r\nC:1\r\nD:1\r\n\r\n").status, 431);
 }
 
-TEST(RequestParser, StopsReadingAtTheFailure) { EXPECT_EQ(parse("\x16\x03\x01 anything").num_used, 1u); }
+TEST(RequestParser, StopsReadingAtTheFailure) {
+  EXPECT_EQ(parse("\x16\x03\x01 anything").num_used, 1u);
+}
 
 TEST(RequestParser, ContinueIsExpectedOnlyWithoutABodyYet) {
   RequestParser parser(small());

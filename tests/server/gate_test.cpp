@@ -73,7 +73,8 @@ TEST(Gate, ManyIdleConnectionsEndAtTheIdleTimeout) {
   EXPECT_EQ(status_of(active.read_answer()), 200);
   for (Client& client : idle) EXPECT_EQ(client.read_all(), "");
   active.read_all();
-  for (int i = 0; i < 1000 && server.server.num_connections() > 0; ++i) std::this_thread::sleep_for(milliseconds(5));
+  for (int i = 0; i < 1000 && server.server.num_connections() > 0; ++i)
+    std::this_thread::sleep_for(milliseconds(5));
   EXPECT_EQ(server.server.num_connections(), 0);
 }
 
@@ -97,7 +98,8 @@ TEST(Gate, PipelinedRequestsAreAnsweredInOrder) {
   std::string all;
   for (int i = 0; i < 200; ++i) all += post("/echo", std::to_string(i));
   client.send(all);
-  for (int i = 0; i < 200; ++i) ASSERT_TRUE(client.read_answer().ends_with("\r\n\r\n" + std::to_string(i)));
+  for (int i = 0; i < 200; ++i)
+    ASSERT_TRUE(client.read_answer().ends_with("\r\n\r\n" + std::to_string(i)));
 }
 
 TEST(Gate, AnyPiecesGiveTheSameAnswers) {
@@ -105,8 +107,9 @@ TEST(Gate, AnyPiecesGiveTheSameAnswers) {
   const uint32_t seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
-  const std::string bytes = post("/echo", "{\"a\": 1}") + get("/id/abc") +
-                            "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n";
+  const std::string bytes =
+      post("/echo", "{\"a\": 1}") + get("/id/abc") +
+      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n";
   for (int round = 0; round < 20; ++round) {
     Client client = server.connect();
     for (size_t at = 0; at < bytes.size();) {

@@ -1,5 +1,5 @@
-// Malformed, oversized and smuggled requests over a real socket: each gets its status and ends the connection, and
-// nothing hidden inside it is answered.
+// Malformed, oversized and smuggled requests over a real socket: each gets its status and ends the
+// connection, and nothing hidden inside it is answered.
 #include "loopback.h"
 
 namespace ember {
@@ -72,8 +72,16 @@ std::vector<Case> head_cases() {
       {"H15-cr", get("/health", "X: a\rb\r\n"), {400}},
       {"H15-lf", "GET /health HTTP/1.1\nHost: a\n\n", {400}},
       {"H17", "GET /health HTTP/1.1\r\nHo", {408}},
-      {"H19-encoded", get("/health", "X-Request-Id: a%0d%0aSet-Cookie: z\r\n"), {200}, false, "\r\nX-Request-Id: req-"},
-      {"H19-own", get("/health", "X-Request-Id: abc-1.2_Z\r\n"), {200}, false, "\r\nX-Request-Id: abc-1.2_Z\r\n"},
+      {"H19-encoded",
+       get("/health", "X-Request-Id: a%0d%0aSet-Cookie: z\r\n"),
+       {200},
+       false,
+       "\r\nX-Request-Id: req-"},
+      {"H19-own",
+       get("/health", "X-Request-Id: abc-1.2_Z\r\n"),
+       {200},
+       false,
+       "\r\nX-Request-Id: abc-1.2_Z\r\n"},
       {"H42-accept", get("/health", "Accept: image/;;q=x,,\r\n"), {200}, false},
       {"H42-range", get("/health", "Range: bytes=1-\r\n"), {200}, false, "ok"},
       {"H42-bad-range", get("/health", "Range: nonsense\r\n"), {200}, false, "ok"},
@@ -85,9 +93,13 @@ std::vector<Case> head_cases() {
        {405},
        false,
        "\r\nAllow: GET, HEAD\r\n"},
-      {"H50-websocket", get("/health", "Connection: Upgrade\r\nUpgrade: websocket\r\n"), {200}, false},
+      {"H50-websocket",
+       get("/health", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+       {200},
+       false},
       {"H50-h2c",
-       get("/health", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"),
+       get("/health",
+           "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"),
        {200},
        false},
   };
@@ -96,7 +108,9 @@ std::vector<Case> head_cases() {
 std::vector<Case> body_cases() {
   const std::string chunked = kPost + "Transfer-Encoding: chunked\r\n";
   return {
-      {"H20", kPost + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kInner, {400}},
+      {"H20",
+       kPost + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kInner,
+       {400}},
       {"H20-gzip-chunked", kPost + "Transfer-Encoding: gzip, chunked\r\n\r\n" + kInner, {400}},
       {"H20-xchunked", kPost + "Transfer-Encoding: xchunked\r\n\r\n" + kInner, {400}},
       {"H20-twice", chunked + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kInner, {400}},
@@ -106,13 +120,18 @@ std::vector<Case> body_cases() {
       {"H20-list", kPost + "Content-Length: 5, 5\r\n\r\n" + kInner, {400}},
       {"H20-differing", kPost + "Content-Length: 0\r\nContent-Length: 5\r\n\r\n" + kInner, {400}},
       {"H20-identical", kPost + "Content-Length: 0\r\nContent-Length: 0\r\n\r\n" + kInner, {400}},
-      {"H20-1.0", "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kInner, {400}},
+      {"H20-1.0",
+       "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kInner,
+       {400}},
       {"H24-get",
-       "GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(kInner.size()) + "\r\n\r\n" + kInner,
+       "GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(kInner.size()) +
+           "\r\n\r\n" + kInner,
        {200},
        false},
       {"H24-404", post("/nope", kInner), {404}, false},
-      {"H25", kPost + "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kInner, {400}},
+      {"H25",
+       kPost + "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kInner,
+       {400}},
       {"H26", kPost + "\r\n" + kInner, {411}},
       {"H27", kPost + "Content-Length: 1001\r\n\r\nhello", {413}},
       {"H27-huge", kPost + "Content-Length: 99999999999999999999999\r\n\r\n", {413}},
@@ -134,12 +153,18 @@ std::vector<Case> body_cases() {
       {"H39-zstd", post("/echo", "x", "Content-Encoding: zstd\r\n"), {415}},
       {"H40",
        post("/echo", "x",
-            "Content-Type: multipart/form-data; boundary=x; filename*=" + std::string(7000, 'a') + "\r\n"),
+            "Content-Type: multipart/form-data; boundary=x; filename*=" + std::string(7000, 'a') +
+                "\r\n"),
        {415}},
       {"H41-missing", post("/echo", "{}"), {200}, false},
-      {"H41-json", post("/echo", "{}", "Content-Type: Application/JSON; charset=UTF-8\r\n"), {200}, false},
+      {"H41-json",
+       post("/echo", "{}", "Content-Type: Application/JSON; charset=UTF-8\r\n"),
+       {200},
+       false},
       {"H41-text", post("/echo", "{}", "Content-Type: text/plain\r\n"), {415}},
-      {"H41-utf16", post("/echo", "{}", "Content-Type: application/json; charset=utf-16\r\n"), {415}},
+      {"H41-utf16",
+       post("/echo", "{}", "Content-Type: application/json; charset=utf-16\r\n"),
+       {415}},
   };
 }
 

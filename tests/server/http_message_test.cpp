@@ -13,7 +13,8 @@ TEST(ErrorBody, HasTheFourFields) {
   EXPECT_EQ(error_body({ErrorKind::kBusy, "m"}),
             R"({"error":{"message":"m","type":"rate_limit_error","param":null,"code":null}})");
   EXPECT_EQ(error_body({ErrorKind::kInternal, "\xff"}),
-            "{\"error\":{\"message\":\"\xef\xbf\xbd\",\"type\":\"server_error\",\"param\":null,\"code\":null}}");
+            "{\"error\":{\"message\":\"\xef\xbf\xbd\",\"type\":\"server_error\",\"param\":null,"
+            "\"code\":null}}");
 }
 
 TEST(HttpStatus, FollowsTheKind) {
@@ -27,12 +28,15 @@ TEST(HttpStatus, FollowsTheKind) {
   EXPECT_EQ(http_status({ErrorKind::kInternal}), 500);
 }
 
-std::string id_for(const std::string& given) { return request_id_for({.headers = {{"x-request-id", given}}}); }
+std::string id_for(const std::string& given) {
+  return request_id_for({.headers = {{"x-request-id", given}}});
+}
 
 TEST(RequestId, KeepsOnlyWellFormedOnes) {
   EXPECT_EQ(id_for("aZ09._-"), "aZ09._-");
   EXPECT_EQ(id_for(std::string(128, 'a')), std::string(128, 'a'));
-  for (const std::string& bad : {std::string(), std::string(129, 'a'), std::string("a b"), std::string("a%0d")}) {
+  for (const std::string& bad :
+       {std::string(), std::string(129, 'a'), std::string("a b"), std::string("a%0d")}) {
     const std::string id = id_for(bad);
     EXPECT_EQ(id.size(), 20u);
     EXPECT_TRUE(id.starts_with("req-"));
@@ -52,7 +56,8 @@ TEST(FramingErrorAnswer, IsAWholeAnswer) {
   EXPECT_NE(answer.find("\r\nAllow: GET\r\n"), std::string::npos);
   EXPECT_NE(answer.find("\r\nX-Request-Id: id\r\nRequest-Id: id\r\n"), std::string::npos);
   const size_t body = answer.find("\r\n\r\n") + 4;
-  EXPECT_NE(answer.find("Content-Length: " + std::to_string(answer.size() - body) + "\r\n"), std::string::npos);
+  EXPECT_NE(answer.find("Content-Length: " + std::to_string(answer.size() - body) + "\r\n"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -23,8 +23,9 @@ TEST(HttpServer, TakenConnectionCountsAndCanComeBack) {
   HttpServer server{HttpOptions{}};
   add_routes(server);
   std::promise<std::unique_ptr<Connection>> taken;
-  server.route("GET", "/take",
-               [&](const httplib::Request&, httplib::Response&) { taken.set_value(HttpServer::take_connection()); });
+  server.route("GET", "/take", [&](const httplib::Request&, httplib::Response&) {
+    taken.set_value(HttpServer::take_connection());
+  });
   server.bind();
   server.start();
   Client client(server.port());

@@ -48,14 +48,15 @@ struct Books {
   }
 };
 
-// Sends "head;", then each token as "<token>;" (a large filler for token 1000), and "end;" after the last of its
-// requests.
+// Sends "head;", then each token as "<token>;" (a large filler for token 1000), and "end;" after
+// the last of its requests.
 class ScriptedResponse final : public Response {
  public:
   ScriptedResponse(Books& books, int num_requests, bool keep = true)
       : books_(books), left_(num_requests), keep_(keep) {}
   void start(std::string& out) override { out += "head;"; }
-  void on_event(const TokenOutput& event, std::string& out, std::vector<RequestId>& cancels) override {
+  void on_event(const TokenOutput& event, std::string& out,
+                std::vector<RequestId>& cancels) override {
     if (event.token == 666) throw std::runtime_error("response failed");
     if (event.token == 1000)
       out.append(100000, 'x');
@@ -118,7 +119,8 @@ class HubTest : public testing::Test {
     for (const RequestId id : ids) requests.push_back(Request{.id = id});
     auto connection = std::make_unique<Connection>(fds[0]);
     connection->input = input;
-    hub->adopt(std::move(connection), std::make_unique<ScriptedResponse>(books, static_cast<int>(ids.size()), keep),
+    hub->adopt(std::move(connection),
+               std::make_unique<ScriptedResponse>(books, static_cast<int>(ids.size()), keep),
                std::move(requests));
     return Client(Client::Adopt{}, fds[1]);
   }

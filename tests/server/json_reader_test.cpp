@@ -6,19 +6,23 @@ namespace ember {
 namespace {
 
 TEST(JsonReader, RefusesWhatIsNoObjectOrTooDeep) {
-  for (const std::string body : {"", "  ", "null", "[]", "\"x\"", "1", "{", "{\"a\":1,}", "{} {}", "{\"a\":NaN}", "{\"a\":01}", "{\"a\":\"\xff\"}", "{\"a\":1e999}"}) {
+  for (const std::string body :
+       {"", "  ", "null", "[]", "\"x\"", "1", "{", "{\"a\":1,}", "{} {}", "{\"a\":NaN}",
+        "{\"a\":01}", "{\"a\":\"\xff\"}", "{\"a\":1e999}"}) {
     const Result<Json> parsed = parse_body(body);
     ASSERT_FALSE(parsed.ok()) << body;
     EXPECT_EQ(parsed.error().code, "invalid_json") << body;
   }
-  for (const size_t depth : {65u, 1000u, 100000u}) EXPECT_EQ(parse_body("{\"a\":" + std::string(depth, '[')).error().code, "nesting_too_deep");
+  for (const size_t depth : {65u, 1000u, 100000u})
+    EXPECT_EQ(parse_body("{\"a\":" + std::string(depth, '[')).error().code, "nesting_too_deep");
   EXPECT_TRUE(parse_body("{\"a\":" + std::string(63, '[') + std::string(63, ']') + "}").ok());
 }
 
 TEST(JsonReader, RefusesObjectsOfTooManyKeysBeforeTheyAreBuilt) {
   const auto object = [](int keys) {
     std::string text = "{";
-    for (int i = 0; i < keys; ++i) text.append(i > 0 ? ",\"k" : "\"k").append(std::to_string(i)).append("\":1");
+    for (int i = 0; i < keys; ++i)
+      text.append(i > 0 ? ",\"k" : "\"k").append(std::to_string(i)).append("\":1");
     return text + "}";
   };
   EXPECT_TRUE(parse_body(object(1'000)).ok());
@@ -36,8 +40,16 @@ TEST(JsonReader, IntegersAreNeverCastSilently) {
     const char* value;
     const char* code;  // empty: taken
   };
-  for (const Case& c : {Case{"5", ""}, {"5.0", ""}, {"5.5", "invalid_type"}, {"\"5\"", "invalid_type"}, {"true", "invalid_type"}, {"[]", "invalid_type"},
-                        {"11", "invalid_value"}, {"-1", "invalid_value"}, {"4294967301", "invalid_value"}, {"18446744073709551615", "invalid_value"},
+  for (const Case& c : {Case{"5", ""},
+                        {"5.0", ""},
+                        {"5.5", "invalid_type"},
+                        {"\"5\"", "invalid_type"},
+                        {"true", "invalid_type"},
+                        {"[]", "invalid_type"},
+                        {"11", "invalid_value"},
+                        {"-1", "invalid_value"},
+                        {"4294967301", "invalid_value"},
+                        {"18446744073709551615", "invalid_value"},
                         {"1e308", "invalid_value"}}) {
     const Result<Json> json = parse_body(std::string("{\"n\":") + c.value + "}");
     ASSERT_TRUE(json.ok());

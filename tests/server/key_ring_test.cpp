@@ -22,7 +22,9 @@ TEST(KeyRing, OnlyTheWholeKeyOpens) {
   KeyRing ring;
   ring.replace({"sk-key"});
   using namespace std::string_view_literals;
-  for (const std::string_view wrong : {""sv, "s"sv, "sk-ke"sv, "sk-keyy"sv, "SK-KEY"sv, "sk-key "sv, "sk-key\0"sv, "sk-kez"sv}) EXPECT_FALSE(ring.holds(wrong)) << wrong;
+  for (const std::string_view wrong :
+       {""sv, "s"sv, "sk-ke"sv, "sk-keyy"sv, "SK-KEY"sv, "sk-key "sv, "sk-key\0"sv, "sk-kez"sv})
+    EXPECT_FALSE(ring.holds(wrong)) << wrong;
 }
 
 }  // namespace

@@ -32,7 +32,9 @@ TEST(Listener, PortInUseIsNamed) {
   try {
     Listener second(options);
   } catch (const StartError& e) {
-    EXPECT_NE(std::string(e.what()).find("127.0.0.1:" + std::to_string(first.port())), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("127.0.0.1:" + std::to_string(first.port())),
+              std::string::npos)
+        << e.what();
   }
 }
 

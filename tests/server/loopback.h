@@ -45,8 +45,8 @@ class Client {
     }
   }
 
-  // Appends what comes to `received` until it contains `text` at or after `from`; false at the connection's end or
-  // after 20 s.
+  // Appends what comes to `received` until it contains `text` at or after `from`; false at the
+  // connection's end or after 20 s.
   bool read_until(std::string_view text, size_t from = 0) {
     while (received.find(text, from) == std::string::npos)
       if (!read_more()) return false;
@@ -59,7 +59,8 @@ class Client {
     EXPECT_TRUE(ended) << "the server kept the connection open; received: " << received;
     return received;
   }
-  // The next whole answer (with Content-Length), taken out of `received`; empty at the connection's end.
+  // The next whole answer (with Content-Length), taken out of `received`; empty at the connection's
+  // end.
   std::string read_answer(bool has_body = true) {
     if (!read_until("\r\n\r\n")) return {};
     size_t size = received.find("\r\n\r\n") + 4;
@@ -95,17 +96,21 @@ inline int status_of(const std::string& answer) {
   return answer.starts_with("HTTP/1.1 ") ? std::stoi(answer.substr(9, 3)) : 0;
 }
 
-// GET /health, POST /echo (answers its body), GET /id/(name), GET /throw, GET /bye (Connection: close).
+// GET /health, POST /echo (answers its body), GET /id/(name), GET /throw, GET /bye (Connection:
+// close).
 inline void add_routes(HttpServer& server) {
-  server.route("GET", "/health",
-               [](const httplib::Request&, httplib::Response& r) { r.set_content("ok", "text/plain"); });
-  server.route("POST", "/echo",
-               [](const httplib::Request& q, httplib::Response& r) { r.set_content(q.body, "application/json"); });
+  server.route("GET", "/health", [](const httplib::Request&, httplib::Response& r) {
+    r.set_content("ok", "text/plain");
+  });
+  server.route("POST", "/echo", [](const httplib::Request& q, httplib::Response& r) {
+    r.set_content(q.body, "application/json");
+  });
   server.route("GET", "/id/([a-z]+)", [](const httplib::Request& q, httplib::Response& r) {
     r.set_content(q.matches[1].str(), "text/plain");
   });
-  server.route("GET", "/throw",
-               [](const httplib::Request&, httplib::Response&) { throw std::runtime_error("secret"); });
+  server.route("GET", "/throw", [](const httplib::Request&, httplib::Response&) {
+    throw std::runtime_error("secret");
+  });
   server.route("GET", "/bye", [](const httplib::Request&, httplib::Response& r) {
     r.set_header("Connection", "close");
     r.set_content("bye", "text/plain");
@@ -125,8 +130,10 @@ struct TestServer {
 inline std::string get(const std::string& target, const std::string& headers = "") {
   return "GET " + target + " HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n";
 }
-inline std::string post(const std::string& target, const std::string& body, const std::string& headers = "") {
-  return "POST " + target + " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+inline std::string post(const std::string& target, const std::string& body,
+                        const std::string& headers = "") {
+  return "POST " + target +
+         " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
          headers + "\r\n" + body;
 }
 

@@ -20,7 +20,8 @@ Routes served(void (*add)(HttpServer&, ApiContext&)) {
   Routes all;
   for (const auto& [method, path] : server.routes()) {
     std::string name = path;
-    if (const size_t group = name.find("(.+)"); group != std::string::npos) name.replace(group, 4, "{}");
+    if (const size_t group = name.find("(.+)"); group != std::string::npos)
+      name.replace(group, 4, "{}");
     EXPECT_TRUE(all.insert(method + " " + name).second) << name;
   }
   return all;
@@ -34,14 +35,19 @@ Routes documented(std::string_view text) {
       if (verb == "parameters") continue;
       std::string method = verb, name = path;
       for (char& c : method) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      if (const size_t open = name.find('{'); open != std::string::npos) name.replace(open, name.find('}') - open + 1, "{}");
+      if (const size_t open = name.find('{'); open != std::string::npos)
+        name.replace(open, name.find('}') - open + 1, "{}");
       all.insert(method + " " + name);
     }
   return all;
 }
 
-TEST(OpenApi, NamesEveryRouteOfTheMainListener) { EXPECT_EQ(documented(kOpenApi), served(add_routes)); }
-TEST(OpenApi, NamesEveryRouteOfTheAdminListener) { EXPECT_EQ(documented(kAdminOpenApi), served(add_admin_routes)); }
+TEST(OpenApi, NamesEveryRouteOfTheMainListener) {
+  EXPECT_EQ(documented(kOpenApi), served(add_routes));
+}
+TEST(OpenApi, NamesEveryRouteOfTheAdminListener) {
+  EXPECT_EQ(documented(kAdminOpenApi), served(add_admin_routes));
+}
 
 TEST(OpenApi, EveryReferenceLeadsSomewhere) {
   for (const std::string_view text : {kOpenApi, kAdminOpenApi}) {
@@ -62,8 +68,35 @@ TEST(OpenApi, EveryReferenceLeadsSomewhere) {
 TEST(OpenApi, EveryParameterOfARequestIsDescribed) {
   const Json document = Json::parse(kOpenApi);
   const Json& chat = document["components"]["schemas"]["ChatRequest"]["properties"];
-  for (const char* name : {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stop", "seed", "temperature", "top_p", "top_k", "min_p", "logit_bias", "logprobs", "tools",
-                           "tool_choice", "response_format", "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "stream_options", "cache_salt", "priority", "timeout", "prompt_logprobs", "return_token_ids", "user", "metadata"})
+  for (const char* name : {"model",
+                           "messages",
+                           "max_tokens",
+                           "max_completion_tokens",
+                           "n",
+                           "stop",
+                           "seed",
+                           "temperature",
+                           "top_p",
+                           "top_k",
+                           "min_p",
+                           "logit_bias",
+                           "logprobs",
+                           "tools",
+                           "tool_choice",
+                           "response_format",
+                           "structured_outputs",
+                           "guided_json",
+                           "guided_regex",
+                           "guided_choice",
+                           "guided_grammar",
+                           "stream_options",
+                           "cache_salt",
+                           "priority",
+                           "timeout",
+                           "prompt_logprobs",
+                           "return_token_ids",
+                           "user",
+                           "metadata"})
     EXPECT_TRUE(chat.contains(name)) << name;
 }
 

@@ -68,7 +68,8 @@ TEST(ResponsesFormat, CutAnswersAreIncomplete) {
 }
 
 TEST(ResponsesFormat, FailsBeforeTheFirstTokenToo) {
-  const std::vector<Json> events = events_in(format()->error(Error{ErrorKind::kUnavailable, "no", "", "aborted"}));
+  const std::vector<Json> events =
+      events_in(format()->error(Error{ErrorKind::kUnavailable, "no", "", "aborted"}));
   ASSERT_EQ(events.size(), 3u);
   EXPECT_EQ(events[0]["type"], "response.created");
   EXPECT_EQ(events[2]["response"]["status"], "failed");
@@ -76,7 +77,10 @@ TEST(ResponsesFormat, FailsBeforeTheFirstTokenToo) {
 }
 
 TEST(ResponsesFormat, TellsWhatWasAskedFor) {
-  const Json asked = {{"instructions", "Be brief."}, {"metadata", {{"a", "b"}}}, {"tool_choice", nullptr}, {"max_output_tokens", 5}};
+  const Json asked = {{"instructions", "Be brief."},
+                      {"metadata", {{"a", "b"}}},
+                      {"tool_choice", nullptr},
+                      {"max_output_tokens", 5}};
   const Json whole = format(asked)->whole(body_of_everything());
   EXPECT_EQ(whole["instructions"], "Be brief.");
   EXPECT_EQ(whole["metadata"], (Json{{"a", "b"}}));

@@ -19,8 +19,9 @@ class BrokenRunner final : public StepRunner {
 
 TEST(Status, AFailedEngineIsNotReadyFromThatMomentOn) {
   Recorder sink;
-  Engine engine({.max_num_batched_tokens = 8, .max_num_seqs = 1, .max_num_logit_rows = 1, .max_model_len = 8}, {.num_blocks = 2, .block_size = 4},
-                std::make_unique<BrokenRunner>(), sink);
+  Engine engine(
+      {.max_num_batched_tokens = 8, .max_num_seqs = 1, .max_num_logit_rows = 1, .max_model_len = 8},
+      {.num_blocks = 2, .block_size = 4}, std::make_unique<BrokenRunner>(), sink);
   engine.start();
   ApiContext context;
   context.model.engine = &engine;

@@ -11,7 +11,8 @@ namespace {
 
 TEST(BoundedThread, WaitsForWorkThatEnds) {
   const auto value = std::make_shared<std::atomic<int>>(0);
-  EXPECT_EQ(run_bounded([value] { *value = 7; }, std::chrono::seconds(10), kNever), BoundedResult::kDone);
+  EXPECT_EQ(run_bounded([value] { *value = 7; }, std::chrono::seconds(10), kNever),
+            BoundedResult::kDone);
   EXPECT_EQ(*value, 7);
 }
 
@@ -42,12 +43,15 @@ TEST(BoundedThread, GivesUpWorkThatOnlyWaits) {
 int depth_reached(int depth) {
   volatile char frame[4096];
   frame[0] = static_cast<char>(depth);
-  return depth == 0 ? frame[0] : 1 + depth_reached(depth - 1) + (frame[0] != static_cast<char>(depth) ? 1 : 0);
+  return depth == 0 ? frame[0]
+                    : 1 + depth_reached(depth - 1) + (frame[0] != static_cast<char>(depth) ? 1 : 0);
 }
 
 TEST(BoundedThread, HasALargeStack) {
   const auto value = std::make_shared<int>(0);
-  EXPECT_EQ(run_bounded([value] { *value = depth_reached(10000); }, std::chrono::seconds(60), kNever), BoundedResult::kDone);  // 40 MB
+  EXPECT_EQ(
+      run_bounded([value] { *value = depth_reached(10000); }, std::chrono::seconds(60), kNever),
+      BoundedResult::kDone);  // 40 MB
   EXPECT_EQ(*value, 10000);
 }
 

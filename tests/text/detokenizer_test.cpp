@@ -35,7 +35,8 @@ std::unique_ptr<Tokenizer> metaspace() {
 }
 
 TEST(Detokenizer, EveryReferenceStringStreamed) {
-  const auto reference_strings = test::read_json(test::source_dir() / "tests/data/demo/tokenizer_reference.json")["strings"];
+  const auto reference_strings =
+      test::read_json(test::source_dir() / "tests/data/demo/tokenizer_reference.json")["strings"];
   for (const auto& row : reference_strings) {
     const auto ids = row["ids"].get<std::vector<int32_t>>();
     EXPECT_EQ(streamed(test::demo(), ids, false), row["decoded"]);
@@ -48,7 +49,8 @@ TEST(Detokenizer, HoldsBackPartsOfACharacter) {
   ASSERT_TRUE(ids.ok());
   ASSERT_GT(ids.value().size(), 1u);
   Detokenizer detokenizer(test::demo(), {}, false);
-  for (size_t i = 0; i + 1 < ids.value().size(); ++i) EXPECT_EQ(detokenizer.push(ids.value()[i]), "");
+  for (size_t i = 0; i + 1 < ids.value().size(); ++i)
+    EXPECT_EQ(detokenizer.push(ids.value()[i]), "");
   EXPECT_EQ(detokenizer.push(ids.value().back()), "🙂");
   EXPECT_EQ(detokenizer.finish(), "");
 }
@@ -66,7 +68,8 @@ TEST(Detokenizer, AnIdWithoutATokenIsNothing) {
   for (const Tokenizer* tokenizer : {&test::demo(), static_cast<const Tokenizer*>(other.get())}) {
     const int32_t beyond = tokenizer->vocab_size();
     const std::vector<int32_t> ids = {5, 6, 7};
-    EXPECT_EQ(streamed(*tokenizer, {5, beyond, 6, beyond + 1000, 7, -1}, false), streamed(*tokenizer, ids, false));
+    EXPECT_EQ(streamed(*tokenizer, {5, beyond, 6, beyond + 1000, 7, -1}, false),
+              streamed(*tokenizer, ids, false));
     EXPECT_EQ(tokenizer->token_bytes(beyond), "");
   }
 }
@@ -77,7 +80,8 @@ TEST(Detokenizer, RandomIdsEqualDecode) {
   std::mt19937_64 rng(seed);
   for (int round = 0; round < 2000; ++round) {
     std::vector<int32_t> ids(rng() % 20);
-    for (int32_t& id : ids) id = static_cast<int32_t>(rng() % static_cast<uint64_t>(test::demo().vocab_size()));
+    for (int32_t& id : ids)
+      id = static_cast<int32_t>(rng() % static_cast<uint64_t>(test::demo().vocab_size()));
     // Single bytes (the first ids of a byte-level vocabulary) make broken characters likely.
     for (int32_t& id : ids)
       if (rng() % 2 == 0) id %= 256;

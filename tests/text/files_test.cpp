@@ -29,9 +29,12 @@ TEST(Files, ErrorsNameTheFileAndTheReason) {
   ASSERT_FALSE(absent.ok());
   EXPECT_THAT(absent.error().message, HasSubstr("absent: file does not exist"));
   EXPECT_THAT(read_text_file(dir.path(), 10).error().message, HasSubstr("not a regular file"));
-  EXPECT_THAT(read_text_file(dir.path() / "long", 10).error().message, HasSubstr("11 bytes, at most 10"));
-  EXPECT_THAT(read_json_file(dir.path() / "broken.json", 100).error().message, HasSubstr("broken.json: not JSON"));
-  EXPECT_THAT(read_json_file(dir.path() / "deep.json", 5000).error().message, HasSubstr("nests deeper than 64"));
+  EXPECT_THAT(read_text_file(dir.path() / "long", 10).error().message,
+              HasSubstr("11 bytes, at most 10"));
+  EXPECT_THAT(read_json_file(dir.path() / "broken.json", 100).error().message,
+              HasSubstr("broken.json: not JSON"));
+  EXPECT_THAT(read_json_file(dir.path() / "deep.json", 5000).error().message,
+              HasSubstr("nests deeper than 64"));
 }
 
 }  // namespace

@@ -46,9 +46,11 @@ inline const Tokenizer& demo() {
 
 // Null where the files are absent.
 inline const Tokenizer* qwen() {
-  static const std::unique_ptr<Tokenizer> tokenizer =
-      std::filesystem::exists(qwen_dir()) ? load_tokenizer(qwen_dir()) : std::unique_ptr<Tokenizer>();
-  if (tokenizer == nullptr) std::printf("[   NOTE   ] no %s: nothing was checked on it\n", qwen_dir().c_str());
+  static const std::unique_ptr<Tokenizer> tokenizer = std::filesystem::exists(qwen_dir())
+                                                          ? load_tokenizer(qwen_dir())
+                                                          : std::unique_ptr<Tokenizer>();
+  if (tokenizer == nullptr)
+    std::printf("[   NOTE   ] no %s: nothing was checked on it\n", qwen_dir().c_str());
   return tokenizer.get();
 }
 
@@ -74,8 +76,8 @@ class ModelDir {
   std::filesystem::path path_;
 };
 
-// A SentencePiece-like BPE with byte fallback, as Llama 2's: "▁" for a space, one put before the text, one stripped in
-// decoding.
+// A SentencePiece-like BPE with byte fallback, as Llama 2's: "▁" for a space, one put before the
+// text, one stripped in decoding.
 inline std::string metaspace_json() {
   Json vocab = {{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}};
   int id = 3;
@@ -84,7 +86,8 @@ inline std::string metaspace_json() {
     std::snprintf(name, sizeof name, "<0x%02X>", b);
     vocab[name] = id++;
   }
-  for (const char* token : {"▁", "H", "e", "l", "o", "w", "r", "d", "i", "▁H", "ll", "▁w", "or", "▁wor", "ld"})
+  for (const char* token :
+       {"▁", "H", "e", "l", "o", "w", "r", "d", "i", "▁H", "ll", "▁w", "or", "▁wor", "ld"})
     vocab[token] = id++;
   const Json merges = {"▁ H", "l l", "▁ w", "o r", "▁w or", "l d"};
   const auto added = [](int i, const char* text) {
@@ -95,26 +98,28 @@ inline std::string metaspace_json() {
   const Json to_mark = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}};
   const Json to_space = {{"type", "Replace"}, {"pattern", {{"String", "▁"}}}, {"content", " "}};
   const Json strip = {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}};
-  return Json{{"version", "1.0"},
-              {"truncation", nullptr},
-              {"padding", nullptr},
-              {"added_tokens", Json::array({added(0, "<unk>"), added(1, "<s>"), added(2, "</s>")})},
-              {"normalizer", {{"type", "Sequence"}, {"normalizers", Json::array({prepend, to_mark})}}},
-              {"pre_tokenizer", nullptr},
-              {"post_processor", nullptr},
-              {"decoder",
-               {{"type", "Sequence"},
-                {"decoders", Json::array({to_space, Json{{"type", "ByteFallback"}}, Json{{"type", "Fuse"}}, strip})}}},
-              {"model",
-               {{"type", "BPE"},
-                {"dropout", nullptr},
-                {"unk_token", "<unk>"},
-                {"continuing_subword_prefix", nullptr},
-                {"end_of_word_suffix", nullptr},
-                {"fuse_unk", true},
-                {"byte_fallback", true},
-                {"vocab", vocab},
-                {"merges", merges}}}}
+  return Json{
+      {"version", "1.0"},
+      {"truncation", nullptr},
+      {"padding", nullptr},
+      {"added_tokens", Json::array({added(0, "<unk>"), added(1, "<s>"), added(2, "</s>")})},
+      {"normalizer", {{"type", "Sequence"}, {"normalizers", Json::array({prepend, to_mark})}}},
+      {"pre_tokenizer", nullptr},
+      {"post_processor", nullptr},
+      {"decoder",
+       {{"type", "Sequence"},
+        {"decoders",
+         Json::array({to_space, Json{{"type", "ByteFallback"}}, Json{{"type", "Fuse"}}, strip})}}},
+      {"model",
+       {{"type", "BPE"},
+        {"dropout", nullptr},
+        {"unk_token", "<unk>"},
+        {"continuing_subword_prefix", nullptr},
+        {"end_of_word_suffix", nullptr},
+        {"fuse_unk", true},
+        {"byte_fallback", true},
+        {"vocab", vocab},
+        {"merges", merges}}}}
       .dump();
 }
 

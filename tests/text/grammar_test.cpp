@@ -14,7 +14,8 @@ using test::Json;
 
 int32_t demo_eos() { return *test::demo().token_to_id(test::demo().eos_token()); }
 
-std::unique_ptr<GrammarCompiler> compiler(const Tokenizer& tokenizer, std::vector<int32_t> eos, const GrammarCompilerLimits& limits = {}) {
+std::unique_ptr<GrammarCompiler> compiler(const Tokenizer& tokenizer, std::vector<int32_t> eos,
+                                          const GrammarCompilerLimits& limits = {}) {
   Result<std::unique_ptr<GrammarCompiler>> made = GrammarCompiler::create(tokenizer, eos, limits);
   if (!made.ok()) throw std::runtime_error(made.error().message);
   return std::move(made).value();
@@ -31,11 +32,14 @@ std::shared_ptr<const Grammar> compile(GrammarKind kind, const std::string& text
   return made.ok() ? made.value() : nullptr;
 }
 
-bool accepts(const std::shared_ptr<const Grammar>& grammar, const std::string& text) { return test::accepts(*grammar, test::demo(), text, demo_eos()); }
+bool accepts(const std::shared_ptr<const Grammar>& grammar, const std::string& text) {
+  return test::accepts(*grammar, test::demo(), text, demo_eos());
+}
 
 TEST(Grammar, AllowsWhatASchemaAllowsAndThenOnlyTheEnd) {
-  const auto grammar = compile(GrammarKind::kJsonSchema,
-                               R"({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0,"maximum":99}},
+  const auto grammar = compile(
+      GrammarKind::kJsonSchema,
+      R"({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0,"maximum":99}},
                                    "required":["name","age"],"additionalProperties":false})");
   EXPECT_TRUE(accepts(grammar, R"({"name":"Ann","age":7})"));
   EXPECT_TRUE(accepts(grammar, "{\n  \"name\": \"\\n\u00e9\",\n  \"age\": 42\n}"));
@@ -46,8 +50,10 @@ TEST(Grammar, AllowsWhatASchemaAllowsAndThenOnlyTheEnd) {
   EXPECT_FALSE(accepts(grammar, "{\"name\":" + std::string(41, ' ') + "\"Ann\",\"age\":7}"));
 
   const auto constraint = grammar->start();
-  const std::vector<int32_t> whole = test::demo().encode(R"({"name":"Ann","age":7})", {.add_special_tokens = false}).value();
-  EXPECT_EQ(test::allowed_ids(*constraint, whole, test::demo().vocab_size()), (std::vector<int32_t>{demo_eos()}));
+  const std::vector<int32_t> whole =
+      test::demo().encode(R"({"name":"Ann","age":7})", {.add_special_tokens = false}).value();
+  EXPECT_EQ(test::allowed_ids(*constraint, whole, test::demo().vocab_size()),
+            (std::vector<int32_t>{demo_eos()}));
   std::vector<int32_t> ended = whole;
   ended.push_back(demo_eos());
   EXPECT_TRUE(test::allowed_ids(*constraint, ended, test::demo().vocab_size()).empty());
@@ -76,7 +82,8 @@ TEST(Grammar, SpecialTokensAreNotText) {
 TEST(Grammar, ATokenThatIsNotAllowedEndsTheAnswer) {
   const auto grammar = compile(GrammarKind::kRegex, "abc");
   const auto constraint = grammar->start();
-  const std::vector<int32_t> other = test::demo().encode("x", {.add_special_tokens = false}).value();
+  const std::vector<int32_t> other =
+      test::demo().encode("x", {.add_special_tokens = false}).value();
   EXPECT_TRUE(test::allowed_ids(*constraint, other, test::demo().vocab_size()).empty());
   EXPECT_EQ(constraint->state(), TokenConstraint::State::kFailed);
 }
@@ -89,7 +96,9 @@ TEST(Grammar, AnswersOfOneGrammarKnowNothingOfEachOther) {
     threads.emplace_back([&, t] {
       const auto constraint = grammar->start();
       std::vector<int32_t> output;
-      for (size_t i = 0; i < 50; ++i) output.push_back(test::allowed_ids(*constraint, output, test::demo().vocab_size()).at((i + static_cast<size_t>(t)) % 2));
+      for (size_t i = 0; i < 50; ++i)
+        output.push_back(test::allowed_ids(*constraint, output, test::demo().vocab_size())
+                             .at((i + static_cast<size_t>(t)) % 2));
       EXPECT_EQ(constraint->state(), TokenConstraint::State::kOpen);
     });
   for (std::thread& thread : threads) thread.join();
@@ -111,29 +120,35 @@ TEST(Grammar, MetaspaceAndByteFallback) {
 }
 
 TEST(Grammar, SeveralEndsAndNone) {
-  const std::vector<int32_t> ends = {demo_eos(), *test::demo().token_to_id("<|pad|>"), 100000000, -5};
-  const auto several = compiler(test::demo(), ends)->compile({GrammarKind::kRegex, "a"}, "field").value();
+  const std::vector<int32_t> ends = {demo_eos(), *test::demo().token_to_id("<|pad|>"), 100000000,
+                                     -5};
+  const auto several =
+      compiler(test::demo(), ends)->compile({GrammarKind::kRegex, "a"}, "field").value();
   const std::vector<int32_t> a = test::demo().encode("a", {.add_special_tokens = false}).value();
   std::vector<int32_t> expected = {ends[0], ends[1]};
   std::sort(expected.begin(), expected.end());
   EXPECT_EQ(test::allowed_ids(*several->start(), a, test::demo().vocab_size()), expected);
-  const auto none = compiler(test::demo(), {})->compile({GrammarKind::kRegex, "a"}, "field").value();
+  const auto none =
+      compiler(test::demo(), {})->compile({GrammarKind::kRegex, "a"}, "field").value();
   const auto constraint = none->start();
   EXPECT_TRUE(test::allowed_ids(*constraint, a, test::demo().vocab_size()).empty());
   EXPECT_EQ(constraint->state(), TokenConstraint::State::kDone);
 }
 
-// What cannot be honoured is refused, and quickly; the limit is on processor time, so a busy machine changes nothing.
+// What cannot be honoured is refused, and quickly; the limit is on processor time, so a busy
+// machine changes nothing.
 TEST(GrammarCompiler, RefusesWhatItCannotHonour) {
   std::string deep;
   for (int i = 0; i < 1000; ++i) deep += R"({"items":)";
   deep += "{}" + std::string(1000, '}');
   const std::vector<std::pair<GrammarKind, std::string>> bad = {
       {GrammarKind::kJsonSchema, R"({"$ref":"#"})"},
-      {GrammarKind::kJsonSchema, R"({"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}},"$ref":"#/$defs/a"})"},
+      {GrammarKind::kJsonSchema,
+       R"({"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}},"$ref":"#/$defs/a"})"},
       {GrammarKind::kJsonSchema, deep},
       {GrammarKind::kJsonSchema, R"({"type":"array","minItems":1000000000})"},
-      {GrammarKind::kJsonSchema, R"({"type":"object","properties":{"a":{"type":"string","minLength":1e9}}})"},
+      {GrammarKind::kJsonSchema,
+       R"({"type":"object","properties":{"a":{"type":"string","minLength":1e9}}})"},
       {GrammarKind::kJsonSchema, R"({"$ref":"http://example.com/schema.json"})"},
       {GrammarKind::kJsonSchema, R"({"$ref":"file:///etc/passwd"})"},
       {GrammarKind::kJsonSchema, R"({"$ref":"#/$defs/missing"})"},
@@ -141,7 +156,8 @@ TEST(GrammarCompiler, RefusesWhatItCannotHonour) {
       {GrammarKind::kJsonSchema, R"({"not":{"type":"string"}})"},
       {GrammarKind::kJsonSchema, R"({"allOf":[{"type":"string"},{"type":"integer"}]})"},
       {GrammarKind::kJsonSchema, R"({"type":"string","pattern":"(?=a)b"})"},
-      {GrammarKind::kJsonSchema, R"({"type":"string","pattern":")" + std::string(9000, 'a') + "\"}"},
+      {GrammarKind::kJsonSchema,
+       R"({"type":"string","pattern":")" + std::string(9000, 'a') + "\"}"},
       {GrammarKind::kJsonSchema, R"({"type":"integer","multipleOf":100000007})"},
       {GrammarKind::kJsonSchema, "[1]"},
       {GrammarKind::kJsonSchema, "{"},
@@ -157,36 +173,46 @@ TEST(GrammarCompiler, RefusesWhatItCannotHonour) {
       {GrammarKind::kLark, "start: " + std::string(400, '(') + "\"a\"" + std::string(400, ')')},
   };
   for (const auto& [kind, text] : bad) {
-    const Result<std::shared_ptr<const Grammar>> made = demo_compiler().compile({kind, text}, "field");
+    const Result<std::shared_ptr<const Grammar>> made =
+        demo_compiler().compile({kind, text}, "field");
     ASSERT_FALSE(made.ok()) << text.substr(0, 200);
-    EXPECT_EQ(made.error().kind, ErrorKind::kInvalid) << text.substr(0, 200) << made.error().message;
+    EXPECT_EQ(made.error().kind, ErrorKind::kInvalid)
+        << text.substr(0, 200) << made.error().message;
     EXPECT_EQ(made.error().param, "field");
     EXPECT_TRUE(made.error().message.starts_with("field")) << made.error().message;
   }
 }
 
 TEST(GrammarCompiler, HonoursWhatOnlyLooksBad) {
-  for (const char* schema : {R"({"type":"string","pattern":"^(a+)+b$"})", R"({"type":"array","maxItems":1000000000})", "true", "{}",
-                             R"({"type":"object","properties":{"next":{"$ref":"#"}},"additionalProperties":false})"})
+  for (const char* schema :
+       {R"({"type":"string","pattern":"^(a+)+b$"})", R"({"type":"array","maxItems":1000000000})",
+        "true", "{}",
+        R"({"type":"object","properties":{"next":{"$ref":"#"}},"additionalProperties":false})"})
     EXPECT_NE(compile(GrammarKind::kJsonSchema, schema), nullptr) << schema;
 }
 
 TEST(GrammarCompiler, ACompilationThatTakesTooLongIsGivenUp) {
-  const auto made = compiler(test::demo(), {demo_eos()}, {.cpu_time = Duration::zero(), .max_running = 1000});
-  // Whichever comes first, the thread or the look at its clock: both are right, and nothing is lost.
+  const auto made =
+      compiler(test::demo(), {demo_eos()}, {.cpu_time = Duration::zero(), .max_running = 1000});
+  // Whichever comes first, the thread or the look at its clock: both are right, and nothing is
+  // lost.
   for (int i = 0; i < 20; ++i) {
-    const auto result = made->compile({GrammarKind::kRegex, "a{" + std::to_string(i + 1) + "}"}, "field");
+    const auto result =
+        made->compile({GrammarKind::kRegex, "a{" + std::to_string(i + 1) + "}"}, "field");
     if (!result.ok()) {
       EXPECT_EQ(result.error().code, "grammar_too_complex");
     }
   }
-  const auto never = compiler(test::demo(), {demo_eos()}, {.max_running = 0, .max_wait = Duration::zero()});
+  const auto never =
+      compiler(test::demo(), {demo_eos()}, {.max_running = 0, .max_wait = Duration::zero()});
   EXPECT_EQ(never->compile({GrammarKind::kRegex, "a"}, "field").error().kind, ErrorKind::kBusy);
 }
 
 TEST(GrammarCompiler, KeepsAFewGrammars) {
   const auto made = compiler(test::demo(), {demo_eos()}, {.max_cached = 3});
-  const auto get = [&](int i) { return made->compile({GrammarKind::kRegex, "a{" + std::to_string(i) + "}"}, "field").value(); };
+  const auto get = [&](int i) {
+    return made->compile({GrammarKind::kRegex, "a{" + std::to_string(i) + "}"}, "field").value();
+  };
   const auto first = get(1);
   EXPECT_EQ(get(1), first);
   get(2), get(3);
@@ -199,20 +225,25 @@ TEST(GrammarCompiler, KeepsAFewGrammars) {
   EXPECT_NE(get(1), first);
 }
 
-// Every text that the masks allow is JSON of the type that was asked for (tests/e2e compares with a validator).
+// Every text that the masks allow is JSON of the type that was asked for (tests/e2e compares with a
+// validator).
 TEST(Grammar, RandomWalksAreWhatTheSchemaSays) {
-  const auto grammar = compile(GrammarKind::kJsonSchema, R"({"type":"object","properties":{"s":{"type":"string","maxLength":6},"n":{"type":"integer","minimum":-5,"maximum":12},
+  const auto grammar = compile(
+      GrammarKind::kJsonSchema,
+      R"({"type":"object","properties":{"s":{"type":"string","maxLength":6},"n":{"type":"integer","minimum":-5,"maximum":12},
       "e":{"enum":["x",null,true]},"l":{"type":"array","items":{"type":"boolean"},"maxItems":3}},"required":["s","n","e","l"],"additionalProperties":false})");
   const uint64_t seed = 20260101;
   std::mt19937_64 rng(seed);
   int finished = 0;
   for (int i = 0; i < 40; ++i) {
-    const std::optional<std::string> text = test::random_walk(*grammar, test::demo(), demo_eos(), 400, rng);
+    const std::optional<std::string> text =
+        test::random_walk(*grammar, test::demo(), demo_eos(), 400, rng);
     if (!text) continue;
     ++finished;
     const Json json = Json::parse(*text, nullptr, false);
     ASSERT_TRUE(json.is_object()) << *text << " seed " << seed;
-    EXPECT_TRUE(json["s"].is_string() && json["n"].is_number_integer() && json["l"].is_array()) << *text;
+    EXPECT_TRUE(json["s"].is_string() && json["n"].is_number_integer() && json["l"].is_array())
+        << *text;
     EXPECT_TRUE(json["n"] >= -5 && json["n"] <= 12 && json["l"].size() <= 3) << *text;
   }
   EXPECT_GT(finished, 30) << "seed " << seed;

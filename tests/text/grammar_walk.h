@@ -11,7 +11,8 @@
 
 namespace ember::test {
 
-inline std::vector<int32_t> allowed_ids(TokenConstraint& constraint, std::span<const int32_t> output, int32_t vocab_size) {
+inline std::vector<int32_t> allowed_ids(TokenConstraint& constraint,
+                                        std::span<const int32_t> output, int32_t vocab_size) {
   std::vector<uint32_t> words((static_cast<size_t>(vocab_size) + 31) / 32 + 1, ~0u);
   constraint.next_mask(output, words);
   std::vector<int32_t> ids;
@@ -20,8 +21,10 @@ inline std::vector<int32_t> allowed_ids(TokenConstraint& constraint, std::span<c
   return ids;
 }
 
-// What is allowed token by token along `text`, whose tokens are those of `tokenizer`; true if all of it is, and an end after it.
-inline bool accepts(const Grammar& grammar, const Tokenizer& tokenizer, const std::string& text, int32_t eos) {
+// What is allowed token by token along `text`, whose tokens are those of `tokenizer`; true if all
+// of it is, and an end after it.
+inline bool accepts(const Grammar& grammar, const Tokenizer& tokenizer, const std::string& text,
+                    int32_t eos) {
   const std::shared_ptr<TokenConstraint> constraint = grammar.start();
   std::vector<int32_t> ids = tokenizer.encode(text, {.add_special_tokens = false}).value(), output;
   ids.push_back(eos);
@@ -33,8 +36,10 @@ inline bool accepts(const Grammar& grammar, const Tokenizer& tokenizer, const st
   return true;
 }
 
-// A random text; nullopt: not finished after `max_tokens`, or the constraint failed. An end is taken where it is allowed.
-inline std::optional<std::string> random_walk(const Grammar& grammar, const Tokenizer& tokenizer, int32_t eos, int max_tokens, std::mt19937_64& rng) {
+// A random text; nullopt: not finished after `max_tokens`, or the constraint failed. An end is
+// taken where it is allowed.
+inline std::optional<std::string> random_walk(const Grammar& grammar, const Tokenizer& tokenizer,
+                                              int32_t eos, int max_tokens, std::mt19937_64& rng) {
   const std::shared_ptr<TokenConstraint> constraint = grammar.start();
   std::vector<int32_t> output;
   std::string text;

@@ -12,7 +12,9 @@ struct Parts {
   bool operator==(const Parts&) const = default;
 };
 
-void PrintTo(const Parts& parts, std::ostream* out) { *out << "reasoning \"" << parts.reasoning << "\" content \"" << parts.content << '"'; }
+void PrintTo(const Parts& parts, std::ostream* out) {
+  *out << "reasoning \"" << parts.reasoning << "\" content \"" << parts.content << '"';
+}
 
 Parts parse(const std::vector<std::string>& pieces, const std::string& name, bool open) {
   ReasoningParser parser(reasoning_style_by_name(name).value(), open);
@@ -26,7 +28,9 @@ Parts parse(const std::vector<std::string>& pieces, const std::string& name, boo
   return all;
 }
 
-Parts parse(const std::string& text, const std::string& name = "qwen3", bool open = false) { return parse(std::vector{text}, name, open); }
+Parts parse(const std::string& text, const std::string& name = "qwen3", bool open = false) {
+  return parse(std::vector{text}, name, open);
+}
 
 TEST(ReasoningParser, SplitsAtTheMarkers) {
   EXPECT_EQ(parse("<think>\nhm\n</think>\n\nYes."), (Parts{"hm", "Yes."}));
@@ -67,7 +71,9 @@ TEST(ReasoningParser, AnySplitGivesTheSame) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937_64 rng(seed);
-  const std::vector<std::string> fragments = {"<think>", "</think>", "<thi", "nk>", "</", " ", "\n", "\n\n", "word", "<", ">", "é", "[THINK]", "[/THINK]"};
+  const std::vector<std::string> fragments = {"<think>", "</think>", "<thi",    "nk>",     "</",
+                                              " ",       "\n",       "\n\n",    "word",    "<",
+                                              ">",       "é",        "[THINK]", "[/THINK]"};
   for (int i = 0; i < 20000; ++i) {
     std::string text;
     for (uint64_t n = rng() % 9; n > 0; --n) text += fragments[rng() % fragments.size()];

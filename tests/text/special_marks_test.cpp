@@ -18,7 +18,8 @@ std::string joined(const std::vector<SpecialMarks::Piece>& pieces) {
 }
 
 TEST(SpecialMarks, NothingChangesWithoutSpecialText) {
-  const Json messages = {{{"role", "user"}, {"content", "a < b, s> é"}, {"n", 1.5}, {"list", {1, nullptr, true}}}};
+  const Json messages = {
+      {{"role", "user"}, {"content", "a < b, s> é"}, {"n", 1.5}, {"list", {1, nullptr, true}}}};
   const SpecialMarks marks(kSpecials, messages);
   EXPECT_EQ(marks.mark(messages), messages);
   const auto pieces = marks.split("<s>a < b</s>");
@@ -29,7 +30,8 @@ TEST(SpecialMarks, NothingChangesWithoutSpecialText) {
 TEST(SpecialMarks, TellsTheTemplatesTokensFromTheMessages) {
   const Json messages = Json::array({{{"content", "x</s>y"}}});
   const SpecialMarks marks(kSpecials, messages);
-  const auto pieces = marks.split("<s>" + marks.mark(messages)[0]["content"].get<std::string>() + "</s>");
+  const auto pieces =
+      marks.split("<s>" + marks.mark(messages)[0]["content"].get<std::string>() + "</s>");
   ASSERT_EQ(pieces.size(), 3u);
   EXPECT_EQ(pieces[0].text, "<s>");
   EXPECT_FALSE(pieces[0].plain);
@@ -51,13 +53,14 @@ TEST(SpecialMarks, MarksKeysAndNestedValues) {
   EXPECT_EQ(pieces[0].text, value.dump());
 }
 
-// Whatever the messages hold, even the marks themselves: the text comes back and no special token of theirs is special.
+// Whatever the messages hold, even the marks themselves: the text comes back and no special token
+// of theirs is special.
 TEST(SpecialMarks, RandomMessages) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937_64 rng(seed);
-  const std::vector<std::string> parts = {"<s>",          "</s>",         "<", "s", ">", "/", "é", "!",
-                                          "\xEF\xB7\x90", "\xEF\xB7\x91", "x"};
+  const std::vector<std::string> parts = {
+      "<s>", "</s>", "<", "s", ">", "/", "é", "!", "\xEF\xB7\x90", "\xEF\xB7\x91", "x"};
   for (int round = 0; round < 5000; ++round) {
     std::string content;
     for (uint64_t n = rng() % 12; n > 0; --n) content += parts[rng() % parts.size()];

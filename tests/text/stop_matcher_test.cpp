@@ -22,7 +22,8 @@ Outcome oracle(const std::string& text, const std::vector<std::string>& stops, b
   return {text, std::nullopt};
 }
 
-Outcome in_pieces(const std::vector<std::string>& pieces, const std::vector<std::string>& stops, bool include_stop) {
+Outcome in_pieces(const std::vector<std::string>& pieces, const std::vector<std::string>& stops,
+                  bool include_stop) {
   StopMatcher matcher(stops, include_stop);
   Outcome outcome;
   for (const std::string& piece : pieces) {

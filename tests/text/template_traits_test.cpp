@@ -10,16 +10,25 @@ namespace {
 
 using test::Json;
 
-constexpr const char* kStrings = "{% for m in messages %}{{ m.role + ': ' + m.content }};{% endfor %}";
-constexpr const char* kLists = "{% for m in messages %}{{ m.role }}:{% for part in m.content %}{{ ' ' + part.text }}{% endfor %};{% endfor %}";
+constexpr const char* kStrings =
+    "{% for m in messages %}{{ m.role + ': ' + m.content }};{% endfor %}";
+constexpr const char* kLists =
+    "{% for m in messages %}{{ m.role }}:{% for part in m.content %}{{ ' ' + part.text }}{% endfor "
+    "%};{% endfor %}";
 constexpr const char* kBoth =
-    "{% for m in messages %}{{ m.role }}:{% if m.content is string %}{{ m.content }}{% else %}{% for part in m.content %}{{ '<' + part.text + '>' }}{% endfor %}"
+    "{% for m in messages %}{{ m.role }}:{% if m.content is string %}{{ m.content }}{% else %}{% "
+    "for part in m.content %}{{ '<' + part.text + '>' }}{% endfor %}"
     "{% endif %};{% endfor %}";
 constexpr const char* kCallObjects =
-    "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %};{% endfor %}";
+    "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name "
+    "}}{{ c.function.arguments | tojson }}{% endfor %};{% endfor %}";
 // Printed: an object would come out as Python writes it.
-constexpr const char* kCallPrinted = "{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.name ~ c.function.arguments }}{% endfor %};{% endfor %}";
-constexpr const char* kCallText = "{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ c.function.name + c.function.arguments }}{% endfor %};{% endfor %}";
+constexpr const char* kCallPrinted =
+    "{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.name ~ "
+    "c.function.arguments }}{% endfor %};{% endfor %}";
+constexpr const char* kCallText =
+    "{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ "
+    "c.function.name + c.function.arguments }}{% endfor %};{% endfor %}";
 
 std::string render(const char* source, const Json& messages) {
   const auto compiled = ChatTemplate::compile(source, "", test::demo());
@@ -31,10 +40,14 @@ std::string render(const char* source, const Json& messages) {
 }
 
 Json user(const Json& content) { return Json::array({{{"role", "user"}, {"content", content}}}); }
-Json parts(const std::string& a, const std::string& b) { return Json::array({{{"type", "text"}, {"text", a}}, {{"type", "text"}, {"text", b}}}); }
+Json parts(const std::string& a, const std::string& b) {
+  return Json::array({{{"type", "text"}, {"text", a}}, {{"type", "text"}, {"text", b}}});
+}
 Json call(const Json& arguments) {
   Json message = {{"role", "assistant"}, {"content", nullptr}};
-  message["tool_calls"] = Json::array({{{"id", "a"}, {"type", "function"}, {"function", {{"name", "f"}, {"arguments", arguments}}}}});
+  message["tool_calls"] = Json::array({{{"id", "a"},
+                                        {"type", "function"},
+                                        {"function", {{"name", "f"}, {"arguments", arguments}}}}});
   return Json::array({message});
 }
 
@@ -48,7 +61,8 @@ TEST(TemplateTraits, ContentsInTheFormThatTheTemplateReads) {
 }
 
 TEST(TemplateTraits, ArgumentsInTheFormThatTheTemplateWrites) {
-  for (const Json& arguments : {Json(R"({"a": 1})"), Json{{"a", 1}}}) EXPECT_EQ(render(kCallObjects, call(arguments)), "f{\"a\": 1};");
+  for (const Json& arguments : {Json(R"({"a": 1})"), Json{{"a", 1}}})
+    EXPECT_EQ(render(kCallObjects, call(arguments)), "f{\"a\": 1};");
   EXPECT_EQ(render(kCallText, call(R"({"a": 1})")), "f{\"a\": 1};");
   EXPECT_EQ(render(kCallText, call(Json{{"a", 1}})), "f{\"a\":1};");
   EXPECT_EQ(render(kCallPrinted, call(R"({"a": 1})")), "f{\"a\": 1};");
@@ -57,23 +71,31 @@ TEST(TemplateTraits, ArgumentsInTheFormThatTheTemplateWrites) {
 
 TEST(TemplateTraits, NullContentOnlyWhereItIsRead) {
   EXPECT_EQ(render(kCallObjects, call("{}")), "f{};") << "not the word None";
-  EXPECT_EQ(render("{% for m in messages %}{{ m.content is defined }}{% endfor %}", call("{}")), "False");
-  EXPECT_EQ(render("{% for m in messages %}{{ 'none' if m.content is none else m.content + '' }}{% endfor %}", call("{}")), "none");
-  EXPECT_EQ(render("{% for m in messages %}{{ '[' + m.content + ']' }}{% endfor %}", call("{}")), "[]");
+  EXPECT_EQ(render("{% for m in messages %}{{ m.content is defined }}{% endfor %}", call("{}")),
+            "False");
+  EXPECT_EQ(render("{% for m in messages %}{{ 'none' if m.content is none else m.content + '' }}{% "
+                   "endfor %}",
+                   call("{}")),
+            "none");
+  EXPECT_EQ(render("{% for m in messages %}{{ '[' + m.content + ']' }}{% endfor %}", call("{}")),
+            "[]");
 }
 
 TEST(TemplateTraits, FieldsThatAreNullAreLeftOut) {
   Json messages = user("x");
   messages[0]["name"] = nullptr;
   messages[0]["tool_calls"] = nullptr;
-  EXPECT_EQ(render("{{ messages[0].name is defined }} {{ 'tool_calls' in messages[0] }}", messages), "False False");
+  EXPECT_EQ(render("{{ messages[0].name is defined }} {{ 'tool_calls' in messages[0] }}", messages),
+            "False False");
 }
 
 TEST(TemplateTraits, ReasoningUnderEachOfItsNames) {
   for (const char* name : {"reasoning_content", "reasoning", "thinking"}) {
     Json messages = user("x");
     messages[0][name] = "hm";
-    EXPECT_EQ(render("{{ messages[0].reasoning_content }} {{ messages[0].thinking }}", messages), "hm hm") << name;
+    EXPECT_EQ(render("{{ messages[0].reasoning_content }} {{ messages[0].thinking }}", messages),
+              "hm hm")
+        << name;
   }
 }
 
@@ -82,7 +104,9 @@ TEST(TemplateTraits, TheDemoTemplate) {
   ASSERT_TRUE(demo.ok());
   ChatInput input;
   input.messages = call(R"({"city": "Köln"})");
-  EXPECT_NE(demo.value()->render(input).value().text.find(R"({"name": "f", "parameters": {"city": "Köln"}})"), std::string::npos);
+  EXPECT_NE(demo.value()->render(input).value().text.find(
+                R"({"name": "f", "parameters": {"city": "Köln"}})"),
+            std::string::npos);
 }
 
 TEST(TemplateTraits, ToolsAndDocumentsAreRefusedByTemplatesWithoutThem) {

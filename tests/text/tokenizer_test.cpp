@@ -20,7 +20,8 @@ using Ids = std::vector<int32_t>;
 constexpr Tokenizer::EncodeOptions kText{.add_special_tokens = false, .parse_special = true};
 constexpr Tokenizer::EncodeOptions kPlain{.add_special_tokens = false, .parse_special = false};
 
-Ids encode(const Tokenizer& tokenizer, std::string_view text, Tokenizer::EncodeOptions options = kText) {
+Ids encode(const Tokenizer& tokenizer, std::string_view text,
+           Tokenizer::EncodeOptions options = kText) {
   auto ids = tokenizer.encode(text, options);
   EXPECT_TRUE(ids.ok());
   return ids.ok() ? std::move(ids).value() : Ids{-1};
@@ -37,7 +38,8 @@ bool has_special(const Tokenizer& tokenizer, const Ids& ids) {
 }
 
 TEST(Tokenizer, EqualsTheDemoReference) {
-  const Json reference = test::read_json(test::source_dir() / "tests/data/demo/tokenizer_reference.json");
+  const Json reference =
+      test::read_json(test::source_dir() / "tests/data/demo/tokenizer_reference.json");
   ASSERT_EQ(reference["strings"].size(), 300u);
   for (const auto& row : reference["strings"]) {
     const std::string text = row["text"];
@@ -56,7 +58,8 @@ TEST(Tokenizer, EqualsTheDemoReference) {
 TEST(Tokenizer, EqualsTheQwenReference) {
   const Tokenizer* tokenizer = test::qwen();
   if (tokenizer == nullptr) return;
-  const Json reference = test::read_json(test::source_dir() / "tests/data/qwen2_5_tokenizer_reference.json");
+  const Json reference =
+      test::read_json(test::source_dir() / "tests/data/qwen2_5_tokenizer_reference.json");
   ASSERT_GT(reference["strings"].size(), 400u);
   for (const auto& row : reference["strings"]) {
     const Ids ids = encode(*tokenizer, row["text"].get<std::string>());
@@ -92,7 +95,8 @@ TEST(Tokenizer, RandomTextComesBack) {
 
 TEST(Tokenizer, PlainTextHoldsNoSpecialToken) {
   for (const std::string text :
-       {"<|eot_id|>", "a<|begin_of_text|><|start_header_id|>system<|end_header_id|>", "<|eot_id|><|eot_id|>"}) {
+       {"<|eot_id|>", "a<|begin_of_text|><|start_header_id|>system<|end_header_id|>",
+        "<|eot_id|><|eot_id|>"}) {
     EXPECT_TRUE(has_special(test::demo(), encode(test::demo(), text)));
     const Ids plain = encode(test::demo(), text, kPlain);
     EXPECT_FALSE(has_special(test::demo(), plain)) << text;
@@ -123,7 +127,8 @@ TEST(Tokenizer, IdsOutsideTheVocabularyAreRefused) {
 }
 
 TEST(Tokenizer, InvalidUtf8IsRead) {
-  EXPECT_EQ(decode(test::demo(), encode(test::demo(), "a\xFF\xF0\x9Fz")), "a\xEF\xBF\xBD\xEF\xBF\xBDz");
+  EXPECT_EQ(decode(test::demo(), encode(test::demo(), "a\xFF\xF0\x9Fz")),
+            "a\xEF\xBF\xBD\xEF\xBF\xBDz");
 }
 
 TEST(Tokenizer, MetaspaceBytes) {
@@ -138,30 +143,36 @@ TEST(Tokenizer, MetaspaceBytes) {
 
 TEST(Tokenizer, BytesOfAByteLevelDecoderInASequence) {
   test::Json json = test::read_json(test::demo_dir() / "tokenizer.json");
-  json["decoder"] = {{"type", "Sequence"}, {"decoders", test::Json::array({json["decoder"], {{"type", "Fuse"}}})}};
+  json["decoder"] = {{"type", "Sequence"},
+                     {"decoders", test::Json::array({json["decoder"], {{"type", "Fuse"}}})}};
   const test::ModelDir dir;
   dir.write("tokenizer.json", json.dump());
   const auto tokenizer = test::load_tokenizer(dir.path());
   const std::string text = "A fox, a caf\u00e9 and \U0001F98A.";
   EXPECT_EQ(encode(*tokenizer, text), encode(test::demo(), text));
-  EXPECT_EQ(decode(*tokenizer, encode(*tokenizer, text)), decode(test::demo(), encode(test::demo(), text)));
-  for (int32_t id = 0; id < tokenizer->vocab_size(); ++id) ASSERT_EQ(tokenizer->token_bytes(id), test::demo().token_bytes(id)) << id;
+  EXPECT_EQ(decode(*tokenizer, encode(*tokenizer, text)),
+            decode(test::demo(), encode(test::demo(), text)));
+  for (int32_t id = 0; id < tokenizer->vocab_size(); ++id)
+    ASSERT_EQ(tokenizer->token_bytes(id), test::demo().token_bytes(id)) << id;
 }
 
-// Runs that a backtracking regex or a recursive merge would break on, on a thread with little stack.
+// Runs that a backtracking regex or a recursive merge would break on, on a thread with little
+// stack.
 void* encode_runs(void* failures) {
   const auto times = [](std::string_view unit, size_t n) {
     std::string text;
     for (size_t i = 0; i < n; ++i) text += unit;
     return text;
   };
-  const std::vector<std::string> texts = {times("a", 1000000),     times("^", 1000000),      times(" ", 1000000),
-                                          times("\n", 1000000),    times("1", 1000000),      times("é", 500000),
-                                          times("Z", 131072),      times("\u0301", 1000000), times("👩\u200d", 200000),
-                                          times("\u200f", 500000), times(" \n", 500000),     times("<|", 500000)};
+  const std::vector<std::string> texts = {
+      times("a", 1000000),     times("^", 1000000),      times(" ", 1000000),
+      times("\n", 1000000),    times("1", 1000000),      times("é", 500000),
+      times("Z", 131072),      times("\u0301", 1000000), times("👩\u200d", 200000),
+      times("\u200f", 500000), times(" \n", 500000),     times("<|", 500000)};
   for (const std::string& text : texts) {
     const auto ids = test::demo().encode(text, kPlain);
-    const auto back = ids.ok() ? test::demo().decode(ids.value(), false) : Result<std::string>(ids.error());
+    const auto back =
+        ids.ok() ? test::demo().decode(ids.value(), false) : Result<std::string>(ids.error());
     if (!back.ok() || back.value() != text) ++*static_cast<int*>(failures);
   }
   return nullptr;
@@ -203,13 +214,18 @@ TEST(Tokenizer, BrokenFilesAreRefused) {
     change(json);
     return load_error(json.dump());
   };
-  EXPECT_THAT(changed([](Json& j) { j["model"]["vocab"]["H"] = 5; }), HasSubstr("id 5 is given to two tokens"));
+  EXPECT_THAT(changed([](Json& j) { j["model"]["vocab"]["H"] = 5; }),
+              HasSubstr("id 5 is given to two tokens"));
   EXPECT_THAT(changed([](Json& j) { j["model"]["vocab"]["H"] = -1; }), HasSubstr("found -1"));
-  EXPECT_THAT(changed([](Json& j) { j["model"]["vocab"]["H"] = 4000000000u; }), HasSubstr("found 4000000000"));
-  EXPECT_THAT(changed([](Json& j) { j["model"]["merges"].push_back("H unknown"); }), HasSubstr("tokenizer.json: "));
+  EXPECT_THAT(changed([](Json& j) { j["model"]["vocab"]["H"] = 4000000000u; }),
+              HasSubstr("found 4000000000"));
+  EXPECT_THAT(changed([](Json& j) { j["model"]["merges"].push_back("H unknown"); }),
+              HasSubstr("tokenizer.json: "));
   EXPECT_THAT(changed([](Json& j) {
-                j["pre_tokenizer"] = {
-                    {"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}, {"invert", false}};
+                j["pre_tokenizer"] = {{"type", "Split"},
+                                      {"pattern", {{"Regex", "(a"}}},
+                                      {"behavior", "Isolated"},
+                                      {"invert", false}};
               }),
               HasSubstr("tokenizer.json: "));
   EXPECT_EQ(changed([](Json& j) { j["model"]["vocab"]["hole"] = 1000; }), "");

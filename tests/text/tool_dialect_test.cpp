@@ -19,8 +19,10 @@ std::optional<ToolDialect> dialect_of(const std::filesystem::path& file) {
 }
 
 TEST(ToolDialect, NamesAndBack) {
-  EXPECT_THAT(tool_dialect_names(), testing::ElementsAre("llama3_json", "hermes", "glm4", "mistral"));
-  for (const std::string& name : tool_dialect_names()) EXPECT_EQ(tool_dialect_name(tool_dialect_by_name(name).value()), name);
+  EXPECT_THAT(tool_dialect_names(),
+              testing::ElementsAre("llama3_json", "hermes", "glm4", "mistral"));
+  for (const std::string& name : tool_dialect_names())
+    EXPECT_EQ(tool_dialect_name(tool_dialect_by_name(name).value()), name);
   EXPECT_FALSE(tool_dialect_by_name("Hermes"));
   EXPECT_FALSE(tool_dialect_by_name(""));
 }
@@ -31,7 +33,8 @@ TEST(ToolDialect, DetectedFromTheTemplate) {
   EXPECT_EQ(dialect_of(templates / "hermes.jinja"), ToolDialect::kHermes);
   EXPECT_EQ(dialect_of(templates / "mistral.jinja"), ToolDialect::kMistral);
   EXPECT_EQ(dialect_of(templates / "python.jinja"), std::nullopt);
-  EXPECT_EQ(detect_tool_dialect("<|assistant|>{{ metadata }}\n<|observation|>"), ToolDialect::kGlm4);
+  EXPECT_EQ(detect_tool_dialect("<|assistant|>{{ metadata }}\n<|observation|>"),
+            ToolDialect::kGlm4);
   EXPECT_EQ(detect_tool_dialect("<tool_call>{{ name }}\n<arg_key>k</arg_key>"), std::nullopt);
 }
 

@@ -12,9 +12,11 @@ TEST(Utf8, ReplacesEachMaximalBrokenPart) {
   EXPECT_EQ(to_valid_utf8("\xF0\x9F\x99"), kReplacement);  // an unfinished character is one part
   EXPECT_EQ(to_valid_utf8("\xF0\x9F\x99x"), std::string(kReplacement) + "x");
   EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"),
-            std::string(kReplacement) + std::string(kReplacement) + std::string(kReplacement));  // surrogate
-  EXPECT_EQ(to_valid_utf8("\xC0\x80"), std::string(kReplacement) + std::string(kReplacement));   // overlong
-  EXPECT_FALSE(is_valid_utf8("\xF4\x90\x80\x80"));                                               // beyond U+10FFFF
+            std::string(kReplacement) + std::string(kReplacement) +
+                std::string(kReplacement));  // surrogate
+  EXPECT_EQ(to_valid_utf8("\xC0\x80"),
+            std::string(kReplacement) + std::string(kReplacement));  // overlong
+  EXPECT_FALSE(is_valid_utf8("\xF4\x90\x80\x80"));                   // beyond U+10FFFF
   EXPECT_TRUE(is_valid_utf8(""));
 }
 
@@ -44,7 +46,8 @@ TEST(Utf8, PiecesEqualTheWhole) {
   std::mt19937_64 rng(seed);
   for (int round = 0; round < 2000; ++round) {
     std::string bytes = test::random_text(rng, 20);
-    for (int n = 0; n < 3 && !bytes.empty(); ++n) bytes[rng() % bytes.size()] = static_cast<char>(rng());
+    for (int n = 0; n < 3 && !bytes.empty(); ++n)
+      bytes[rng() % bytes.size()] = static_cast<char>(rng());
     std::string out, held;
     for (const char b : bytes) {
       held.push_back(b);

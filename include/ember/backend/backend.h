@@ -1,9 +1,10 @@
 // What a device can do: memory, a dozen operations, and a way to repeat a sequence of them.
 //
-// One Backend is one device (one rank), used by one thread. Tensors passed to operations lie in this backend's memory;
-// operations may run asynchronously, in the order called, until wait(). Activations have activation_dtype(); rows beyond
-// Tensor::shape[0] are never read or written. Every row's result depends on that row (and its sequence's cache) alone,
-// bit for bit: not on how many rows or sequences share the call.
+// One Backend is one device (one rank), used by one thread. Tensors passed to operations lie in
+// this backend's memory; operations may run asynchronously, in the order called, until wait().
+// Activations have activation_dtype(); rows beyond Tensor::shape[0] are never read or written.
+// Every row's result depends on that row (and its sequence's cache) alone, bit for bit: not on how
+// many rows or sequences share the call.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,8 @@ struct MemoryInfo {
   bool dedicated = false;  // the device's own; else other programs of the host live in it too
 };
 
-// A matrix prepared by make_linear: y[t, out] = sum_in x[t, in] * weight[out, in] + bias[out]. Lives as long as the backend.
+// A matrix prepared by make_linear: y[t, out] = sum_in x[t, in] * weight[out, in] + bias[out].
+// Lives as long as the backend.
 struct Linear {
   int64_t in_features = 0;
   int64_t out_features = 0;
@@ -35,10 +37,10 @@ struct AttentionSpec {
   int num_heads = 0;
   int num_kv_heads = 0;
   int head_dim = 0;
-  float scale = 0;          // multiplies q.k
-  int window = 0;           // a query at position p sees keys at positions > p - window; 0: all up to p
-  int rotary_dim = 0;       // the first rotary_dim of head_dim are rotated
-  bool interleaved = false; // rotated pairs are (2i, 2i+1) instead of (i, i + rotary_dim/2)
+  float scale = 0;     // multiplies q.k
+  int window = 0;      // a query at position p sees keys at positions > p - window; 0: all up to p
+  int rotary_dim = 0;  // the first rotary_dim of head_dim are rotated
+  bool interleaved = false;  // rotated pairs are (2i, 2i+1) instead of (i, i + rotary_dim/2)
 
   bool operator==(const AttentionSpec&) const = default;
 };
@@ -72,25 +74,30 @@ struct KvCacheSpec {
 struct StepLimits {
   int max_tokens = 0, max_seqs = 0, max_logit_rows = 0, max_model_len = 0;
   int64_t vocab_size = 0, max_in_features = 0;  // the latter: of any linear layer
-  size_t written_bytes = 0;              // by write(), in one step
-  std::vector<AttentionSpec> attention;  // each distinct one
+  size_t written_bytes = 0;                     // by write(), in one step
+  std::vector<AttentionSpec> attention;         // each distinct one
 };
 
-// One step's batch: T tokens of S sequences in a ragged row, R rows of which want logits. All int32, in device memory
-// (on the CPU: the host's). Sequence s owns tokens q_starts[s] .. q_starts[s+1]-1, the last of its kv_lens[s] positions.
-// A repeatable batch (see Backend::repeatable_sizes) is padded: tokens with id 0, position 0 and slot -1 that belong to no
-// sequence, sequences with kv_len 0, logit rows -1. What is computed for padding is never looked at.
+// One step's batch: T tokens of S sequences in a ragged row, R rows of which want logits. All
+// int32, in device memory (on the CPU: the host's). Sequence s owns tokens q_starts[s] ..
+// q_starts[s+1]-1, the last of its kv_lens[s] positions. A repeatable batch (see
+// Backend::repeatable_sizes) is padded: tokens with id 0, position 0 and slot -1 that belong to no
+// sequence, sequences with kv_len 0, logit rows -1. What is computed for padding is never looked
+// at.
 struct BatchView {
   int num_tokens = 0, num_seqs = 0, num_logit_rows = 0;
-  int num_decodes = 0;      // the first so many sequences have one token each, which was sampled: no part of a prompt
+  int num_decodes =
+      0;  // the first so many sequences have one token each, which was sampled: no part of a prompt
   int max_q_len = 0, max_kv_len = 0;
-  bool repeatable = false;  // T = S = R: every other batch of as many tokens takes the same operations
-  Tensor token_ids;     // [T]; -1 - i: the token sampled for row i of the step before
-  Tensor positions;     // [T]
-  Tensor slots;         // [T] block id * block_size + offset: where the token's K and V go; -1: nowhere
-  Tensor q_starts;      // [S+1]
-  Tensor kv_lens;       // [S] positions in the cache after this step, this step's tokens included
-  Tensor block_tables;  // [S, max blocks of a sequence]; entries past a sequence's last block are undefined
+  bool repeatable =
+      false;         // T = S = R: every other batch of as many tokens takes the same operations
+  Tensor token_ids;  // [T]; -1 - i: the token sampled for row i of the step before
+  Tensor positions;  // [T]
+  Tensor slots;     // [T] block id * block_size + offset: where the token's K and V go; -1: nowhere
+  Tensor q_starts;  // [S+1]
+  Tensor kv_lens;   // [S] positions in the cache after this step, this step's tokens included
+  Tensor block_tables;  // [S, max blocks of a sequence]; entries past a sequence's last block are
+                        // undefined
   Tensor logit_rows;    // [R] indices into the tokens, ascending
 };
 
@@ -99,53 +106,64 @@ struct SamplingRow {
   const SamplingParams* params = nullptr;
   std::span<const int32_t> prompt;  // for penalties
   std::span<const int32_t> output;  // for penalties
-  int32_t pending = -1;             // >= 0: the token sampled for this row of the step before is one more of the output
-  int64_t position = 0;             // of the token to be chosen: the counter of the random draw
-  int32_t given_token = -1;         // >= 0: not sampled, its log probability is wanted (prompt_logprobs)
-  int num_logprobs = -1;            // -1: none; 0: of the chosen token; n: and of the n most likely
+  int32_t pending =
+      -1;  // >= 0: the token sampled for this row of the step before is one more of the output
+  int64_t position = 0;      // of the token to be chosen: the counter of the random draw
+  int32_t given_token = -1;  // >= 0: not sampled, its log probability is wanted (prompt_logprobs)
+  int num_logprobs = -1;     // -1: none; 0: of the chosen token; n: and of the n most likely
   std::span<const int32_t> banned;  // ids that must not be chosen (stop ids before min_tokens)
-  std::span<const uint32_t> mask;   // bit i % 32 of word i / 32 set: id i may be chosen, others (and ids beyond it) not; empty: all may
+  std::span<const uint32_t> mask;  // bit i % 32 of word i / 32 set: id i may be chosen, others (and
+                                   // ids beyond it) not; empty: all may
 };
 
 class Backend {
  public:
   virtual ~Backend() = default;
 
-  virtual std::string describe() const = 0;  // one line for the log: device, instruction set or architecture, threads
+  virtual std::string describe()
+      const = 0;  // one line for the log: device, instruction set or architecture, threads
   virtual MemoryInfo memory() const = 0;
   virtual DType activation_dtype() const = 0;
-  virtual int block_size() const = 0;     // tokens of a KV block; 0: any number
-  virtual int max_in_flight() const = 0;  // steps that may be launched before the first is waited for: 1 or 2
+  virtual int block_size() const = 0;  // tokens of a KV block; 0: any number
+  virtual int max_in_flight()
+      const = 0;  // steps that may be launched before the first is waited for: 1 or 2
 
   // Memory. The plan (engine/memory_plan.h) adds up these sizes, so they are exact.
-  virtual size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const = 0;  // that allocate() takes
-  virtual size_t linear_bytes(DType dtype, int64_t out_features, int64_t in_features, bool bias) const = 0;
+  virtual size_t tensor_bytes(
+      DType dtype, std::initializer_list<int64_t> shape) const = 0;  // that allocate() takes
+  virtual size_t linear_bytes(DType dtype, int64_t out_features, int64_t in_features,
+                              bool bias) const = 0;
   virtual size_t kv_block_bytes(const KvCacheSpec& spec) const = 0;  // of one block over all layers
   virtual size_t step_bytes(const StepLimits& limits) const = 0;     // that prepare() takes
-  // Before anything is allocated: all that will be, so that a device takes it at once. More is a bug from then on.
+  // Before anything is allocated: all that will be, so that a device takes it at once. More is a
+  // bug from then on.
   virtual void reserve(size_t bytes) = 0;
-  // After all weights are made and before the first step: workspaces and staging for steps up to these limits.
+  // After all weights are made and before the first step: workspaces and staging for steps up to
+  // these limits.
   virtual void prepare(const StepLimits& limits) = 0;
   // From here on nothing is allocated any more; that would be a bug.
   virtual void seal() = 0;
 
   // Zeroed, aligned for every operation, freed with the backend.
   virtual Tensor allocate(DType dtype, std::initializer_list<int64_t> shape) = 0;
-  // Copies `bytes` of host memory to the start of a tensor, after the operations called before and before those called later.
-  // The memory may be reused at once.
+  // Copies `bytes` of host memory to the start of a tensor, after the operations called before and
+  // before those called later. The memory may be reused at once.
   virtual void write(Tensor to, const void* from, size_t bytes) = 0;
-  // A copy of a host tensor (F32, F16, BF16), e.g. a norm's weight, as activation_dtype or float32, whichever ops read.
+  // A copy of a host tensor (F32, F16, BF16), e.g. a norm's weight, as activation_dtype or float32,
+  // whichever ops read.
   virtual Tensor upload(const Tensor& host) = 0;
 
-  // Stacks row-blocks into one matrix: weights[i] is [out_i, in] in host memory (16-bit stays 16-bit), biases is empty or has
-  // one entry per weight, itself empty or [out_i]. gated: for linear_silu_mul only, the first half of the rows are the gates.
-  // Throws StartError naming what exists where there is no variant.
-  virtual Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, bool gated = false) = 0;
+  // Stacks row-blocks into one matrix: weights[i] is [out_i, in] in host memory (16-bit stays
+  // 16-bit), biases is empty or has one entry per weight, itself empty or [out_i]. gated: for
+  // linear_silu_mul only, the first half of the rows are the gates. Throws StartError naming what
+  // exists where there is no variant.
+  virtual Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases,
+                             bool gated = false) = 0;
   virtual AttentionOp make_attention(const AttentionSpec& spec) = 0;
   virtual std::vector<KvLayer> make_kv_cache(const KvCacheSpec& spec) = 0;
 
-  // y[t, :] = row ids[t] of the matrix, in_features wide. ids[t] < 0: the token that the last sample() chose for its row
-  // -1 - ids[t]; zeros where that is no token.
+  // y[t, :] = row ids[t] of the matrix, in_features wide. ids[t] < 0: the token that the last
+  // sample() chose for its row -1 - ids[t]; zeros where that is no token.
   virtual void embed(Tensor y, const Linear& table, Tensor ids) = 0;
   // y = x / sqrt(mean(x^2) + eps) * w, row by row; y may be x.
   virtual void rms_norm(Tensor y, Tensor x, Tensor w, float eps) = 0;
@@ -154,27 +172,37 @@ class Backend {
   virtual void linear(Tensor y, Tensor x, const Linear& w) = 0;
   // residual += linear(x), summed over the ranks.
   virtual void linear_add(Tensor residual, Tensor x, const Linear& w) = 0;
-  // y[t, i] = silu(g[t, i]) * g[t, n + i], g = linear(x), n = columns of y. `scratch`, 2n columns, is overwritten.
+  // y[t, i] = silu(g[t, i]) * g[t, n + i], g = linear(x), n = columns of y. `scratch`, 2n columns,
+  // is overwritten.
   virtual void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) = 0;
-  // qkv rows are [num_heads | num_kv_heads | num_kv_heads] * head_dim. Normalises q and k heads if `norm` has weights, rotates them in
-  // place and writes k and v to the cache. cos_sin: float [positions, rotary_dim], row p holds rotary_dim/2 cosines, then as many sines.
-  virtual void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) = 0;
-  // y[t, num_heads * head_dim] = causal attention of qkv's queries over the cached keys and values of their sequence.
-  virtual void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionOp& op) = 0;
+  // qkv rows are [num_heads | num_kv_heads | num_kv_heads] * head_dim. Normalises q and k heads if
+  // `norm` has weights, rotates them in place and writes k and v to the cache. cos_sin: float
+  // [positions, rotary_dim], row p holds rotary_dim/2 cosines, then as many sines.
+  virtual void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv,
+                              const BatchView& b, const AttentionOp& op) = 0;
+  // y[t, num_heads * head_dim] = causal attention of qkv's queries over the cached keys and values
+  // of their sequence.
+  virtual void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b,
+                         const AttentionOp& op) = 0;
   // y[i] = x[rows[i]]; negative: y[i] stays.
   virtual void gather_rows(Tensor y, Tensor x, Tensor rows) = 0;
   // Sum over ranks, in rank order. One rank: nothing.
   virtual void all_reduce(Tensor x) = 0;
-  // Ends a step: fills out[i] for each row i of float logits [rows, vocab] (which it may overwrite); valid after the wait() that
-  // belongs to it. `rows` and what it points to may be reused at once, `out` not. Also called for a step without rows.
-  virtual void sample(Tensor logits, std::span<const SamplingRow> rows, std::span<SampledToken> out) = 0;
+  // Ends a step: fills out[i] for each row i of float logits [rows, vocab] (which it may
+  // overwrite); valid after the wait() that belongs to it. `rows` and what it points to may be
+  // reused at once, `out` not. Also called for a step without rows.
+  virtual void sample(Tensor logits, std::span<const SamplingRow> rows,
+                      std::span<SampledToken> out) = 0;
 
-  // Runs body, which calls operations on the batch only. What it does for a repeatable batch may be recorded, and done again
-  // without calling it for the next such batch of as many tokens at the same addresses.
+  // Runs body, which calls operations on the batch only. What it does for a repeatable batch may be
+  // recorded, and done again without calling it for the next such batch of as many tokens at the
+  // same addresses.
   virtual void run(const BatchView& batch, const std::function<void()>& body) = 0;
-  // Sizes of the batches that run() records, ascending: steps of decodes are padded up to them. Empty: none. After prepare().
+  // Sizes of the batches that run() records, ascending: steps of decodes are padded up to them.
+  // Empty: none. After prepare().
   virtual std::span<const int> repeatable_sizes() const = 0;
-  // Blocks until the oldest step whose sample() was not waited for is done; without any, until everything called is done.
+  // Blocks until the oldest step whose sample() was not waited for is done; without any, until
+  // everything called is done.
   virtual void wait() = 0;
 };
 

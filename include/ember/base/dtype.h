@@ -13,15 +13,21 @@ constexpr size_t size_of(DType t) { return t == DType::kF16 || t == DType::kBF16
 
 constexpr const char* name_of(DType t) {
   switch (t) {
-    case DType::kF32: return "float32";
-    case DType::kF16: return "float16";
-    case DType::kBF16: return "bfloat16";
-    case DType::kI32: return "int32";
+    case DType::kF32:
+      return "float32";
+    case DType::kF16:
+      return "float16";
+    case DType::kBF16:
+      return "bfloat16";
+    case DType::kI32:
+      return "int32";
   }
   return "?";
 }
 
-constexpr float bf16_to_float(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+constexpr float bf16_to_float(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
 
 // Rounds to nearest, ties to even; a NaN stays a (quiet) NaN.
 constexpr uint16_t float_to_bf16(float value) {
@@ -34,12 +40,14 @@ constexpr float f16_to_float(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t exponent = (half >> 10) & 0x1fu, fraction = half & 0x3ffu;
   if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | (fraction << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112u) << 23) | (fraction << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112u) << 23) | (fraction << 13));
   const float magnitude = static_cast<float>(fraction) * 0x1p-24f;  // subnormal, exact
   return sign ? -magnitude : magnitude;
 }
 
-// Rounds to nearest, ties to even; beyond the largest finite value gives infinity, as IEEE 754 says.
+// Rounds to nearest, ties to even; beyond the largest finite value gives infinity, as IEEE 754
+// says.
 constexpr uint16_t float_to_f16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint16_t sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);

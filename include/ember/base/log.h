@@ -7,7 +7,8 @@
 
 namespace ember {
 
-// level: trace, debug, info, warn, error, off. json: one JSON object per line instead of text. Call once, from main.
+// level: trace, debug, info, warn, error, off. json: one JSON object per line instead of text. Call
+// once, from main.
 void init_log(const std::string& level, bool json);
 
 }  // namespace ember

@@ -1,4 +1,5 @@
-// The one way in which threads hand things to each other: producers append, the consumer takes all there is.
+// The one way in which threads hand things to each other: producers append, the consumer takes all
+// there is.
 #pragma once
 
 #include <chrono>
@@ -13,7 +14,8 @@ namespace ember {
 template <class T>
 class Queue {
  public:
-  // True when the queue was empty before: the consumer may need a wake-up that the queue does not know of (an eventfd).
+  // True when the queue was empty before: the consumer may need a wake-up that the queue does not
+  // know of (an eventfd).
   bool push(T item) EXCLUDES(mu_) {
     MutexLock lock(mu_);
     const bool was_empty = items_.empty();

@@ -21,7 +21,8 @@ enum class ExitCode {
 // Thrown during start-up only; main prints the message as one line and exits with the code.
 class StartError : public std::runtime_error {
  public:
-  StartError(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  StartError(ExitCode code, const std::string& message)
+      : std::runtime_error(message), code_(code) {}
   ExitCode code() const { return code_; }
 
  private:

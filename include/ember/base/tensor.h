@@ -9,7 +9,8 @@
 
 namespace ember {
 
-// Owns nothing and is copied freely. Contiguous except for the rows of dimension 0, which lie `row_stride` elements apart.
+// Owns nothing and is copied freely. Contiguous except for the rows of dimension 0, which lie
+// `row_stride` elements apart.
 struct Tensor {
   void* data = nullptr;
   DType dtype = DType::kF32;
@@ -18,7 +19,8 @@ struct Tensor {
   int64_t row_stride = 0;  // elements from one row (index of dimension 0) to the next
 
   Tensor() = default;
-  Tensor(void* data_, DType dtype_, std::initializer_list<int64_t> shape_) : data(data_), dtype(dtype_) {
+  Tensor(void* data_, DType dtype_, std::initializer_list<int64_t> shape_)
+      : data(data_), dtype(dtype_) {
     for (const int64_t n : shape_) shape[static_cast<size_t>(rank++)] = n;
     row_stride = 1;
     for (int i = 1; i < rank; ++i) row_stride *= shape[static_cast<size_t>(i)];

@@ -1,4 +1,5 @@
-// What limits the tokens of one answer to a format, as the engine sees it: masks over the vocabulary.
+// What limits the tokens of one answer to a format, as the engine sees it: masks over the
+// vocabulary.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +9,9 @@
 
 namespace ember {
 
-// Belongs to one sequence and follows its tokens. Used by one thread at a time, not always the same. A step that computes the same
-// tokens again (after a preemption) changes nothing: a token is accepted once.
+// Belongs to one sequence and follows its tokens. Used by one thread at a time, not always the
+// same. A step that computes the same tokens again (after a preemption) changes nothing: a token is
+// accepted once.
 class TokenConstraint {
  public:
   enum class State : uint8_t {
@@ -20,10 +22,12 @@ class TokenConstraint {
 
   virtual ~TokenConstraint() = default;
 
-  // What may follow `output`, all tokens of the answer so far: bit i % 32 of word i / 32 is set when id i may come next. Ids that
-  // do not exist, and all ids unless the state is kOpen, are cleared.
+  // What may follow `output`, all tokens of the answer so far: bit i % 32 of word i / 32 is set
+  // when id i may come next. Ids that do not exist, and all ids unless the state is kOpen, are
+  // cleared.
   void next_mask(std::span<const int32_t> output, std::span<uint32_t> words) {
-    for (; num_accepted_ < output.size() && state() == State::kOpen; ++num_accepted_) accept(output[num_accepted_]);
+    for (; num_accepted_ < output.size() && state() == State::kOpen; ++num_accepted_)
+      accept(output[num_accepted_]);
     if (state() == State::kOpen) fill_mask(words);
     if (state() != State::kOpen) std::fill(words.begin(), words.end(), 0u);
   }

@@ -1,4 +1,5 @@
-// Which blocks of the paged KV cache are free, in use, or kept because a later prompt may begin like an earlier one.
+// Which blocks of the paged KV cache are free, in use, or kept because a later prompt may begin
+// like an earlier one.
 #pragma once
 
 #include <array>
@@ -10,7 +11,8 @@
 
 namespace ember {
 
-// Names one sequence of tokens from the start of a prompt to the end of a full block, within one tenant and salt. Never reused.
+// Names one sequence of tokens from the start of a prompt to the end of a full block, within one
+// tenant and salt. Never reused.
 struct PrefixId {
   uint64_t high = 0, low = 0;
   bool operator==(const PrefixId&) const = default;
@@ -29,14 +31,14 @@ struct BlockKeyHash {
 
 struct BlockPoolConfig {
   int num_blocks = 0;
-  int block_size = 0;            // tokens
+  int block_size = 0;  // tokens
   bool enable_prefix_caching = true;
-  int key_bits = 128;            // fewer force collisions in tests
+  int key_bits = 128;  // fewer force collisions in tests
 };
 
-// A block is in exactly one state: free; referenced (in num_refs block tables); or cached (in none, but published and found by
-// prompts until it is evicted). Logical only: knows no tensor. Not thread-safe. Nothing is allocated after the constructor but
-// the entries of the key map.
+// A block is in exactly one state: free; referenced (in num_refs block tables); or cached (in none,
+// but published and found by prompts until it is evicted). Logical only: knows no tensor. Not
+// thread-safe. Nothing is allocated after the constructor but the entries of the key map.
 class BlockPool {
  public:
   explicit BlockPool(const BlockPoolConfig& config);
@@ -52,27 +54,33 @@ class BlockPool {
   // The prefix before the first block. Equal prompts share blocks only within one tenant and salt.
   static PrefixId root(const std::string& tenant, const std::string& salt);
 
-  // Appends to `table` the published blocks of the longest known beginning of `tokens` and takes a reference to each. Only whole
-  // blocks count, and the last token is never covered: its logits are needed. `ids` receives one id per block.
-  void find_prefix(const PrefixId& root, std::span<const int32_t> tokens, std::vector<int32_t>& table, std::vector<PrefixId>& ids);
+  // Appends to `table` the published blocks of the longest known beginning of `tokens` and takes a
+  // reference to each. Only whole blocks count, and the last token is never covered: its logits are
+  // needed. `ids` receives one id per block.
+  void find_prefix(const PrefixId& root, std::span<const int32_t> tokens,
+                   std::vector<int32_t>& table, std::vector<PrefixId>& ids);
 
-  // A block with one reference, its contents undefined. There must be one available. Evicts the block released longest ago,
-  // children before their parents, when none is free.
+  // A block with one reference, its contents undefined. There must be one available. Evicts the
+  // block released longest ago, children before their parents, when none is free.
   int32_t allocate();
   // Gives one reference back.
   void release(int32_t block);
-  // Gives all of a table's references back, the end first, so that beginnings outlive what continues them.
+  // Gives all of a table's references back, the end first, so that beginnings outlive what
+  // continues them.
   void release_all(std::vector<int32_t>& table);
 
-  // Declares that a referenced block now holds K and V of these tokens behind `parent`, so that prompts can find it; it must not
-  // be written afterwards. Returns the name of the prefix it ends: a known one when another block holds the same, and an unknown
-  // one, which cannot be continued either, when caching is off, `parent` is unknown or the key collides.
+  // Declares that a referenced block now holds K and V of these tokens behind `parent`, so that
+  // prompts can find it; it must not be written afterwards. Returns the name of the prefix it ends:
+  // a known one when another block holds the same, and an unknown one, which cannot be continued
+  // either, when caching is off, `parent` is unknown or the key collides.
   PrefixId publish(int32_t block, const PrefixId& parent, std::span<const int32_t> tokens);
 
   int num_refs(int32_t block) const { return blocks_[static_cast<size_t>(block)].num_refs; }
   bool is_published(int32_t block) const { return blocks_[static_cast<size_t>(block)].published; }
   // Counts how often the block has been handed out; a change means that old contents are gone.
-  uint32_t generation(int32_t block) const { return blocks_[static_cast<size_t>(block)].generation; }
+  uint32_t generation(int32_t block) const {
+    return blocks_[static_cast<size_t>(block)].generation;
+  }
 
   // CHECKs invariants B1 to B11 against `tables`, all live block tables. Slow: for tests.
   void check_invariants(std::span<const std::vector<int32_t>* const> tables) const;

@@ -1,4 +1,5 @@
-// How much work may be inside at once: reserved before a body is parsed, given back when its answer is done.
+// How much work may be inside at once: reserved before a body is parsed, given back when its answer
+// is done.
 #pragma once
 
 #include <atomic>
@@ -22,8 +23,8 @@ class Ticket {
   }
   ~Ticket();
 
-  // Takes room for `sequences` more sequences than the one that comes with the ticket, and for prompt tokens.
-  // kBusy ("queue_full") when there is none; what was reserved before stays.
+  // Takes room for `sequences` more sequences than the one that comes with the ticket, and for
+  // prompt tokens. kBusy ("queue_full") when there is none; what was reserved before stays.
   Result<void> extend(int sequences, int64_t tokens);
 
  private:
@@ -41,8 +42,10 @@ class Ticket {
 // Thread-safe counters.
 class Admission {
  public:
-  // max_sequences: those that run plus those that may wait. max_tokens: prompt tokens of all of them.
-  Admission(int max_sequences, int64_t max_tokens) : max_sequences_(max_sequences), max_tokens_(max_tokens) {}
+  // max_sequences: those that run plus those that may wait. max_tokens: prompt tokens of all of
+  // them.
+  Admission(int max_sequences, int64_t max_tokens)
+      : max_sequences_(max_sequences), max_tokens_(max_tokens) {}
 
   Result<Ticket> reserve();  // kBusy ("queue_full")
   int sequences() const { return sequences_.load(std::memory_order_relaxed); }

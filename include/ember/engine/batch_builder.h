@@ -10,10 +10,10 @@
 namespace ember {
 
 struct BatchLimits {
-  int max_tokens = 0;      // of one step, padding included
+  int max_tokens = 0;  // of one step, padding included
   int max_seqs = 0;
   int max_logit_rows = 0;
-  int max_blocks = 0;      // of one sequence
+  int max_blocks = 0;  // of one sequence
   int block_size = 0;
 };
 

@@ -18,8 +18,10 @@ BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs);
 
 class DecoderRunner final : public StepRunner {
  public:
-  // Takes device and model over. Allocates everything a step of these limits needs, and records what the device repeats.
-  DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder, const DecoderLimits& limits, int max_num_seqs);
+  // Takes device and model over. Allocates everything a step of these limits needs, and records
+  // what the device repeats.
+  DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
+                const DecoderLimits& limits, int max_num_seqs);
   ~DecoderRunner() override;
 
   int max_in_flight() const override { return backend_->max_in_flight(); }

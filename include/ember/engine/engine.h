@@ -25,7 +25,8 @@ struct StepReport {
   SchedulerStats scheduler;  // after it
 };
 
-// Receives what the engine produces. Called on the engine's thread after every step, also when `events` is empty.
+// Receives what the engine produces. Called on the engine's thread after every step, also when
+// `events` is empty.
 class OutputSink {
  public:
   virtual ~OutputSink() = default;
@@ -34,28 +35,36 @@ class OutputSink {
 
 class Engine {
  public:
-  // `sink` must outlive the engine. Nothing runs before start(). config.max_in_flight is the runner's.
-  Engine(const SchedulerConfig& config, const BlockPoolConfig& cache, std::unique_ptr<StepRunner> runner, OutputSink& sink);
+  // `sink` must outlive the engine. Nothing runs before start(). config.max_in_flight is the
+  // runner's.
+  Engine(const SchedulerConfig& config, const BlockPoolConfig& cache,
+         std::unique_ptr<StepRunner> runner, OutputSink& sink);
   ~Engine();  // stop()
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   void start();
-  // Ends the loop after the current step; everything unfinished ends with kEngineFailed. Any thread but the engine's.
+  // Ends the loop after the current step; everything unfinished ends with kEngineFailed. Any thread
+  // but the engine's.
   void stop();
 
-  // Any thread; never blocks. The answer, a refusal by the scheduler included, comes through the sink.
+  // Any thread; never blocks. The answer, a refusal by the scheduler included, comes through the
+  // sink.
   void submit(Request request) { commands_.push(std::move(request)); }
-  // Any thread. A request that is not there (any more) is ignored; otherwise its last event is kCancelled.
+  // Any thread. A request that is not there (any more) is ignored; otherwise its last event is
+  // kCancelled.
   void cancel(RequestId id) { commands_.push(id); }
-  // Any thread. Where every sequence stands after the current step, see Scheduler::traces(). The future stays empty while a step
-  // hangs, and throws once the engine has ended.
+  // Any thread. Where every sequence stands after the current step, see Scheduler::traces(). The
+  // future stays empty while a step hangs, and throws once the engine has ended.
   std::future<std::vector<SequenceTrace>> traces();
 
-  // True once the device has failed: everything was answered with kEngineFailed and nothing will run again.
+  // True once the device has failed: everything was answered with kEngineFailed and nothing will
+  // run again.
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   // The time of the last step or idle tick; older than a few seconds means that a step hangs.
-  TimePoint last_progress() const { return TimePoint(Duration(last_progress_.load(std::memory_order_acquire))); }
+  TimePoint last_progress() const {
+    return TimePoint(Duration(last_progress_.load(std::memory_order_acquire)));
+  }
 
  private:
   using Traces = std::promise<std::vector<SequenceTrace>>;

@@ -1,4 +1,5 @@
-// A stand-in for a model: the next token is a hash of all tokens before it. For tests of everything around the model.
+// A stand-in for a model: the next token is a hash of all tokens before it. For tests of everything
+// around the model.
 #pragma once
 
 #include <deque>
@@ -14,12 +15,16 @@ class FakeRunner final : public StepRunner {
  public:
   // Each step takes step_time. max_in_flight 2: as a device that is given steps one ahead.
   FakeRunner(int32_t vocab_size, Duration step_time, int max_in_flight = 2)
-      : vocab_size_(vocab_size), step_time_(step_time), max_in_flight_(max_in_flight), masks_(vocab_size) {}
+      : vocab_size_(vocab_size),
+        step_time_(step_time),
+        max_in_flight_(max_in_flight),
+        masks_(vocab_size) {}
 
   // The token that follows `tokens`.
   static int32_t next_token(std::span<const int32_t> tokens, uint64_t seed, int32_t vocab_size);
   // The same under a mask: the hash chooses among the ids that are set; -1: none is.
-  static int32_t next_token(std::span<const int32_t> tokens, uint64_t seed, std::span<const uint32_t> mask);
+  static int32_t next_token(std::span<const int32_t> tokens, uint64_t seed,
+                            std::span<const uint32_t> mask);
 
   int max_in_flight() const override { return max_in_flight_; }
   void launch(const Step& step) override;
@@ -30,7 +35,7 @@ class FakeRunner final : public StepRunner {
   const Duration step_time_;
   const int max_in_flight_;
   MaskBuilder masks_;
-  std::vector<SamplingRow> rows_;  // of the step being launched
+  std::vector<SamplingRow> rows_;                   // of the step being launched
   std::deque<std::vector<SampledToken>> launched_;  // oldest first, the last one always
   size_t num_waited_for_ = 0;                       // of those
 };

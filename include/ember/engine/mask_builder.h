@@ -1,4 +1,5 @@
-// Which tokens a step's constrained sequences may choose from, found out while the device computes the step.
+// Which tokens a step's constrained sequences may choose from, found out while the device computes
+// the step.
 #pragma once
 
 #include <atomic>
@@ -14,7 +15,8 @@
 
 namespace ember {
 
-// Used by the engine's thread; the masks are computed on a few threads of its own, which start with the first constrained request.
+// Used by the engine's thread; the masks are computed on a few threads of its own, which start with
+// the first constrained request.
 class MaskBuilder {
  public:
   // vocab_size: columns of the logits.
@@ -23,12 +25,14 @@ class MaskBuilder {
   MaskBuilder(const MaskBuilder&) = delete;
   MaskBuilder& operator=(const MaskBuilder&) = delete;
 
-  // Calls `compute`, which launches the step (or computes it), and meanwhile sets `mask` of the rows that a constrained sequence
-  // samples from; `rows` are the step's, in its order. The masks are valid until the next call. An exception of `compute` comes
-  // through once nobody reads the step any more.
+  // Calls `compute`, which launches the step (or computes it), and meanwhile sets `mask` of the
+  // rows that a constrained sequence samples from; `rows` are the step's, in its order. The masks
+  // are valid until the next call. An exception of `compute` comes through once nobody reads the
+  // step any more.
   //
-  // Stop ids before min_tokens are cleared in the mask (and taken out of `banned`), unless nothing else is allowed: a complete
-  // answer ends. Whatever a constraint throws leaves an empty mask: nothing can be chosen, and only that sequence ends.
+  // Stop ids before min_tokens are cleared in the mask (and taken out of `banned`), unless nothing
+  // else is allowed: a complete answer ends. Whatever a constraint throws leaves an empty mask:
+  // nothing can be chosen, and only that sequence ends.
   void build(const Step& step, std::span<SamplingRow> rows, const std::function<void()>& compute);
 
  private:
@@ -44,7 +48,7 @@ class MaskBuilder {
   void work();
   void finish();
 
-  const size_t num_words_;  // of one mask
+  const size_t num_words_;       // of one mask
   std::vector<uint32_t> masks_;  // [most items so far][num_words]
   std::vector<Item> items_;      // of the present step
   std::atomic<size_t> next_item_{0};

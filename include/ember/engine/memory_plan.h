@@ -11,20 +11,22 @@
 namespace ember {
 
 struct MemoryBudget {
-  double utilization = 0.9;                // share that may be used, (0, 1]: of a GPU's memory, of the host's free memory
-  std::optional<DType> dtype;              // of the weights, as in LoadOptions
-  bool may_shorten_context = false;        // to what the KV cache holds, instead of giving up
-  std::optional<size_t> kv_cache_bytes;    // exact size of the KV cache instead of what the share leaves
+  double utilization =
+      0.9;  // share that may be used, (0, 1]: of a GPU's memory, of the host's free memory
+  std::optional<DType> dtype;        // of the weights, as in LoadOptions
+  bool may_shorten_context = false;  // to what the KV cache holds, instead of giving up
+  std::optional<size_t>
+      kv_cache_bytes;  // exact size of the KV cache instead of what the share leaves
 };
 
 struct MemoryPlan {
-  size_t free_bytes = 0;        // on the device, before
-  size_t budget_bytes = 0;      // of it, what Ember may use
+  size_t free_bytes = 0;    // on the device, before
+  size_t budget_bytes = 0;  // of it, what Ember may use
   size_t weight_bytes = 0;
   size_t activation_bytes = 0;  // of the largest legal step, and whatever else steps need
   size_t kv_block_bytes = 0;    // of one block over all layers
   int num_blocks = 0;
-  int block_size = 0;           // tokens
+  int block_size = 0;  // tokens
   int max_model_len = 0;
   int max_num_seqs = 0;
 
@@ -34,10 +36,11 @@ struct MemoryPlan {
   std::string table() const;  // for people, several lines
 };
 
-// As many KV blocks as the budget holds after weights and activations, but not more than max_num_seqs sequences of full length
-// need. `limits.num_blocks` is ignored. Throws StartError with the bytes needed and those there are: kNoDevice when the plan does not
-// fit or cannot hold one sequence of max_model_len, kConfig when that is the fault of kv_cache_bytes.
-MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs,
-                       const MemoryBudget& budget);
+// As many KV blocks as the budget holds after weights and activations, but not more than
+// max_num_seqs sequences of full length need. `limits.num_blocks` is ignored. Throws StartError
+// with the bytes needed and those there are: kNoDevice when the plan does not fit or cannot hold
+// one sequence of max_model_len, kConfig when that is the fault of kv_cache_bytes.
+MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config,
+                       const DecoderLimits& limits, int max_num_seqs, const MemoryBudget& budget);
 
 }  // namespace ember

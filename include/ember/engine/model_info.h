@@ -11,9 +11,9 @@ namespace ember {
 struct ModelInfo {
   std::vector<std::string> names;  // served names, the first is the one answers carry
   int32_t max_model_len = 0;
-  int32_t vocab_size = 0;          // of the model: ids at or above are refused
+  int32_t vocab_size = 0;  // of the model: ids at or above are refused
   std::vector<int32_t> eos_token_ids;
-  uint64_t seed = 0;               // --seed: of requests that bring none, combined with their id
+  uint64_t seed = 0;  // --seed: of requests that bring none, combined with their id
   // Defaults from generation_config.json; unset ones are the API's.
   std::optional<float> temperature, top_p, min_p, repetition_penalty;
   std::optional<int32_t> top_k;

@@ -8,14 +8,16 @@
 
 namespace ember {
 
-// Used by the engine's thread alone. An exception from launch or wait means that the device is gone.
+// Used by the engine's thread alone. An exception from launch or wait means that the device is
+// gone.
 class StepRunner {
  public:
   virtual ~StepRunner() = default;
   virtual int max_in_flight() const = 0;
   // Starts the step; it and its sequences stay as they are until the matching wait().
   virtual void launch(const Step& step) = 0;
-  // Blocks until the oldest launched step is done. One entry per logit row, in the step's order; valid until the next call.
+  // Blocks until the oldest launched step is done. One entry per logit row, in the step's order;
+  // valid until the next call.
   virtual std::span<const SampledToken> wait() = 0;
 };
 

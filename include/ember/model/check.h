@@ -8,12 +8,14 @@
 
 namespace ember {
 
-// Config, generation config, every header and every tensor's type and shape; with `deep`, also that all weights are finite.
-// Throws StartError(kBadModel): one line naming file, field or tensor, what is expected and what was found.
+// Config, generation config, every header and every tensor's type and shape; with `deep`, also that
+// all weights are finite. Throws StartError(kBadModel): one line naming file, field or tensor, what
+// is expected and what was found.
 void check_model(const std::filesystem::path& model_dir, bool deep);
 
-// All tensors the config asks for are there, in a type and shape Ember can read; others are named in the log. Reads no weight but
-// a tied output matrix that is stored besides the embedding: the two must be equal. Throws StartError(kBadModel).
+// All tensors the config asks for are there, in a type and shape Ember can read; others are named
+// in the log. Reads no weight but a tied output matrix that is stored besides the embedding: the
+// two must be equal. Throws StartError(kBadModel).
 void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config);
 
 }  // namespace ember

@@ -21,11 +21,11 @@ struct RopeConfig {
   RopeScaling scaling = RopeScaling::kNone;
   double factor = 1;
   int original_max_position = 0;
-  double low_freq_factor = 1, high_freq_factor = 4;      // llama3
-  double beta_fast = 32, beta_slow = 1;                  // yarn
-  double mscale = 0, mscale_all_dim = 0;                 // yarn; 0: not given
-  std::optional<double> attention_factor;                // yarn
-  bool truncate = true;                                  // yarn
+  double low_freq_factor = 1, high_freq_factor = 4;  // llama3
+  double beta_fast = 32, beta_slow = 1;              // yarn
+  double mscale = 0, mscale_all_dim = 0;             // yarn; 0: not given
+  std::optional<double> attention_factor;            // yarn
+  bool truncate = true;                              // yarn
 };
 
 struct DecoderConfig {
@@ -39,11 +39,11 @@ struct DecoderConfig {
   int vocab_size = 0;  // rows of the embedding
   float norm_eps = 1e-6f;
   bool qkv_bias = false;
-  bool output_bias = false;       // of the attention's output projection
+  bool output_bias = false;  // of the attention's output projection
   bool mlp_bias = false;
-  bool qk_norm = false;           // q and k heads are normalised
-  bool sandwich_norms = false;    // also behind attention and MLP
-  bool fused_gate_up = false;     // the checkpoint stores gate and up as one tensor
+  bool qk_norm = false;         // q and k heads are normalised
+  bool sandwich_norms = false;  // also behind attention and MLP
+  bool fused_gate_up = false;   // the checkpoint stores gate and up as one tensor
   bool tie_word_embeddings = false;
   RopeConfig rope;
   std::vector<int> layer_window;  // per layer; tokens a query can see, 0: all
@@ -62,6 +62,7 @@ struct GenerationDefaults {
 };
 
 // Throws StartError(kBadModel), also for token ids outside [0, config.vocab_size).
-GenerationDefaults load_generation_defaults(const std::filesystem::path& model_dir, const DecoderConfig& config);
+GenerationDefaults load_generation_defaults(const std::filesystem::path& model_dir,
+                                            const DecoderConfig& config);
 
 }  // namespace ember

@@ -1,4 +1,5 @@
-// Safetensors files: mapped read-only, with a header that has been checked before anything else is believed.
+// Safetensors files: mapped read-only, with a header that has been checked before anything else is
+// believed.
 #pragma once
 
 #include <cstddef>
@@ -25,9 +26,10 @@ struct TensorEntry {
 
 using TensorEntries = std::map<std::string, TensorEntry, std::less<>>;
 
-// Checks the header (JSON text) of a file with `data_bytes` bytes behind it: names unique, types known, shapes times type equal the
-// byte ranges, ranges disjoint and without holes up to the end. Throws std::invalid_argument saying what is wrong (with the
-// tensor's name). Allocates in proportion to the header only. At most 100,000 tensors.
+// Checks the header (JSON text) of a file with `data_bytes` bytes behind it: names unique, types
+// known, shapes times type equal the byte ranges, ranges disjoint and without holes up to the end.
+// Throws std::invalid_argument saying what is wrong (with the tensor's name). Allocates in
+// proportion to the header only. At most 100,000 tensors.
 TensorEntries parse_safetensors_header(std::string_view header, uint64_t data_bytes);
 
 // One mapped file. Throws StartError(kBadModel) naming file, tensor and reason.
@@ -50,7 +52,8 @@ class SafetensorsFile {
   TensorEntries entries_;
 };
 
-// All weights of a model directory: model.safetensors, or the shards that model.safetensors.index.json names.
+// All weights of a model directory: model.safetensors, or the shards that
+// model.safetensors.index.json names.
 class Checkpoint {
  public:
   // Opens and checks every file; reads no weight. Throws StartError(kBadModel).
@@ -58,7 +61,8 @@ class Checkpoint {
 
   bool has(std::string_view name) const { return where_.contains(name); }
   std::vector<std::string> names() const;
-  // A view into the mapping, valid as long as the checkpoint. Throws when it is missing, not F32, F16 or BF16, or of another shape.
+  // A view into the mapping, valid as long as the checkpoint. Throws when it is missing, not F32,
+  // F16 or BF16, or of another shape.
   Tensor tensor(std::string_view name, std::span<const int64_t> shape) const;
   // The file that holds it.
   const std::filesystem::path& file_of(std::string_view name) const;
@@ -82,7 +86,8 @@ class Checkpoint {
   std::map<std::string, Place, std::less<>> where_;
 };
 
-// Reads every weight: all are finite. Throws StartError(kBadModel) naming file and tensor otherwise.
+// Reads every weight: all are finite. Throws StartError(kBadModel) naming file and tensor
+// otherwise.
 void check_finite(const Checkpoint& checkpoint);
 
 }  // namespace ember

@@ -1,4 +1,5 @@
-// What is asked of the engine, and what it answers, by value: the messages between server and engine.
+// What is asked of the engine, and what it answers, by value: the messages between server and
+// engine.
 #pragma once
 
 #include <cstdint>
@@ -17,31 +18,36 @@ using RequestId = uint64_t;
 
 // Immutable once submitted.
 struct Request {
-  RequestId id = 0;              // unique for the life of the process
-  std::vector<int32_t> prompt;   // at least one token
+  RequestId id = 0;             // unique for the life of the process
+  std::vector<int32_t> prompt;  // at least one token
   SamplingParams sampling;
-  std::shared_ptr<TokenConstraint> constraint;  // the sequence's own, at its beginning; null: none. Touched only by who computes its masks
-  int32_t max_tokens = 1;        // of output, >= 0 (0: the prompt's log probabilities only); prompt + max_tokens <= max_model_len
-  int32_t min_tokens = 0;        // stop ids cannot be chosen before, unless a constraint allows nothing else
+  std::shared_ptr<TokenConstraint> constraint;  // the sequence's own, at its beginning; null: none.
+                                                // Touched only by who computes its masks
+  int32_t max_tokens = 1;  // of output, >= 0 (0: the prompt's log probabilities only); prompt +
+                           // max_tokens <= max_model_len
+  int32_t min_tokens =
+      0;  // stop ids cannot be chosen before, unless a constraint allows nothing else
   std::vector<int32_t> stop_token_ids;  // sorted; end-of-sequence ids included unless ignored
-  int32_t num_logprobs = -1;     // -1: none; n >= 0: of the chosen token and the n most likely, for each output token
-  bool prompt_logprobs = false;  // the same for each prompt token but the first, with num_logprobs as n
-  std::string tenant;            // whose cached blocks may be shared
-  std::string cache_salt;        // further splits the prefix cache
-  int32_t priority = 0;          // smaller goes first under the priority policy
+  int32_t num_logprobs =
+      -1;  // -1: none; n >= 0: of the chosen token and the n most likely, for each output token
+  bool prompt_logprobs =
+      false;               // the same for each prompt token but the first, with num_logprobs as n
+  std::string tenant;      // whose cached blocks may be shared
+  std::string cache_salt;  // further splits the prefix cache
+  int32_t priority = 0;    // smaller goes first under the priority policy
   TimePoint arrival{};
   TimePoint start_deadline = kNever;  // still waiting then: kQueueTimeout
   TimePoint deadline = kNever;        // not finished then: kDeadline
 };
 
 enum class FinishReason : uint8_t {
-  kNone,          // goes on
-  kStop,          // a stop token
-  kLength,        // max_tokens, or the cache cannot hold one more
+  kNone,    // goes on
+  kStop,    // a stop token
+  kLength,  // max_tokens, or the cache cannot hold one more
   kCancelled,
   kQueueTimeout,
   kDeadline,
-  kNumericalError,  // NaN in the logits
+  kNumericalError,    // NaN in the logits
   kConstraintFailed,  // no token was left that the constraint allows
   kEngineFailed,
 };
@@ -51,12 +57,13 @@ struct TokenOutput {
   RequestId request_id = 0;
   int32_t token = -1;  // -1: no token with this event
   FinishReason finish = FinishReason::kNone;
-  int32_t num_cached_tokens = 0;            // prompt tokens found in the prefix cache at first admission
-  float logprob = 0.0f;                     // of token, when asked for
+  int32_t num_cached_tokens = 0;  // prompt tokens found in the prefix cache at first admission
+  float logprob = 0.0f;           // of token, when asked for
   int32_t rank = 0;
   std::vector<TokenLogprob> top_logprobs;
-  std::vector<SampledToken> prompt_logprobs;  // a run of the prompt's, in order, starting with its second token
-  TimePoint scheduled{};                    // first time in a step; on the first event
+  std::vector<SampledToken>
+      prompt_logprobs;    // a run of the prompt's, in order, starting with its second token
+  TimePoint scheduled{};  // first time in a step; on the first event
   std::shared_ptr<const SequenceTrace> trace;  // on the last event
 };
 

@@ -1,8 +1,8 @@
 // Who runs in the next step, and how many tokens of each: continuous batching over a paged cache.
 //
-// One rule replaces prefill and decode: a sequence has num_tokens and num_computed_tokens, and a step computes some of the
-// difference. Whoever has all computed but one gets one more token out of it. Chunked prefill, prefix hits and resuming after a
-// preemption are the same subtraction.
+// One rule replaces prefill and decode: a sequence has num_tokens and num_computed_tokens, and a
+// step computes some of the difference. Whoever has all computed but one gets one more token out of
+// it. Chunked prefill, prefix hits and resuming after a preemption are the same subtraction.
 #pragma once
 
 #include <cstdint>
@@ -21,25 +21,30 @@ namespace ember {
 enum class SchedulingPolicy : uint8_t { kFcfs, kPriority };
 
 struct SchedulerConfig {
-  int max_num_batched_tokens = 2048;  // of one step; at least max_num_seqs, so that every running sequence gets its token
-  int max_num_seqs = 256;             // running at once
-  int max_num_logit_rows = 256;       // of one step; at least max_num_seqs
-  int max_model_len = 0;              // tokens of one sequence
-  int max_num_queued_reqs = 512;      // beyond those running
-  int max_in_flight = 1;              // steps launched and not committed, 1 or 2
+  int max_num_batched_tokens =
+      2048;  // of one step; at least max_num_seqs, so that every running sequence gets its token
+  int max_num_seqs = 256;         // running at once
+  int max_num_logit_rows = 256;   // of one step; at least max_num_seqs
+  int max_model_len = 0;          // tokens of one sequence
+  int max_num_queued_reqs = 512;  // beyond those running
+  int max_in_flight = 1;          // steps launched and not committed, 1 or 2
   SchedulingPolicy policy = SchedulingPolicy::kFcfs;
-  Duration ageing = std::chrono::seconds(30);  // under the priority policy, who has waited for so long goes before everybody else
+  Duration ageing = std::chrono::seconds(
+      30);  // under the priority policy, who has waited for so long goes before everybody else
 };
 
 // What a sequence does in a step.
 struct ScheduledSequence {
   Sequence* seq = nullptr;
-  int first_position = 0;      // computes tokens first_position .. first_position + num_tokens - 1
+  int first_position = 0;  // computes tokens first_position .. first_position + num_tokens - 1
   int num_tokens = 0;
-  int first_row_position = 0;  // wants the logits of num_logit_rows positions from here on, the last of them its last token's
-  int num_logit_rows = 0;      // if it samples; the others give the log probability of the prompt token that follows
-  bool samples = false;        // its last token's logits give a new token
-  int pending_row = -1;        // logit row of the step before that samples its last token, when that is not committed yet
+  int first_row_position = 0;  // wants the logits of num_logit_rows positions from here on, the
+                               // last of them its last token's
+  int num_logit_rows =
+      0;  // if it samples; the others give the log probability of the prompt token that follows
+  bool samples = false;  // its last token's logits give a new token
+  int pending_row = -1;  // logit row of the step before that samples its last token, when that is
+                         // not committed yet
 };
 
 struct Step {
@@ -67,17 +72,22 @@ class Scheduler {
   Scheduler(const SchedulerConfig& config, BlockPool& pool);
   ~Scheduler();
 
-  // kInvalid: the request could never finish, even alone ("context_length_exceeded" among others). kBusy ("queue_full").
+  // kInvalid: the request could never finish, even alone ("context_length_exceeded" among others).
+  // kBusy ("queue_full").
   Result<void> submit(Request request, TimePoint now);
-  // Ends it with kCancelled; its blocks are free at once, or when the steps in flight that use them are committed. False: unknown.
+  // Ends it with kCancelled; its blocks are free at once, or when the steps in flight that use them
+  // are committed. False: unknown.
   bool cancel(RequestId id);
-  // Ends everything at once, whatever is in flight. Steps scheduled before must not be committed any more.
+  // Ends everything at once, whatever is in flight. Steps scheduled before must not be committed
+  // any more.
   void abort_all(FinishReason reason);
 
-  // The next step; empty `seqs` when nothing can run now. Valid until it is committed. Sequences past their deadline end first.
-  // May be called while earlier steps are in flight, up to max_in_flight.
+  // The next step; empty `seqs` when nothing can run now. Valid until it is committed. Sequences
+  // past their deadline end first. May be called while earlier steps are in flight, up to
+  // max_in_flight.
   const Step& schedule(TimePoint now);
-  // `sampled` has one entry per logit row of the step. Steps are committed in the order in which they were scheduled.
+  // `sampled` has one entry per logit row of the step. Steps are committed in the order in which
+  // they were scheduled.
   void commit(const Step& step, std::span<const SampledToken> sampled);
 
   // Appends what happened since the last call, oldest first.

@@ -13,44 +13,55 @@ namespace ember {
 enum class SequenceState : uint8_t {
   kWaiting,   // for its first step, or for its next one after a preemption; owns no block
   kRunning,   // owns the blocks of its computed tokens
-  kFinished,  // its last event is out; kept only until the steps in flight that read its blocks are committed
+  kFinished,  // its last event is out; kept only until the steps in flight that read its blocks are
+              // committed
 };
 
 // Owned by the scheduler. Others read it, and only while it is part of a step.
 struct Sequence {
   Request request;
-  uint64_t arrival = 0;          // how many were submitted before
-  int64_t rank = 0;              // its priority under that policy, else 0; smaller goes first, then the earlier arrival
+  uint64_t arrival = 0;  // how many were submitted before
+  int64_t rank =
+      0;  // its priority under that policy, else 0; smaller goes first, then the earlier arrival
   SequenceState state = SequenceState::kWaiting;
 
-  std::vector<int32_t> tokens;   // prompt, then output
-  int num_computed_tokens = 0;   // their K and V are in the cache, or will be once the steps in flight are done
-  int num_pending_tokens = 0;    // being sampled by steps in flight: positions tokens.size() and on
-  int pending_row = -1;          // the logit row that samples the last of them, in its step
-  int in_flight = 0;             // launched steps it is part of
+  std::vector<int32_t> tokens;  // prompt, then output
+  int num_computed_tokens =
+      0;  // their K and V are in the cache, or will be once the steps in flight are done
+  int num_pending_tokens = 0;  // being sampled by steps in flight: positions tokens.size() and on
+  int pending_row = -1;        // the logit row that samples the last of them, in its step
+  int in_flight = 0;           // launched steps it is part of
 
   std::vector<int32_t> block_table;
-  std::vector<PrefixId> prefixes;  // of the leading blocks of block_table that are full and committed
+  std::vector<PrefixId>
+      prefixes;  // of the leading blocks of block_table that are full and committed
 
-  int num_prompt_logprobs = 0;   // prompt positions whose log probabilities have been given out
-  int num_cached_tokens = 0;     // prompt tokens found in the prefix cache when it first ran
+  int num_prompt_logprobs = 0;  // prompt positions whose log probabilities have been given out
+  int num_cached_tokens = 0;    // prompt tokens found in the prefix cache when it first ran
   int num_preemptions = 0;
-  TimePoint scheduled{};         // first time in a step
+  TimePoint scheduled{};  // first time in a step
   bool first_event_sent = false;
-  SequenceTrace trace;           // its counters; the rest is filled in by snapshot()
+  SequenceTrace trace;  // its counters; the rest is filled in by snapshot()
 
   int num_prompt_tokens() const { return static_cast<int>(request.prompt.size()); }
   int num_output_tokens() const { return static_cast<int>(tokens.size()) - num_prompt_tokens(); }
   // Tokens there will be once the steps in flight are done.
   int num_tokens() const { return static_cast<int>(tokens.size()) + num_pending_tokens; }
   int num_uncomputed_tokens() const { return num_tokens() - num_computed_tokens; }
-  // What is left to compute is its newest output token. A prompt's last token alone is a chunk like any other.
-  bool decodes() const { return num_uncomputed_tokens() == 1 && num_computed_tokens >= num_prompt_tokens(); }
+  // What is left to compute is its newest output token. A prompt's last token alone is a chunk like
+  // any other.
+  bool decodes() const {
+    return num_uncomputed_tokens() == 1 && num_computed_tokens >= num_prompt_tokens();
+  }
   SequenceTrace snapshot() const;
-  std::span<const int32_t> output() const { return std::span(tokens).subspan(request.prompt.size()); }
+  std::span<const int32_t> output() const {
+    return std::span(tokens).subspan(request.prompt.size());
+  }
 
   // Whether it goes before `other` wherever they compete.
-  bool before(const Sequence& other) const { return rank != other.rank ? rank < other.rank : arrival < other.arrival; }
+  bool before(const Sequence& other) const {
+    return rank != other.rank ? rank < other.rank : arrival < other.arrival;
+  }
 };
 
 }  // namespace ember

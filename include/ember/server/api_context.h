@@ -28,7 +28,7 @@ enum class ServerState : uint8_t { kLoading, kReady, kDraining, kFailed };
 struct ServedModel {
   ModelInfo info;
   const Tokenizer* tokenizer = nullptr;
-  const ChatTemplate* chat_template = nullptr;  // null: the model has none
+  const ChatTemplate* chat_template = nullptr;    // null: the model has none
   std::optional<ToolDialect> tool_dialect;        // nullopt: tools are refused
   std::optional<ReasoningStyle> reasoning_style;  // nullopt: reasoning stays in the content
   GrammarCompiler* grammars = nullptr;
@@ -40,20 +40,21 @@ struct ServedModel {
 struct ApiContext {
   std::string version;
   TimePoint begun = Clock::now();  // of this process
-  int64_t started = 0;  // seconds since 1970
-  KeyRing keys;  // none: everybody may ask
+  int64_t started = 0;             // seconds since 1970
+  KeyRing keys;                    // none: everybody may ask
   ParamLimits limits;
   Duration queue_timeout = std::chrono::seconds(60);
   Duration request_timeout = std::chrono::seconds(600);
   ResponseHub* hub = nullptr;
   Metrics* metrics = nullptr;
   RequestLog requests;
-  std::function<Result<void>()> reload_keys;    // reads the key file again; a fault of it changes nothing
+  std::function<Result<void>()>
+      reload_keys;  // reads the key file again; a fault of it changes nothing
 
-  ServedModel model;                                      // read only when the state is not kLoading
+  ServedModel model;  // read only when the state is not kLoading
   std::atomic<ServerState> state{ServerState::kLoading};
   std::atomic<RequestId> next_request{1};
-  std::atomic<double> tokens_per_second{0};               // measured; for Retry-After
+  std::atomic<double> tokens_per_second{0};  // measured; for Retry-After
 };
 
 }  // namespace ember

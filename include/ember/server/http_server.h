@@ -1,5 +1,6 @@
-// Ember's HTTP listener: an epoll gate that reads and checks whole requests, and a fixed pool that answers them through
-// cpp-httplib's request and response types. No pool thread ever waits for a client.
+// Ember's HTTP listener: an epoll gate that reads and checks whole requests, and a fixed pool that
+// answers them through cpp-httplib's request and response types. No pool thread ever waits for a
+// client.
 #pragma once
 
 #include <httplib.h>
@@ -26,21 +27,24 @@ struct HttpOptions {
   size_t max_header_line_bytes = 8 * 1024;
   int max_headers = 100;
   size_t max_body_bytes = 16 * 1024 * 1024;
-  Duration header_timeout = std::chrono::seconds(10);  // from a request's first byte to the end of its head
-  Duration body_timeout = std::chrono::seconds(30);    // from there to the end of its body
-  Duration idle_timeout = std::chrono::seconds(60);    // without any byte; the client is closed without an answer
-  Duration write_timeout = std::chrono::seconds(30);   // for a whole answer of the pool
+  Duration header_timeout =
+      std::chrono::seconds(10);  // from a request's first byte to the end of its head
+  Duration body_timeout = std::chrono::seconds(30);  // from there to the end of its body
+  Duration idle_timeout =
+      std::chrono::seconds(60);  // without any byte; the client is closed without an answer
+  Duration write_timeout = std::chrono::seconds(30);  // for a whole answer of the pool
 };
 
-// The body every error has, whoever sends it: {"error":{"message","type","param","code"}}. Never throws on bad UTF-8.
+// The body every error has, whoever sends it: {"error":{"message","type","param","code"}}. Never
+// throws on bad UTF-8.
 std::string error_body(const Error& error);
 // By kind; code "invalid_api_key" is 401 and "deadline_exceeded" 504.
 int http_status(const Error& error);
 
 class HttpServer {
  public:
-  // Sees the request with X-Request-Id set: the client's if it is well-formed, else a new one. The answer carries the
-  // same.
+  // Sees the request with X-Request-Id set: the client's if it is well-formed, else a new one. The
+  // answer carries the same.
   using Handler = std::function<void(const httplib::Request&, httplib::Response&)>;
 
   explicit HttpServer(const HttpOptions& options);
@@ -48,27 +52,33 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Before start(). A path with '(' is a regular expression (its groups in Request::matches), any other matches
-  // exactly. Unknown paths get 404, known ones with another method 405 and Allow; HEAD goes to GET's handler. A handler
-  // that throws is answered 500. An answer with "Connection: close" ends the connection.
+  // Before start(). A path with '(' is a regular expression (its groups in Request::matches), any
+  // other matches exactly. Unknown paths get 404, known ones with another method 405 and Allow;
+  // HEAD goes to GET's handler. A handler that throws is answered 500. An answer with "Connection:
+  // close" ends the connection.
   void route(const std::string& method, const std::string& path, Handler handler);
   // All of them: method and path.
   std::vector<std::pair<std::string, std::string>> routes() const;
-  // Runs before every handler, and also for paths that do not exist; true when it has answered (a missing key, draining).
+  // Runs before every handler, and also for paths that do not exist; true when it has answered (a
+  // missing key, draining).
   void set_before(std::function<bool(const httplib::Request&, httplib::Response&)> before);
 
   // Binds and listens. Throws StartError: kPortInUse, kNoPermission, kUsage.
   void bind();
   int port() const;  // the chosen one
   void start();      // gate and pool threads
-  void stop();       // no new connections, idle ones closed, handlers that run finish and are answered; joins
+  void
+  stop();  // no new connections, idle ones closed, handlers that run finish and are answered; joins
 
-  // Inside a handler: takes the connection away; whatever the handler puts into its httplib::Response is dropped. The
-  // new owner writes the whole answer and the access-log line (the hub does both).
+  // Inside a handler: takes the connection away; whatever the handler puts into its
+  // httplib::Response is dropped. The new owner writes the whole answer and the access-log line
+  // (the hub does both).
   static std::unique_ptr<Connection> take_connection();
-  // Inside a handler: whether the client lets the connection carry another request (else the answer says close).
+  // Inside a handler: whether the client lets the connection carry another request (else the answer
+  // says close).
   static bool keep_connection();
-  // Any thread: gives a connection (back) to the gate, which waits for its next request, or ends it when it is closing.
+  // Any thread: gives a connection (back) to the gate, which waits for its next request, or ends it
+  // when it is closing.
   void give_back(std::unique_ptr<Connection> connection);
   int num_connections() const;  // open now, wherever they are
   // Monotonic time of the gate's last turn (at least two a second): proof that the acceptor lives.

@@ -14,8 +14,10 @@
 namespace ember {
 
 struct HubOptions {
-  Duration keep_alive_interval = std::chrono::seconds(15);  // between signs of life on a silent stream; zero: none
-  Duration write_timeout = std::chrono::seconds(30);        // a client that takes no byte for so long is cut
+  Duration keep_alive_interval =
+      std::chrono::seconds(15);  // between signs of life on a silent stream; zero: none
+  Duration write_timeout =
+      std::chrono::seconds(30);  // a client that takes no byte for so long is cut
   size_t max_buffered_bytes =
       256 * 1024;  // unsent output of an unfinished answer at which its client is cut as too slow
 };
@@ -27,21 +29,24 @@ class ResponseHub final : public OutputSink {
   using OnTrace = std::function<void(const SequenceTrace&)>;
   using OnDone = std::function<void(std::unique_ptr<Connection>)>;
 
-  // on_done gets, on the hub's thread, each connection whose answer is complete and sent; `closing` is set unless it
-  // may carry another request.
+  // on_done gets, on the hub's thread, each connection whose answer is complete and sent; `closing`
+  // is set unless it may carry another request.
   ResponseHub(const HubOptions& options, OnDone on_done);
   ~ResponseHub() override;  // stop()
 
-  // Before the first adopt. All are called on the hub's thread, must not block, and must be callable until stop()
-  // returns. on_trace gets the trace of every sequence that ended, also of cancelled ones.
+  // Before the first adopt. All are called on the hub's thread, must not block, and must be
+  // callable until stop() returns. on_trace gets the trace of every sequence that ended, also of
+  // cancelled ones.
   void start(Submit submit, Cancel cancel, OnTrace on_trace = {});
-  // Cancels and fails what is unfinished with `error`, flushes for at most `grace`, joins. Later adopts are dropped.
+  // Cancels and fails what is unfinished with `error`, flushes for at most `grace`, joins. Later
+  // adopts are dropped.
   void stop(const Error& error, Duration grace);
 
-  // Any thread. Watches the socket from now on, then submits the requests (ids unique; their events go to `response`).
-  // A client that goes away, or closes only its sending side, cancels them. No requests: only what `response` starts
-  // with.
-  void adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response, std::vector<Request> requests);
+  // Any thread. Watches the socket from now on, then submits the requests (ids unique; their events
+  // go to `response`). A client that goes away, or closes only its sending side, cancels them. No
+  // requests: only what `response` starts with.
+  void adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response,
+             std::vector<Request> requests);
   // Events of unknown requests (cancelled ones among them) are ignored.
   void on_step(std::vector<TokenOutput> events, const StepReport& report) override;
 

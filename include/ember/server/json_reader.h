@@ -1,4 +1,5 @@
-// Request bodies: JSON parsed with limits, and fields read with types. nlohmann casts silently; this does not.
+// Request bodies: JSON parsed with limits, and fields read with types. nlohmann casts silently;
+// this does not.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +16,19 @@ namespace ember {
 
 using Json = nlohmann::ordered_json;
 
-// A JSON object. kInvalid: "invalid_json", "nesting_too_deep" (64 levels) or "invalid_value" (more than about 10,000 keys in one
-// object; names the field that holds it); checked before anything is built.
+// A JSON object. kInvalid: "invalid_json", "nesting_too_deep" (64 levels) or "invalid_value" (more
+// than about 10,000 keys in one object; names the field that holds it); checked before anything is
+// built.
 Result<Json> parse_body(std::string_view body);
 
-// The fields of an object. null is the same as absent. Getters return `otherwise` for an absent field and after a fault; the first
-// fault is kept. Integers may be written 1.0; nothing else is converted.
+// The fields of an object. null is the same as absent. Getters return `otherwise` for an absent
+// field and after a fault; the first fault is kept. Integers may be written 1.0; nothing else is
+// converted.
 class FieldReader {
  public:
   // `path` goes before the names in errors, e.g. "messages[0]."
-  explicit FieldReader(const Json& object, std::string path = {}) : object_(object), path_(std::move(path)) {}
+  explicit FieldReader(const Json& object, std::string path = {})
+      : object_(object), path_(std::move(path)) {}
 
   bool has(const std::string& name);  // and not null
   int64_t integer(const std::string& name, int64_t low, int64_t high, int64_t otherwise);
@@ -35,7 +39,8 @@ class FieldReader {
   const Json* value(const std::string& name);  // null pointer: absent
 
   // Keeps the fault unless there is one already.
-  void fail(const std::string& name, const std::string& message, const std::string& code = "invalid_value");
+  void fail(const std::string& name, const std::string& message,
+            const std::string& code = "invalid_value");
   bool ok() const { return !error_.has_value(); }
   const Error& error() const { return *error_; }
   // How many fields nobody asked for.

@@ -33,7 +33,8 @@ class Metrics {
   void prompt_done(int num_prompt_tokens);
   void token(const SequenceTimes& before, TimePoint now);
   // finished_reason: stop, length, abort or error.
-  void sequence_finished(const std::string& finished_reason, int num_prompt_tokens, int num_output_tokens, const SequenceTimes& times);
+  void sequence_finished(const std::string& finished_reason, int num_prompt_tokens,
+                         int num_output_tokens, const SequenceTimes& times);
   // One answer of any endpoint. outcome: its HTTP status.
   void answered(int status);
   void unknown_fields(int count);

@@ -1,4 +1,5 @@
-// What the two generating endpoints are asked for, checked. docs: OpenAI's API, and vLLM's fields beyond it.
+// What the two generating endpoints are asked for, checked. docs: OpenAI's API, and vLLM's fields
+// beyond it.
 #pragma once
 
 #include <optional>
@@ -24,9 +25,9 @@ struct GenerationParams {
   std::string model;  // empty: not given
   bool stream = false, include_usage = false, continuous_usage_stats = false;
   int n = 1;
-  SamplingParams sampling;             // without the seed
+  SamplingParams sampling;  // without the seed
   std::optional<int64_t> seed;
-  std::optional<int32_t> max_tokens;   // not given: the endpoint's default
+  std::optional<int32_t> max_tokens;            // not given: the endpoint's default
   std::string max_tokens_field = "max_tokens";  // which of its names it came by
   int32_t min_tokens = 0;
   std::vector<std::string> stop;
@@ -41,7 +42,7 @@ struct GenerationParams {
   bool return_token_ids = false;
   int32_t priority = 0;
   std::string cache_salt;
-  double timeout = 0;                  // seconds; 0: the server's
+  double timeout = 0;  // seconds; 0: the server's
   int num_unknown_fields = 0;
 };
 
@@ -57,9 +58,11 @@ struct CompletionParams : GenerationParams {
   bool add_special_tokens = true;
 };
 
-// Errors name the field and the limit. Fields that exist elsewhere and would change the answer are refused
+// Errors name the field and the limit. Fields that exist elsewhere and would change the answer are
+// refused
 // ("unsupported_parameter"), others ignored and counted.
 Result<ChatParams> parse_chat(const Json& body, const ModelInfo& model, const ParamLimits& limits);
-Result<CompletionParams> parse_completion(const Json& body, const ModelInfo& model, const ParamLimits& limits);
+Result<CompletionParams> parse_completion(const Json& body, const ModelInfo& model,
+                                          const ParamLimits& limits);
 
 }  // namespace ember

@@ -20,8 +20,8 @@ struct RequestRecord {
   std::string path, client;
   bool stream = false;
   TimePoint arrival{};
-  TimePoint ended{};       // TimePoint{}: it is still inside
-  int status = 0;          // HTTP status of the ended one; 499: the client was gone
+  TimePoint ended{};                  // TimePoint{}: it is still inside
+  int status = 0;                     // HTTP status of the ended one; 499: the client was gone
   std::vector<SequenceTrace> traces;  // of its sequences that have ended, as they ended
 
   bool inside() const { return ended == TimePoint{}; }
@@ -40,7 +40,8 @@ class RequestLog {
 
   // Oldest first.
   std::vector<RequestRecord> inside() const EXCLUDES(mu_);
-  // Those whose X-Request-Id or id in the answer is `id`, newest first: clients may use an id twice.
+  // Those whose X-Request-Id or id in the answer is `id`, newest first: clients may use an id
+  // twice.
   std::vector<RequestRecord> find(const std::string& id) const EXCLUDES(mu_);
 
  private:

@@ -14,8 +14,9 @@ struct ToolParams {
   bool parallel = true;                // several calls
 };
 
-// Reads "tools", "tool_choice" (none, auto, required, one function, or allowed_tools) and "parallel_tool_calls". `shown` becomes what the
-// template is given: all of the tools, null if there are none.
+// Reads "tools", "tool_choice" (none, auto, required, one function, or allowed_tools) and
+// "parallel_tool_calls". `shown` becomes what the template is given: all of the tools, null if
+// there are none.
 ToolParams read_tools(FieldReader& fields, Json& shown);
 
 }  // namespace ember

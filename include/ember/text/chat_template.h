@@ -19,11 +19,12 @@ namespace ember {
 struct TemplateTraits;
 
 struct ChatInput {
-  nlohmann::ordered_json messages;   // as OpenAI's: objects with "role" and "content", a call's arguments as an object or its text
+  nlohmann::ordered_json messages;   // as OpenAI's: objects with "role" and "content", a call's
+                                     // arguments as an object or its text
   nlohmann::ordered_json tools;      // null: none
   nlohmann::ordered_json documents;  // null: none
   bool add_generation_prompt = true;
-  bool continue_final_message = false;                               // the prompt ends with the last message's text
+  bool continue_final_message = false;  // the prompt ends with the last message's text
   nlohmann::ordered_json kwargs = nlohmann::ordered_json::object();  // further variables
 };
 
@@ -35,18 +36,23 @@ struct ChatPrompt {
 // Immutable: every function may be called from any thread.
 class ChatTemplate {
  public:
-  // The model's own template (chat_template.jinja, chat_template.json or tokenizer_config.json, in this order), or the
-  // file `override_file` where it is not empty. Null when the model has none. The error names file and line.
-  static Result<std::unique_ptr<ChatTemplate>> load(const std::filesystem::path& model_dir, const Tokenizer& tokenizer,
+  // The model's own template (chat_template.jinja, chat_template.json or tokenizer_config.json, in
+  // this order), or the file `override_file` where it is not empty. Null when the model has none.
+  // The error names file and line.
+  static Result<std::unique_ptr<ChatTemplate>> load(const std::filesystem::path& model_dir,
+                                                    const Tokenizer& tokenizer,
                                                     const std::filesystem::path& override_file);
-  // From source; `tokenizer` must outlive the result. tool_source: used when there are tools; empty: the same.
-  static Result<std::unique_ptr<ChatTemplate>> compile(const std::string& source, const std::string& tool_source,
+  // From source; `tokenizer` must outlive the result. tool_source: used when there are tools;
+  // empty: the same.
+  static Result<std::unique_ptr<ChatTemplate>> compile(const std::string& source,
+                                                       const std::string& tool_source,
                                                        const Tokenizer& tokenizer);
   ~ChatTemplate();
 
-  // Equal to Hugging Face's apply_chat_template, except that the text of a special token inside messages or tools stays
-  // plain text when it is tokenized. kInvalid ("messages"): the template refuses them, or needs too many steps.
-  // Contents and arguments are given to the template in the form that it reads. Tools and documents it does not know are refused.
+  // Equal to Hugging Face's apply_chat_template, except that the text of a special token inside
+  // messages or tools stays plain text when it is tokenized. kInvalid ("messages"): the template
+  // refuses them, or needs too many steps. Contents and arguments are given to the template in the
+  // form that it reads. Tools and documents it does not know are refused.
   Result<ChatPrompt> render(const ChatInput& input) const;
 
   // What it teaches; nullopt: nothing that is known.

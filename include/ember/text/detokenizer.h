@@ -10,13 +10,14 @@
 
 namespace ember {
 
-// The pieces put together equal the tokenizer's decode() of all ids. Never returns part of a character: bytes that may
-// become one are held back until they do or cannot any more.
+// The pieces put together equal the tokenizer's decode() of all ids. Never returns part of a
+// character: bytes that may become one are held back until they do or cannot any more.
 class Detokenizer {
  public:
-  // `prompt`: the ids before; a tokenizer that treats the beginning of a text specially needs the last few of them.
-  // shown: special tokens that are not skipped.
-  Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> prompt, bool skip_special_tokens, std::vector<int32_t> shown = {});
+  // `prompt`: the ids before; a tokenizer that treats the beginning of a text specially needs the
+  // last few of them. shown: special tokens that are not skipped.
+  Detokenizer(const Tokenizer& tokenizer, std::span<const int32_t> prompt, bool skip_special_tokens,
+              std::vector<int32_t> shown = {});
 
   // The text that `id` completes, perhaps none; none for an id outside the vocabulary.
   std::string push(int32_t id);

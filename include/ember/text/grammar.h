@@ -19,7 +19,8 @@
 namespace ember {
 
 enum class GrammarKind : uint8_t {
-  kJsonSchema,  // a JSON text by this schema, with at most 40 bytes of white space between its parts
+  kJsonSchema,  // a JSON text by this schema, with at most 40 bytes of white space between its
+                // parts
   kRegex,       // the whole answer matches (Rust's syntax: no look-around, no back references)
   kLark,        // llguidance's variant of Lark
 };
@@ -27,7 +28,8 @@ enum class GrammarKind : uint8_t {
 struct GrammarSource {
   GrammarKind kind = GrammarKind::kJsonSchema;
   std::string text;
-  std::string before = {};  // Lark rules for what comes around it: their @answer stands for it; empty: nothing does
+  std::string before =
+      {};  // Lark rules for what comes around it: their @answer stands for it; empty: nothing does
 
   auto operator<=>(const GrammarSource&) const = default;
 };
@@ -37,7 +39,8 @@ class Grammar {
  public:
   explicit Grammar(void* handle) : handle_(handle) {}  // an EmberGrammar, which it takes over
 
-  // For one answer, at its beginning. When the answer is complete only the tokens that end it are allowed.
+  // For one answer, at its beginning. When the answer is complete only the tokens that end it are
+  // allowed.
   std::shared_ptr<TokenConstraint> start() const;
 
  private:
@@ -48,23 +51,26 @@ class Grammar {
 };
 
 struct GrammarCompilerLimits {
-  size_t max_cached = 64;                                // grammars kept
-  Duration cpu_time = std::chrono::milliseconds(400);    // of one compilation
-  int max_running = 4;                                   // compilations at once, those given up included
-  Duration max_wait = std::chrono::seconds(5);           // for a turn and the result together
+  size_t max_cached = 64;                              // grammars kept
+  Duration cpu_time = std::chrono::milliseconds(400);  // of one compilation
+  int max_running = 4;                          // compilations at once, those given up included
+  Duration max_wait = std::chrono::seconds(5);  // for a turn and the result together
 };
 
 // Every function may be called from any thread.
 class GrammarCompiler {
  public:
-  // `eos_ids`: the tokens that end an answer; those outside the tokenizer's vocabulary are left out.
-  static Result<std::unique_ptr<GrammarCompiler>> create(const Tokenizer& tokenizer, const std::vector<int32_t>& eos_ids,
+  // `eos_ids`: the tokens that end an answer; those outside the tokenizer's vocabulary are left
+  // out.
+  static Result<std::unique_ptr<GrammarCompiler>> create(const Tokenizer& tokenizer,
+                                                         const std::vector<int32_t>& eos_ids,
                                                          const GrammarCompilerLimits& limits = {});
 
-  // From the cache, or compiled on a thread of its own while the caller waits. The error names `field`. kInvalid: the source is
-  // wrong, allows nothing, or is too complex; a compilation that has used up its time is given up (the thread ends when it
-  // can). kBusy: too many of those.
-  Result<std::shared_ptr<const Grammar>> compile(const GrammarSource& source, const std::string& field);
+  // From the cache, or compiled on a thread of its own while the caller waits. The error names
+  // `field`. kInvalid: the source is wrong, allows nothing, or is too complex; a compilation that
+  // has used up its time is given up (the thread ends when it can). kBusy: too many of those.
+  Result<std::shared_ptr<const Grammar>> compile(const GrammarSource& source,
+                                                 const std::string& field);
 
   size_t num_cached() const EXCLUDES(mu_);
 
@@ -83,7 +89,7 @@ class GrammarCompiler {
   const std::shared_ptr<void> vocabulary_;  // an EmberVocabulary
   const GrammarCompilerLimits limits_;
   struct Turns;
-  const std::shared_ptr<Turns> turns_;      // outlives the compiler if a compilation does
+  const std::shared_ptr<Turns> turns_;  // outlives the compiler if a compilation does
 
   mutable Mutex mu_;
   std::list<Entry> entries_ GUARDED_BY(mu_);  // the one used last comes first

@@ -28,7 +28,8 @@ class ReasoningParser {
   struct Output {
     std::string reasoning, content;
   };
-  // However a text is cut into pieces, the outputs put together are the same. Markers, and the white space around them, are left out.
+  // However a text is cut into pieces, the outputs put together are the same. Markers, and the
+  // white space around them, are left out.
   Output push(std::string_view text);
   // The end of the text: what was held back.
   Output finish();

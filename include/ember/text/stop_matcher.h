@@ -17,8 +17,8 @@ class StopMatcher {
     std::string text;                 // may be given out
     std::optional<std::string> stop;  // the stop string found; nothing may be pushed afterwards
   };
-  // What could be the beginning of a stop string is held back. Of several the one that ends first wins, then the first
-  // listed.
+  // What could be the beginning of a stop string is held back. Of several the one that ends first
+  // wins, then the first listed.
   Match push(std::string_view text);
   // The end: what was held back.
   std::string flush();

@@ -17,8 +17,8 @@ namespace ember {
 // Immutable: every function may be called from any thread.
 class Tokenizer {
  public:
-  // Reads tokenizer.json and, where there is one, tokenizer_config.json. The error names the file and what is wrong
-  // with it.
+  // Reads tokenizer.json and, where there is one, tokenizer_config.json. The error names the file
+  // and what is wrong with it.
   static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& model_dir);
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
@@ -26,8 +26,8 @@ class Tokenizer {
 
   struct EncodeOptions {
     bool add_special_tokens = true;  // those of the post-processor, e.g. a BOS
-    bool parse_special =
-        true;  // special tokens written out in the text become their ids, otherwise they are plain text
+    bool parse_special = true;       // special tokens written out in the text become their ids,
+                                     // otherwise they are plain text
   };
   // Invalid UTF-8 in `text` is read as U+FFFD.
   Result<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options) const;
@@ -36,9 +36,12 @@ class Tokenizer {
 
   // The largest id plus one, added tokens included.
   int32_t vocab_size() const { return static_cast<int32_t>(token_bytes_.size()); }
-  bool is_special(int32_t id) const { return id >= 0 && id < vocab_size() && special_[static_cast<size_t>(id)]; }
-  // What the token stands for in the middle of a text, as raw bytes (perhaps part of a character); empty for an unused
-  // id, and for one outside the vocabulary: many models have more rows than tokens.
+  bool is_special(int32_t id) const {
+    return id >= 0 && id < vocab_size() && special_[static_cast<size_t>(id)];
+  }
+  // What the token stands for in the middle of a text, as raw bytes (perhaps part of a character);
+  // empty for an unused id, and for one outside the vocabulary: many models have more rows than
+  // tokens.
   const std::string& token_bytes(int32_t id) const {
     return id >= 0 && id < vocab_size() ? token_bytes_[static_cast<size_t>(id)] : no_bytes_;
   }
@@ -50,13 +53,18 @@ class Tokenizer {
   // The beginning-of-sequence token of tokenizer_config.json, as text; empty: none.
   const std::string& bos_token() const { return bos_token_; }
   const std::string& eos_token() const { return eos_token_; }
-  // True when a token's text is its bytes, whatever stands around it (byte-level BPE): decode() then is concatenation.
+  // True when a token's text is its bytes, whatever stands around it (byte-level BPE): decode()
+  // then is concatenation.
   bool byte_level() const { return byte_level_; }
 
  private:
   Tokenizer() = default;
   Result<void> read(const std::filesystem::path& model_dir);
-  enum class TokenForm : uint8_t { kPlain, kByteLevel, kMetaspace };  // how the vocabulary spells bytes
+  enum class TokenForm : uint8_t {
+    kPlain,
+    kByteLevel,
+    kMetaspace
+  };  // how the vocabulary spells bytes
   void fill_token_bytes(TokenForm form);
 
   struct Deleter {

@@ -10,12 +10,16 @@
 
 namespace ember {
 
-// "f" stands for a function's name, {...} for its arguments, a JSON object. White space between the parts is free.
+// "f" stands for a function's name, {...} for its arguments, a JSON object. White space between the
+// parts is free.
 enum class ToolDialect : uint8_t {
-  kLlama3,   // {"name": "f", "parameters": {...}} is the whole answer, perhaps after <|python_tag|>; several: separated by ; or a new line
-  kHermes,   // <tool_call>{"name": "f", "arguments": {...}}</tool_call>, perhaps after some text; several: one after the other
-  kGlm4,     // f, a new line, {...}: the whole answer
-  kMistral,  // [TOOL_CALLS][{"name": "f", "arguments": {...}}, ...], or later [TOOL_CALLS]f[ARGS]{...}, perhaps after some text
+  kLlama3,  // {"name": "f", "parameters": {...}} is the whole answer, perhaps after <|python_tag|>;
+            // several: separated by ; or a new line
+  kHermes,  // <tool_call>{"name": "f", "arguments": {...}}</tool_call>, perhaps after some text;
+            // several: one after the other
+  kGlm4,    // f, a new line, {...}: the whole answer
+  kMistral,  // [TOOL_CALLS][{"name": "f", "arguments": {...}}, ...], or later
+             // [TOOL_CALLS]f[ARGS]{...}, perhaps after some text
 };
 
 // A function that the model may call.

@@ -13,16 +13,18 @@ namespace ember {
 struct ToolGrammarSpec {
   ToolDialect dialect = ToolDialect::kHermes;
   std::vector<ToolFunction> functions;  // those that may be called, at least one
-  bool required = false;                // at least one call and no text; otherwise the text is free until a call begins
-  bool parallel = true;                 // several calls; false: at most one
+  bool required =
+      false;  // at least one call and no text; otherwise the text is free until a call begins
+  bool parallel = true;  // several calls; false: at most one
 };
 
-// Allows what ToolParser of the same dialect reads as calls with arguments by their schema, and free text where calls are not
-// required. What begins a call belongs to the grammar: from there on nothing but a call can follow. Whether the schemas can be
-// honoured shows when it is compiled.
+// Allows what ToolParser of the same dialect reads as calls with arguments by their schema, and
+// free text where calls are not required. What begins a call belongs to the grammar: from there on
+// nothing but a call can follow. Whether the schemas can be honoured shows when it is compiled.
 GrammarSource tool_grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer);
 
 // Free text up to and including `end`, perhaps white space, then the answer.
-GrammarSource after_reasoning(GrammarSource answer, const std::string& end, const Tokenizer& tokenizer);
+GrammarSource after_reasoning(GrammarSource answer, const std::string& end,
+                              const Tokenizer& tokenizer);
 
 }  // namespace ember

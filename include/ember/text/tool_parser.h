@@ -23,13 +23,14 @@ class ToolParser {
   struct Options {
     ToolDialect dialect = ToolDialect::kHermes;
     std::vector<std::string> functions;  // a call of anything else is text
-    // A grammar makes the calls well formed: their arguments go out as they come. Otherwise a call is held back until it is whole,
-    // and is content when it is malformed or never ends.
+    // A grammar makes the calls well formed: their arguments go out as they come. Otherwise a call
+    // is held back until it is whole, and is content when it is malformed or never ends.
     bool constrained = false;
     bool parallel = true;  // false: calls after the first are left out
     uint64_t id_seed = 0;  // what the ids of calls are made from
   };
-  explicit ToolParser(Options options) : options_(std::move(options)), state_(starts_with_calls() ? State::kStart : State::kText) {}
+  explicit ToolParser(Options options)
+      : options_(std::move(options)), state_(starts_with_calls() ? State::kStart : State::kText) {}
 
   struct Output {
     std::string content;
@@ -57,8 +58,12 @@ class ToolParser {
     size_t scanned = 0;
   };
 
-  bool starts_with_calls() const { return options_.dialect == ToolDialect::kLlama3 || options_.dialect == ToolDialect::kGlm4; }
-  std::string_view trigger() const { return options_.dialect == ToolDialect::kMistral ? "[TOOL_CALLS]" : "<tool_call>"; }
+  bool starts_with_calls() const {
+    return options_.dialect == ToolDialect::kLlama3 || options_.dialect == ToolDialect::kGlm4;
+  }
+  std::string_view trigger() const {
+    return options_.dialect == ToolDialect::kMistral ? "[TOOL_CALLS]" : "<tool_call>";
+  }
   bool is_function(std::string_view name) const;
 
   // Steps; false: more text is needed, or there is nothing left.
@@ -81,10 +86,10 @@ class ToolParser {
   const Options options_;
   State state_;
   std::string held_;
-  size_t opening_ = 0;   // kCall: bytes of held_ up to and including the trigger
-  std::string name_;     // kCall: of a call whose name stands before its object
-  bool in_list_ = false; // Mistral: between [ and ]
-  bool brace_ = false;   // kClosing: the object around the arguments is still open
+  size_t opening_ = 0;    // kCall: bytes of held_ up to and including the trigger
+  std::string name_;      // kCall: of a call whose name stands before its object
+  bool in_list_ = false;  // Mistral: between [ and ]
+  bool brace_ = false;    // kClosing: the object around the arguments is still open
   Extent extent_;
   int num_calls_ = 0;
 };

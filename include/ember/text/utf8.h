@@ -9,9 +9,9 @@ namespace ember {
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-// Appends the characters of `bytes` to `out`, one U+FFFD for each maximal broken part (as Unicode recommends, and as
-// Rust's from_utf8_lossy does). With `more_to_come` a beginning of a character at the end is left; returns how many
-// bytes were read.
+// Appends the characters of `bytes` to `out`, one U+FFFD for each maximal broken part (as Unicode
+// recommends, and as Rust's from_utf8_lossy does). With `more_to_come` a beginning of a character
+// at the end is left; returns how many bytes were read.
 size_t append_utf8(std::string& out, std::string_view bytes, bool more_to_come);
 
 // `bytes` with every broken part replaced.

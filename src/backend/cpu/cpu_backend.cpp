@@ -30,31 +30,45 @@ int usable_cpus() {
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(const CpuOptions& options)
-      : isa_(choose_isa(options.isa)), kernels_(kernels_of(isa_)), max_in_flight_(options.max_in_flight), pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
+      : isa_(choose_isa(options.isa)),
+        kernels_(kernels_of(isa_)),
+        max_in_flight_(options.max_in_flight),
+        pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
     scratch_.resize(static_cast<size_t>(pool_.num_threads()));
     reserve_scratch(kernels_.linear_scratch);
     sample_scratch_.resize(static_cast<size_t>(pool_.num_threads()));
   }
 
-  std::string describe() const override { return fmt::format("CPU, {}, {} threads", name_of(isa_), pool_.num_threads()); }
+  std::string describe() const override {
+    return fmt::format("CPU, {}, {} threads", name_of(isa_), pool_.num_threads());
+  }
   MemoryInfo memory() const override { return host_memory(); }
   DType activation_dtype() const override { return DType::kF32; }
   int block_size() const override { return 0; }
   int max_in_flight() const override { return max_in_flight_; }
 
-  size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override { return Tensor(nullptr, dtype, shape).bytes(); }
-  size_t linear_bytes(DType dtype, int64_t out, int64_t in, bool bias) const override { return PackedLinear::bytes(dtype, out, in, bias); }
+  size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override {
+    return Tensor(nullptr, dtype, shape).bytes();
+  }
+  size_t linear_bytes(DType dtype, int64_t out, int64_t in, bool bias) const override {
+    return PackedLinear::bytes(dtype, out, in, bias);
+  }
   size_t kv_block_bytes(const KvCacheSpec& spec) const override {
-    return 2 * sizeof(float) * static_cast<size_t>(spec.num_layers) * static_cast<size_t>(spec.block_size) * static_cast<size_t>(spec.num_kv_heads) *
+    return 2 * sizeof(float) * static_cast<size_t>(spec.num_layers) *
+           static_cast<size_t>(spec.block_size) * static_cast<size_t>(spec.num_kv_heads) *
            static_cast<size_t>(spec.head_dim);
   }
   // Taken bit by bit, with the weights and at first use; this is the most that it comes to.
   size_t step_bytes(const StepLimits& limits) const override {
     int64_t scratch = kernels_.linear_scratch;
-    for (const AttentionSpec& spec : limits.attention) scratch = std::max(scratch, attention_scratch(spec.head_dim));
-    const size_t of_thread = static_cast<size_t>(scratch) * sizeof(float) + SampleScratch::bytes(limits.vocab_size);
-    const int64_t parts = kernels_.split != nullptr ? parts_size(kMaxSplitProduct, limits.max_in_features) : 0;
-    return static_cast<size_t>(pool_.num_threads()) * of_thread + static_cast<size_t>(parts) * sizeof(uint16_t);
+    for (const AttentionSpec& spec : limits.attention)
+      scratch = std::max(scratch, attention_scratch(spec.head_dim));
+    const size_t of_thread =
+        static_cast<size_t>(scratch) * sizeof(float) + SampleScratch::bytes(limits.vocab_size);
+    const int64_t parts =
+        kernels_.split != nullptr ? parts_size(kMaxSplitProduct, limits.max_in_features) : 0;
+    return static_cast<size_t>(pool_.num_threads()) * of_thread +
+           static_cast<size_t>(parts) * sizeof(uint16_t);
   }
   void reserve(size_t) override {}  // pages are taken when they are first written
   void prepare(const StepLimits&) override {}
@@ -79,9 +93,11 @@ class CpuBackend final : public Backend {
     return tensor;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, bool) override {
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases,
+                     bool) override {
     const PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_, pool_));
-    if (const int64_t needed = parts_size(kMaxSplitProduct, matrix.in); splits(matrix) && needed > parts_.shape[0])
+    if (const int64_t needed = parts_size(kMaxSplitProduct, matrix.in);
+        splits(matrix) && needed > parts_.shape[0])
       parts_ = allocate(DType::kBF16, {needed});
     return {.in_features = matrix.in, .out_features = matrix.out, .impl = &matrix};
   }
@@ -94,69 +110,93 @@ class CpuBackend final : public Backend {
   std::vector<KvLayer> make_kv_cache(const KvCacheSpec& spec) override {
     std::vector<KvLayer> layers;
     for (int i = 0; i < spec.num_layers; ++i)
-      layers.push_back({allocate(DType::kF32, {spec.num_blocks, spec.num_kv_heads, spec.head_dim, spec.block_size}),
-                        allocate(DType::kF32, {spec.num_blocks, spec.num_kv_heads, spec.block_size, spec.head_dim})});
+      layers.push_back({allocate(DType::kF32, {spec.num_blocks, spec.num_kv_heads, spec.head_dim,
+                                               spec.block_size}),
+                        allocate(DType::kF32, {spec.num_blocks, spec.num_kv_heads, spec.block_size,
+                                               spec.head_dim})});
     return layers;
   }
 
   void embed(Tensor y, const Linear& table, Tensor ids) override {
     const auto& matrix = *static_cast<const PackedLinear*>(table.impl);
     for_rows(ids.shape[0], [&](int64_t t) {
-      const int32_t id = ids.as<int32_t>()[t], token = id >= 0 ? id : previous_.at(static_cast<size_t>(-1 - id));
-      if (token >= 0) unpack_row(matrix, token, row(y, t));
-      else std::fill_n(row(y, t), y.shape[1], 0.0f);
+      const int32_t id = ids.as<int32_t>()[t],
+                    token = id >= 0 ? id : previous_.at(static_cast<size_t>(-1 - id));
+      if (token >= 0)
+        unpack_row(matrix, token, row(y, t));
+      else
+        std::fill_n(row(y, t), y.shape[1], 0.0f);
     });
   }
 
   void rms_norm(Tensor y, Tensor x, Tensor w, float eps) override {
-    for_rows(x.shape[0], [&](int64_t t) { kernels_.rms_norm(row(y, t), row(x, t), w.as<float>(), eps, x.shape[1]); });
+    for_rows(x.shape[0], [&](int64_t t) {
+      kernels_.rms_norm(row(y, t), row(x, t), w.as<float>(), eps, x.shape[1]);
+    });
   }
 
   void add_rms_norm(Tensor y, Tensor residual, Tensor x, Tensor w, float eps) override {
-    for_rows(x.shape[0], [&](int64_t t) { kernels_.add_rms_norm(row(y, t), row(residual, t), row(x, t), w.as<float>(), eps, x.shape[1]); });
+    for_rows(x.shape[0], [&](int64_t t) {
+      kernels_.add_rms_norm(row(y, t), row(residual, t), row(x, t), w.as<float>(), eps, x.shape[1]);
+    });
   }
 
   void linear(Tensor y, Tensor x, const Linear& w) override { multiply(y, x, w, false); }
-  void linear_add(Tensor residual, Tensor x, const Linear& w) override { multiply(residual, x, w, true); }
+  void linear_add(Tensor residual, Tensor x, const Linear& w) override {
+    multiply(residual, x, w, true);
+  }
   void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) override {
     linear(scratch, x, w);
-    for_rows(y.shape[0], [&](int64_t t) { kernels_.silu_mul(row(y, t), row(scratch, t), row(scratch, t) + y.shape[1], y.shape[1]); });
+    for_rows(y.shape[0], [&](int64_t t) {
+      kernels_.silu_mul(row(y, t), row(scratch, t), row(scratch, t) + y.shape[1], y.shape[1]);
+    });
   }
 
-  void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
+  void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv,
+                      const BatchView& b, const AttentionOp& op) override {
     const AttentionSpec& spec = op.spec;
     const int block_size = static_cast<int>(kv.k.shape[3]);
     for_rows(b.num_tokens, [&](int64_t t) {
       for (int h = 0; norm.q_weight && h < spec.num_heads + spec.num_kv_heads; ++h) {
         float* head = row(qkv, t) + int64_t{h} * spec.head_dim;
-        kernels_.rms_norm(head, head, (h < spec.num_heads ? norm.q_weight : norm.k_weight).as<float>(), norm.eps, spec.head_dim);
+        kernels_.rms_norm(head, head,
+                          (h < spec.num_heads ? norm.q_weight : norm.k_weight).as<float>(),
+                          norm.eps, spec.head_dim);
       }
-      rope_and_store_token(row(qkv, t), row(cos_sin, b.positions.as<int32_t>()[t]), kv.k.as<float>(), kv.v.as<float>(), b.slots.as<int32_t>()[t],
-                           block_size, spec);
+      rope_and_store_token(row(qkv, t), row(cos_sin, b.positions.as<int32_t>()[t]),
+                           kv.k.as<float>(), kv.v.as<float>(), b.slots.as<int32_t>()[t], block_size,
+                           spec);
     });
   }
 
-  void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
+  void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b,
+                 const AttentionOp& op) override {
     plan_attention(b, op.spec);
     pool_.run(static_cast<int>(attention_tasks_.size()), [&](int task, int thread) {
-      attend(attention_tasks_[static_cast<size_t>(task)], y, qkv, kv, b, op.spec, scratch_[static_cast<size_t>(thread)].as<float>());
+      attend(attention_tasks_[static_cast<size_t>(task)], y, qkv, kv, b, op.spec,
+             scratch_[static_cast<size_t>(thread)].as<float>());
     });
   }
 
   void gather_rows(Tensor y, Tensor x, Tensor rows) override {
-    for (int64_t i = 0; i < rows.shape[0]; ++i) std::memcpy(row(y, i), row(x, rows.as<int32_t>()[i]), static_cast<size_t>(x.shape[1]) * sizeof(float));
+    for (int64_t i = 0; i < rows.shape[0]; ++i)
+      std::memcpy(row(y, i), row(x, rows.as<int32_t>()[i]),
+                  static_cast<size_t>(x.shape[1]) * sizeof(float));
   }
 
   void all_reduce(Tensor) override {}
 
-  void sample(Tensor logits, std::span<const SamplingRow> rows, std::span<SampledToken> out) override {
+  void sample(Tensor logits, std::span<const SamplingRow> rows,
+              std::span<SampledToken> out) override {
     CHECK(rows.size() == out.size());
     sampling_previous_.swap(previous_);
     previous_.resize(rows.size());
     pool_.run(static_cast<int>(rows.size()), [&](int i, int thread) {
       const auto at = static_cast<size_t>(i);
-      const int32_t pending = rows[at].pending >= 0 ? sampling_previous_.at(static_cast<size_t>(rows[at].pending)) : -1;
-      out[at] = sample_row({row(logits, i), static_cast<size_t>(logits.shape[1])}, rows[at], pending, sample_scratch_[static_cast<size_t>(thread)]);
+      const int32_t pending =
+          rows[at].pending >= 0 ? sampling_previous_.at(static_cast<size_t>(rows[at].pending)) : -1;
+      out[at] = sample_row({row(logits, i), static_cast<size_t>(logits.shape[1])}, rows[at],
+                           pending, sample_scratch_[static_cast<size_t>(thread)]);
       previous_[at] = out[at].token;
     });
   }
@@ -173,8 +213,16 @@ class CpuBackend final : public Backend {
 
   void multiply(Tensor y, Tensor x, const Linear& w, bool add) {
     const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
-    LinearArgs args{.weights = matrix.weights, .dtype = matrix.dtype, .bias = matrix.bias, .x_stride = x.row_stride, .y_stride = y.row_stride,
-                    .add = add, .in = matrix.in, .out = matrix.out, .parts = parts_.as<uint16_t>(), .num_threads = pool_.num_threads()};
+    LinearArgs args{.weights = matrix.weights,
+                    .dtype = matrix.dtype,
+                    .bias = matrix.bias,
+                    .x_stride = x.row_stride,
+                    .y_stride = y.row_stride,
+                    .add = add,
+                    .in = matrix.in,
+                    .out = matrix.out,
+                    .parts = parts_.as<uint16_t>(),
+                    .num_threads = pool_.num_threads()};
     const int64_t at_once = splits(matrix) ? kMaxSplitProduct : x.shape[0];
     for (int64_t t = 0; t < x.shape[0]; t += at_once) {
       args.x = row(x, t);
@@ -183,12 +231,15 @@ class CpuBackend final : public Backend {
       if (splits(matrix))
         pool_.run(static_cast<int>(round_up(args.rows, kSplitRows) / kSplitRows),
                   [&](int group, int) { kernels_.split(args, int64_t{group} * kSplitRows); });
-      pool_.run(static_cast<int>(kernels_.linear_tasks(args)),
-                [&](int task, int thread) { kernels_.linear(args, task, scratch_[static_cast<size_t>(thread)].as<float>()); });
+      pool_.run(static_cast<int>(kernels_.linear_tasks(args)), [&](int task, int thread) {
+        kernels_.linear(args, task, scratch_[static_cast<size_t>(thread)].as<float>());
+      });
     }
   }
 
-  static float* row(const Tensor& tensor, int64_t i) { return tensor.as<float>() + i * tensor.row_stride; }
+  static float* row(const Tensor& tensor, int64_t i) {
+    return tensor.as<float>() + i * tensor.row_stride;
+  }
 
   // Few rows at a time, so that small operations do not wake anybody.
   template <class Body>
@@ -204,38 +255,45 @@ class CpuBackend final : public Backend {
       if (floats > scratch.shape[0]) scratch = allocate(DType::kF32, {floats});
   }
 
-  bool splits(const PackedLinear& matrix) const { return kernels_.split != nullptr && matrix.dtype == DType::kBF16; }
+  bool splits(const PackedLinear& matrix) const {
+    return kernels_.split != nullptr && matrix.dtype == DType::kBF16;
+  }
 
   void plan_attention(const BatchView& b, const AttentionSpec& spec) {
     constexpr int kTaskTokens = 32;
     attention_tasks_.clear();
     for (int s = 0; s < b.num_seqs; ++s)
-      for (int t = b.q_starts.as<int32_t>()[s]; t < b.q_starts.as<int32_t>()[s + 1]; t += kTaskTokens)
+      for (int t = b.q_starts.as<int32_t>()[s]; t < b.q_starts.as<int32_t>()[s + 1];
+           t += kTaskTokens)
         for (int h = 0; h < spec.num_kv_heads; ++h)
-          attention_tasks_.push_back({s, t, std::min(kTaskTokens, b.q_starts.as<int32_t>()[s + 1] - t), h});
+          attention_tasks_.push_back(
+              {s, t, std::min(kTaskTokens, b.q_starts.as<int32_t>()[s + 1] - t), h});
   }
 
-  void attend(const AttentionTask& task, Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionSpec& spec, float* scratch) const {
+  void attend(const AttentionTask& task, Tensor y, Tensor qkv, KvLayer kv, const BatchView& b,
+              const AttentionSpec& spec, float* scratch) const {
     const int64_t dim = spec.head_dim;
-    const int group = spec.num_heads / spec.num_kv_heads, block_size = static_cast<int>(kv.k.shape[3]);
+    const int group = spec.num_heads / spec.num_kv_heads,
+              block_size = static_cast<int>(kv.k.shape[3]);
     const int64_t head_stride = dim * block_size;
-    kernels_.attention({.k = kv.k.as<float>() + task.kv_head * head_stride,
-                        .v = kv.v.as<float>() + task.kv_head * head_stride,
-                        .k_block_stride = kv.k.row_stride,
-                        .v_block_stride = kv.v.row_stride,
-                        .block_table = b.block_tables.as<int32_t>() + task.sequence * b.block_tables.row_stride,
-                        .block_size = block_size,
-                        .q = row(qkv, task.first_token) + task.kv_head * group * dim,
-                        .q_stride = qkv.row_stride,
-                        .y = row(y, task.first_token) + task.kv_head * group * dim,
-                        .y_stride = y.row_stride,
-                        .num_tokens = task.num_tokens,
-                        .num_heads = group,
-                        .head_dim = spec.head_dim,
-                        .first_position = b.positions.as<int32_t>()[task.first_token],
-                        .window = spec.window,
-                        .scale = spec.scale,
-                        .scratch = scratch});
+    kernels_.attention(
+        {.k = kv.k.as<float>() + task.kv_head * head_stride,
+         .v = kv.v.as<float>() + task.kv_head * head_stride,
+         .k_block_stride = kv.k.row_stride,
+         .v_block_stride = kv.v.row_stride,
+         .block_table = b.block_tables.as<int32_t>() + task.sequence * b.block_tables.row_stride,
+         .block_size = block_size,
+         .q = row(qkv, task.first_token) + task.kv_head * group * dim,
+         .q_stride = qkv.row_stride,
+         .y = row(y, task.first_token) + task.kv_head * group * dim,
+         .y_stride = y.row_stride,
+         .num_tokens = task.num_tokens,
+         .num_heads = group,
+         .head_dim = spec.head_dim,
+         .first_position = b.positions.as<int32_t>()[task.first_token],
+         .window = spec.window,
+         .scale = spec.scale,
+         .scratch = scratch});
   }
 
   const Isa isa_;
@@ -248,13 +306,16 @@ class CpuBackend final : public Backend {
   std::vector<Tensor> scratch_;  // one per thread
   std::vector<SampleScratch> sample_scratch_;
   std::vector<AttentionTask> attention_tasks_;
-  std::vector<int32_t> previous_, sampling_previous_;  // tokens of the last sample(), and while it runs of the one before
+  std::vector<int32_t> previous_,
+      sampling_previous_;  // tokens of the last sample(), and while it runs of the one before
 };
 
 }  // namespace
 
 }  // namespace cpu
 
-std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) { return std::make_unique<cpu::CpuBackend>(options); }
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
+  return std::make_unique<cpu::CpuBackend>(options);
+}
 
 }  // namespace ember

@@ -13,7 +13,8 @@ namespace ember::cpu {
 
 namespace {
 
-// Linux gives the tile registers to those who ask (arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA).
+// Linux gives the tile registers to those who ask (arch_prctl, ARCH_REQ_XCOMP_PERM,
+// XFEATURE_XTILEDATA).
 bool may_use_tiles() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
@@ -25,9 +26,12 @@ bool may_use_tiles() {
 
 const char* name_of(Isa isa) {
   switch (isa) {
-    case Isa::kAvx2: return "avx2";
-    case Isa::kAvx512: return "avx512";
-    case Isa::kAmx: return "amx";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAmx:
+      return "amx";
   }
   return "?";
 }
@@ -35,10 +39,12 @@ const char* name_of(Isa isa) {
 std::vector<Isa> available_isas() {
   std::vector<Isa> isas;
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c")) return isas;
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+      !__builtin_cpu_supports("f16c"))
+    return isas;
   isas.push_back(Isa::kAvx2);
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
-      !__builtin_cpu_supports("avx512dq"))
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq"))
     return isas;
   isas.push_back(Isa::kAvx512);
   if (__builtin_cpu_supports("avx512bf16") && may_use_tiles()) isas.push_back(Isa::kAmx);
@@ -52,14 +58,17 @@ bool machine_has(Isa isa) {
 
 Isa choose_isa(const std::string& name) {
   const std::vector<Isa> isas = available_isas();
-  if (isas.empty()) throw StartError(ExitCode::kNoDevice, "this processor lacks AVX2, FMA or F16C, which the CPU device needs");
+  if (isas.empty())
+    throw StartError(ExitCode::kNoDevice,
+                     "this processor lacks AVX2, FMA or F16C, which the CPU device needs");
   if (name == "auto") return isas.back();
   std::string known;
   for (const Isa isa : isas) {
     if (name == name_of(isa)) return isa;
     known += (known.empty() ? "" : ", ") + std::string(name_of(isa));
   }
-  throw StartError(ExitCode::kNoDevice, fmt::format("--cpu-isa {}: this machine has {}", name, known));
+  throw StartError(ExitCode::kNoDevice,
+                   fmt::format("--cpu-isa {}: this machine has {}", name, known));
 }
 
 }  // namespace ember::cpu

@@ -12,7 +12,8 @@ const char* name_of(Isa isa);
 // What processor and operating system offer, slowest first. Empty: not even AVX2 with FMA and F16C.
 std::vector<Isa> available_isas();
 bool machine_has(Isa isa);
-// "auto" is the fastest. Throws StartError(kNoDevice) for one that this machine lacks, naming those it has.
+// "auto" is the fastest. Throws StartError(kNoDevice) for one that this machine lacks, naming those
+// it has.
 Isa choose_isa(const std::string& name);
 
 }  // namespace ember::cpu

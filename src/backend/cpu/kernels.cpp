@@ -8,9 +8,12 @@ namespace ember::cpu {
 const Kernels& kernels_of(Isa isa) {
   CHECK(machine_has(isa), "this machine has no {}", name_of(isa));
   switch (isa) {
-    case Isa::kAvx2: return avx2_kernels();
-    case Isa::kAvx512: return avx512_kernels();
-    case Isa::kAmx: return amx_kernels();
+    case Isa::kAvx2:
+      return avx2_kernels();
+    case Isa::kAvx512:
+      return avx512_kernels();
+    case Isa::kAmx:
+      return amx_kernels();
   }
   return avx2_kernels();
 }

@@ -13,9 +13,15 @@ namespace {
 }  // namespace avx2
 
 const Kernels& avx2_kernels() {
-  static constexpr Kernels kernels{.linear_tasks = avx2::linear_tasks, .linear = avx2::linear, .linear_scratch = 0, .split = nullptr,
-                                   .attention = avx2::attention, .rms_norm = avx2::rms_norm, .add_rms_norm = avx2::add_rms_norm,
-                                   .silu_mul = avx2::silu_mul, .exp = avx2::exp};
+  static constexpr Kernels kernels{.linear_tasks = avx2::linear_tasks,
+                                   .linear = avx2::linear,
+                                   .linear_scratch = 0,
+                                   .split = nullptr,
+                                   .attention = avx2::attention,
+                                   .rms_norm = avx2::rms_norm,
+                                   .add_rms_norm = avx2::add_rms_norm,
+                                   .silu_mul = avx2::silu_mul,
+                                   .exp = avx2::exp};
   return kernels;
 }
 

@@ -13,9 +13,15 @@ namespace {
 }  // namespace avx512
 
 const Kernels& avx512_kernels() {
-  static constexpr Kernels kernels{.linear_tasks = avx512::linear_tasks, .linear = avx512::linear, .linear_scratch = 0, .split = nullptr,
-                                   .attention = avx512::attention, .rms_norm = avx512::rms_norm, .add_rms_norm = avx512::add_rms_norm,
-                                   .silu_mul = avx512::silu_mul, .exp = avx512::exp};
+  static constexpr Kernels kernels{.linear_tasks = avx512::linear_tasks,
+                                   .linear = avx512::linear,
+                                   .linear_scratch = 0,
+                                   .split = nullptr,
+                                   .attention = avx512::attention,
+                                   .rms_norm = avx512::rms_norm,
+                                   .add_rms_norm = avx512::add_rms_norm,
+                                   .silu_mul = avx512::silu_mul,
+                                   .exp = avx512::exp};
   return kernels;
 }
 

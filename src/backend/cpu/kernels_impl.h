@@ -1,5 +1,6 @@
-// Written once over Vec (16 floats); included inside the namespace of an instruction set, in the one file compiled for it.
-// Uses nothing of the standard library, so that no shared inline function is compiled with that file's instructions.
+// Written once over Vec (16 floats); included inside the namespace of an instruction set, in the
+// one file compiled for it. Uses nothing of the standard library, so that no shared inline function
+// is compiled with that file's instructions.
 
 template <int n>
 struct Count {};
@@ -20,7 +21,8 @@ inline float max_lanes(Vec a) {
   return most;
 }
 
-// exp: 2^n * e^r with |r| <= ln(2)/2, e^r by its Taylor series to r^7 (relative error below 1e-7). 0 below -87.
+// exp: 2^n * e^r with |r| <= ln(2)/2, e^r by its Taylor series to r^7 (relative error below 1e-7).
+// 0 below -87.
 inline Vec exp_vec(Vec x) {
   const Vec clamped = min(max(x, splat(-87.0f)), splat(88.0f));
   const Vec n = round(mul(clamped, splat(1.44269504f)));
@@ -39,7 +41,9 @@ inline Vec exp_vec(Vec x) {
 
 // Weights [16 * half, 16 * half + 16) of a block at k, which is even for First and odd otherwise.
 template <bool First, class W>
-inline Vec load_weights(const W* block, int64_t k, int half) { return load(block + k * kBlockOutputs + half * kLanes); }
+inline Vec load_weights(const W* block, int64_t k, int half) {
+  return load(block + k * kBlockOutputs + half * kLanes);
+}
 template <bool First>
 inline Vec load_weights(const BF16* block, int64_t k, int half) {
   return (First ? load_first : load_second)(block + (k / 2 * kBlockOutputs + half * kLanes) * 2);
@@ -47,7 +51,8 @@ inline Vec load_weights(const BF16* block, int64_t k, int half) {
 
 // The products of one k.
 template <bool First, class W, int R, int B>
-inline void add_products(const W* w, int64_t block_size, const float* x, int64_t x_stride, int64_t k, Vec (&sums)[R][B][2]) {
+inline void add_products(const W* w, int64_t block_size, const float* x, int64_t x_stride,
+                         int64_t k, Vec (&sums)[R][B][2]) {
   Vec weights[B][2];
 #pragma GCC unroll 4
   for (int b = 0; b < B; ++b) {
@@ -65,7 +70,8 @@ inline void add_products(const W* w, int64_t block_size, const float* x, int64_t
   }
 }
 
-// R rows and B blocks of outputs in registers over the whole of K, in order, one fused multiply-add each.
+// R rows and B blocks of outputs in registers over the whole of K, in order, one fused multiply-add
+// each.
 template <class W, int R, int B>
 inline void linear_tile(const LinearArgs& args, int64_t row, int64_t block) {
   const int64_t block_size = round_up(args.in, kPaddedInputs) * kBlockOutputs;
@@ -91,7 +97,8 @@ inline void linear_tile(const LinearArgs& args, int64_t row, int64_t block) {
         const int64_t count = args.out - n < kLanes ? args.out - n : kLanes;
         if (count <= 0) continue;
         float* y = args.y + (row + r) * args.y_stride + n;
-        Vec sum = args.bias != nullptr ? add(sums[r][b][half], load(args.bias + n)) : sums[r][b][half];
+        Vec sum =
+            args.bias != nullptr ? add(sums[r][b][half], load(args.bias + n)) : sums[r][b][half];
         if (args.add) sum = add(load_some(y, count), sum);
         store_some(y, sum, count);
       }
@@ -99,42 +106,55 @@ inline void linear_tile(const LinearArgs& args, int64_t row, int64_t block) {
 
 template <class W, int B, int R>
 inline void linear_rest(const LinearArgs& args, int64_t row, int64_t block, Count<R>) {
-  if (args.rows - row == R) linear_tile<W, R, B>(args, row, block);
-  else linear_rest<W, B>(args, row, block, Count<R - 1>{});
+  if (args.rows - row == R)
+    linear_tile<W, R, B>(args, row, block);
+  else
+    linear_rest<W, B>(args, row, block, Count<R - 1>{});
 }
 template <class W, int B>
 inline void linear_rest(const LinearArgs&, int64_t, int64_t, Count<0>) {}
 template <class W, int B>
 inline void linear_rows(const LinearArgs& args, int64_t block) {
   int64_t row = 0;
-  for (; args.rows - row >= kTileRows; row += kTileRows) linear_tile<W, kTileRows, B>(args, row, block);
+  for (; args.rows - row >= kTileRows; row += kTileRows)
+    linear_tile<W, kTileRows, B>(args, row, block);
   linear_rest<W, B>(args, row, block, Count<kTileRows - 1>{});
 }
 
 constexpr int kTaskBlocks = 2;  // blocks of one task, with all rows
 
-int64_t linear_tasks(const LinearArgs& args) { return round_up(args.out, kTaskBlocks * kBlockOutputs) / (kTaskBlocks * kBlockOutputs); }
+int64_t linear_tasks(const LinearArgs& args) {
+  return round_up(args.out, kTaskBlocks * kBlockOutputs) / (kTaskBlocks * kBlockOutputs);
+}
 
 template <class W>
 inline void linear_task(const LinearArgs& args, int64_t task) {
   const int64_t blocks = (args.out + kBlockOutputs - 1) / kBlockOutputs;
-  int64_t block = task * kTaskBlocks, end = block + kTaskBlocks < blocks ? block + kTaskBlocks : blocks;
+  int64_t block = task * kTaskBlocks,
+          end = block + kTaskBlocks < blocks ? block + kTaskBlocks : blocks;
   for (; end - block >= kTileBlocks; block += kTileBlocks) linear_rows<W, kTileBlocks>(args, block);
   for (; block < end; ++block) linear_rows<W, 1>(args, block);
 }
 
 void linear(const LinearArgs& args, int64_t task, float*) {
   switch (args.dtype) {
-    case DType::kF16: return linear_task<F16>(args, task);
-    case DType::kBF16: return linear_task<BF16>(args, task);
-    default: return linear_task<float>(args, task);
+    case DType::kF16:
+      return linear_task<F16>(args, task);
+    case DType::kBF16:
+      return linear_task<BF16>(args, task);
+    default:
+      return linear_task<float>(args, task);
   }
 }
 
-inline Vec load_at(const float* p, int64_t i, int64_t n) { return n - i >= kLanes ? load(p + i) : load_some(p + i, n - i); }
+inline Vec load_at(const float* p, int64_t i, int64_t n) {
+  return n - i >= kLanes ? load(p + i) : load_some(p + i, n - i);
+}
 inline void store_at(float* p, int64_t i, int64_t n, Vec a) {
-  if (n - i >= kLanes) store(p + i, a);
-  else store_some(p + i, a, n - i);
+  if (n - i >= kLanes)
+    store(p + i, a);
+  else
+    store_some(p + i, a, n - i);
 }
 
 void rms_norm(float* y, const float* x, const float* w, float eps, int64_t n) {
@@ -143,12 +163,15 @@ void rms_norm(float* y, const float* x, const float* w, float eps, int64_t n) {
     const Vec v = load_at(x, i, n);
     squares = fma(v, v, squares);
   }
-  const Vec factor = splat(1.0f / __builtin_sqrtf(sum_lanes(squares) / static_cast<float>(n) + eps));
-  for (int64_t i = 0; i < n; i += kLanes) store_at(y, i, n, mul(mul(load_at(x, i, n), factor), load_at(w, i, n)));
+  const Vec factor =
+      splat(1.0f / __builtin_sqrtf(sum_lanes(squares) / static_cast<float>(n) + eps));
+  for (int64_t i = 0; i < n; i += kLanes)
+    store_at(y, i, n, mul(mul(load_at(x, i, n), factor), load_at(w, i, n)));
 }
 
 void add_rms_norm(float* y, float* residual, const float* x, const float* w, float eps, int64_t n) {
-  for (int64_t i = 0; i < n; i += kLanes) store_at(residual, i, n, add(load_at(residual, i, n), load_at(x, i, n)));
+  for (int64_t i = 0; i < n; i += kLanes)
+    store_at(residual, i, n, add(load_at(residual, i, n), load_at(x, i, n)));
   rms_norm(y, residual, w, eps, n);
 }
 

@@ -40,7 +40,8 @@ MemoryInfo host_memory(const std::filesystem::path& meminfo, const std::filesyst
     if (name == "MemAvailable:") memory.free_bytes = kib * 1024;
     std::getline(in, unit);
   }
-  if (const std::optional<size_t> limit = number_in(group / "memory.max"); limit && *limit < memory.total_bytes) {
+  if (const std::optional<size_t> limit = number_in(group / "memory.max");
+      limit && *limit < memory.total_bytes) {
     const size_t used = std::min(number_in(group / "memory.current").value_or(0), *limit);
     memory.total_bytes = *limit;
     memory.free_bytes = std::min(memory.free_bytes, *limit - used);
@@ -57,9 +58,13 @@ Arena::~Arena() {
 void* Arena::allocate(size_t bytes) {
   constexpr size_t kHuge = 2 << 20;
   bytes = std::max<size_t>(bytes, 64);
-  void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (address == MAP_FAILED) throw StartError(ExitCode::kNoDevice, fmt::format("no memory: {} bytes could not be allocated", bytes));
-  if (bytes >= 2 * kHuge) ::madvise(address, bytes, MADV_HUGEPAGE);  // a wish: without it everything works, slower
+  void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address == MAP_FAILED)
+    throw StartError(ExitCode::kNoDevice,
+                     fmt::format("no memory: {} bytes could not be allocated", bytes));
+  if (bytes >= 2 * kHuge)
+    ::madvise(address, bytes, MADV_HUGEPAGE);  // a wish: without it everything works, slower
   mappings_.emplace_back(address, bytes);
   return address;
 }

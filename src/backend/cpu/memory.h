@@ -11,11 +11,12 @@ namespace ember::cpu {
 
 // What the kernel calls available, bounded by the memory limit of the control group (version 2).
 MemoryInfo host_memory();
-// The same, from these files (for tests): the format of /proc/meminfo; memory.max and memory.current of a group, which may be missing.
+// The same, from these files (for tests): the format of /proc/meminfo; memory.max and
+// memory.current of a group, which may be missing.
 MemoryInfo host_memory(const std::filesystem::path& meminfo, const std::filesystem::path& group);
 
-// Owns zeroed memory, aligned to a cache line, in huge pages where it is large; freed with the arena. Pages that are never
-// touched cost nothing.
+// Owns zeroed memory, aligned to a cache line, in huge pages where it is large; freed with the
+// arena. Pages that are never touched cost nothing.
 class Arena {
  public:
   Arena() = default;

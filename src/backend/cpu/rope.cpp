@@ -7,7 +7,8 @@ namespace ember::cpu {
 namespace {
 
 void rotate(float* head, const float* cos_sin, const AttentionSpec& spec) {
-  const int half = spec.rotary_dim / 2, step = spec.interleaved ? 2 : 1, apart = spec.interleaved ? 1 : half;
+  const int half = spec.rotary_dim / 2, step = spec.interleaved ? 2 : 1,
+            apart = spec.interleaved ? 1 : half;
   for (int i = 0; i < half; ++i) {
     float& a = head[i * step];
     float& b = head[i * step + apart];
@@ -20,7 +21,8 @@ void rotate(float* head, const float* cos_sin, const AttentionSpec& spec) {
 
 }  // namespace
 
-void rope_and_store_token(float* qkv, const float* cos_sin, float* k_cache, float* v_cache, int64_t slot, int block_size, const AttentionSpec& spec) {
+void rope_and_store_token(float* qkv, const float* cos_sin, float* k_cache, float* v_cache,
+                          int64_t slot, int block_size, const AttentionSpec& spec) {
   const int64_t dim = spec.head_dim;
   for (int h = 0; h < spec.num_heads + spec.num_kv_heads; ++h) rotate(qkv + h * dim, cos_sin, spec);
   const int64_t block = slot / block_size, offset = slot % block_size;
@@ -29,7 +31,8 @@ void rope_and_store_token(float* qkv, const float* cos_sin, float* k_cache, floa
   for (int h = 0; h < spec.num_kv_heads; ++h) {
     const int64_t base = (block * spec.num_kv_heads + h) * dim * block_size;
     for (int64_t d = 0; d < dim; ++d) k_cache[base + d * block_size + offset] = k[h * dim + d];
-    std::memcpy(v_cache + base + offset * dim, v + h * dim, static_cast<size_t>(dim) * sizeof(float));
+    std::memcpy(v_cache + base + offset * dim, v + h * dim,
+                static_cast<size_t>(dim) * sizeof(float));
   }
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
-// The largest logit, ties to the lowest id; -1 when one is NaN or none is above minus infinity. Plus infinity is certain.
+// The largest logit, ties to the lowest id; -1 when one is NaN or none is above minus infinity.
+// Plus infinity is certain.
 int32_t argmax(std::span<const float> logits) {
   float most = kNever;
   int32_t token = -1;
@@ -30,7 +31,9 @@ int32_t argmax(std::span<const float> logits) {
 // Greater logit first, then the lower id.
 struct Likelier {
   const float* logits;
-  bool operator()(int32_t a, int32_t b) const { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; }
+  bool operator()(int32_t a, int32_t b) const {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  }
 };
 
 void all_ids(std::vector<int32_t>& ids, size_t n) {
@@ -46,7 +49,8 @@ double log_sum_exp(std::span<const float> logits, float most) {
 }
 
 // The model's own distribution: of `token` where it is not -1, and the most likely ones.
-void fill_logprobs(std::span<const float> logits, int num_logprobs, int32_t token, SampledToken& out, SampleScratch& scratch) {
+void fill_logprobs(std::span<const float> logits, int num_logprobs, int32_t token,
+                   SampledToken& out, SampleScratch& scratch) {
   const int32_t best = argmax(logits);
   if (best < 0) return;
   const float most = logits[static_cast<size_t>(best)];
@@ -60,17 +64,21 @@ void fill_logprobs(std::span<const float> logits, int num_logprobs, int32_t toke
   if (token >= 0) {
     out.logprob = logprob(token);
     out.rank = 1;
-    for (size_t i = 0; i < logits.size(); ++i) out.rank += likelier(static_cast<int32_t>(i), token) ? 1 : 0;
+    for (size_t i = 0; i < logits.size(); ++i)
+      out.rank += likelier(static_cast<int32_t>(i), token) ? 1 : 0;
   }
   out.top.clear();
   const size_t n = std::min(static_cast<size_t>(std::max(num_logprobs, 0)), logits.size());
   if (n == 0) return;
   all_ids(scratch.candidates, logits.size());
-  std::partial_sort(scratch.candidates.begin(), scratch.candidates.begin() + static_cast<long>(n), scratch.candidates.end(), likelier);
-  for (size_t i = 0; i < n; ++i) out.top.push_back({scratch.candidates[i], logprob(scratch.candidates[i])});
+  std::partial_sort(scratch.candidates.begin(), scratch.candidates.begin() + static_cast<long>(n),
+                    scratch.candidates.end(), likelier);
+  for (size_t i = 0; i < n; ++i)
+    out.top.push_back({scratch.candidates[i], logprob(scratch.candidates[i])});
 }
 
-void penalize(std::span<float> logits, const SamplingRow& row, int32_t pending, SampleScratch& scratch) {
+void penalize(std::span<float> logits, const SamplingRow& row, int32_t pending,
+              SampleScratch& scratch) {
   const SamplingParams& p = *row.params;
   const std::span<const int32_t> last(&pending, pending >= 0 ? 1 : 0);
   scratch.counts.resize(std::max(scratch.counts.size(), logits.size()));
@@ -84,7 +92,8 @@ void penalize(std::span<float> logits, const SamplingRow& row, int32_t pending, 
     int32_t& count = scratch.counts[static_cast<size_t>(id)];
     if (count <= 0) return;  // seen already
     if (p.repetition_penalty != 1.0f) repeat(id);
-    logits[static_cast<size_t>(id)] -= p.presence_penalty + p.frequency_penalty * static_cast<float>(count);
+    logits[static_cast<size_t>(id)] -=
+        p.presence_penalty + p.frequency_penalty * static_cast<float>(count);
     count = -count;
   };
   for (const auto ids : {row.output, last})
@@ -109,14 +118,17 @@ void apply_mask(std::span<float> logits, std::span<const uint32_t> mask) {
   }
 }
 
-void adjust(std::span<float> logits, const SamplingRow& row, int32_t pending, SampleScratch& scratch) {
+void adjust(std::span<float> logits, const SamplingRow& row, int32_t pending,
+            SampleScratch& scratch) {
   const SamplingParams& p = *row.params;
   for (const auto& [id, bias] : p.logit_bias) logits[static_cast<size_t>(id)] += bias;
   if (!p.allowed_token_ids.empty()) {
     auto allowed = p.allowed_token_ids.begin();
     for (size_t i = 0; i < logits.size(); ++i) {
-      if (allowed != p.allowed_token_ids.end() && *allowed == static_cast<int32_t>(i)) ++allowed;
-      else logits[i] = kNever;
+      if (allowed != p.allowed_token_ids.end() && *allowed == static_cast<int32_t>(i))
+        ++allowed;
+      else
+        logits[i] = kNever;
     }
   }
   for (const int32_t id : row.banned) logits[static_cast<size_t>(id)] = kNever;
@@ -125,40 +137,52 @@ void adjust(std::span<float> logits, const SamplingRow& row, int32_t pending, Sa
 }
 
 // Leaves in `candidates` those that top-k, top-p and min-p leave of all tokens with a finite logit.
-void filter(std::span<const float> logits, const SamplingParams& p, float most, std::vector<int32_t>& candidates) {
+void filter(std::span<const float> logits, const SamplingParams& p, float most,
+            std::vector<int32_t>& candidates) {
   candidates.clear();
   for (size_t i = 0; i < logits.size(); ++i)
     if (logits[i] > kNever) candidates.push_back(static_cast<int32_t>(i));
   const Likelier likelier{logits.data()};
   const double inverse = 1.0 / p.temperature;
-  const auto weight = [&](int32_t id) { return std::exp((static_cast<double>(logits[static_cast<size_t>(id)]) - most) * inverse); };
+  const auto weight = [&](int32_t id) {
+    return std::exp((static_cast<double>(logits[static_cast<size_t>(id)]) - most) * inverse);
+  };
   if (p.top_k > 0 && static_cast<size_t>(p.top_k) < candidates.size()) {
-    std::nth_element(candidates.begin(), candidates.begin() + p.top_k - 1, candidates.end(), likelier);
+    std::nth_element(candidates.begin(), candidates.begin() + p.top_k - 1, candidates.end(),
+                     likelier);
     candidates.resize(static_cast<size_t>(p.top_k));
   }
   if (p.top_p < 1.0f) {
     double total = 0;
-    std::sort(candidates.begin(), candidates.end());  // so that the sum does not depend on how they were selected
+    std::sort(candidates.begin(),
+              candidates.end());  // so that the sum does not depend on how they were selected
     for (const int32_t id : candidates) total += weight(id);
     const auto less_likely = [&](int32_t a, int32_t b) { return likelier(b, a); };
     std::make_heap(candidates.begin(), candidates.end(), less_likely);
     size_t kept = 0;
-    for (double sum = 0; kept < candidates.size() && (kept == 0 || sum < static_cast<double>(p.top_p) * total); ++kept) {
+    for (double sum = 0;
+         kept < candidates.size() && (kept == 0 || sum < static_cast<double>(p.top_p) * total);
+         ++kept) {
       sum += weight(candidates.front());
       std::pop_heap(candidates.begin(), candidates.end() - static_cast<long>(kept), less_likely);
     }
     candidates.erase(candidates.begin(), candidates.end() - static_cast<long>(kept));
   }
-  if (p.min_p > 0) std::erase_if(candidates, [&](int32_t id) { return weight(id) < static_cast<double>(p.min_p); });
+  if (p.min_p > 0)
+    std::erase_if(candidates,
+                  [&](int32_t id) { return weight(id) < static_cast<double>(p.min_p); });
 }
 
-int32_t draw(std::span<const float> logits, const SamplingRow& row, float most, const std::vector<int32_t>& candidates) {
+int32_t draw(std::span<const float> logits, const SamplingRow& row, float most,
+             const std::vector<int32_t>& candidates) {
   const double inverse = 1.0 / row.params->temperature;
   double best = -std::numeric_limits<double>::infinity();
   int32_t token = candidates.front();
   for (const int32_t id : candidates) {
-    const double gumbel = -std::log(-std::log(uniform(row.params->seed, static_cast<uint64_t>(row.position), static_cast<uint32_t>(id))));
-    const double value = (static_cast<double>(logits[static_cast<size_t>(id)]) - most) * inverse + gumbel;
+    const double gumbel = -std::log(-std::log(
+        uniform(row.params->seed, static_cast<uint64_t>(row.position), static_cast<uint32_t>(id))));
+    const double value =
+        (static_cast<double>(logits[static_cast<size_t>(id)]) - most) * inverse + gumbel;
     if (value > best || (value == best && id < token)) {
       best = value;
       token = id;
@@ -169,9 +193,12 @@ int32_t draw(std::span<const float> logits, const SamplingRow& row, float most, 
 
 int32_t choose(std::span<float> logits, const SamplingRow& row, SampleScratch& scratch) {
   const int32_t best = argmax(logits);
-  // Below this the second most likely token has no chance left even at the smallest difference of floats.
+  // Below this the second most likely token has no chance left even at the smallest difference of
+  // floats.
   constexpr float kGreedy = 1e-5f;
-  if (best < 0 || row.params->temperature < kGreedy || std::isinf(logits[static_cast<size_t>(best)])) return best;
+  if (best < 0 || row.params->temperature < kGreedy ||
+      std::isinf(logits[static_cast<size_t>(best)]))
+    return best;
   const float most = logits[static_cast<size_t>(best)];
   filter(logits, *row.params, most, scratch.candidates);
   return draw(logits, row, most, scratch.candidates);
@@ -179,7 +206,8 @@ int32_t choose(std::span<float> logits, const SamplingRow& row, SampleScratch& s
 
 }  // namespace
 
-SampledToken sample_row(std::span<float> logits, const SamplingRow& row, int32_t pending, SampleScratch& scratch) {
+SampledToken sample_row(std::span<float> logits, const SamplingRow& row, int32_t pending,
+                        SampleScratch& scratch) {
   SampledToken out;
   if (argmax(logits) < 0) return out;
   if (row.given_token >= 0) {

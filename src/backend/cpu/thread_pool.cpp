@@ -22,7 +22,8 @@ void await_change(const std::atomic<T>& value, T old) {
 }  // namespace
 
 ThreadPool::ThreadPool(int num_threads) {
-  for (int thread = 1; thread < num_threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+  for (int thread = 1; thread < num_threads; ++thread)
+    workers_.emplace_back([this, thread] { work(thread); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -45,7 +46,8 @@ void ThreadPool::run(int num_tasks, Function function, const void* body) {
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();
   take_tasks(0);
-  for (int busy = num_busy_.load(std::memory_order_acquire); busy != 0; busy = num_busy_.load(std::memory_order_acquire))
+  for (int busy = num_busy_.load(std::memory_order_acquire); busy != 0;
+       busy = num_busy_.load(std::memory_order_acquire))
     await_change(num_busy_, busy);
 }
 
@@ -59,7 +61,8 @@ void ThreadPool::work(int thread) {
 }
 
 void ThreadPool::take_tasks(int thread) {
-  for (int task = next_task_.fetch_add(1, std::memory_order_relaxed); task < num_tasks_; task = next_task_.fetch_add(1, std::memory_order_relaxed))
+  for (int task = next_task_.fetch_add(1, std::memory_order_relaxed); task < num_tasks_;
+       task = next_task_.fetch_add(1, std::memory_order_relaxed))
     function_(body_, task, thread);
 }
 

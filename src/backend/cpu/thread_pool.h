@@ -18,11 +18,15 @@ class ThreadPool {
 
   int num_threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(task, thread) for each task in [0, num_tasks), each exactly once, and returns when all are done. thread is in
-  // [0, num_threads()). Called by one thread at a time; never from inside a body.
+  // Calls body(task, thread) for each task in [0, num_tasks), each exactly once, and returns when
+  // all are done. thread is in [0, num_threads()). Called by one thread at a time; never from
+  // inside a body.
   template <class Body>
   void run(int num_tasks, const Body& body) {
-    run(num_tasks, [](const void* b, int task, int thread) { (*static_cast<const Body*>(b))(task, thread); }, &body);
+    run(
+        num_tasks,
+        [](const void* b, int task, int thread) { (*static_cast<const Body*>(b))(task, thread); },
+        &body);
   }
 
  private:
@@ -37,8 +41,8 @@ class ThreadPool {
   const void* body_ = nullptr;
   int num_tasks_ = 0;
   std::atomic<int> next_task_{0};
-  std::atomic<int> num_busy_{0};         // workers that have not finished the present round
-  std::atomic<uint32_t> round_{0};       // changes when there is work, and at the end
+  std::atomic<int> num_busy_{0};    // workers that have not finished the present round
+  std::atomic<uint32_t> round_{0};  // changes when there is work, and at the end
   std::atomic<bool> stopping_{false};
 };
 

@@ -26,10 +26,16 @@ struct F16 {
 struct BF16 {
   uint16_t bits;
 };
-inline Vec load(const F16* p) { return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}; }
+inline Vec load(const F16* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
 // The first or second of each of 16 pairs.
-inline Vec load_first(const BF16* p) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))}; }
-inline Vec load_second(const BF16* p) { return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(-65536)))}; }
+inline Vec load_first(const BF16* p) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))};
+}
+inline Vec load_second(const BF16* p) {
+  return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(-65536)))};
+}
 
 inline Vec add(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Vec sub(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -38,10 +44,13 @@ inline Vec div(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
 inline Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 inline Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
 inline Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
-inline Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+inline Vec round(Vec a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
 // a * 2^n for whole n in [-126, 127].
 inline Vec scale2(Vec a, Vec n) {
-  const __m512i exponent = _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23);
+  const __m512i exponent =
+      _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23);
   return {_mm512_mul_ps(a.v, _mm512_castsi512_ps(exponent))};
 }
 // Lane by lane: x < limit ? otherwise : a.
@@ -50,7 +59,8 @@ inline Vec replace_below(Vec x, Vec limit, Vec a, Vec otherwise) {
 }
 // Lanes outside [begin, end) become `otherwise`.
 inline Vec keep_lanes(Vec a, int64_t begin, int64_t end, Vec otherwise) {
-  return {_mm512_mask_blend_ps(static_cast<__mmask16>(((1u << end) - 1) & ~((1u << begin) - 1)), otherwise.v, a.v)};
+  return {_mm512_mask_blend_ps(static_cast<__mmask16>(((1u << end) - 1) & ~((1u << begin) - 1)),
+                               otherwise.v, a.v)};
 }
 
 inline constexpr int kTileRows = 6, kTileBlocks = 2;  // 24 sums, 4 weights, 1 input in 32 registers

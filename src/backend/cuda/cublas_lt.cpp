@@ -31,7 +31,8 @@ struct Api {
 
 void check(cublasStatus_t status, const char* call) {
   if (status != CUBLAS_STATUS_SUCCESS)
-    throw StartError(ExitCode::kNoDevice, fmt::format("cuBLASLt: {} failed with status {}", call, static_cast<int>(status)));
+    throw StartError(ExitCode::kNoDevice, fmt::format("cuBLASLt: {} failed with status {}", call,
+                                                      static_cast<int>(status)));
 }
 
 template <class Handle, class Destroy>
@@ -49,28 +50,37 @@ class Library final : public CublasLt {
     before_call("cublasLtMatmul");
     const cudaDataType_t type = p.dtype == DType::kF16 ? CUDA_R_16F : CUDA_R_16BF;
     cublasLtMatmulDesc_t desc_handle = nullptr;
-    check(api_.desc_create(&desc_handle, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
+    check(api_.desc_create(&desc_handle, CUBLAS_COMPUTE_32F, CUDA_R_32F),
+          "cublasLtMatmulDescCreate");
     const auto desc = owned(desc_handle, api_.desc_destroy);
     const cublasOperation_t transpose = CUBLAS_OP_T;
-    check(api_.desc_set(desc.get(), CUBLASLT_MATMUL_DESC_TRANSA, &transpose, sizeof transpose), "TRANSA");
+    check(api_.desc_set(desc.get(), CUBLASLT_MATMUL_DESC_TRANSA, &transpose, sizeof transpose),
+          "TRANSA");
     if (p.bias != nullptr) {
       const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
-      check(api_.desc_set(desc.get(), CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue), "EPILOGUE");
-      check(api_.desc_set(desc.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p.bias, sizeof p.bias), "BIAS_POINTER");
+      check(api_.desc_set(desc.get(), CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue),
+            "EPILOGUE");
+      check(api_.desc_set(desc.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p.bias, sizeof p.bias),
+            "BIAS_POINTER");
     }
     const auto layout = [&](int64_t rows, int64_t columns, int64_t stride) {
       cublasLtMatrixLayout_t made = nullptr;
-      check(api_.layout_create(&made, type, static_cast<uint64_t>(rows), static_cast<uint64_t>(columns), stride), "cublasLtMatrixLayoutCreate");
+      check(api_.layout_create(&made, type, static_cast<uint64_t>(rows),
+                               static_cast<uint64_t>(columns), stride),
+            "cublasLtMatrixLayoutCreate");
       return owned(made, api_.layout_destroy);
     };
-    const auto w = layout(p.in, p.out, p.w_stride), x = layout(p.in, p.tokens, p.x_stride), y = layout(p.out, p.tokens, p.y_stride);
+    const auto w = layout(p.in, p.out, p.w_stride), x = layout(p.in, p.tokens, p.x_stride),
+               y = layout(p.out, p.tokens, p.y_stride);
     const float alpha = 1, beta = p.add ? 1 : 0;
     const auto run = [&](const cublasLtMatmulAlgo_t& algo) {
-      return api_.matmul(handle_, desc.get(), &alpha, p.weights, w.get(), p.x, x.get(), &beta, p.y, y.get(), p.y, y.get(), &algo, workspace,
-                         kWorkspaceBytes, stream);
+      return api_.matmul(handle_, desc.get(), &alpha, p.weights, w.get(), p.x, x.get(), &beta, p.y,
+                         y.get(), p.y, y.get(), &algo, workspace, kWorkspaceBytes, stream);
     };
-    // Choosing takes longer than launching, so numbers of tokens close to each other share a choice.
-    const Key key{p.out, p.in, (p.tokens + 127) / 128, p.w_stride, p.x_stride, p.y_stride, p.bias != nullptr, p.add};
+    // Choosing takes longer than launching, so numbers of tokens close to each other share a
+    // choice.
+    const Key key{p.out,      p.in,       (p.tokens + 127) / 128, p.w_stride,
+                  p.x_stride, p.y_stride, p.bias != nullptr,      p.add};
     const auto found = algorithms_.find(key);
     if (found != algorithms_.end() && run(found->second) == CUBLAS_STATUS_SUCCESS) return;
     const cublasLtMatmulAlgo_t algo = choose(desc.get(), w.get(), x.get(), y.get());
@@ -81,16 +91,21 @@ class Library final : public CublasLt {
  private:
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool>;
 
-  cublasLtMatmulAlgo_t choose(cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t w, cublasLtMatrixLayout_t x, cublasLtMatrixLayout_t y) {
+  cublasLtMatmulAlgo_t choose(cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t w,
+                              cublasLtMatrixLayout_t x, cublasLtMatrixLayout_t y) {
     cublasLtMatmulPreference_t made = nullptr;
     check(api_.preference_create(&made), "cublasLtMatmulPreferenceCreate");
     const auto preference = owned(made, api_.preference_destroy);
     const size_t bytes = kWorkspaceBytes;
-    check(api_.preference_set(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes), "MAX_WORKSPACE_BYTES");
+    check(api_.preference_set(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes,
+                              sizeof bytes),
+          "MAX_WORKSPACE_BYTES");
     cublasLtMatmulHeuristicResult_t result = {};
     int count = 0;
-    check(api_.heuristic(handle_, desc, w, x, y, y, preference.get(), 1, &result, &count), "cublasLtMatmulAlgoGetHeuristic");
-    if (count == 0) throw StartError(ExitCode::kNoDevice, "cuBLASLt has no algorithm for a matrix of this model");
+    check(api_.heuristic(handle_, desc, w, x, y, y, preference.get(), 1, &result, &count),
+          "cublasLtMatmulAlgoGetHeuristic");
+    if (count == 0)
+      throw StartError(ExitCode::kNoDevice, "cuBLASLt has no algorithm for a matrix of this model");
     return result.algo;
   }
 
@@ -110,17 +125,22 @@ bool find(void* library, const char* name, Function& function) {
 std::unique_ptr<CublasLt> CublasLt::open(std::string& why) {
   const std::string name = fmt::format("libcublasLt.so.{}", CUBLAS_VER_MAJOR);
   void* library = nullptr;
-  for (const std::string& path : {name, "/usr/local/cuda/lib64/" + name, std::string(EMBER_CUDA_LIBRARY_DIR "/") + name})
+  for (const std::string& path :
+       {name, "/usr/local/cuda/lib64/" + name, std::string(EMBER_CUDA_LIBRARY_DIR "/") + name})
     if (library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL); library != nullptr) break;
   if (library == nullptr) {
     why = name + " was not found (neither by the loader nor in /usr/local/cuda/lib64)";
     return nullptr;
   }
   Api api;
-  const bool whole = find(library, "cublasLtCreate", api.create) && find(library, "cublasLtDestroy", api.destroy) &&
-                     find(library, "cublasLtMatmul", api.matmul) && find(library, "cublasLtMatmulAlgoGetHeuristic", api.heuristic) &&
-                     find(library, "cublasLtMatmulDescCreate", api.desc_create) && find(library, "cublasLtMatmulDescDestroy", api.desc_destroy) &&
-                     find(library, "cublasLtMatmulDescSetAttribute", api.desc_set) && find(library, "cublasLtMatrixLayoutCreate", api.layout_create) &&
+  const bool whole = find(library, "cublasLtCreate", api.create) &&
+                     find(library, "cublasLtDestroy", api.destroy) &&
+                     find(library, "cublasLtMatmul", api.matmul) &&
+                     find(library, "cublasLtMatmulAlgoGetHeuristic", api.heuristic) &&
+                     find(library, "cublasLtMatmulDescCreate", api.desc_create) &&
+                     find(library, "cublasLtMatmulDescDestroy", api.desc_destroy) &&
+                     find(library, "cublasLtMatmulDescSetAttribute", api.desc_set) &&
+                     find(library, "cublasLtMatrixLayoutCreate", api.layout_create) &&
                      find(library, "cublasLtMatrixLayoutDestroy", api.layout_destroy) &&
                      find(library, "cublasLtMatmulPreferenceCreate", api.preference_create) &&
                      find(library, "cublasLtMatmulPreferenceDestroy", api.preference_destroy) &&

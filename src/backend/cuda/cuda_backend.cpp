@@ -34,7 +34,9 @@ constexpr int kMaxInFlight = 2;
 constexpr size_t kHeadroomBytes = size_t{512} << 20;
 
 // Columns are padded so that rows begin at multiples of 16 bytes.
-int64_t stride_of(DType dtype, int64_t columns) { return size_of(dtype) == 2 ? (columns + 7) / 8 * 8 : columns; }
+int64_t stride_of(DType dtype, int64_t columns) {
+  return size_of(dtype) == 2 ? (columns + 7) / 8 * 8 : columns;
+}
 
 Tensor strided(DType dtype, std::initializer_list<int64_t> shape) {
   Tensor tensor(nullptr, dtype, shape);
@@ -42,16 +44,27 @@ Tensor strided(DType dtype, std::initializer_list<int64_t> shape) {
   return tensor;
 }
 
-size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.shape[0] * tensor.row_stride) * size_of(tensor.dtype); }
+size_t bytes_of(const Tensor& tensor) {
+  return static_cast<size_t>(tensor.shape[0] * tensor.row_stride) * size_of(tensor.dtype);
+}
 
 kernels::Rows rows_of(const Tensor& t) {
-  return {.data = t.data, .stride = t.row_stride, .rows = static_cast<int>(t.shape[0]), .columns = static_cast<int>(t.shape[1])};
+  return {.data = t.data,
+          .stride = t.row_stride,
+          .rows = static_cast<int>(t.shape[0]),
+          .columns = static_cast<int>(t.shape[1])};
 }
 
 // Steps of decodes are padded to one of these: close together where a step is short.
 std::vector<int> sizes_up_to(int max_seqs) {
   std::vector<int> sizes;
-  for (int n = 1; n < max_seqs; n += n < 2 ? 1 : n < 4 ? 2 : n < 8 ? 4 : n < 64 ? 8 : n < 256 ? 16 : 64) sizes.push_back(n);
+  for (int n = 1; n < max_seqs; n += n < 2     ? 1
+                                     : n < 4   ? 2
+                                     : n < 8   ? 4
+                                     : n < 64  ? 8
+                                     : n < 256 ? 16
+                                               : 64)
+    sizes.push_back(n);
   sizes.push_back(max_seqs);
   return sizes;
 }
@@ -64,7 +77,8 @@ auto planned(const Body& body) {
   } catch (const StartError&) {
     throw;
   } catch (const std::runtime_error& e) {
-    throw StartError(ExitCode::kNoDevice, fmt::format("the CUDA backend cannot run this model: {}", e.what()));
+    throw StartError(ExitCode::kNoDevice,
+                     fmt::format("the CUDA backend cannot run this model: {}", e.what()));
   }
 }
 
@@ -73,18 +87,23 @@ class CudaBackend final : public Backend {
   explicit CudaBackend(const CudaOptions& options)
       : options_(options), device_(open_device(0)), arena_(options.guard_bytes) {
     CHECK(options.dtype == DType::kF16 || options.dtype == DType::kBF16);
-    queue_ = {.stream = stream_.get(), .sm = device_.sm, .num_sms = device_.num_sms, .pdl = options.overlap_launches && device_.sm == 90};
+    queue_ = {.stream = stream_.get(),
+              .sm = device_.sm,
+              .num_sms = device_.num_sms,
+              .pdl = options.overlap_launches && device_.sm == 90};
     kernels::launch_check = &after_launch;
     std::string why;
     if (options.cublas) cublas_ = CublasLt::open(why);
-    if (options.cublas && !cublas_) spdlog::warn("{}: Ember's own kernels multiply long prompts too, which is slower", why);
+    if (options.cublas && !cublas_)
+      spdlog::warn("{}: Ember's own kernels multiply long prompts too, which is slower", why);
   }
 
   ~CudaBackend() override { cudaStreamSynchronize(stream_.get()); }
 
   std::string describe() const override {
-    return fmt::format("{}, compute capability {}.{}, {} SMs, CUDA {}, {}{}", device_.name, device_.sm / 10, device_.sm % 10, device_.num_sms,
-                       device_.version, name_of(options_.dtype), cublas_ ? ", cuBLASLt" : "");
+    return fmt::format("{}, compute capability {}.{}, {} SMs, CUDA {}, {}{}", device_.name,
+                       device_.sm / 10, device_.sm % 10, device_.num_sms, device_.version,
+                       name_of(options_.dtype), cublas_ ? ", cuBLASLt" : "");
   }
   MemoryInfo memory() const override {
     MemoryInfo info;
@@ -97,13 +116,22 @@ class CudaBackend final : public Backend {
   int block_size() const override { return kCudaBlockSize; }
   int max_in_flight() const override { return kMaxInFlight; }
 
-  size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override { return arena_.rounded(bytes_of(strided(dtype, shape))); }
-  size_t linear_bytes(DType, int64_t out, int64_t in, bool bias) const override { return matrix_bytes(arena_, out, in, bias); }
-  size_t kv_block_bytes(const KvCacheSpec& spec) const override { return static_cast<size_t>(spec.num_layers) * layer_block_bytes(spec); }
+  size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override {
+    return arena_.rounded(bytes_of(strided(dtype, shape)));
+  }
+  size_t linear_bytes(DType, int64_t out, int64_t in, bool bias) const override {
+    return matrix_bytes(arena_, out, in, bias);
+  }
+  size_t kv_block_bytes(const KvCacheSpec& spec) const override {
+    return static_cast<size_t>(spec.num_layers) * layer_block_bytes(spec);
+  }
   size_t step_bytes(const StepLimits& limits) const override {
     size_t bytes = Sampler::device_bytes(arena_, queue_, sampler_limits(limits));
     for (const AttentionSpec& spec : limits.attention)
-      bytes += planned([&] { return arena_.rounded(kernels::attention_workspace_bytes(queue_, attention_shape(spec, limits))); });
+      bytes += planned([&] {
+        return arena_.rounded(
+            kernels::attention_workspace_bytes(queue_, attention_shape(spec, limits)));
+      });
     return bytes + (cublas_ ? arena_.rounded(CublasLt::kWorkspaceBytes) : 0);
   }
 
@@ -113,14 +141,18 @@ class CudaBackend final : public Backend {
     upload_.release();
     for (AttentionState& state : attention_) {
       state.shape = attention_shape(state.spec, limits);
-      planned([&] { kernels::check_attention(queue_, state.shape); return 0; });
+      planned([&] {
+        kernels::check_attention(queue_, state.shape);
+        return 0;
+      });
       state.workspace = arena_.take(kernels::attention_workspace_bytes(queue_, state.shape));
     }
     sampler_.emplace(arena_, queue_, stream_, sampler_limits(limits));
     if (cublas_) cublas_workspace_ = arena_.take(CublasLt::kWorkspaceBytes);
     max_model_len_ = limits.max_model_len;
     staging_.emplace(limits.written_bytes);
-    if (options_.graphs) sizes_ = sizes_up_to(std::min({limits.max_tokens, limits.max_seqs, limits.max_logit_rows}));
+    if (options_.graphs)
+      sizes_ = sizes_up_to(std::min({limits.max_tokens, limits.max_seqs, limits.max_logit_rows}));
   }
 
   void seal() override {
@@ -153,16 +185,23 @@ class CudaBackend final : public Backend {
     return tensor;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, bool gated) override {
-    const Matrix& made = matrices_.emplace_back(planned([&] { return make_matrix(arena_, upload_, queue_, options_.dtype, weights, biases, gated); }));
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases,
+                     bool gated) override {
+    const Matrix& made = matrices_.emplace_back(planned([&] {
+      return make_matrix(arena_, upload_, queue_, options_.dtype, weights, biases, gated);
+    }));
     return {.in_features = made.in, .out_features = made.plan.out, .impl = &made};
   }
 
   AttentionOp make_attention(const AttentionSpec& spec) override {
     auto found = std::ranges::find(attention_, spec, &AttentionState::spec);
     if (found == attention_.end()) {
-      const kernels::AttentionShape shape = attention_shape(spec, {.max_tokens = 1, .max_seqs = 1, .max_model_len = 1});
-      planned([&] { kernels::check_attention(queue_, shape); return 0; });
+      const kernels::AttentionShape shape =
+          attention_shape(spec, {.max_tokens = 1, .max_seqs = 1, .max_model_len = 1});
+      planned([&] {
+        kernels::check_attention(queue_, shape);
+        return 0;
+      });
       found = attention_.insert(attention_.end(), {.spec = spec, .shape = shape});
     }
     return {.spec = spec, .impl = &*found};
@@ -172,8 +211,10 @@ class CudaBackend final : public Backend {
     CHECK(spec.block_size == kCudaBlockSize);
     std::vector<KvLayer> layers;
     for (int i = 0; i < spec.num_layers; ++i) {
-      Tensor pool(nullptr, options_.dtype, {spec.num_blocks, 2, spec.num_kv_heads, int64_t{kCudaBlockSize} * spec.head_dim});
-      pool.data = arena_.take_exactly(pool.bytes());  // zero: values of V that no token has written are multiplied by 0
+      Tensor pool(nullptr, options_.dtype,
+                  {spec.num_blocks, 2, spec.num_kv_heads, int64_t{kCudaBlockSize} * spec.head_dim});
+      pool.data = arena_.take_exactly(
+          pool.bytes());  // zero: values of V that no token has written are multiplied by 0
       layers.push_back({pool, pool});
     }
     return layers;
@@ -181,48 +222,65 @@ class CudaBackend final : public Backend {
 
   void embed(Tensor y, const Linear& table, Tensor ids) override {
     const kernels::Matrix& w = matrix(table).plan;
-    kernels::embed(queue_, options_.dtype, rows_of(y), w.data, w.in, w.out, ids.as<int32_t>(), sampler_ ? sampler_->tokens() : nullptr);
+    kernels::embed(queue_, options_.dtype, rows_of(y), w.data, w.in, w.out, ids.as<int32_t>(),
+                   sampler_ ? sampler_->tokens() : nullptr);
   }
   void rms_norm(Tensor y, Tensor x, Tensor w, float eps) override {
     kernels::rms_norm(queue_, options_.dtype, rows_of(y), rows_of(x), w.as<float>(), eps);
   }
   void add_rms_norm(Tensor y, Tensor residual, Tensor x, Tensor w, float eps) override {
-    kernels::add_rms_norm(queue_, options_.dtype, rows_of(y), rows_of(residual), rows_of(x), w.as<float>(), eps);
+    kernels::add_rms_norm(queue_, options_.dtype, rows_of(y), rows_of(residual), rows_of(x),
+                          w.as<float>(), eps);
   }
 
   void linear(Tensor y, Tensor x, const Linear& w) override {
-    multiply(y, x, w, y.dtype == DType::kF32 ? kernels::Epilogue::kLogits : kernels::Epilogue::kStore);
+    multiply(y, x, w,
+             y.dtype == DType::kF32 ? kernels::Epilogue::kLogits : kernels::Epilogue::kStore);
   }
-  void linear_add(Tensor residual, Tensor x, const Linear& w) override { multiply(residual, x, w, kernels::Epilogue::kAdd); }
+  void linear_add(Tensor residual, Tensor x, const Linear& w) override {
+    multiply(residual, x, w, kernels::Epilogue::kAdd);
+  }
   void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) override {
     if (!takes_cublas(x)) return multiply(y, x, w, kernels::Epilogue::kSiluMul);
     multiply(scratch, x, w, kernels::Epilogue::kStore);
-    kernels::silu_mul(queue_, options_.dtype, rows_of(y), scratch.data, scratch.row_stride, kernels::GateUp::kEights);
+    kernels::silu_mul(queue_, options_.dtype, rows_of(y), scratch.data, scratch.row_stride,
+                      kernels::GateUp::kEights);
   }
 
-  void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
-    kernels::rope_and_store(queue_, options_.dtype, rows_of(qkv), cos_sin.as<float>(), b.positions.as<int32_t>(), b.slots.as<int32_t>(), kv.k.data,
-                            rope_spec(op.spec), {.wq = norm.q_weight.as<float>(), .wk = norm.k_weight.as<float>(), .eps = norm.eps});
+  void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv,
+                      const BatchView& b, const AttentionOp& op) override {
+    kernels::rope_and_store(
+        queue_, options_.dtype, rows_of(qkv), cos_sin.as<float>(), b.positions.as<int32_t>(),
+        b.slots.as<int32_t>(), kv.k.data, rope_spec(op.spec),
+        {.wq = norm.q_weight.as<float>(), .wk = norm.k_weight.as<float>(), .eps = norm.eps});
   }
-  void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b, const AttentionOp& op) override {
+  void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b,
+                 const AttentionOp& op) override {
     const auto& state = *static_cast<const AttentionState*>(op.impl);
-    kernels::attention(queue_, state.shape, attention_batch(b), y.data, y.row_stride, qkv.data, qkv.row_stride, kv.k.data, state.workspace);
+    kernels::attention(queue_, state.shape, attention_batch(b), y.data, y.row_stride, qkv.data,
+                       qkv.row_stride, kv.k.data, state.workspace);
   }
-  void gather_rows(Tensor y, Tensor x, Tensor rows) override { kernels::gather_rows(queue_, rows_of(y), rows_of(x), rows.as<int32_t>()); }
+  void gather_rows(Tensor y, Tensor x, Tensor rows) override {
+    kernels::gather_rows(queue_, rows_of(y), rows_of(x), rows.as<int32_t>());
+  }
   void all_reduce(Tensor) override {}  // one rank
 
-  void sample(Tensor logits, std::span<const SamplingRow> rows, std::span<SampledToken> out) override {
+  void sample(Tensor logits, std::span<const SamplingRow> rows,
+              std::span<SampledToken> out) override {
     sampler_->launch(logits, rows, out);
     staging_->next_step();
   }
 
   void run(const BatchView& batch, const std::function<void()>& body) override {
     const auto all = [&] {
-      for (const AttentionState& state : attention_) kernels::plan_attention(queue_, state.shape, attention_batch(batch), state.workspace);
+      for (const AttentionState& state : attention_)
+        kernels::plan_attention(queue_, state.shape, attention_batch(batch), state.workspace);
       body();
     };
-    if (batch.repeatable) graphs_.run(batch.num_tokens, stream_, all);
-    else all();
+    if (batch.repeatable)
+      graphs_.run(batch.num_tokens, stream_, all);
+    else
+      all();
   }
   std::span<const int> repeatable_sizes() const override { return sizes_; }
 
@@ -243,7 +301,9 @@ class CudaBackend final : public Backend {
 
   static float element(const Tensor& t, int64_t i) {
     uint32_t bits = 0;  // tensors of a file may lie at any address
-    std::memcpy(&bits, static_cast<const std::byte*>(t.data) + static_cast<size_t>(i) * size_of(t.dtype), size_of(t.dtype));
+    std::memcpy(&bits,
+                static_cast<const std::byte*>(t.data) + static_cast<size_t>(i) * size_of(t.dtype),
+                size_of(t.dtype));
     if (t.dtype == DType::kF16) return f16_to_float(static_cast<uint16_t>(bits));
     if (t.dtype == DType::kBF16) return bf16_to_float(static_cast<uint16_t>(bits));
     return std::bit_cast<float>(bits);
@@ -251,33 +311,65 @@ class CudaBackend final : public Backend {
 
   static const Matrix& matrix(const Linear& w) { return *static_cast<const Matrix*>(w.impl); }
   static SamplerLimits sampler_limits(const StepLimits& limits) {
-    return {.max_rows = limits.max_logit_rows, .vocab_size = static_cast<int>(limits.vocab_size), .max_model_len = limits.max_model_len};
+    return {.max_rows = limits.max_logit_rows,
+            .vocab_size = static_cast<int>(limits.vocab_size),
+            .max_model_len = limits.max_model_len};
   }
   static kernels::RopeSpec rope_spec(const AttentionSpec& s) {
-    return {.num_heads = s.num_heads, .num_kv_heads = s.num_kv_heads, .head_dim = s.head_dim, .rotary_dim = s.rotary_dim, .interleaved = s.interleaved};
+    return {.num_heads = s.num_heads,
+            .num_kv_heads = s.num_kv_heads,
+            .head_dim = s.head_dim,
+            .rotary_dim = s.rotary_dim,
+            .interleaved = s.interleaved};
   }
   kernels::AttentionShape attention_shape(const AttentionSpec& s, const StepLimits& limits) const {
-    return {.dtype = options_.dtype, .num_heads = s.num_heads, .num_kv_heads = s.num_kv_heads, .head_dim = s.head_dim, .scale = s.scale,
-            .window = s.window, .max_seqs = limits.max_seqs, .max_tokens = limits.max_tokens, .max_model_len = limits.max_model_len};
+    return {.dtype = options_.dtype,
+            .num_heads = s.num_heads,
+            .num_kv_heads = s.num_kv_heads,
+            .head_dim = s.head_dim,
+            .scale = s.scale,
+            .window = s.window,
+            .max_seqs = limits.max_seqs,
+            .max_tokens = limits.max_tokens,
+            .max_model_len = limits.max_model_len};
   }
   // A repeatable batch stands for all others of its size, whatever their lengths.
   kernels::AttentionBatch attention_batch(const BatchView& b) const {
-    return {.q_starts = b.q_starts.as<int32_t>(), .kv_lens = b.kv_lens.as<int32_t>(), .block_tables = b.block_tables.as<int32_t>(),
-            .table_stride = static_cast<int>(b.block_tables.row_stride), .num_seqs = b.num_seqs, .num_decodes = b.num_decodes,
-            .num_tokens = b.num_tokens, .max_q_len = b.max_q_len, .max_kv_len = b.repeatable ? max_model_len_ : b.max_kv_len};
+    return {.q_starts = b.q_starts.as<int32_t>(),
+            .kv_lens = b.kv_lens.as<int32_t>(),
+            .block_tables = b.block_tables.as<int32_t>(),
+            .table_stride = static_cast<int>(b.block_tables.row_stride),
+            .num_seqs = b.num_seqs,
+            .num_decodes = b.num_decodes,
+            .num_tokens = b.num_tokens,
+            .max_q_len = b.max_q_len,
+            .max_kv_len = b.repeatable ? max_model_len_ : b.max_kv_len};
   }
   static size_t layer_block_bytes(const KvCacheSpec& spec) {
-    return 2 * sizeof(uint16_t) * static_cast<size_t>(kCudaBlockSize) * static_cast<size_t>(spec.num_kv_heads) * static_cast<size_t>(spec.head_dim);
+    return 2 * sizeof(uint16_t) * static_cast<size_t>(kCudaBlockSize) *
+           static_cast<size_t>(spec.num_kv_heads) * static_cast<size_t>(spec.head_dim);
   }
 
-  bool takes_cublas(const Tensor& x) const { return cublas_ && x.shape[0] > options_.max_own_gemm_tokens; }
+  bool takes_cublas(const Tensor& x) const {
+    return cublas_ && x.shape[0] > options_.max_own_gemm_tokens;
+  }
 
   void multiply(const Tensor& y, const Tensor& x, const Linear& w, kernels::Epilogue epilogue) {
     const Matrix& m = matrix(w);
-    if (takes_cublas(x) && epilogue != kernels::Epilogue::kLogits && epilogue != kernels::Epilogue::kSiluMul) {
-      cublas_->multiply({.dtype = options_.dtype, .weights = m.plan.data, .w_stride = m.plan.in, .bias = m.bias16, .x = x.data,
-                         .x_stride = x.row_stride, .y = y.data, .y_stride = y.row_stride, .tokens = x.shape[0], .in = m.plan.in,
-                         .out = m.plan.out, .add = epilogue == kernels::Epilogue::kAdd},
+    if (takes_cublas(x) && epilogue != kernels::Epilogue::kLogits &&
+        epilogue != kernels::Epilogue::kSiluMul) {
+      cublas_->multiply({.dtype = options_.dtype,
+                         .weights = m.plan.data,
+                         .w_stride = m.plan.in,
+                         .bias = m.bias16,
+                         .x = x.data,
+                         .x_stride = x.row_stride,
+                         .y = y.data,
+                         .y_stride = y.row_stride,
+                         .tokens = x.shape[0],
+                         .in = m.plan.in,
+                         .out = m.plan.out,
+                         .add = epilogue == kernels::Epilogue::kAdd},
                         cublas_workspace_, stream_.get());
       return;
     }
@@ -308,6 +400,8 @@ class CudaBackend final : public Backend {
 
 }  // namespace cuda
 
-std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) { return std::make_unique<cuda::CudaBackend>(options); }
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
+  return std::make_unique<cuda::CudaBackend>(options);
+}
 
 }  // namespace ember

@@ -10,9 +10,13 @@ namespace ember::cuda {
 
 namespace {
 
-std::string version_text(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
+std::string version_text(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
 
-[[noreturn]] void refuse(const std::string& why) { throw StartError(ExitCode::kNoDevice, "--device cuda: " + why); }
+[[noreturn]] void refuse(const std::string& why) {
+  throw StartError(ExitCode::kNoDevice, "--device cuda: " + why);
+}
 
 }  // namespace
 
@@ -25,14 +29,18 @@ DeviceInfo open_device(int index) {
   if (status != cudaSuccess) cudaGetLastError();
   if (driver == 0) refuse("there is no NVIDIA driver");
   if (status == cudaErrorInsufficientDriver)
-    refuse(fmt::format("the NVIDIA driver is for CUDA {}, this program needs {}", version_text(driver), version_text(runtime)));
-  if (status != cudaSuccess) refuse(fmt::format("the NVIDIA driver finds no usable GPU ({})", cudaGetErrorName(status)));
-  if (index < 0 || index >= count) refuse(fmt::format("there is no GPU {}, there are {}", index, count));
+    refuse(fmt::format("the NVIDIA driver is for CUDA {}, this program needs {}",
+                       version_text(driver), version_text(runtime)));
+  if (status != cudaSuccess)
+    refuse(fmt::format("the NVIDIA driver finds no usable GPU ({})", cudaGetErrorName(status)));
+  if (index < 0 || index >= count)
+    refuse(fmt::format("there is no GPU {}, there are {}", index, count));
   CUDA_CHECK(cudaSetDevice(index));
   cudaDeviceProp properties;
   CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
   if (properties.major < 8)
-    refuse(fmt::format("{} has compute capability {}.{}, 8.0 is the least", properties.name, properties.major, properties.minor));
+    refuse(fmt::format("{} has compute capability {}.{}, 8.0 is the least", properties.name,
+                       properties.major, properties.minor));
   return {.name = properties.name,
           .sm = properties.major * 10 + properties.minor,
           .num_sms = properties.multiProcessorCount,

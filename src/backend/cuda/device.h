@@ -7,13 +7,13 @@ namespace ember::cuda {
 
 struct DeviceInfo {
   std::string name;
-  int sm = 0;           // compute capability, 10 * major + minor
+  int sm = 0;  // compute capability, 10 * major + minor
   int num_sms = 0;
   std::string version;  // "13.0 (driver 13.0)"
 };
 
-// Makes the device this thread's. Throws StartError(kNoDevice): no driver or one that is too old (naming the version there is), no
-// such device, a compute capability below 8.0.
+// Makes the device this thread's. Throws StartError(kNoDevice): no driver or one that is too old
+// (naming the version there is), no such device, a compute capability below 8.0.
 DeviceInfo open_device(int index);
 
 }  // namespace ember::cuda

@@ -14,14 +14,16 @@ namespace {
 std::atomic<uint64_t> calls{0}, failing_call{0};
 
 [[noreturn]] void fail(std::string_view call, const char* name, const char* text) {
-  throw StartError(ExitCode::kNoDevice, fmt::format("CUDA: {} failed: {} ({})", call.substr(0, call.find('(')), name, text));
+  throw StartError(ExitCode::kNoDevice, fmt::format("CUDA: {} failed: {} ({})",
+                                                    call.substr(0, call.find('(')), name, text));
 }
 
 }  // namespace
 
 void before_call(const char* call) {
   const uint64_t failing = failing_call.load();
-  if (const uint64_t number = ++calls; failing != 0 && number >= failing) fail(call, "injected", "the device was made to fail");
+  if (const uint64_t number = ++calls; failing != 0 && number >= failing)
+    fail(call, "injected", "the device was made to fail");
 }
 
 void after_call(cudaError_t status, const char* call) {

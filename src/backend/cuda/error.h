@@ -14,14 +14,15 @@ void after_call(cudaError_t status, const char* call);
 // As both, for launches of kernels, which report what has happened (kernels::LaunchCheck).
 void after_launch(cudaError_t status, const char* kernel);
 
-// For tests: the n-th call from now on (1: the next) and all that follow fail as if the device were gone; 0: none.
+// For tests: the n-th call from now on (1: the next) and all that follow fail as if the device were
+// gone; 0: none.
 void fail_call(uint64_t n);
 uint64_t num_calls();  // since the last fail_call()
 
 }  // namespace ember::cuda
 
-#define CUDA_CHECK(call)                       \
-  do {                                         \
-    ::ember::cuda::before_call(#call);         \
-    ::ember::cuda::after_call((call), #call);  \
+#define CUDA_CHECK(call)                      \
+  do {                                        \
+    ::ember::cuda::before_call(#call);        \
+    ::ember::cuda::after_call((call), #call); \
   } while (false)

@@ -14,8 +14,8 @@ class Graphs {
  public:
   ~Graphs();
 
-  // Records body's launches on the stream if the key is new; then launches what was recorded. What body throws while recording is
-  // passed on, and nothing is kept.
+  // Records body's launches on the stream if the key is new; then launches what was recorded. What
+  // body throws while recording is passed on, and nothing is kept.
   void run(int key, const Stream& stream, const std::function<void()>& body);
   size_t size() const { return recorded_.size(); }
   // No key is new from here on: that would be a bug.

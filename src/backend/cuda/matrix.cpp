@@ -40,7 +40,8 @@ class Stack {
   }
   const void* data(int64_t row, size_t row_bytes) const {
     const Place at = find(row);
-    return static_cast<const std::byte*>(parts_[at.part].data) + static_cast<size_t>(at.row) * row_bytes;
+    return static_cast<const std::byte*>(parts_[at.part].data) +
+           static_cast<size_t>(at.row) * row_bytes;
   }
 
  private:
@@ -51,27 +52,34 @@ class Stack {
 
 size_t matrix_bytes(const Arena& arena, int64_t out, int64_t in, bool bias) {
   const size_t weights = arena.rounded(static_cast<size_t>(out * padded(in)) * sizeof(uint16_t));
-  return weights + (bias ? arena.rounded(static_cast<size_t>(out) * sizeof(float)) + arena.rounded(static_cast<size_t>(out) * sizeof(uint16_t)) : 0);
+  return weights + (bias ? arena.rounded(static_cast<size_t>(out) * sizeof(float)) +
+                               arena.rounded(static_cast<size_t>(out) * sizeof(uint16_t))
+                         : 0);
 }
 
-Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::Queue& queue, DType dtype, std::span<const Tensor> weights,
-                   std::span<const Tensor> biases, bool gated) {
+Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::Queue& queue, DType dtype,
+                   std::span<const Tensor> weights, std::span<const Tensor> biases, bool gated) {
   Matrix matrix;
   matrix.in = weights.front().shape[1];
   int64_t out = 0;
   for (const Tensor& weight : weights) {
     if (weight.dtype != dtype || weight.shape[1] != matrix.in)
-      throw StartError(ExitCode::kBadModel, fmt::format("a matrix is {} with {} columns where {} with {} is expected", name_of(weight.dtype),
-                                                        weight.shape[1], name_of(dtype), matrix.in));
+      throw StartError(
+          ExitCode::kBadModel,
+          fmt::format("a matrix is {} with {} columns where {} with {} is expected",
+                      name_of(weight.dtype), weight.shape[1], name_of(dtype), matrix.in));
     out += weight.shape[0];
   }
   if (gated && out % 16 != 0)
-    throw std::runtime_error(fmt::format("the width of the feed-forward layer is {}, it must be a multiple of 8", out / 2));
+    throw std::runtime_error(fmt::format(
+        "the width of the feed-forward layer is {}, it must be a multiple of 8", out / 2));
   const auto source_row = [&](int64_t r) { return gated ? gated_row(r, out) : r; };
   const Stack stack(weights);
-  const size_t row_bytes = static_cast<size_t>(padded(matrix.in)) * sizeof(uint16_t), source_bytes = static_cast<size_t>(matrix.in) * sizeof(uint16_t);
+  const size_t row_bytes = static_cast<size_t>(padded(matrix.in)) * sizeof(uint16_t),
+               source_bytes = static_cast<size_t>(matrix.in) * sizeof(uint16_t);
   void* const data = arena.take(static_cast<size_t>(out) * row_bytes);
-  upload.rows(data, out, row_bytes, source_bytes, [&](int64_t r) { return stack.data(source_row(r), source_bytes); });
+  upload.rows(data, out, row_bytes, source_bytes,
+              [&](int64_t r) { return stack.data(source_row(r), source_bytes); });
   float* bias = nullptr;
   if (!biases.empty()) {
     std::vector<float> values(static_cast<size_t>(out));
@@ -80,7 +88,8 @@ Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::Queue& que
       const Stack::Place at = stack.find(source_row(r));
       const float value = biases[at.part] ? element(biases[at.part], at.row) : 0;
       values[static_cast<size_t>(r)] = value;
-      values16[static_cast<size_t>(r)] = dtype == DType::kF16 ? float_to_f16(value) : float_to_bf16(value);
+      values16[static_cast<size_t>(r)] =
+          dtype == DType::kF16 ? float_to_f16(value) : float_to_bf16(value);
     }
     bias = static_cast<float*>(arena.take(values.size() * sizeof(float)));
     void* const bias16 = arena.take(values16.size() * sizeof(uint16_t));
@@ -88,7 +97,8 @@ Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::Queue& que
     upload.bytes(bias16, values16.data(), values16.size() * sizeof(uint16_t));
     matrix.bias16 = bias16;
   }
-  matrix.plan = kernels::make_matrix(queue, data, bias, dtype, static_cast<int>(out), static_cast<int>(padded(matrix.in)));
+  matrix.plan = kernels::make_matrix(queue, data, bias, dtype, static_cast<int>(out),
+                                     static_cast<int>(padded(matrix.in)));
   return matrix;
 }
 

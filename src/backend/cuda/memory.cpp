@@ -10,7 +10,8 @@
 
 namespace ember::cuda {
 
-// Destructors do not check: after an error of the device there is nothing that could be done about another one.
+// Destructors do not check: after an error of the device there is nothing that could be done about
+// another one.
 
 Arena::~Arena() { cudaFree(base_); }
 
@@ -18,10 +19,14 @@ void Arena::reserve(size_t bytes) {
   CHECK(base_ == nullptr && !sealed_, "memory is reserved once");
   void* memory = nullptr;
   before_call("cudaMalloc");
-  if (const cudaError_t status = cudaMalloc(&memory, std::max(bytes, kAlignment)); status != cudaSuccess) {
+  if (const cudaError_t status = cudaMalloc(&memory, std::max(bytes, kAlignment));
+      status != cudaSuccess) {
     cudaGetLastError();
-    throw StartError(ExitCode::kNoDevice, fmt::format("the device refused {} bytes in one piece ({}): another program may have taken them",
-                                                      bytes, cudaGetErrorName(status)));
+    throw StartError(
+        ExitCode::kNoDevice,
+        fmt::format(
+            "the device refused {} bytes in one piece ({}): another program may have taken them",
+            bytes, cudaGetErrorName(status)));
   }
   base_ = static_cast<std::byte*>(memory);
   reserved_ = bytes;
@@ -38,7 +43,8 @@ void* Arena::take(size_t bytes) {
 void* Arena::take_exactly(size_t bytes) {
   CHECK(!sealed_, "device memory is allocated after start-up");
   CHECK(bytes % kAlignment == 0);
-  CHECK(used_ + bytes <= reserved_, "{} bytes of device memory are wanted, {} of {} are left", bytes, reserved_ - used_, reserved_);
+  CHECK(used_ + bytes <= reserved_, "{} bytes of device memory are wanted, {} of {} are left",
+        bytes, reserved_ - used_, reserved_);
   std::byte* const memory = base_ + used_;
   used_ += bytes;
   return memory;
@@ -50,7 +56,9 @@ bool Arena::guards_intact() const {
     CUDA_CHECK(cudaMemcpy(copy.data(), base_ + begin, bytes, cudaMemcpyDeviceToHost));
     return std::all_of(copy.begin(), copy.end(), [](std::byte b) { return b == std::byte{0}; });
   };
-  return std::all_of(guards_.begin(), guards_.end(), [&](size_t begin) { return zero(begin, guard_bytes_); }) && zero(used_, reserved_ - used_);
+  return std::all_of(guards_.begin(), guards_.end(),
+                     [&](size_t begin) { return zero(begin, guard_bytes_); }) &&
+         zero(used_, reserved_ - used_);
 }
 
 PinnedBuffer::PinnedBuffer(size_t bytes) : size_(bytes) {

@@ -10,7 +10,8 @@
 
 namespace ember::cuda {
 
-// Device memory that is taken in one piece and given out from its beginning to its end; all of it is freed with the arena.
+// Device memory that is taken in one piece and given out from its beginning to its end; all of it
+// is freed with the arena.
 class Arena {
  public:
   static constexpr size_t kAlignment = 256;
@@ -22,7 +23,9 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   // What take() uses up.
-  size_t rounded(size_t bytes) const { return (bytes + kAlignment - 1) / kAlignment * kAlignment + guard_bytes_; }
+  size_t rounded(size_t bytes) const {
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment + guard_bytes_;
+  }
   // Once. Zeroed. Throws StartError(kNoDevice).
   void reserve(size_t bytes);
   // Aligned and zero. More than was reserved, or a call after seal(), is a bug.
@@ -44,7 +47,8 @@ class Arena {
   bool sealed_ = false;
 };
 
-// Page-locked host memory that the device can read and write too. Moves, and is freed with its owner.
+// Page-locked host memory that the device can read and write too. Moves, and is freed with its
+// owner.
 class PinnedBuffer {
  public:
   PinnedBuffer() = default;

@@ -17,34 +17,45 @@ size_t words_of_mask(int vocab_size) { return (static_cast<size_t>(vocab_size) +
 
 // Of a given token the log probability is always wanted.
 int num_logprobs_of(const SamplingRow& row) {
-  return std::min(row.given_token >= 0 ? std::max(row.num_logprobs, 0) : row.num_logprobs, kernels::kMaxTopLogprobs);
+  return std::min(row.given_token >= 0 ? std::max(row.num_logprobs, 0) : row.num_logprobs,
+                  kernels::kMaxTopLogprobs);
 }
 
 size_t aligned(size_t bytes) { return (bytes + 255) / 256 * 256; }
 
 }  // namespace
 
-// Lists are rarely long: a few megabytes serve all rows at once. One row of the greatest length always fits.
+// Lists are rarely long: a few megabytes serve all rows at once. One row of the greatest length
+// always fits.
 Sampler::Sizes::Sizes(const SamplerLimits& limits)
     : rows(aligned(static_cast<size_t>(limits.max_rows) * sizeof(kernels::SampleRow))),
-      lists(aligned((size_t{4} << 20) + 8 * static_cast<size_t>(std::min(limits.max_model_len, limits.vocab_size)) +
+      lists(aligned((size_t{4} << 20) +
+                    8 * static_cast<size_t>(std::min(limits.max_model_len, limits.vocab_size)) +
                     12 * static_cast<size_t>(limits.vocab_size))),
       mask(words_of_mask(limits.vocab_size) * sizeof(uint32_t)),
       masks(aligned(static_cast<size_t>(limits.max_rows) * mask)) {}
 
-size_t Sampler::device_bytes(const Arena& arena, const kernels::Queue& queue, const SamplerLimits& limits) {
+size_t Sampler::device_bytes(const Arena& arena, const kernels::Queue& queue,
+                             const SamplerLimits& limits) {
   const size_t tokens = static_cast<size_t>(limits.max_rows) * sizeof(int32_t);
   return arena.rounded(Sizes(limits).block()) + 2 * arena.rounded(tokens) +
          arena.rounded(kernels::sample_workspace_bytes(queue, limits.max_rows, limits.vocab_size));
 }
 
-Sampler::Sampler(Arena& arena, const kernels::Queue& queue, const Stream& stream, const SamplerLimits& limits)
-    : queue_(queue), stream_(stream), limits_(limits), sizes_(limits), sequence_(sizeof(uint32_t)), counts_(static_cast<size_t>(limits.vocab_size)) {
+Sampler::Sampler(Arena& arena, const kernels::Queue& queue, const Stream& stream,
+                 const SamplerLimits& limits)
+    : queue_(queue),
+      stream_(stream),
+      limits_(limits),
+      sizes_(limits),
+      sequence_(sizeof(uint32_t)),
+      counts_(static_cast<size_t>(limits.vocab_size)) {
   const size_t tokens = static_cast<size_t>(limits.max_rows) * sizeof(int32_t);
   block_ = static_cast<std::byte*>(arena.take(sizes_.block()));
   previous_ = static_cast<int32_t*>(arena.take(tokens));
   chosen_ = static_cast<int32_t*>(arena.take(tokens));
-  workspace_ = arena.take(kernels::sample_workspace_bytes(queue, limits.max_rows, limits.vocab_size));
+  workspace_ =
+      arena.take(kernels::sample_workspace_bytes(queue, limits.max_rows, limits.vocab_size));
   std::memset(sequence_.data(), 0, sizeof(uint32_t));
   for (Slot& slot : slots_) {
     slot.block = PinnedBuffer(sizes_.block());
@@ -52,9 +63,11 @@ Sampler::Sampler(Arena& arena, const kernels::Queue& queue, const Stream& stream
   }
 }
 
-void Sampler::launch(const Tensor& logits, std::span<const SamplingRow> rows, std::span<SampledToken> out) {
+void Sampler::launch(const Tensor& logits, std::span<const SamplingRow> rows,
+                     std::span<SampledToken> out) {
   CHECK(rows.size() == out.size() && rows.size() <= static_cast<size_t>(limits_.max_rows));
-  CHECK(num_launched_ - num_waited_for_ < slots_.size(), "more steps are in flight than there is room for");
+  CHECK(num_launched_ - num_waited_for_ < slots_.size(),
+        "more steps are in flight than there is room for");
   Slot& slot = slots_[num_launched_ % slots_.size()];
   ++num_launched_;
   slot.out = out;
@@ -77,12 +90,18 @@ void Sampler::launch(const Tensor& logits, std::span<const SamplingRow> rows, st
   } while (first < count);
 }
 
-void Sampler::launch_group(Slot& slot, const Tensor& logits, int first, int count, uint32_t* sequence) {
-  const size_t begin = static_cast<size_t>(first) * sizeof(kernels::SampleRow), used = sizes_.rows + lists_used_ - begin;
-  if (count > 0) CUDA_CHECK(cudaMemcpyAsync(block_ + begin, slot.block.data() + begin, used, cudaMemcpyHostToDevice, stream_.get()));
+void Sampler::launch_group(Slot& slot, const Tensor& logits, int first, int count,
+                           uint32_t* sequence) {
+  const size_t begin = static_cast<size_t>(first) * sizeof(kernels::SampleRow),
+               used = sizes_.rows + lists_used_ - begin;
+  if (count > 0)
+    CUDA_CHECK(cudaMemcpyAsync(block_ + begin, slot.block.data() + begin, used,
+                               cudaMemcpyHostToDevice, stream_.get()));
   const size_t masks = sizes_.rows + sizes_.lists;
   if (masks_used_ > 0)
-    CUDA_CHECK(cudaMemcpyAsync(block_ + masks, slot.block.data() + masks, static_cast<size_t>(masks_used_) * sizes_.mask, cudaMemcpyHostToDevice, stream_.get()));
+    CUDA_CHECK(cudaMemcpyAsync(block_ + masks, slot.block.data() + masks,
+                               static_cast<size_t>(masks_used_) * sizes_.mask,
+                               cudaMemcpyHostToDevice, stream_.get()));
   const std::byte* lists = block_ + sizes_.rows;
   kernels::SampleArgs args;
   args.logits = logits.as<float>() + first * logits.row_stride;
@@ -132,7 +151,8 @@ bool Sampler::pack(Slot& slot, const SamplingRow& row, int index) {
     if (!p.logit_bias.empty()) {
       packed.bias_begin = static_cast<int32_t>(lists_used_ / sizeof(kernels::TokenBias));
       packed.bias_count = static_cast<int32_t>(p.logit_bias.size());
-      auto* bias = reinterpret_cast<kernels::TokenBias*>(list(slot, p.logit_bias.size() * sizeof(kernels::TokenBias)));
+      auto* bias = reinterpret_cast<kernels::TokenBias*>(
+          list(slot, p.logit_bias.size() * sizeof(kernels::TokenBias)));
       if (bias == nullptr) return false;
       for (const auto& [token, value] : p.logit_bias) *bias++ = {token, value};
     }
@@ -153,11 +173,13 @@ bool Sampler::pack_mask(Slot& slot, const SamplingRow& row, kernels::SampleRow& 
   const std::vector<int32_t>& allowed = row.params->allowed_token_ids;
   if (allowed.empty() && row.mask.empty()) return true;
   packed.mask = masks_used_++;
-  auto* const words = reinterpret_cast<uint32_t*>(slot.block.data() + sizes_.rows + sizes_.lists + static_cast<size_t>(packed.mask) * sizes_.mask);
+  auto* const words = reinterpret_cast<uint32_t*>(slot.block.data() + sizes_.rows + sizes_.lists +
+                                                  static_cast<size_t>(packed.mask) * sizes_.mask);
   std::fill_n(words, words_of_mask(limits_.vocab_size), allowed.empty() ? ~0u : 0);
   for (const int32_t id : allowed) words[id / 32] |= 1u << (id % 32);
   if (row.mask.empty()) return true;
-  for (size_t i = 0; i < words_of_mask(limits_.vocab_size); ++i) words[i] &= i < row.mask.size() ? row.mask[i] : 0;
+  for (size_t i = 0; i < words_of_mask(limits_.vocab_size); ++i)
+    words[i] &= i < row.mask.size() ? row.mask[i] : 0;
   return true;
 }
 
@@ -165,10 +187,12 @@ bool Sampler::pack_mask(Slot& slot, const SamplingRow& row, kernels::SampleRow& 
 bool Sampler::pack_history(Slot& slot, const SamplingRow& row, kernels::SampleRow& packed) {
   const SamplingParams& p = *row.params;
   if (!p.has_penalties()) return true;
-  const std::span<const int32_t> prompt = p.repetition_penalty != 1.0f ? row.prompt : std::span<const int32_t>();
+  const std::span<const int32_t> prompt =
+      p.repetition_penalty != 1.0f ? row.prompt : std::span<const int32_t>();
   const size_t most = std::min(prompt.size() + row.output.size(), counts_.size());
   packed.history_begin = static_cast<int32_t>(lists_used_ / sizeof(kernels::SeenToken));
-  auto* const history = reinterpret_cast<kernels::SeenToken*>(list(slot, most * sizeof(kernels::SeenToken)));
+  auto* const history =
+      reinterpret_cast<kernels::SeenToken*>(list(slot, most * sizeof(kernels::SeenToken)));
   if (history == nullptr) return false;
   constexpr int32_t kListed = -1;
   int32_t count = 0;
@@ -189,7 +213,9 @@ void Sampler::wait() {
   CHECK(launched());
   const uint32_t wanted = ++num_waited_for_;
   const std::atomic_ref<uint32_t> done(*reinterpret_cast<uint32_t*>(sequence_.data()));
-  const auto reached = [&] { return static_cast<int32_t>(done.load(std::memory_order_acquire) - wanted) >= 0; };
+  const auto reached = [&] {
+    return static_cast<int32_t>(done.load(std::memory_order_acquire) - wanted) >= 0;
+  };
   // The device is asked now and then: after an error the word would never change.
   for (int polls = 1; !reached(); ++polls) {
     if (polls % 64 != 0) continue;
@@ -208,7 +234,8 @@ void Sampler::wait() {
     if (slot.num_logprobs[i] < 0 || from.token < 0) continue;
     to.logprob = from.logprob;
     to.rank = from.rank;
-    for (int k = 0; k < from.num_top; ++k) to.top.push_back({from.top_token[k], from.top_logprob[k]});
+    for (int k = 0; k < from.num_top; ++k)
+      to.top.push_back({from.top_token[k], from.top_logprob[k]});
   }
 }
 

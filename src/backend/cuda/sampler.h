@@ -21,22 +21,26 @@ struct SamplerLimits {
 // Two steps may be launched before the first is waited for.
 class Sampler {
  public:
-  static size_t device_bytes(const Arena& arena, const kernels::Queue& queue, const SamplerLimits& limits);
+  static size_t device_bytes(const Arena& arena, const kernels::Queue& queue,
+                             const SamplerLimits& limits);
   // Takes device_bytes() of the arena. The stream is the queue's.
-  Sampler(Arena& arena, const kernels::Queue& queue, const Stream& stream, const SamplerLimits& limits);
+  Sampler(Arena& arena, const kernels::Queue& queue, const Stream& stream,
+          const SamplerLimits& limits);
 
   // int32 [max_rows] on the device: the tokens of the last launch, for operations after it.
   const int32_t* tokens() const { return previous_; }
   // As Backend::sample.
   void launch(const Tensor& logits, std::span<const SamplingRow> rows, std::span<SampledToken> out);
   bool launched() const { return num_launched_ > num_waited_for_; }
-  // Blocks until the oldest launch not yet waited for is done, and fills its `out`. Polls memory that the device writes.
+  // Blocks until the oldest launch not yet waited for is done, and fills its `out`. Polls memory
+  // that the device writes.
   void wait();
 
  private:
   struct Sizes {
     explicit Sizes(const SamplerLimits& limits);
-    size_t rows, lists, mask, masks;  // bytes: of all rows, of their lists, of one mask, of all masks
+    size_t rows, lists, mask,
+        masks;  // bytes: of all rows, of their lists, of one mask, of all masks
     size_t block() const { return rows + lists + masks; }
   };
   struct Slot {
@@ -61,7 +65,7 @@ class Sampler {
   int32_t* previous_ = nullptr;
   int32_t* chosen_ = nullptr;
   void* workspace_ = nullptr;
-  PinnedBuffer sequence_;       // uint32_t: how many launches are done
+  PinnedBuffer sequence_;  // uint32_t: how many launches are done
   std::array<Slot, 2> slots_;
   size_t lists_used_ = 0;
   int masks_used_ = 0;

@@ -8,13 +8,15 @@
 
 namespace ember::cuda {
 
-// Two halves of pinned memory by turns: what was written in a step stays until the step after the next one begins, which is when the
-// first has been waited for.
+// Two halves of pinned memory by turns: what was written in a step stays until the step after the
+// next one begins, which is when the first has been waited for.
 class StepStaging {
  public:
-  explicit StepStaging(size_t bytes_per_step) : halves_{PinnedBuffer(bytes_per_step), PinnedBuffer(bytes_per_step)} {}
+  explicit StepStaging(size_t bytes_per_step)
+      : halves_{PinnedBuffer(bytes_per_step), PinnedBuffer(bytes_per_step)} {}
 
-  // Copies `from` and enqueues its copy to the device. False: no room is left in this step, nothing was done.
+  // Copies `from` and enqueues its copy to the device. False: no room is left in this step, nothing
+  // was done.
   bool write(void* to, const void* from, size_t bytes, const Stream& stream);
   void next_step();
 

@@ -15,12 +15,15 @@ WeightUpload::Chunk& WeightUpload::next(size_t bytes) {
 }
 
 void WeightUpload::send(Chunk& chunk, void* to, size_t bytes) {
-  CUDA_CHECK(cudaMemcpyAsync(to, chunk.buffer.data(), bytes, cudaMemcpyHostToDevice, stream_.get()));
+  CUDA_CHECK(
+      cudaMemcpyAsync(to, chunk.buffer.data(), bytes, cudaMemcpyHostToDevice, stream_.get()));
   chunk.copied.record(stream_);
 }
 
-void WeightUpload::rows(void* to, int64_t rows, size_t row_bytes, size_t source_bytes, const std::function<const void*(int64_t)>& source) {
-  const int64_t rows_per_chunk = std::max<int64_t>(1, static_cast<int64_t>(chunk_bytes_ / row_bytes));
+void WeightUpload::rows(void* to, int64_t rows, size_t row_bytes, size_t source_bytes,
+                        const std::function<const void*(int64_t)>& source) {
+  const int64_t rows_per_chunk =
+      std::max<int64_t>(1, static_cast<int64_t>(chunk_bytes_ / row_bytes));
   for (int64_t first = 0; first < rows; first += rows_per_chunk) {
     const int64_t count = std::min(rows_per_chunk, rows - first);
     Chunk& chunk = next(static_cast<size_t>(count) * row_bytes);
@@ -29,7 +32,8 @@ void WeightUpload::rows(void* to, int64_t rows, size_t row_bytes, size_t source_
       std::memcpy(row, source(first + r), source_bytes);
       std::memset(row + source_bytes, 0, row_bytes - source_bytes);
     }
-    send(chunk, static_cast<std::byte*>(to) + static_cast<size_t>(first) * row_bytes, static_cast<size_t>(count) * row_bytes);
+    send(chunk, static_cast<std::byte*>(to) + static_cast<size_t>(first) * row_bytes,
+         static_cast<size_t>(count) * row_bytes);
   }
 }
 

@@ -1,5 +1,5 @@
-// From the checkpoint's mapping to the device: through two pinned buffers by turns, so that reading the file and copying over the
-// bus overlap.
+// From the checkpoint's mapping to the device: through two pinned buffers by turns, so that reading
+// the file and copying over the bus overlap.
 #pragma once
 
 #include <array>
@@ -14,9 +14,11 @@ class WeightUpload {
  public:
   explicit WeightUpload(size_t chunk_bytes = size_t{16} << 20) : chunk_bytes_(chunk_bytes) {}
 
-  // Fills `rows` rows of row_bytes bytes, one after the other, at `to`: row r begins with the source_bytes bytes at source(r), the
-  // rest of it is zero. The sources may be reused at once; the device has the data after wait().
-  void rows(void* to, int64_t rows, size_t row_bytes, size_t source_bytes, const std::function<const void*(int64_t)>& source);
+  // Fills `rows` rows of row_bytes bytes, one after the other, at `to`: row r begins with the
+  // source_bytes bytes at source(r), the rest of it is zero. The sources may be reused at once; the
+  // device has the data after wait().
+  void rows(void* to, int64_t rows, size_t row_bytes, size_t source_bytes,
+            const std::function<const void*(int64_t)>& source);
   void bytes(void* to, const void* from, size_t bytes);
   void wait();
   // Gives the buffers back; the next call takes new ones.

@@ -1,5 +1,6 @@
-/* Hugging Face tokenizers, chat templates and grammars from Rust. Every function may be called from any thread. Functions that return
- * char* return NULL on success, otherwise a message for ember_hf_free_text. No panic leaves the library. */
+/* Hugging Face tokenizers, chat templates and grammars from Rust. Every function may be called from
+ * any thread. Functions that return char* return NULL on success, otherwise a message for
+ * ember_hf_free_text. No panic leaves the library. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,16 +32,18 @@ void ember_hf_free_ids(EmberIds ids);
 /* The contents of a tokenizer.json. */
 char* ember_tokenizer_load(const uint8_t* json, size_t size, EmberTokenizer** out);
 void ember_tokenizer_free(EmberTokenizer* tokenizer);
-/* `text` is UTF-8. parse_special: the text of special tokens becomes their ids, otherwise it is text like any other. */
-char* ember_tokenizer_encode(const EmberTokenizer* tokenizer, const uint8_t* text, size_t size, bool add_special,
-                             bool parse_special, EmberIds* out);
-char* ember_tokenizer_decode(const EmberTokenizer* tokenizer, const uint32_t* ids, size_t count, bool skip_special,
-                             EmberBytes* out);
+/* `text` is UTF-8. parse_special: the text of special tokens becomes their ids, otherwise it is
+ * text like any other. */
+char* ember_tokenizer_encode(const EmberTokenizer* tokenizer, const uint8_t* text, size_t size,
+                             bool add_special, bool parse_special, EmberIds* out);
+char* ember_tokenizer_decode(const EmberTokenizer* tokenizer, const uint32_t* ids, size_t count,
+                             bool skip_special, EmberBytes* out);
 /* The largest id plus one. */
 uint32_t ember_tokenizer_vocab_size(const EmberTokenizer* tokenizer);
 /* False when there is no such token. */
 bool ember_tokenizer_id_to_token(const EmberTokenizer* tokenizer, uint32_t id, EmberBytes* out);
-bool ember_tokenizer_token_to_id(const EmberTokenizer* tokenizer, const uint8_t* token, size_t size, uint32_t* id);
+bool ember_tokenizer_token_to_id(const EmberTokenizer* tokenizer, const uint8_t* token, size_t size,
+                                 uint32_t* id);
 /* The ids of the special tokens, ascending. */
 EmberIds ember_tokenizer_special_ids(const EmberTokenizer* tokenizer);
 /* The ids of all added tokens (special ones included), ascending: their text stands for itself. */
@@ -49,31 +52,38 @@ EmberIds ember_tokenizer_added_ids(const EmberTokenizer* tokenizer);
 /* A Jinja template as Hugging Face's apply_chat_template reads it. */
 char* ember_template_compile(const uint8_t* source, size_t size, EmberTemplate** out);
 void ember_template_free(EmberTemplate* tmpl);
-/* `context` is a JSON object; its keys are the template's variables. Bounded in steps and in the size of the output. */
-char* ember_template_render(const EmberTemplate* tmpl, const uint8_t* context, size_t size, EmberBytes* out);
+/* `context` is a JSON object; its keys are the template's variables. Bounded in steps and in the
+ * size of the output. */
+char* ember_template_render(const EmberTemplate* tmpl, const uint8_t* context, size_t size,
+                            EmberBytes* out);
 
-typedef struct EmberVocabulary EmberVocabulary; /* the tokens of a model as grammars see them; immutable */
-typedef struct EmberGrammar EmberGrammar;       /* compiled; immutable */
-typedef struct EmberMatcher EmberMatcher;       /* where one answer stands in its grammar; used by one thread at a time */
+typedef struct EmberVocabulary
+    EmberVocabulary; /* the tokens of a model as grammars see them; immutable */
+typedef struct EmberGrammar EmberGrammar; /* compiled; immutable */
+typedef struct EmberMatcher
+    EmberMatcher; /* where one answer stands in its grammar; used by one thread at a time */
 
-/* What each of `count` ids stands for, one after the other; empty for an id that must never be chosen, and 0xFF before the text of a
- * special token. `eos`: the ids that end an answer. */
-char* ember_vocabulary_new(const uint8_t* tokens, const uint32_t* lengths, size_t count, const uint32_t* eos, size_t num_eos,
-                           EmberVocabulary** out);
+/* What each of `count` ids stands for, one after the other; empty for an id that must never be
+ * chosen, and 0xFF before the text of a special token. `eos`: the ids that end an answer. */
+char* ember_vocabulary_new(const uint8_t* tokens, const uint32_t* lengths, size_t count,
+                           const uint32_t* eos, size_t num_eos, EmberVocabulary** out);
 void ember_vocabulary_free(EmberVocabulary* vocabulary);
 
-/* kind 0: a JSON schema, 1: a regular expression for the whole answer, 2: a Lark grammar. before: Lark rules whose @answer stands for
- * it; of no bytes: it stands alone. Fails if the source is wrong, too complex or allows nothing. Needs some tens of megabytes of stack;
- * may take seconds for a source made to take long. */
-char* ember_grammar_compile(const EmberVocabulary* vocabulary, int32_t kind, const uint8_t* source, size_t size, const uint8_t* before,
-                            size_t before_size, EmberGrammar** out);
+/* kind 0: a JSON schema, 1: a regular expression for the whole answer, 2: a Lark grammar. before:
+ * Lark rules whose @answer stands for it; of no bytes: it stands alone. Fails if the source is
+ * wrong, too complex or allows nothing. Needs some tens of megabytes of stack; may take seconds for
+ * a source made to take long. */
+char* ember_grammar_compile(const EmberVocabulary* vocabulary, int32_t kind, const uint8_t* source,
+                            size_t size, const uint8_t* before, size_t before_size,
+                            EmberGrammar** out);
 void ember_grammar_free(EmberGrammar* grammar);
 
 char* ember_matcher_new(const EmberGrammar* grammar, EmberMatcher** out);
 void ember_matcher_free(EmberMatcher* matcher);
 /* The next token, one that the mask allows. */
 char* ember_matcher_accept(EmberMatcher* matcher, uint32_t token);
-/* Bit id % 32 of words[id / 32] is set when the token may come next. All are clear when the answer is done. */
+/* Bit id % 32 of words[id / 32] is set when the token may come next. All are clear when the answer
+ * is done. */
 char* ember_matcher_mask(EmberMatcher* matcher, uint32_t* words, size_t count);
 bool ember_matcher_done(const EmberMatcher* matcher);
 

@@ -27,25 +27,45 @@ inline void check_attention(const Kernels& kernels) {
     for (const int block_size : {1, 4, 16, 32})
       for (const int heads : {1, 2, 3, 8})
         for (const int window : {0, 5, 70}) {
-          const int length = 150, tokens = 9, first = length - tokens, blocks = (length + block_size - 1) / block_size;
+          const int length = 150, tokens = 9, first = length - tokens,
+                    blocks = (length + block_size - 1) / block_size;
           std::vector<int32_t> table(static_cast<size_t>(blocks));
           for (int i = 0; i < blocks; ++i) table[static_cast<size_t>(i)] = i;
           std::shuffle(table.begin(), table.end(), random);
           const auto head_floats = static_cast<size_t>(dim * block_size);
           std::vector<float> k_cache(head_floats * table.size(), NAN), v_cache = k_cache;
-          const std::vector<float> k = random_floats(static_cast<size_t>(length * dim), random()), v = random_floats(k.size(), random());
+          const std::vector<float> k = random_floats(static_cast<size_t>(length * dim), random()),
+                                   v = random_floats(k.size(), random());
           for (int p = 0; p < length; ++p)
             for (int d = 0; d < dim; ++d) {
-              const size_t base = static_cast<size_t>(table[static_cast<size_t>(p / block_size)]) * head_floats;
-              k_cache[base + static_cast<size_t>(d * block_size + p % block_size)] = k[static_cast<size_t>(p * dim + d)];
-              v_cache[base + static_cast<size_t>(p % block_size * dim + d)] = v[static_cast<size_t>(p * dim + d)];
+              const size_t base =
+                  static_cast<size_t>(table[static_cast<size_t>(p / block_size)]) * head_floats;
+              k_cache[base + static_cast<size_t>(d * block_size + p % block_size)] =
+                  k[static_cast<size_t>(p * dim + d)];
+              v_cache[base + static_cast<size_t>(p % block_size * dim + d)] =
+                  v[static_cast<size_t>(p * dim + d)];
             }
-          const std::vector<float> q = random_floats(static_cast<size_t>(tokens * heads * dim), random());
-          std::vector<float> y(q.size()), one(static_cast<size_t>(heads * dim)), scratch(static_cast<size_t>(attention_scratch(dim)));
-          AttentionArgs args{.k = k_cache.data(), .v = v_cache.data(), .k_block_stride = dim * block_size, .v_block_stride = dim * block_size,
-                             .block_table = table.data(), .block_size = block_size, .q = q.data(), .q_stride = heads * dim, .y = y.data(),
-                             .y_stride = heads * dim, .num_tokens = tokens, .num_heads = heads, .head_dim = dim, .first_position = first,
-                             .window = window, .scale = 0.3f, .scratch = scratch.data()};
+          const std::vector<float> q =
+              random_floats(static_cast<size_t>(tokens * heads * dim), random());
+          std::vector<float> y(q.size()), one(static_cast<size_t>(heads * dim)),
+              scratch(static_cast<size_t>(attention_scratch(dim)));
+          AttentionArgs args{.k = k_cache.data(),
+                             .v = v_cache.data(),
+                             .k_block_stride = dim * block_size,
+                             .v_block_stride = dim * block_size,
+                             .block_table = table.data(),
+                             .block_size = block_size,
+                             .q = q.data(),
+                             .q_stride = heads * dim,
+                             .y = y.data(),
+                             .y_stride = heads * dim,
+                             .num_tokens = tokens,
+                             .num_heads = heads,
+                             .head_dim = dim,
+                             .first_position = first,
+                             .window = window,
+                             .scale = 0.3f,
+                             .scratch = scratch.data()};
           kernels.attention(args);
           for (int t = 0; t < tokens; ++t) {
             AttentionArgs alone = args;  // as a decode
@@ -60,16 +80,20 @@ inline void check_attention(const Kernels& kernels) {
               std::vector<double> weights;
               for (int p = begin; p < end; ++p) {
                 double score = 0;
-                for (int d = 0; d < dim; ++d) score += double{query[d]} * k[static_cast<size_t>(p * dim + d)];
+                for (int d = 0; d < dim; ++d)
+                  score += double{query[d]} * k[static_cast<size_t>(p * dim + d)];
                 weights.push_back(std::exp(score * 0.3));
               }
               double total = 0;
               for (const double w : weights) total += w;
               for (int d = 0; d < dim; ++d) {
                 double sum = 0;
-                for (int p = begin; p < end; ++p) sum += weights[static_cast<size_t>(p - begin)] / total * v[static_cast<size_t>(p * dim + d)];
+                for (int p = begin; p < end; ++p)
+                  sum += weights[static_cast<size_t>(p - begin)] / total *
+                         v[static_cast<size_t>(p * dim + d)];
                 const auto at = static_cast<size_t>(h * dim + d);
-                ASSERT_NEAR(y[static_cast<size_t>(t * heads * dim) + at], sum, 2e-5) << dim << " " << block_size << " " << heads << " " << window;
+                ASSERT_NEAR(y[static_cast<size_t>(t * heads * dim) + at], sum, 2e-5)
+                    << dim << " " << block_size << " " << heads << " " << window;
                 ASSERT_EQ(y[static_cast<size_t>(t * heads * dim) + at], one[at]);  // bit for bit
               }
             }

@@ -11,13 +11,15 @@ namespace ember {
 namespace {
 
 TEST(CpuBackend, ResultsDoNotDependOnThreads) {
-  const std::vector<float> weights = cpu::random_floats(200 * 96, 1), input = cpu::random_floats(40 * 96, 2);
+  const std::vector<float> weights = cpu::random_floats(200 * 96, 1),
+                           input = cpu::random_floats(40 * 96, 2);
   std::vector<std::vector<float>> results;
   for (const int threads : {1, 2, 3}) {
     const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = threads});
     const Tensor weight(const_cast<float*>(weights.data()), DType::kF32, {200, 96});
     const Linear linear = backend->make_linear(std::span(&weight, 1), {});
-    const Tensor x = backend->allocate(DType::kF32, {40, 96}), y = backend->allocate(DType::kF32, {40, 200});
+    const Tensor x = backend->allocate(DType::kF32, {40, 96}),
+                 y = backend->allocate(DType::kF32, {40, 200});
     backend->write(x, input.data(), input.size() * sizeof(float));
     backend->linear(y, x, linear);
     backend->wait();
@@ -25,22 +27,30 @@ TEST(CpuBackend, ResultsDoNotDependOnThreads) {
     std::vector<int32_t> ids = {7, 199};
     const Tensor row = backend->allocate(DType::kF32, {2, 96});
     backend->embed(row, linear, Tensor(ids.data(), DType::kI32, {2}));
-    EXPECT_EQ(std::vector<float>(row.as<float>(), row.as<float>() + 96), std::vector<float>(weights.begin() + 7 * 96, weights.begin() + 8 * 96));
+    EXPECT_EQ(std::vector<float>(row.as<float>(), row.as<float>() + 96),
+              std::vector<float>(weights.begin() + 7 * 96, weights.begin() + 8 * 96));
   }
   EXPECT_EQ(results[0], results[1]);
   EXPECT_EQ(results[0], results[2]);
 }
 
 TEST(CpuBackend, PlansTheMemoryOfItsThreadsAndOfSplitInputs) {
-  const StepLimits limits{.max_tokens = 64, .vocab_size = 1000, .max_in_features = 4096, .attention = {{.num_heads = 4, .num_kv_heads = 2, .head_dim = 64}}};
+  const StepLimits limits{.max_tokens = 64,
+                          .vocab_size = 1000,
+                          .max_in_features = 4096,
+                          .attention = {{.num_heads = 4, .num_kv_heads = 2, .head_dim = 64}}};
   StepLimits narrow = limits;
   narrow.max_in_features = 2048;
   for (const cpu::Isa isa : cpu::available_isas()) {
-    const auto bytes = [&](int threads, const StepLimits& l) { return make_cpu_backend({.num_threads = threads, .isa = cpu::name_of(isa)})->step_bytes(l); };
+    const auto bytes = [&](int threads, const StepLimits& l) {
+      return make_cpu_backend({.num_threads = threads, .isa = cpu::name_of(isa)})->step_bytes(l);
+    };
     const size_t of_thread = bytes(2, limits) - bytes(1, limits);
-    EXPECT_GT(of_thread, 12u * 1000) << name_of(isa) << ": candidates, counts and a copy of the logits";
+    EXPECT_GT(of_thread, 12u * 1000)
+        << name_of(isa) << ": candidates, counts and a copy of the logits";
     EXPECT_EQ(bytes(3, limits) - bytes(2, limits), of_thread) << name_of(isa);
-    EXPECT_EQ(bytes(1, limits) - bytes(1, narrow), isa == cpu::Isa::kAmx ? 2048u * 3 * 512 * 2 : 0u) << name_of(isa) << ": three parts of 512 rows";
+    EXPECT_EQ(bytes(1, limits) - bytes(1, narrow), isa == cpu::Isa::kAmx ? 2048u * 3 * 512 * 2 : 0u)
+        << name_of(isa) << ": three parts of 512 rows";
   }
 }
 
@@ -53,7 +63,8 @@ TEST(CpuBackend, ATokenOfTheStepBeforeIsEmbeddedAndPenalizedByItsRow) {
   const auto step = [&](std::vector<float> values, std::vector<SamplingRow> rows) {
     std::vector<SampledToken> out(rows.size());
     for (SamplingRow& row : rows) row.params = &greedy;
-    backend->sample(Tensor(values.data(), DType::kF32, {static_cast<int64_t>(rows.size()), 4}), rows, out);
+    backend->sample(Tensor(values.data(), DType::kF32, {static_cast<int64_t>(rows.size()), 4}),
+                    rows, out);
     backend->wait();
     return out;
   };
@@ -74,16 +85,21 @@ TEST(CpuBackend, ATokenOfTheStepBeforeIsEmbeddedAndPenalizedByItsRow) {
 }
 
 TEST(CpuBackend, LinearAddRoundsAsTheSumOfBoth) {
-  const std::vector<float> weights = cpu::random_floats(70 * 33, 3), input = cpu::random_floats(9 * 33, 4), start = cpu::random_floats(9 * 70, 5);
+  const std::vector<float> weights = cpu::random_floats(70 * 33, 3),
+                           input = cpu::random_floats(9 * 33, 4),
+                           start = cpu::random_floats(9 * 70, 5);
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2});
   const Tensor weight(const_cast<float*>(weights.data()), DType::kF32, {70, 33});
   const Linear w = backend->make_linear(std::span(&weight, 1), {});
-  const Tensor x = backend->allocate(DType::kF32, {9, 33}), y = backend->allocate(DType::kF32, {9, 70}), sum = backend->allocate(DType::kF32, {9, 70});
+  const Tensor x = backend->allocate(DType::kF32, {9, 33}),
+               y = backend->allocate(DType::kF32, {9, 70}),
+               sum = backend->allocate(DType::kF32, {9, 70});
   backend->write(x, input.data(), input.size() * sizeof(float));
   backend->write(sum, start.data(), start.size() * sizeof(float));
   backend->linear(y, x, w);
   backend->linear_add(sum, x, w);
-  for (size_t i = 0; i < start.size(); ++i) ASSERT_EQ(sum.as<float>()[i], start[i] + y.as<float>()[i]) << i;
+  for (size_t i = 0; i < start.size(); ++i)
+    ASSERT_EQ(sum.as<float>()[i], start[i] + y.as<float>()[i]) << i;
 }
 
 TEST(CpuBackend, EveryInstructionSetOfTheMachineGivesTheSameUpToRounding) {
@@ -92,36 +108,43 @@ TEST(CpuBackend, EveryInstructionSetOfTheMachineGivesTheSameUpToRounding) {
   for (const DType dtype : {DType::kBF16, DType::kF16, DType::kF32}) {
     const cpu::Matrix m(dtype, out, in, 2);
     std::vector<uint16_t> halves;
-    for (const float v : m.values) halves.push_back(dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v));
+    for (const float v : m.values)
+      halves.push_back(dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v));
     for (const cpu::Isa isa : cpu::available_isas()) {
-      const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2, .isa = cpu::name_of(isa)});
+      const std::unique_ptr<Backend> backend =
+          make_cpu_backend({.num_threads = 2, .isa = cpu::name_of(isa)});
       SCOPED_TRACE(backend->describe() + " " + name_of(dtype));
       EXPECT_NE(backend->describe().find(cpu::name_of(isa)), std::string::npos);
       void* data = halves.data();
       if (dtype == DType::kF32) data = const_cast<float*>(m.values.data());
       const Tensor weight(data, dtype, {out, in});
       const Linear linear = backend->make_linear(std::span(&weight, 1), {});
-      const Tensor x = backend->allocate(DType::kF32, {rows, in}), y = backend->allocate(DType::kF32, {rows, out});
+      const Tensor x = backend->allocate(DType::kF32, {rows, in}),
+                   y = backend->allocate(DType::kF32, {rows, out});
       const Tensor one = backend->allocate(DType::kF32, {1, out});
       backend->write(x, input.data(), input.size() * sizeof(float));
       backend->linear(y, x, linear);
       const Tensor sum = backend->allocate(DType::kF32, {rows, out});
       std::fill_n(sum.as<float>(), sum.elements(), 3.0f);
       backend->linear_add(sum, x, linear);
-      for (int64_t i = 0; i < sum.elements(); ++i) ASSERT_EQ(sum.as<float>()[i], 3.0f + y.as<float>()[i]);
+      for (int64_t i = 0; i < sum.elements(); ++i)
+        ASSERT_EQ(sum.as<float>()[i], 3.0f + y.as<float>()[i]);
       cpu::check_products(m, input, {}, rows, {y.as<float>(), y.as<float>() + y.elements()});
       for (const int64_t r : {int64_t{0}, int64_t{511}, int64_t{512}, int64_t{700}, rows - 1}) {
         Tensor row = x.rows(1);
         row.data = x.as<float>() + r * in;
         backend->linear(one, row, linear);
         const float* expected = y.as<float>() + r * out;
-        ASSERT_EQ(std::vector<float>(one.as<float>(), one.as<float>() + out), std::vector<float>(expected, expected + out));
+        ASSERT_EQ(std::vector<float>(one.as<float>(), one.as<float>() + out),
+                  std::vector<float>(expected, expected + out));
       }
     }
   }
 }
 
-TEST(CpuBackend, RefusesAnUnknownInstructionSet) { EXPECT_THROW(make_cpu_backend({.isa = "sse"}), StartError); }
+TEST(CpuBackend, RefusesAnUnknownInstructionSet) {
+  EXPECT_THROW(make_cpu_backend({.isa = "sse"}), StartError);
+}
 
 }  // namespace
 }  // namespace ember

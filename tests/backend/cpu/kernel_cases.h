@@ -21,7 +21,8 @@ namespace ember::cpu {
 
 // A matrix [out][in] and the same packed for the kernel, in one type.
 struct Matrix {
-  Matrix(DType type, int64_t out_features, int64_t in_features, uint64_t seed) : dtype(type), out(out_features), in(in_features) {
+  Matrix(DType type, int64_t out_features, int64_t in_features, uint64_t seed)
+      : dtype(type), out(out_features), in(in_features) {
     values = random_floats(static_cast<size_t>(out * in), seed);
     halves.resize(static_cast<size_t>(round_up(out, kBlockOutputs) * round_up(in, kPaddedInputs)));
     floats.resize(halves.size());
@@ -30,15 +31,26 @@ struct Matrix {
         float& v = values[static_cast<size_t>(n * in + k)];
         const auto at = static_cast<size_t>(packed_index(dtype, in, n, k));
         const uint16_t bits = dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v);
-        if (dtype != DType::kF32) v = dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
+        if (dtype != DType::kF32)
+          v = dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
         halves[at] = bits;
         floats[at] = v;
       }
   }
-  LinearArgs args(const std::vector<float>& x, std::vector<float>& y, const std::vector<float>& bias, int64_t rows) const {
-    const void* weights = dtype == DType::kF32 ? static_cast<const void*>(floats.data()) : halves.data();
-    return {.weights = weights, .dtype = dtype, .bias = bias.empty() ? nullptr : bias.data(), .x = x.data(), .x_stride = in,
-            .y = y.data(), .y_stride = out, .rows = rows, .in = in, .out = out};
+  LinearArgs args(const std::vector<float>& x, std::vector<float>& y,
+                  const std::vector<float>& bias, int64_t rows) const {
+    const void* weights =
+        dtype == DType::kF32 ? static_cast<const void*>(floats.data()) : halves.data();
+    return {.weights = weights,
+            .dtype = dtype,
+            .bias = bias.empty() ? nullptr : bias.data(),
+            .x = x.data(),
+            .x_stride = in,
+            .y = y.data(),
+            .y_stride = out,
+            .rows = rows,
+            .in = in,
+            .out = out};
   }
 
   DType dtype;
@@ -47,13 +59,17 @@ struct Matrix {
   std::vector<uint16_t> halves;
 };
 
-// As the backend runs it for num_threads threads; rows of x and y lie further apart than they are long, and nothing is written between.
-inline std::vector<float> run_linear(const Kernels& kernels, const Matrix& m, const std::vector<float>& x, const std::vector<float>& bias,
+// As the backend runs it for num_threads threads; rows of x and y lie further apart than they are
+// long, and nothing is written between.
+inline std::vector<float> run_linear(const Kernels& kernels, const Matrix& m,
+                                     const std::vector<float>& x, const std::vector<float>& bias,
                                      int64_t rows, int num_threads = 1) {
   constexpr float kUntouched = 777;
   constexpr int64_t kGap = 3;
-  std::vector<float> wide_x(static_cast<size_t>(rows * (m.in + kGap)), NAN), wide_y(static_cast<size_t>(rows * (m.out + kGap)), kUntouched);
-  for (int64_t r = 0; r < rows; ++r) std::copy_n(x.begin() + r * m.in, m.in, wide_x.begin() + r * (m.in + kGap));
+  std::vector<float> wide_x(static_cast<size_t>(rows * (m.in + kGap)), NAN),
+      wide_y(static_cast<size_t>(rows * (m.out + kGap)), kUntouched);
+  for (int64_t r = 0; r < rows; ++r)
+    std::copy_n(x.begin() + r * m.in, m.in, wide_x.begin() + r * (m.in + kGap));
   std::vector<uint16_t> parts(static_cast<size_t>(parts_size(rows, m.in)), 0x7fc0);  // not a number
   std::vector<float> scratch(static_cast<size_t>(kernels.linear_scratch), NAN);
   LinearArgs args = m.args(wide_x, wide_y, bias, rows);
@@ -63,7 +79,8 @@ inline std::vector<float> run_linear(const Kernels& kernels, const Matrix& m, co
   args.num_threads = num_threads;
   if (kernels.split != nullptr)
     for (int64_t r = 0; r < rows; r += kSplitRows) kernels.split(args, r);
-  for (int64_t task = kernels.linear_tasks(args) - 1; task >= 0; --task) kernels.linear(args, task, scratch.data());
+  for (int64_t task = kernels.linear_tasks(args) - 1; task >= 0; --task)
+    kernels.linear(args, task, scratch.data());
   std::vector<float> y;
   for (int64_t r = 0; r < rows; ++r) {
     const auto begin = wide_y.begin() + r * args.y_stride;
@@ -73,42 +90,54 @@ inline std::vector<float> run_linear(const Kernels& kernels, const Matrix& m, co
   return y;
 }
 
-// The bound is that of a chain of roundings to float, relative to the sum of the products' magnitudes.
-inline void check_products(const Matrix& m, const std::vector<float>& x, const std::vector<float>& bias, int64_t rows, const std::vector<float>& y) {
+// The bound is that of a chain of roundings to float, relative to the sum of the products'
+// magnitudes.
+inline void check_products(const Matrix& m, const std::vector<float>& x,
+                           const std::vector<float>& bias, int64_t rows,
+                           const std::vector<float>& y) {
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t n = 0; n < m.out; ++n) {
       double sum = bias.empty() ? 0 : bias[static_cast<size_t>(n)], magnitude = std::abs(sum);
       for (int64_t k = 0; k < m.in; ++k) {
-        const double product = double{x[static_cast<size_t>(r * m.in + k)]} * m.values[static_cast<size_t>(n * m.in + k)];
+        const double product = double{x[static_cast<size_t>(r * m.in + k)]} *
+                               m.values[static_cast<size_t>(n * m.in + k)];
         sum += product;
         magnitude += std::abs(product);
       }
       const double bound = magnitude * 6e-8 * (2 + std::sqrt(static_cast<double>(m.in)));
-      ASSERT_NEAR(y[static_cast<size_t>(r * m.out + n)], sum, bound) << "row " << r << " output " << n;
+      ASSERT_NEAR(y[static_cast<size_t>(r * m.out + n)], sum, bound)
+          << "row " << r << " output " << n;
     }
 }
 
 inline void check_linear(const Kernels& kernels) {
   const unsigned seed = std::random_device{}();
   std::mt19937_64 random(seed);
-  const auto any_of = [&](std::initializer_list<int64_t> values) { return values.begin()[random() % values.size()]; };
+  const auto any_of = [&](std::initializer_list<int64_t> values) {
+    return values.begin()[random() % values.size()];
+  };
   for (int round = 0; round < 250; ++round) {
     const DType dtype = std::array{DType::kF32, DType::kF16, DType::kBF16}[random() % 3];
-    const int64_t out = any_of({1, 15, 16, 17, 31, 32, 33, 64, 65, 97, 600}), in = any_of({1, 2, 16, 31, 32, 33, 95, 128, 511, 545});
+    const int64_t out = any_of({1, 15, 16, 17, 31, 32, 33, 64, 65, 97, 600}),
+                  in = any_of({1, 2, 16, 31, 32, 33, 95, 128, 511, 545});
     const int64_t rows = any_of({1, 2, 3, 5, 6, 7, 13, 15, 16, 17, 31, 32, 33, 34, 48, 70});
-    SCOPED_TRACE(testing::Message() << "seed " << seed << ", round " << round << ": " << name_of(dtype) << " " << rows << "x" << in << "x" << out);
+    SCOPED_TRACE(testing::Message() << "seed " << seed << ", round " << round << ": "
+                                    << name_of(dtype) << " " << rows << "x" << in << "x" << out);
     const Matrix m(dtype, out, in, random());
     const std::vector<float> x = random_floats(static_cast<size_t>(rows * in), random());
     std::vector<float> bias;
-    if (random() % 2 == 0) bias = random_floats(static_cast<size_t>(round_up(out, kBlockOutputs)), random());
+    if (random() % 2 == 0)
+      bias = random_floats(static_cast<size_t>(round_up(out, kBlockOutputs)), random());
     const std::vector<float> y = run_linear(kernels, m, x, bias, rows);
     check_products(m, x, bias, rows, y);
     if (testing::Test::HasFatalFailure()) return;
     ASSERT_EQ(y, run_linear(kernels, m, x, bias, rows, 64));  // however the work is shared
     const int64_t first = std::uniform_int_distribution<int64_t>(0, rows - 1)(random);
     const int64_t count = std::uniform_int_distribution<int64_t>(1, rows - first)(random);
-    for (const auto& [begin, n] : {std::pair{first, int64_t{1}}, std::pair{first, count}}) {  // bit for bit, in any company
-      const std::vector<float> part = run_linear(kernels, m, {x.begin() + begin * in, x.begin() + (begin + n) * in}, bias, n);
+    for (const auto& [begin, n] :
+         {std::pair{first, int64_t{1}}, std::pair{first, count}}) {  // bit for bit, in any company
+      const std::vector<float> part =
+          run_linear(kernels, m, {x.begin() + begin * in, x.begin() + (begin + n) * in}, bias, n);
       ASSERT_EQ(part, std::vector<float>(y.begin() + begin * out, y.begin() + (begin + n) * out));
     }
   }
@@ -135,32 +164,38 @@ inline void check_extremes(const Kernels& kernels) {
       ASSERT_EQ(y[80 + n], m.values[n * static_cast<size_t>(in) + 5] > 0 ? INFINITY : -INFINITY);
       ASSERT_TRUE(std::isnan(y[120 + n]));
     }
-    ASSERT_EQ(std::vector<float>(y.begin() + 160, y.end()), std::vector<float>(before.begin() + 160, before.end()));
+    ASSERT_EQ(std::vector<float>(y.begin() + 160, y.end()),
+              std::vector<float>(before.begin() + 160, before.end()));
   }
 }
 
 inline void check_exp(const Kernels& kernels) {
-  std::vector<float> x = {0, -0.0f, 1, -1, 88, -86.9f, -87.5f, -1000, -std::numeric_limits<float>::infinity()};
+  std::vector<float> x = {
+      0, -0.0f, 1, -1, 88, -86.9f, -87.5f, -1000, -std::numeric_limits<float>::infinity()};
   for (float v = -87; v < 88; v += 0.0137f) x.push_back(v);
   std::vector<float> y(x.size());
   kernels.exp(y.data(), x.data(), static_cast<int64_t>(x.size()));
   for (size_t i = 0; i < x.size(); ++i)
-    ASSERT_NEAR(y[i], x[i] < -87 ? 0.0 : std::exp(double{x[i]}), 3e-7 * std::exp(double{x[i]})) << x[i];
+    ASSERT_NEAR(y[i], x[i] < -87 ? 0.0 : std::exp(double{x[i]}), 3e-7 * std::exp(double{x[i]}))
+        << x[i];
 }
 
 inline void check_rows(const Kernels& kernels) {
   for (const int64_t n : {1, 7, 16, 17, 64, 100}) {
     const auto size = static_cast<size_t>(n);
-    const std::vector<float> x = random_floats(size, 3), w = random_floats(size, 4), up = random_floats(size, 5);
+    const std::vector<float> x = random_floats(size, 3), w = random_floats(size, 4),
+                             up = random_floats(size, 5);
     std::vector<float> residual = random_floats(size, 6), y(size), sums(size);
     for (size_t i = 0; i < size; ++i) sums[i] = residual[i] + x[i];
     kernels.add_rms_norm(y.data(), residual.data(), x.data(), w.data(), 1e-5f, n);
     EXPECT_EQ(residual, sums);
     double squares = 0;
     for (const float v : sums) squares += double{v} * v;
-    for (size_t i = 0; i < size; ++i) ASSERT_NEAR(y[i], sums[i] / std::sqrt(squares / static_cast<double>(n) + 1e-5) * w[i], 1e-5);
+    for (size_t i = 0; i < size; ++i)
+      ASSERT_NEAR(y[i], sums[i] / std::sqrt(squares / static_cast<double>(n) + 1e-5) * w[i], 1e-5);
     kernels.silu_mul(y.data(), x.data(), up.data(), n);
-    for (size_t i = 0; i < size; ++i) ASSERT_NEAR(y[i], x[i] / (1 + std::exp(-double{x[i]})) * up[i], 1e-5);
+    for (size_t i = 0; i < size; ++i)
+      ASSERT_NEAR(y[i], x[i] / (1 + std::exp(-double{x[i]})) * up[i], 1e-5);
   }
 }
 

@@ -5,7 +5,8 @@ namespace {
 
 TEST(KernelsAmx, EqualDoublePrecisionAndThemselvesRowByRow) { check_kernels(Isa::kAmx); }
 
-// Three parts of an input are worth 24 bits; with two, or with the weights' own 8, this would fail by orders of magnitude.
+// Three parts of an input are worth 24 bits; with two, or with the weights' own 8, this would fail
+// by orders of magnitude.
 TEST(KernelsAmx, ProductsAreAsExactAsThoseOfFloats) {
   EMBER_NEEDS(Isa::kAmx);
   const Kernels &avx512 = kernels_of(Isa::kAvx512), &amx = kernels_of(Isa::kAmx);
@@ -18,7 +19,8 @@ TEST(KernelsAmx, ProductsAreAsExactAsThoseOfFloats) {
       for (int64_t n = 0; n < m.out; ++n) {
         double sum = 0, magnitude = 0;
         for (int64_t k = 0; k < m.in; ++k) {
-          const double product = double{x[static_cast<size_t>(r * m.in + k)]} * m.values[static_cast<size_t>(n * m.in + k)];
+          const double product = double{x[static_cast<size_t>(r * m.in + k)]} *
+                                 m.values[static_cast<size_t>(n * m.in + k)];
           sum += product;
           magnitude += std::abs(product);
         }
@@ -27,7 +29,8 @@ TEST(KernelsAmx, ProductsAreAsExactAsThoseOfFloats) {
     return worst;
   };
   const double tiles = error(amx), vectors = error(avx512);
-  std::printf("largest error relative to the magnitude of the products: amx %.2g, avx512 %.2g\n", tiles, vectors);
+  std::printf("largest error relative to the magnitude of the products: amx %.2g, avx512 %.2g\n",
+              tiles, vectors);
   EXPECT_LT(tiles, 1e-7);
   EXPECT_LT(tiles, 1.5 * vectors);
 }

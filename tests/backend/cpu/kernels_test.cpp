@@ -5,7 +5,8 @@
 namespace ember::cpu {
 namespace {
 
-// A processor that lacks the instructions is told so, in words, before any of them runs: scripts/test.sh runs this on emulated ones.
+// A processor that lacks the instructions is told so, in words, before any of them runs:
+// scripts/test.sh runs this on emulated ones.
 TEST(Kernels, AreGivenOutOnlyForWhatTheMachineHas) {
   for (const Isa isa : {Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
     if (machine_has(isa)) {

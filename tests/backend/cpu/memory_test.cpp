@@ -11,7 +11,8 @@ TEST(HostMemory, IsBoundedByTheControlGroup) {
   const std::filesystem::path dir = std::filesystem::path(testing::TempDir()) / "ember_memory_test";
   std::filesystem::create_directories(dir);
   std::filesystem::remove(dir / "memory.max");
-  std::ofstream(dir / "meminfo") << "MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    800 kB\n";
+  std::ofstream(dir / "meminfo")
+      << "MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    800 kB\n";
   EXPECT_EQ(host_memory(dir / "meminfo", dir).free_bytes, 800u * 1024);
   EXPECT_EQ(host_memory(dir / "meminfo", dir).total_bytes, 1000u * 1024);
   std::ofstream(dir / "memory.max") << "max\n";

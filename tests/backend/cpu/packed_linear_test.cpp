@@ -9,8 +9,10 @@ namespace ember::cpu {
 namespace {
 
 TEST(PackedLinear, StacksPartsAndGivesEveryRowBack) {
-  std::vector<float> a = random_floats(33 * 7, 1), b = random_floats(40 * 7, 2), bias = random_floats(40, 3);
-  const std::vector<Tensor> weights = {{a.data(), DType::kF32, {33, 7}}, {b.data(), DType::kF32, {40, 7}}};
+  std::vector<float> a = random_floats(33 * 7, 1), b = random_floats(40 * 7, 2),
+                     bias = random_floats(40, 3);
+  const std::vector<Tensor> weights = {{a.data(), DType::kF32, {33, 7}},
+                                       {b.data(), DType::kF32, {40, 7}}};
   const std::vector<Tensor> biases = {{}, {bias.data(), DType::kF32, {40}}};
   Arena arena;
   ThreadPool pool(2);
@@ -28,7 +30,8 @@ TEST(PackedLinear, StacksPartsAndGivesEveryRowBack) {
 
 TEST(PackedLinear, RefusesPartsThatDiffer) {
   std::vector<float> a(14), b(16);
-  const std::vector<Tensor> weights = {{a.data(), DType::kF32, {2, 7}}, {b.data(), DType::kF32, {2, 8}}};
+  const std::vector<Tensor> weights = {{a.data(), DType::kF32, {2, 7}},
+                                       {b.data(), DType::kF32, {2, 8}}};
   Arena arena;
   ThreadPool pool(1);
   EXPECT_THROW(pack(weights, {}, arena, pool), StartError);

@@ -8,7 +8,8 @@
 namespace ember::cpu {
 namespace {
 
-SampledToken sample(std::vector<float> logits, const SamplingParams& params, SamplingRow row = {}, int32_t pending = -1) {
+SampledToken sample(std::vector<float> logits, const SamplingParams& params, SamplingRow row = {},
+                    int32_t pending = -1) {
   static SampleScratch scratch;
   row.params = &params;
   return sample_row(logits, row, pending, scratch);
@@ -60,7 +61,8 @@ TEST(Sample, AMaskDecides) {
   mask = {0, 0, 0};
   EXPECT_EQ(sample(logits, greedy, {.mask = mask}).token, -1);
   mask = {~0u};
-  EXPECT_EQ(sample(logits, greedy, {.mask = mask}).token, 0);  // ids beyond the mask are not allowed
+  EXPECT_EQ(sample(logits, greedy, {.mask = mask}).token,
+            0);  // ids beyond the mask are not allowed
   mask = {~0u, ~0u, ~0u};
   EXPECT_EQ(sample(logits, greedy, {.mask = mask}).token, 69);
   const std::vector<int32_t> banned = {69};
@@ -77,24 +79,28 @@ TEST(Sample, AMaskThatAllowsEverythingChangesNoDraw) {
   for (size_t i = 0; i < logits.size(); ++i) logits[i] = std::sin(static_cast<float>(i));
   const std::vector<uint32_t> mask(4, ~0u);
   for (int64_t position = 0; position < 200; ++position)
-    EXPECT_EQ(sample(logits, {.top_p = 0.9f, .seed = 1}, {.position = position}).token,
-              sample(logits, {.top_p = 0.9f, .seed = 1}, {.position = position, .mask = mask}).token);
+    EXPECT_EQ(
+        sample(logits, {.top_p = 0.9f, .seed = 1}, {.position = position}).token,
+        sample(logits, {.top_p = 0.9f, .seed = 1}, {.position = position, .mask = mask}).token);
 }
 
 // Draws at many positions and compares with the distribution that should be left.
-void expect_distribution(const std::vector<float>& logits, SamplingParams params, const std::map<int32_t, double>& expected) {
+void expect_distribution(const std::vector<float>& logits, SamplingParams params,
+                         const std::map<int32_t, double>& expected) {
   constexpr int kDraws = 200000;
   std::map<int32_t, int> counts;
   params.seed = 42;
   for (int i = 0; i < kDraws; ++i) ++counts[sample(logits, params, {.position = i}).token];
   double chi = 0;
-  for (const auto& [token, p] : expected) chi += std::pow(counts[token] - p * kDraws, 2) / (p * kDraws);
+  for (const auto& [token, p] : expected)
+    chi += std::pow(counts[token] - p * kDraws, 2) / (p * kDraws);
   for (const auto& [token, count] : counts) EXPECT_TRUE(expected.contains(token)) << token;
   EXPECT_LT(chi, 25) << "seed 42";  // at most four degrees of freedom: p below 1e-4
 }
 
 TEST(Sample, DrawsFollowTheDistributionThatIsLeft) {
-  const std::vector<float> logits = {std::log(0.5f), std::log(0.25f), std::log(0.15f), std::log(0.1f)};
+  const std::vector<float> logits = {std::log(0.5f), std::log(0.25f), std::log(0.15f),
+                                     std::log(0.1f)};
   expect_distribution(logits, {}, {{0, 0.5}, {1, 0.25}, {2, 0.15}, {3, 0.1}});
   expect_distribution(logits, {.top_k = 2}, {{0, 2 / 3.0}, {1, 1 / 3.0}});
   expect_distribution(logits, {.top_p = 0.7f}, {{0, 2 / 3.0}, {1, 1 / 3.0}});

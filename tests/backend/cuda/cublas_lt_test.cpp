@@ -22,7 +22,8 @@ TEST(CublasLt, MultipliesAddsAndBiases) {
     auto* const memory = static_cast<uint16_t*>(arena.take(static_cast<size_t>(n) * 2));
     std::vector<uint16_t> values;
     for (int64_t i = 0; i < n; ++i) values.push_back(number(i));
-    EXPECT_EQ(cudaMemcpy(memory, values.data(), values.size() * 2, cudaMemcpyHostToDevice), cudaSuccess);
+    EXPECT_EQ(cudaMemcpy(memory, values.data(), values.size() * 2, cudaMemcpyHostToDevice),
+              cudaSuccess);
     return memory;
   };
   const uint16_t* w = filled(kOut * kIn);
@@ -32,16 +33,29 @@ TEST(CublasLt, MultipliesAddsAndBiases) {
   Stream stream;
   for (const bool add : {false, true}) {
     uint16_t* const y = filled(kTokens * kOut);
-    blas->multiply({.dtype = DType::kF16, .weights = w, .w_stride = kIn, .bias = bias, .x = x, .x_stride = kIn, .y = y, .y_stride = kOut,
-                    .tokens = kTokens, .in = kIn, .out = kOut, .add = add}, workspace, stream.get());
+    blas->multiply({.dtype = DType::kF16,
+                    .weights = w,
+                    .w_stride = kIn,
+                    .bias = bias,
+                    .x = x,
+                    .x_stride = kIn,
+                    .y = y,
+                    .y_stride = kOut,
+                    .tokens = kTokens,
+                    .in = kIn,
+                    .out = kOut,
+                    .add = add},
+                   workspace, stream.get());
     stream.wait();
     std::vector<uint16_t> result(kTokens * kOut);
     ASSERT_EQ(cudaMemcpy(result.data(), y, result.size() * 2, cudaMemcpyDeviceToHost), cudaSuccess);
     for (int64_t t = 0; t < kTokens; ++t)
       for (int64_t o = 0; o < kOut; ++o) {
         float sum = f16_to_float(number(o)) + (add ? f16_to_float(number(t * kOut + o)) : 0);
-        for (int64_t i = 0; i < kIn; ++i) sum += f16_to_float(number(t * kIn + i)) * f16_to_float(number(o * kIn + i));
-        EXPECT_EQ(f16_to_float(result[static_cast<size_t>(t * kOut + o)]), sum) << t << " " << o << " " << add;
+        for (int64_t i = 0; i < kIn; ++i)
+          sum += f16_to_float(number(t * kIn + i)) * f16_to_float(number(o * kIn + i));
+        EXPECT_EQ(f16_to_float(result[static_cast<size_t>(t * kOut + o)]), sum)
+            << t << " " << o << " " << add;
       }
   }
 }

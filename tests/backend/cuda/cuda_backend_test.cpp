@@ -1,4 +1,5 @@
-// Whole models through the CUDA backend's host code and the kernels' own source, on the emulated GPU, against the CPU backend.
+// Whole models through the CUDA backend's host code and the kernels' own source, on the emulated
+// GPU, against the CPU backend.
 #include "ember/backend/cuda/cuda_backend.h"
 
 #include <fmt/format.h>
@@ -56,46 +57,66 @@ class Cuda : public testing::Test {
     fake_cuda::set_delays(s.delay, seed_);
     const int block_size = on_cuda ? kCudaBlockSize : 16;
     std::unique_ptr<Backend> backend =
-        on_cuda ? make_cuda_backend({.dtype = s.dtype, .graphs = s.graphs, .max_own_gemm_tokens = s.max_own_gemm_tokens, .guard_bytes = kGuard})
+        on_cuda ? make_cuda_backend({.dtype = s.dtype,
+                                     .graphs = s.graphs,
+                                     .max_own_gemm_tokens = s.max_own_gemm_tokens,
+                                     .guard_bytes = kGuard})
                 : make_cpu_backend({.num_threads = 2});
-    DecoderLimits limits{.max_tokens = s.max_num_batched_tokens, .max_logit_rows = 8, .max_model_len = kMaxModelLen,
-                         .num_blocks = s.num_blocks * 64 / block_size, .block_size = block_size};
-    const size_t kv = static_cast<size_t>(limits.num_blocks) * backend->kv_block_bytes(kv_cache_spec(config, limits));
+    DecoderLimits limits{.max_tokens = s.max_num_batched_tokens,
+                         .max_logit_rows = 8,
+                         .max_model_len = kMaxModelLen,
+                         .num_blocks = s.num_blocks * 64 / block_size,
+                         .block_size = block_size};
+    const size_t kv = static_cast<size_t>(limits.num_blocks) *
+                      backend->kv_block_bytes(kv_cache_spec(config, limits));
     Built built;
-    built.plan = plan_memory(*backend, config, limits, s.max_num_seqs, {.dtype = s.dtype, .kv_cache_bytes = kv});
+    built.plan = plan_memory(*backend, config, limits, s.max_num_seqs,
+                             {.dtype = s.dtype, .kv_cache_bytes = kv});
     EXPECT_EQ(built.plan.num_blocks, limits.num_blocks);
     const size_t before = fake_cuda::stats().device_bytes;
     backend->reserve(built.plan.total_bytes());
-    auto decoder = std::make_unique<Decoder>(*backend, config, Checkpoint(), LoadOptions{.dummy_seed = 1, .dtype = s.dtype});
-    built.runner = std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, s.max_num_seqs);
+    auto decoder = std::make_unique<Decoder>(*backend, config, Checkpoint(),
+                                             LoadOptions{.dummy_seed = 1, .dtype = s.dtype});
+    built.runner = std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits,
+                                                   s.max_num_seqs);
     if (on_cuda) {
       EXPECT_EQ(fake_cuda::stats().device_bytes - before, built.plan.total_bytes());
     }
     return built;
   }
 
-  std::vector<Recorder::Answer> answers(const DecoderConfig& config, const Case& s, const std::vector<Request>& requests, bool on_cuda) const {
+  std::vector<Recorder::Answer> answers(const DecoderConfig& config, const Case& s,
+                                        const std::vector<Request>& requests, bool on_cuda) const {
     Built built = build(config, s, on_cuda);
     Recorder sink;
     std::vector<Recorder::Answer> result;
     const uint64_t allocations = fake_cuda::stats().num_allocations;
     {
-      Engine engine({.max_num_batched_tokens = s.max_num_batched_tokens, .max_num_seqs = s.max_num_seqs, .max_num_logit_rows = 8, .max_model_len = kMaxModelLen},
-                    {.num_blocks = built.plan.num_blocks, .block_size = built.plan.block_size, .enable_prefix_caching = s.caching},
+      Engine engine({.max_num_batched_tokens = s.max_num_batched_tokens,
+                     .max_num_seqs = s.max_num_seqs,
+                     .max_num_logit_rows = 8,
+                     .max_model_len = kMaxModelLen},
+                    {.num_blocks = built.plan.num_blocks,
+                     .block_size = built.plan.block_size,
+                     .enable_prefix_caching = s.caching},
                     std::move(built.runner), sink);
       engine.start();
       for (const Request& request : requests) engine.submit(request);
       EXPECT_TRUE(sink.wait_finished(static_cast<int>(requests.size())));
-      EXPECT_EQ(fake_cuda::stats().num_allocations, allocations) << "something was allocated after start-up";
+      EXPECT_EQ(fake_cuda::stats().num_allocations, allocations)
+          << "something was allocated after start-up";
     }
     for (const Request& request : requests) result.push_back(sink.answer(request.id));
     return result;
   }
 
-  // Greedy answers are equal up to where the CPU's two best tokens are too close for 16-bit arithmetic to tell.
-  void expect_same(const DecoderConfig& config, const Case& s, const std::vector<Request>& requests) const {
+  // Greedy answers are equal up to where the CPU's two best tokens are too close for 16-bit
+  // arithmetic to tell.
+  void expect_same(const DecoderConfig& config, const Case& s,
+                   const std::vector<Request>& requests) const {
     SCOPED_TRACE(testing::Message() << "seed " << seed_);
-    const std::vector<Recorder::Answer> cpu = answers(config, s, requests, false), gpu = answers(config, s, requests, true);
+    const std::vector<Recorder::Answer> cpu = answers(config, s, requests, false),
+                                        gpu = answers(config, s, requests, true);
     const double tolerance = s.dtype == DType::kF16 ? 0.05 : 0.3;
     size_t compared = 0, all = 0;
     for (size_t r = 0; r < requests.size(); ++r) {
@@ -109,7 +130,8 @@ class Cuda : public testing::Test {
           EXPECT_LT(margin, tolerance) << "request " << r << ", token " << i;
           break;
         }
-        EXPECT_NEAR(cpu[r].events[i].logprob, gpu[r].events[i].logprob, tolerance) << "request " << r << ", token " << i;
+        EXPECT_NEAR(cpu[r].events[i].logprob, gpu[r].events[i].logprob, tolerance)
+            << "request " << r << ", token " << i;
       }
     }
     EXPECT_GT(compared, all / 2) << "most answers must be the same to their end";
@@ -129,15 +151,18 @@ Request request(RequestId id, int prompt_tokens, int max_tokens, int first = 0) 
 }
 
 std::vector<Request> some_requests() {
-  return {request(1, 5, 6, 3), request(2, 70, 5, 9), request(3, 1, 7, 50), request(4, 66, 4, 9), request(5, 130, 3, 1)};
+  return {request(1, 5, 6, 3), request(2, 70, 5, 9), request(3, 1, 7, 50), request(4, 66, 4, 9),
+          request(5, 130, 3, 1)};
 }
 
 void expect_equal_bits(const Recorder::Answer& a, const Recorder::Answer& b) {
   ASSERT_EQ(a.tokens, b.tokens);
-  for (size_t i = 0; i < a.events.size(); ++i) EXPECT_EQ(a.events[i].logprob, b.events[i].logprob) << "token " << i;
+  for (size_t i = 0; i < a.events.size(); ++i)
+    EXPECT_EQ(a.events[i].logprob, b.events[i].logprob) << "token " << i;
 }
 
-class CudaFamilies : public Cuda, public testing::WithParamInterface<std::tuple<const char*, DType, int>> {};
+class CudaFamilies : public Cuda,
+                     public testing::WithParamInterface<std::tuple<const char*, DType, int>> {};
 
 TEST_P(CudaFamilies, AnswersAreTheCpus) {
   const auto [family, dtype, sm] = GetParam();
@@ -145,33 +170,50 @@ TEST_P(CudaFamilies, AnswersAreTheCpus) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, CudaFamilies,
-                         testing::Values(std::tuple("llama3", DType::kF16, 90), std::tuple("llama_biases", DType::kBF16, 90),
-                                         std::tuple("qwen2", DType::kBF16, 80), std::tuple("qwen3", DType::kF16, 90),
-                                         std::tuple("glm4", DType::kF16, 90), std::tuple("mistral_window", DType::kF16, 80),
+                         testing::Values(std::tuple("llama3", DType::kF16, 90),
+                                         std::tuple("llama_biases", DType::kBF16, 90),
+                                         std::tuple("qwen2", DType::kBF16, 80),
+                                         std::tuple("qwen3", DType::kF16, 90),
+                                         std::tuple("glm4", DType::kF16, 90),
+                                         std::tuple("mistral_window", DType::kF16, 80),
                                          std::tuple("llama_head_dim_tied", DType::kF16, 86)),
-                         [](const auto& i) { return std::string(std::get<0>(i.param)) + "_" + name_of(std::get<1>(i.param)) + "_sm" + std::to_string(std::get<2>(i.param)); });
+                         [](const auto& i) {
+                           return std::string(std::get<0>(i.param)) + "_" +
+                                  name_of(std::get<1>(i.param)) + "_sm" +
+                                  std::to_string(std::get<2>(i.param));
+                         });
 
 TEST_F(Cuda, ChunksOfAPromptAndPreemption) {
-  expect_same(dummy_config("llama2"), {.max_num_batched_tokens = 24, .num_blocks = 5, .delay = 200}, some_requests());
+  expect_same(dummy_config("llama2"), {.max_num_batched_tokens = 24, .num_blocks = 5, .delay = 200},
+              some_requests());
 }
 
-TEST_F(Cuda, WithoutGraphsAndWithoutPrefixes) { expect_same(dummy_config("llama2"), {.caching = false, .graphs = false}, some_requests()); }
+TEST_F(Cuda, WithoutGraphsAndWithoutPrefixes) {
+  expect_same(dummy_config("llama2"), {.caching = false, .graphs = false}, some_requests());
+}
 
-TEST_F(Cuda, LongStepsTakeCublas) { expect_same(dummy_config("llama_biases"), {.max_own_gemm_tokens = 16}, some_requests()); }
+TEST_F(Cuda, LongStepsTakeCublas) {
+  expect_same(dummy_config("llama_biases"), {.max_own_gemm_tokens = 16}, some_requests());
+}
 
 TEST_F(Cuda, WidthsThatAreNoMultipleOfEight) {
-  expect_same(dummy_config("llama2", [](nlohmann::json& c) { c["hidden_size"] = 100; }), {}, some_requests());
+  expect_same(dummy_config("llama2", [](nlohmann::json& c) { c["hidden_size"] = 100; }), {},
+              some_requests());
 }
 
 TEST_F(Cuda, HeadsWithoutAKernelAreRefusedBeforeLoading) {
   for (const int head_dim : {32, 48, 80, 160}) {
-    const DecoderConfig config = dummy_config("llama2", [&](nlohmann::json& c) { c["head_dim"] = head_dim; });
+    const DecoderConfig config =
+        dummy_config("llama2", [&](nlohmann::json& c) { c["head_dim"] = head_dim; });
     try {
       build(config, {}, true);
       FAIL() << head_dim;
     } catch (const StartError& e) {
       EXPECT_EQ(e.code(), ExitCode::kNoDevice);
-      EXPECT_NE(std::string(e.what()).find(fmt::format("for head_dim {}; 64, 96, 128 and 256 exist", head_dim)), std::string::npos) << e.what();
+      EXPECT_NE(std::string(e.what()).find(
+                    fmt::format("for head_dim {}; 64, 96, 128 and 256 exist", head_dim)),
+                std::string::npos)
+          << e.what();
     }
   }
 }
@@ -181,21 +223,33 @@ TEST_F(Cuda, DecodeDoesNotDependOnCompany) {
   std::vector<Request> requests;
   for (RequestId id = 1; id <= 4; ++id) {
     requests.push_back(request(id, 3 + static_cast<int>(id) * 20, 6, static_cast<int>(id)));
-    requests.back().sampling = {.temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .repetition_penalty = 1.2f, .frequency_penalty = 0.3f, .seed = id};
+    requests.back().sampling = {.temperature = 0.9f,
+                                .top_k = 40,
+                                .top_p = 0.95f,
+                                .repetition_penalty = 1.2f,
+                                .frequency_penalty = 0.3f,
+                                .seed = id};
   }
-  const std::vector<Recorder::Answer> together = answers(config, {.caching = false}, requests, true);
-  for (size_t r = 0; r < requests.size(); ++r) expect_equal_bits(answers(config, {.max_num_seqs = 1, .caching = false}, {requests[r]}, true).front(), together[r]);
+  const std::vector<Recorder::Answer> together =
+      answers(config, {.caching = false}, requests, true);
+  for (size_t r = 0; r < requests.size(); ++r)
+    expect_equal_bits(
+        answers(config, {.max_num_seqs = 1, .caching = false}, {requests[r]}, true).front(),
+        together[r]);
 }
 
 // Also when its last chunk is one token, or one token is left behind what the prefix cache holds.
 TEST_F(Cuda, AnswersDoNotDependOnHowAPromptWasCut) {
   for (const int sm : {90, 80}) {
     const DecoderConfig config = dummy_config("qwen3");
-    const std::vector<Request> requests = {request(1, 65, 4, 9), request(2, 33, 4, 3), request(3, 129, 3, 9), request(4, 1, 4, 7)};
-    const std::vector<Recorder::Answer> uncut = answers(config, {.sm = sm, .max_num_batched_tokens = 256, .caching = false}, requests, true);
+    const std::vector<Request> requests = {request(1, 65, 4, 9), request(2, 33, 4, 3),
+                                           request(3, 129, 3, 9), request(4, 1, 4, 7)};
+    const std::vector<Recorder::Answer> uncut = answers(
+        config, {.sm = sm, .max_num_batched_tokens = 256, .caching = false}, requests, true);
     for (const int tokens : {16, 32, 64}) {
       SCOPED_TRACE(testing::Message() << "sm_" << sm << ", steps of " << tokens << " tokens");
-      const std::vector<Recorder::Answer> cut = answers(config, {.sm = sm, .max_num_batched_tokens = tokens, .max_num_seqs = 1}, requests, true);
+      const std::vector<Recorder::Answer> cut = answers(
+          config, {.sm = sm, .max_num_batched_tokens = tokens, .max_num_seqs = 1}, requests, true);
       for (size_t r = 0; r < requests.size(); ++r) expect_equal_bits(cut[r], uncut[r]);
     }
   }
@@ -204,19 +258,26 @@ TEST_F(Cuda, AnswersDoNotDependOnHowAPromptWasCut) {
 TEST_F(Cuda, StepsOfDecodesAreReplayed) {
   const uint64_t before = fake_cuda::stats().num_graph_launches;
   answers(dummy_config("llama2"), {}, {request(1, 5, 20)}, true);
-  EXPECT_GE(fake_cuda::stats().num_graph_launches - before, 19u) << "one for each token after the first, and those recorded at the start";
+  EXPECT_GE(fake_cuda::stats().num_graph_launches - before, 19u)
+      << "one for each token after the first, and those recorded at the start";
 }
 
-// One layer, small steps, and work that lags behind the calls: what a failing call leaves behind is still in use when it is destroyed.
+// One layer, small steps, and work that lags behind the calls: what a failing call leaves behind is
+// still in use when it is destroyed.
 class CudaFailing : public Cuda {
  protected:
-  // Loads and serves one request; the number of calls when it was loaded, and how the request ended.
+  // Loads and serves one request; the number of calls when it was loaded, and how the request
+  // ended.
   std::pair<uint64_t, FinishReason> serve() const {
     Recorder sink;
     Built built = build(config_, setup_, true);
     const uint64_t loaded = cuda::num_calls();
-    Engine engine({.max_num_batched_tokens = 16, .max_num_seqs = 2, .max_num_logit_rows = 8, .max_model_len = kMaxModelLen},
-                  {.num_blocks = built.plan.num_blocks, .block_size = 64}, std::move(built.runner), sink);
+    Engine engine({.max_num_batched_tokens = 16,
+                   .max_num_seqs = 2,
+                   .max_num_logit_rows = 8,
+                   .max_model_len = kMaxModelLen},
+                  {.num_blocks = built.plan.num_blocks, .block_size = 64}, std::move(built.runner),
+                  sink);
     engine.start();
     engine.submit(request(1, 20, 3));
     EXPECT_TRUE(sink.wait_finished(1));
@@ -225,7 +286,8 @@ class CudaFailing : public Cuda {
     return {loaded, sink.answer(1).finish};
   }
 
-  const DecoderConfig config_ = dummy_config("llama2", [](nlohmann::json& c) { c["num_hidden_layers"] = 1; });
+  const DecoderConfig config_ =
+      dummy_config("llama2", [](nlohmann::json& c) { c["num_hidden_layers"] = 1; });
   const Case setup_{.max_num_batched_tokens = 16, .num_blocks = 5, .max_num_seqs = 2, .delay = 50};
 };
 
@@ -252,11 +314,13 @@ TEST_F(CudaFailing, CallsOfServing) {
   const uint64_t all = cuda::num_calls();
   ASSERT_EQ(finish, FinishReason::kLength);
   ASSERT_GT(all, loaded + 20);
-  // Every call up to somewhere in the first step, which copies, launches and samples. Most of the others ask whether a step is done, so
-  // their number varies: the last ones may not be reached.
+  // Every call up to somewhere in the first step, which copies, launches and samples. Most of the
+  // others ask whether a step is done, so their number varies: the last ones may not be reached.
   constexpr uint64_t kEach = 24, kApart = 16;
-  for (uint64_t n = loaded + 1; n <= all; n += n <= loaded + kEach ? 1 : std::max<uint64_t>(1, (all - loaded) / kApart)) {
-    SCOPED_TRACE(testing::Message() << "call " << n << " of " << loaded << " + " << all - loaded << ", seed " << seed_);
+  for (uint64_t n = loaded + 1; n <= all;
+       n += n <= loaded + kEach ? 1 : std::max<uint64_t>(1, (all - loaded) / kApart)) {
+    SCOPED_TRACE(testing::Message() << "call " << n << " of " << loaded << " + " << all - loaded
+                                    << ", seed " << seed_);
     cuda::fail_call(n);
     EXPECT_TRUE(serve().second == FinishReason::kEngineFailed || cuda::num_calls() < n);
     cuda::fail_call(0);

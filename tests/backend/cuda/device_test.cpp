@@ -29,8 +29,10 @@ TEST(CudaDevice, SaysWhatItFound) {
 }
 
 TEST(CudaDevice, RefusesWhatIsMissingOrTooOld) {
-  EXPECT_EQ(refusal({.count = 0}), "--device cuda: the NVIDIA driver finds no usable GPU (cudaErrorNoDevice)");
-  EXPECT_EQ(refusal({.major = 7, .minor = 5}), "--device cuda: emulated GPU has compute capability 7.5, 8.0 is the least");
+  EXPECT_EQ(refusal({.count = 0}),
+            "--device cuda: the NVIDIA driver finds no usable GPU (cudaErrorNoDevice)");
+  EXPECT_EQ(refusal({.major = 7, .minor = 5}),
+            "--device cuda: emulated GPU has compute capability 7.5, 8.0 is the least");
   EXPECT_EQ(refusal({}, 1), "--device cuda: there is no GPU 1, there are 1");
 }
 

@@ -8,8 +8,10 @@
 
 namespace ember {
 
-// The tiny model `name` with heads of 64 and a vocabulary of 300; `change` may alter its config.json further.
-inline DecoderConfig dummy_config(const std::string& name, const std::function<void(nlohmann::json&)>& change = {}) {
+// The tiny model `name` with heads of 64 and a vocabulary of 300; `change` may alter its
+// config.json further.
+inline DecoderConfig dummy_config(const std::string& name,
+                                  const std::function<void(nlohmann::json&)>& change = {}) {
   TempDir dir;
   nlohmann::json config = nlohmann::json::parse(read_file(tiny_model(name) / "config.json"));
   config["head_dim"] = 64;
@@ -19,7 +21,8 @@ inline DecoderConfig dummy_config(const std::string& name, const std::function<v
   config["intermediate_size"] = 96;
   config["vocab_size"] = 300;
   config["max_position_embeddings"] = 512;
-  if (config.contains("sliding_window") && config["sliding_window"].is_number()) config["sliding_window"] = 40;
+  if (config.contains("sliding_window") && config["sliding_window"].is_number())
+    config["sliding_window"] = 40;
   if (change) change(config);
   write_file(dir / "config.json", config.dump());
   return load_decoder_config(dir.path());

@@ -21,10 +21,13 @@ class Emulated final : public CublasLt {
       for (int64_t t = 0; t < p.tokens; ++t)
         for (int64_t o = 0; o < p.out; ++o) {
           float sum = 0;
-          for (int64_t i = 0; i < p.in; ++i) sum += element(p.dtype, p.x, t * p.x_stride + i) * element(p.dtype, p.weights, o * p.w_stride + i);
+          for (int64_t i = 0; i < p.in; ++i)
+            sum += element(p.dtype, p.x, t * p.x_stride + i) *
+                   element(p.dtype, p.weights, o * p.w_stride + i);
           if (p.bias != nullptr) sum += element(p.dtype, p.bias, o);
           if (p.add) sum += element(p.dtype, p.y, t * p.y_stride + o);
-          static_cast<uint16_t*>(p.y)[t * p.y_stride + o] = p.dtype == DType::kF16 ? float_to_f16(sum) : float_to_bf16(sum);
+          static_cast<uint16_t*>(p.y)[t * p.y_stride + o] =
+              p.dtype == DType::kF16 ? float_to_f16(sum) : float_to_bf16(sum);
         }
     });
   }

@@ -19,12 +19,14 @@ std::string message(cudaError_t status) {
 
 TEST(CudaError, NamesTheCallAndTheError) {
   EXPECT_EQ(message(cudaSuccess), "");
-  EXPECT_EQ(message(cudaErrorIllegalAddress), "CUDA: status failed: cudaErrorIllegalAddress (cudaErrorIllegalAddress)");
+  EXPECT_EQ(message(cudaErrorIllegalAddress),
+            "CUDA: status failed: cudaErrorIllegalAddress (cudaErrorIllegalAddress)");
   try {
     after_launch(cudaErrorLaunchFailure, "gemm");
     FAIL();
   } catch (const StartError& e) {
-    EXPECT_EQ(std::string(e.what()), "CUDA: gemm failed: cudaErrorLaunchFailure (cudaErrorLaunchFailure)");
+    EXPECT_EQ(std::string(e.what()),
+              "CUDA: gemm failed: cudaErrorLaunchFailure (cudaErrorLaunchFailure)");
   }
 }
 

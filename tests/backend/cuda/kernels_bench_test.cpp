@@ -1,4 +1,5 @@
-// The benchmark of the kernels on small shapes: every result is right, and each of its families says something.
+// The benchmark of the kernels on small shapes: every result is right, and each of its families
+// says something.
 #include "ember/backend/cuda/kernels_bench.h"
 
 #include <gtest/gtest.h>
@@ -38,7 +39,8 @@ TEST_P(KernelsBench, EverythingIsCheckedAndTimedBesideCublas) {
   EXPECT_EQ(timed, (std::set<std::string>{"read", "copy", "cublas", "gemm", "decode", "prefill"}));
 }
 
-INSTANTIATE_TEST_SUITE_P(, KernelsBench, testing::Values(DType::kF16, DType::kBF16), [](const auto& i) { return std::string(name_of(i.param)); });
+INSTANTIATE_TEST_SUITE_P(, KernelsBench, testing::Values(DType::kF16, DType::kBF16),
+                         [](const auto& i) { return std::string(name_of(i.param)); });
 
 TEST(KernelsBenchFamilies, RefuseWhatIsNone) {
   std::stringstream out;

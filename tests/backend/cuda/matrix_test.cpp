@@ -33,7 +33,11 @@ TEST(CudaMatrix, StacksAndPads) {
   EXPECT_EQ(m.plan.out, 5);
   const auto* data = static_cast<const uint16_t*>(m.plan.data);
   for (size_t r = 0; r < 5; ++r)
-    for (size_t i = 0; i < 8; ++i) EXPECT_EQ(data[r * 8 + i], i >= 5 ? 0 : r < 2 ? a[r * 5 + i] : b[(r - 2) * 5 + i]) << r << " " << i;
+    for (size_t i = 0; i < 8; ++i)
+      EXPECT_EQ(data[r * 8 + i], i >= 5  ? 0
+                                 : r < 2 ? a[r * 5 + i]
+                                         : b[(r - 2) * 5 + i])
+          << r << " " << i;
   EXPECT_EQ(std::vector<float>(m.plan.bias, m.plan.bias + 5), (std::vector<float>{0, 0, 7, 8, 9}));
   EXPECT_EQ(static_cast<const uint16_t*>(m.bias16)[4], float_to_f16(9));
 }
@@ -49,7 +53,8 @@ TEST(CudaMatrix, GatesAndUpsAreInterleavedByEights) {
   const auto* data = static_cast<const uint16_t*>(m.plan.data);
   for (size_t r = 0; r < 32; ++r) {
     const size_t row = r / 16 * 8 + r % 8;
-    for (size_t i = 0; i < 8; ++i) EXPECT_EQ(data[r * 8 + i], (r % 16 < 8 ? gate : up)[row * 8 + i]) << r << " " << i;
+    for (size_t i = 0; i < 8; ++i)
+      EXPECT_EQ(data[r * 8 + i], (r % 16 < 8 ? gate : up)[row * 8 + i]) << r << " " << i;
   }
 }
 
@@ -59,8 +64,10 @@ TEST(CudaMatrix, RefusesOtherTypesAndWidths) {
   Arena arena(0);
   WeightUpload upload;
   arena.reserve(4096);
-  EXPECT_THROW(make_matrix(arena, upload, kQueue, DType::kF16, std::span(&weight, 1), {}, false), StartError);
-  EXPECT_THROW(make_matrix(arena, upload, kQueue, DType::kF16, std::span(&right, 1), {}, true), std::runtime_error);
+  EXPECT_THROW(make_matrix(arena, upload, kQueue, DType::kF16, std::span(&weight, 1), {}, false),
+               StartError);
+  EXPECT_THROW(make_matrix(arena, upload, kQueue, DType::kF16, std::span(&right, 1), {}, true),
+               std::runtime_error);
 }
 
 }  // namespace

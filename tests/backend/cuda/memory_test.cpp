@@ -40,7 +40,8 @@ TEST(CudaArena, MoreThanTheDeviceHasIsAnErrorThatSaysSo) {
     arena.reserve(size_t{1} << 50);
     FAIL();
   } catch (const StartError& e) {
-    EXPECT_NE(std::string(e.what()).find("refused 1125899906842624 bytes"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("refused 1125899906842624 bytes"), std::string::npos)
+        << e.what();
   }
 }
 

@@ -24,7 +24,9 @@ struct Case {
   SamplingParams params;
   std::vector<int32_t> prompt, output, banned;
   std::vector<uint32_t> mask;
-  SamplingRow row() const { return {.params = &params, .prompt = prompt, .output = output, .banned = banned, .mask = mask}; }
+  SamplingRow row() const {
+    return {.params = &params, .prompt = prompt, .output = output, .banned = banned, .mask = mask};
+  }
 };
 
 class CudaSampler : public testing::Test {
@@ -33,7 +35,8 @@ class CudaSampler : public testing::Test {
     kernels::launch_check = &after_launch;
     const SamplerLimits limits{.max_rows = kRows, .vocab_size = kVocab, .max_model_len = 400};
     const kernels::Queue queue{.stream = stream_.get(), .sm = 90, .num_sms = 4, .pdl = true};
-    arena_.reserve(Sampler::device_bytes(arena_, queue, limits) + arena_.rounded(sizeof(float) * kVocab * kRows));
+    arena_.reserve(Sampler::device_bytes(arena_, queue, limits) +
+                   arena_.rounded(sizeof(float) * kVocab * kRows));
     logits_ = Tensor(arena_.take(sizeof(float) * kVocab * kRows), DType::kF32, {kRows, kVocab});
     sampler_ = std::make_unique<Sampler>(arena_, queue, stream_, limits);
     RecordProperty("seed", std::to_string(seed_));
@@ -53,9 +56,12 @@ class CudaSampler : public testing::Test {
 
   static std::string describe(const SamplingRow& row) {
     const SamplingParams& p = *row.params;
-    return fmt::format("temperature {} top_k {} top_p {} min_p {} penalties {} {} {} allowed {} bias {} banned {} mask {} pending {} given {} logprobs {}",
-                       p.temperature, p.top_k, p.top_p, p.min_p, p.repetition_penalty, p.presence_penalty, p.frequency_penalty,
-                       p.allowed_token_ids.size(), p.logit_bias.size(), row.banned.size(), row.mask.size(), row.pending, row.given_token, row.num_logprobs);
+    return fmt::format(
+        "temperature {} top_k {} top_p {} min_p {} penalties {} {} {} allowed {} bias {} banned {} "
+        "mask {} pending {} given {} logprobs {}",
+        p.temperature, p.top_k, p.top_p, p.min_p, p.repetition_penalty, p.presence_penalty,
+        p.frequency_penalty, p.allowed_token_ids.size(), p.logit_bias.size(), row.banned.size(),
+        row.mask.size(), row.pending, row.given_token, row.num_logprobs);
   }
 
   Case random_case() {
@@ -75,14 +81,17 @@ class CudaSampler : public testing::Test {
     if (one_in(3)) {
       c.params.allowed_token_ids = ids(300);
       std::ranges::sort(c.params.allowed_token_ids);
-      c.params.allowed_token_ids.erase(std::unique(c.params.allowed_token_ids.begin(), c.params.allowed_token_ids.end()), c.params.allowed_token_ids.end());
+      c.params.allowed_token_ids.erase(
+          std::unique(c.params.allowed_token_ids.begin(), c.params.allowed_token_ids.end()),
+          c.params.allowed_token_ids.end());
     }
     if (one_in(3)) {
       c.mask.resize((kVocab + 31) / 32 - random_() % 3);
       for (uint32_t& word : c.mask) word = static_cast<uint32_t>(random_());
     }
     if (one_in(3))
-      for (int32_t id = static_cast<int32_t>(random_() % 9); id < kVocab; id += 111) c.params.logit_bias.emplace_back(id, static_cast<float>(random_() % 7) - 3);
+      for (int32_t id = static_cast<int32_t>(random_() % 9); id < kVocab; id += 111)
+        c.params.logit_bias.emplace_back(id, static_cast<float>(random_() % 7) - 3);
     return c;
   }
 
@@ -115,8 +124,10 @@ TEST_F(CudaSampler, ChoosesWhatTheCpuChoosesStepAfterStep) {
       if (random_() % 5 == 0) row.given_token = 77;
       const bool pending = !before.empty() && random_() % 2 == 0;
       if (pending) row.pending = static_cast<int32_t>(random_() % before.size());
-      std::vector<float> copy(logits.begin() + static_cast<long>(i * kVocab), logits.begin() + static_cast<long>((i + 1) * kVocab));
-      expected.push_back(cpu::sample_row(copy, row, pending ? before[static_cast<size_t>(row.pending)].token : -1, scratch));
+      std::vector<float> copy(logits.begin() + static_cast<long>(i * kVocab),
+                              logits.begin() + static_cast<long>((i + 1) * kVocab));
+      expected.push_back(cpu::sample_row(
+          copy, row, pending ? before[static_cast<size_t>(row.pending)].token : -1, scratch));
     }
     stream_.wait();
     std::copy(logits.begin(), logits.end(), logits_.as<float>());
@@ -127,11 +138,13 @@ TEST_F(CudaSampler, ChoosesWhatTheCpuChoosesStepAfterStep) {
     cases.clear();
     sampler_->wait();
     for (size_t i = 0; i < rows; ++i) {
-      ASSERT_EQ(got[i].token, expected[i].token) << "step " << step << ", row " << i << ": " << described[i];
+      ASSERT_EQ(got[i].token, expected[i].token)
+          << "step " << step << ", row " << i << ": " << described[i];
       EXPECT_EQ(got[i].rank, expected[i].rank);
       EXPECT_NEAR(got[i].logprob, expected[i].logprob, 1e-4);
       ASSERT_EQ(got[i].top.size(), expected[i].top.size());
-      for (size_t k = 0; k < got[i].top.size(); ++k) EXPECT_EQ(got[i].top[k].token, expected[i].top[k].token);
+      for (size_t k = 0; k < got[i].top.size(); ++k)
+        EXPECT_EQ(got[i].top[k].token, expected[i].top[k].token);
     }
     stream_.wait();
     for (size_t i = 0; i < rows; ++i) EXPECT_EQ(sampler_->tokens()[i], got[i].token);
@@ -142,7 +155,8 @@ TEST_F(CudaSampler, ChoosesWhatTheCpuChoosesStepAfterStep) {
 TEST_F(CudaSampler, TwoStepsMayBeInFlight) {
   SamplingParams greedy{.temperature = 0};
   std::vector<SampledToken> first(1), second(2);
-  const std::vector<SamplingRow> one = {{.params = &greedy}}, two = {{.params = &greedy}, {.params = &greedy}};
+  const std::vector<SamplingRow> one = {{.params = &greedy}},
+                                 two = {{.params = &greedy}, {.params = &greedy}};
   for (int i = 0; i < 2 * kVocab; ++i) logits_.as<float>()[i] = static_cast<float>(i % 501);
   for (int round = 0; round < 5; ++round) {
     sampler_->launch(logits_.rows(1), one, first);
@@ -164,7 +178,8 @@ TEST_F(CudaSampler, ManyLongListsAreStillRight) {
   c.params = {.temperature = 0};
   c.banned.assign(size_t{300} << 10, 999);  // 1.2 MB for each row
   std::vector<SamplingRow> rows(kRows, c.row());
-  for (int i = 0; i < kRows * kVocab; ++i) logits_.as<float>()[i] = static_cast<float>(i % kVocab + i / kVocab);
+  for (int i = 0; i < kRows * kVocab; ++i)
+    logits_.as<float>()[i] = static_cast<float>(i % kVocab + i / kVocab);
   sampler_->launch(logits_, rows, got);
   sampler_->wait();
   stream_.wait();
@@ -178,7 +193,8 @@ TEST_F(CudaSampler, ADeviceThatFailsEndsTheWait) {
   SamplingParams greedy{.temperature = 0};
   std::vector<SampledToken> out(1);
   const std::vector<SamplingRow> rows = {{.params = &greedy}};
-  fake_cuda::enqueue(stream_.get(), [] { std::this_thread::sleep_for(std::chrono::milliseconds(100)); });
+  fake_cuda::enqueue(stream_.get(),
+                     [] { std::this_thread::sleep_for(std::chrono::milliseconds(100)); });
   sampler_->launch(logits_.rows(1), rows, out);
   fail_call(1);
   EXPECT_THROW(sampler_->wait(), StartError);

@@ -18,7 +18,8 @@ TEST(CudaStepStaging, KeepsWhatTwoStepsWriteAndRefusesMore) {
     EXPECT_TRUE(staging.write(device.data() + step * 4 + 2, values + 2, 8, stream));
     values[0] = -1;  // may be reused at once
     EXPECT_FALSE(staging.write(device.data(), values, 1, stream));
-    if (step == 1) stream.wait();  // as the engine waits for the first step before it launches the third
+    if (step == 1)
+      stream.wait();  // as the engine waits for the first step before it launches the third
     staging.next_step();
   }
   stream.wait();

@@ -28,7 +28,9 @@ TEST_F(CudaWeightUpload, RowsAreCopiedAndPaddedWhateverTheBuffersSize) {
     std::fill(source.begin(), source.end(), uint8_t{0});  // may be reused at once
     upload.wait();
     for (size_t r = 0; r < 50; ++r)
-      for (size_t i = 0; i < 10; ++i) ASSERT_EQ(to[r * 10 + i], i < 7 ? expected[(49 - r) * 7 + i] : 0) << chunk << " " << r << " " << i;
+      for (size_t i = 0; i < 10; ++i)
+        ASSERT_EQ(to[r * 10 + i], i < 7 ? expected[(49 - r) * 7 + i] : 0)
+            << chunk << " " << r << " " << i;
   }
 }
 

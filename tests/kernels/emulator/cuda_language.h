@@ -32,12 +32,15 @@
 #define __constant__ static const
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define __shared__ static  // of the one CTA that runs; kernels with clusters use dynamic shared memory
+#define __shared__ \
+  static  // of the one CTA that runs; kernels with clusters use dynamic shared memory
 #define __restrict__
 #define __grid_constant__
 #define __align__(n) alignas(n)
 #define EMBER_DEVICE inline
-#define EMBER_DYNAMIC_SHARED(name) uint8_t* name = reinterpret_cast<uint8_t*>(emu::shared_memory) + emu::current->rank * emu::kCtaShared
+#define EMBER_DYNAMIC_SHARED(name) \
+  uint8_t* name =                  \
+      reinterpret_cast<uint8_t*>(emu::shared_memory) + emu::current->rank * emu::kCtaShared
 
 #define threadIdx (emu::current->thread)
 #define blockIdx (emu::current->cta->block)
@@ -70,7 +73,8 @@ T shuffle(unsigned mask, T v, const char* what, Source source) {
   check_full_mask(mask);
   T both[2] = {v, v};
   meet_warp(both, what, [&](void** lanes) {
-    for (int lane = 0; lane < 32; ++lane) static_cast<T*>(lanes[lane])[1] = static_cast<T*>(lanes[source(lane)])[0];
+    for (int lane = 0; lane < 32; ++lane)
+      static_cast<T*>(lanes[lane])[1] = static_cast<T*>(lanes[source(lane)])[0];
   });
   return both[1];
 }
@@ -91,23 +95,30 @@ inline unsigned ballot(unsigned mask, bool predicate, const char* what) {
 inline void __syncwarp(unsigned mask = ~0u) { emu::ballot(mask, false, "__syncwarp"); }
 template <class T>
 T __shfl_sync(unsigned mask, T v, int lane, int width = 32) {
-  return emu::shuffle(mask, v, "__shfl_sync", [=](int self) { return (self & ~(width - 1)) | (lane & (width - 1)); });
+  return emu::shuffle(mask, v, "__shfl_sync",
+                      [=](int self) { return (self & ~(width - 1)) | (lane & (width - 1)); });
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T v, int flip, int width = 32) {
-  return emu::shuffle(mask, v, "__shfl_xor_sync", [=](int self) { return (self ^ flip) / width > self / width ? self : self ^ flip; });
+  return emu::shuffle(mask, v, "__shfl_xor_sync", [=](int self) {
+    return (self ^ flip) / width > self / width ? self : self ^ flip;
+  });
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T v, unsigned delta, int width = 32) {
   const int d = static_cast<int>(delta);
-  return emu::shuffle(mask, v, "__shfl_up_sync", [=](int self) { return self % width < d ? self : self - d; });
+  return emu::shuffle(mask, v, "__shfl_up_sync",
+                      [=](int self) { return self % width < d ? self : self - d; });
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T v, unsigned delta, int width = 32) {
   const int d = static_cast<int>(delta);
-  return emu::shuffle(mask, v, "__shfl_down_sync", [=](int self) { return self % width + d >= width ? self : self + d; });
+  return emu::shuffle(mask, v, "__shfl_down_sync",
+                      [=](int self) { return self % width + d >= width ? self : self + d; });
 }
-inline unsigned __ballot_sync(unsigned mask, bool v) { return emu::ballot(mask, v, "__ballot_sync"); }
+inline unsigned __ballot_sync(unsigned mask, bool v) {
+  return emu::ballot(mask, v, "__ballot_sync");
+}
 inline int __any_sync(unsigned mask, bool v) { return emu::ballot(mask, v, "__any_sync") != 0; }
 inline int __all_sync(unsigned mask, bool v) { return emu::ballot(mask, v, "__all_sync") == ~0u; }
 
@@ -179,11 +190,17 @@ inline int __popcll(uint64_t v) { return std::popcount(v); }
 inline int __clz(unsigned v) { return std::countl_zero(v); }
 inline int __clzll(uint64_t v) { return std::countl_zero(v); }
 inline int __ffs(unsigned v) { return v == 0 ? 0 : std::countr_zero(v) + 1; }
-inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(uint64_t{a} * b >> 32); }
-inline uint64_t __umul64hi(uint64_t a, uint64_t b) { return static_cast<uint64_t>(static_cast<__uint128_t>(a) * b >> 64); }
+inline unsigned __umulhi(unsigned a, unsigned b) {
+  return static_cast<unsigned>(uint64_t{a} * b >> 32);
+}
+inline uint64_t __umul64hi(uint64_t a, uint64_t b) {
+  return static_cast<uint64_t>(static_cast<__uint128_t>(a) * b >> 64);
+}
 inline int __float2int_rn(float v) { return static_cast<int>(std::nearbyint(v)); }
 inline unsigned __float2uint_rn(float v) { return static_cast<unsigned>(std::nearbyint(v)); }
-inline unsigned long long __float2ull_rn(float v) { return static_cast<unsigned long long>(std::nearbyint(v)); }
+inline unsigned long long __float2ull_rn(float v) {
+  return static_cast<unsigned long long>(std::nearbyint(v));
+}
 inline float __int2float_rn(int v) { return static_cast<float>(v); }
 inline float __expf(float v) { return expf(v); }
 inline float __logf(float v) { return logf(v); }

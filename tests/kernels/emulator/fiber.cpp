@@ -6,8 +6,9 @@
 extern "C" void emu_switch(void** save, void* load);
 extern "C" void emu_begin();
 
-// Saves the callee-saved registers on the stack, changes stacks, restores those of the other side. emu_begin is where a new fiber's
-// first switch "returns" to: r12 holds the entry, r13 its argument.
+// Saves the callee-saved registers on the stack, changes stacks, restores those of the other side.
+// emu_begin is where a new fiber's first switch "returns" to: r12 holds the entry, r13 its
+// argument.
 __asm__(R"(
 .text
 .globl emu_switch
@@ -46,16 +47,18 @@ Fiber::Fiber() : stack_(new char[kStackBytes]) {}
 #if defined(__x86_64__)
 
 void Fiber::start(void (*entry)(void*), void* argument) {
-  auto* top = reinterpret_cast<uint64_t*>((reinterpret_cast<uintptr_t>(stack_.get()) + kStackBytes) & ~uintptr_t{15});
+  auto* top = reinterpret_cast<uint64_t*>(
+      (reinterpret_cast<uintptr_t>(stack_.get()) + kStackBytes) & ~uintptr_t{15});
   *--top = 0;
   *--top = 0;
-  *--top = reinterpret_cast<uint64_t>(&emu_begin);  // after the return the stack is aligned for the call
-  *--top = 0;                                       // rbp
-  *--top = 0;                                       // rbx
-  *--top = reinterpret_cast<uint64_t>(entry);       // r12
-  *--top = reinterpret_cast<uint64_t>(argument);    // r13
-  *--top = 0;                                       // r14
-  *--top = 0;                                       // r15
+  *--top =
+      reinterpret_cast<uint64_t>(&emu_begin);  // after the return the stack is aligned for the call
+  *--top = 0;                                  // rbp
+  *--top = 0;                                  // rbx
+  *--top = reinterpret_cast<uint64_t>(entry);  // r12
+  *--top = reinterpret_cast<uint64_t>(argument);  // r13
+  *--top = 0;                                     // r14
+  *--top = 0;                                     // r15
   mine_ = top;
 }
 
@@ -77,7 +80,8 @@ void Fiber::start(void (*entry)(void*), void* argument) {
   mine_.uc_stack.ss_size = kStackBytes;
   mine_.uc_link = nullptr;
   const auto self = reinterpret_cast<uintptr_t>(this);
-  makecontext(&mine_, reinterpret_cast<void (*)()>(&Fiber::trampoline), 2, static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
+  makecontext(&mine_, reinterpret_cast<void (*)()>(&Fiber::trampoline), 2,
+              static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
 }
 
 void Fiber::enter() { swapcontext(&owner_, &mine_); }

@@ -1,4 +1,5 @@
-// A thread of execution that its owner enters and that leaves by itself; switching costs a few nanoseconds.
+// A thread of execution that its owner enters and that leaves by itself; switching costs a few
+// nanoseconds.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@ class Fiber {
   Fiber();
   // The next enter() calls entry(argument), which must never return.
   void start(void (*entry)(void*), void* argument);
-  // Runs the fiber until it calls leave(). Fibers are entered from one place at a time only, never from another fiber.
+  // Runs the fiber until it calls leave(). Fibers are entered from one place at a time only, never
+  // from another fiber.
   void enter();
   void leave();
 

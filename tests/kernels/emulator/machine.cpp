@@ -35,7 +35,8 @@ void check_mbarrier(Mbarrier& m) {
   progress();
 }
 
-// Barriers that wait for everybody who is still there: arrivals are counted again when a thread ends.
+// Barriers that wait for everybody who is still there: arrivals are counted again when a thread
+// ends.
 void check_full(Cta& cta, Barrier& b) {
   const uint32_t wanted = std::min(b.expected, static_cast<uint32_t>(cta.alive));
   if (b.arrived == 0 || b.arrived < wanted) return;
@@ -98,7 +99,8 @@ void prepare(const std::vector<uint3>& blocks) {
   g_ctas.assign(ctas, {});
   g_pending.clear();
   g_cluster_barrier = {};
-  for (size_t c = 0; c < ctas; ++c) std::memset(shared_memory + c * kCtaShared, kPoison, launch.shared_bytes + kCanary);
+  for (size_t c = 0; c < ctas; ++c)
+    std::memset(shared_memory + c * kCtaShared, kPoison, launch.shared_bytes + kCanary);
   while (g_threads.size() < ctas * threads) g_threads.push_back(std::make_unique<Thread>());
   g_threads.resize(ctas * threads);
   for (size_t c = 0; c < ctas; ++c) {
@@ -125,7 +127,8 @@ void prepare(const std::vector<uint3>& blocks) {
   }
 }
 
-// Turns of all warps, in an order and with stalls that the seed decides, until every thread has ended.
+// Turns of all warps, in an order and with stalls that the seed decides, until every thread has
+// ended.
 void run_cluster() {
   const size_t threads_per_cta = static_cast<size_t>(launch.threads), total = g_threads.size();
   struct Warp {
@@ -145,8 +148,10 @@ void run_cluster() {
     const size_t offset = g_random() % warps.size();
     for (size_t w = 0; w < warps.size(); ++w) {
       Warp& warp = warps[(w + offset) % warps.size()];
-      if (warp.stalled > 0) --warp.stalled;
-      else if (g_options.stall > 0 && g_random() % static_cast<uint64_t>(g_options.stall) == 0) warp.stalled = 1 + static_cast<int>(g_random() % 16);
+      if (warp.stalled > 0)
+        --warp.stalled;
+      else if (g_options.stall > 0 && g_random() % static_cast<uint64_t>(g_options.stall) == 0)
+        warp.stalled = 1 + static_cast<int>(g_random() % 16);
       for (size_t i = warp.begin; i < warp.end; ++i) {
         Thread& t = *g_threads[i];
         if (t.done) continue;
@@ -179,12 +184,14 @@ void check_end() {
   if (!g_pending.empty()) g_error = "an asynchronous copy is in flight at the end of the kernel";
   for (size_t c = 0; c < g_ctas.size(); ++c) {
     for (const ProductQueue& q : g_ctas[c].products) {
-      if (!q.open.empty() || !q.committed.empty()) g_error = "wgmma in flight at the end of the kernel";
+      if (!q.open.empty() || !q.committed.empty())
+        g_error = "wgmma in flight at the end of the kernel";
     }
     const char* begin = shared_memory + c * kCtaShared;
     for (size_t i = launch.shared_bytes; i < launch.shared_bytes + kCanary; ++i) {
       if (static_cast<unsigned char>(begin[i]) == kPoison) continue;
-      g_error = "write beyond the " + std::to_string(launch.shared_bytes) + " bytes of shared memory asked for, at " + std::to_string(i);
+      g_error = "write beyond the " + std::to_string(launch.shared_bytes) +
+                " bytes of shared memory asked for, at " + std::to_string(i);
       break;
     }
   }
@@ -208,9 +215,14 @@ void forget_constants() { g_constants.clear(); }
 void run(const Launch& what, const std::function<void()>& body) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
-  if (what.threads < 1 || what.threads > 1024) throw Error("a CTA of " + std::to_string(what.threads) + " threads");
-  if (what.shared_bytes > 227 * 1024) throw Error(std::to_string(what.shared_bytes) + " bytes of shared memory: more than a CTA may have");
-  if (what.cluster < 1 || what.cluster > kMaxCluster || what.grid.x % static_cast<unsigned>(what.cluster) != 0) throw Error("cluster does not divide the grid");
+  if (what.threads < 1 || what.threads > 1024)
+    throw Error("a CTA of " + std::to_string(what.threads) + " threads");
+  if (what.shared_bytes > 227 * 1024)
+    throw Error(std::to_string(what.shared_bytes) +
+                " bytes of shared memory: more than a CTA may have");
+  if (what.cluster < 1 || what.cluster > kMaxCluster ||
+      what.grid.x % static_cast<unsigned>(what.cluster) != 0)
+    throw Error("cluster does not divide the grid");
   static const std::unique_ptr<char[]> memory(new char[kMaxCluster * kCtaShared + 1024]);
   shared_memory = memory.get() + (1024 - reinterpret_cast<uintptr_t>(memory.get()) % 1024) % 1024;
   launch = what;
@@ -219,19 +231,22 @@ void run(const Launch& what, const std::function<void()>& body) {
   std::vector<uint3> first;  // block of each cluster
   for (unsigned z = 0; z < what.grid.z; ++z) {
     for (unsigned y = 0; y < what.grid.y; ++y) {
-      for (unsigned x = 0; x < what.grid.x; x += static_cast<unsigned>(what.cluster)) first.push_back({x, y, z});
+      for (unsigned x = 0; x < what.grid.x; x += static_cast<unsigned>(what.cluster))
+        first.push_back({x, y, z});
     }
   }
   std::shuffle(first.begin(), first.end(), g_random);
   for (const uint3 block : first) {
     std::vector<uint3> blocks;
-    for (int r = 0; r < what.cluster; ++r) blocks.push_back({block.x + static_cast<unsigned>(r), block.y, block.z});
+    for (int r = 0; r < what.cluster; ++r)
+      blocks.push_back({block.x + static_cast<unsigned>(r), block.y, block.z});
     prepare(blocks);
     run_cluster();
     check_end();
     if (!g_error.empty()) {
       g_pending.clear();
-      throw Error("block " + std::to_string(block.x) + "," + std::to_string(block.y) + ": " + g_error);
+      throw Error("block " + std::to_string(block.x) + "," + std::to_string(block.y) + ": " +
+                  g_error);
     }
   }
 }
@@ -265,17 +280,22 @@ void barrier_sync(int id, int threads, bool wait) {
   Cta& cta = *current->cta;
   Barrier& b = cta.barriers[id];
   const uint32_t generation = b.generation;
-  if (b.arrived == 0) b.expected = static_cast<uint32_t>(threads);
-  else if (b.expected != static_cast<uint32_t>(threads)) fail("threads disagree about the size of barrier " + std::to_string(id));
+  if (b.arrived == 0)
+    b.expected = static_cast<uint32_t>(threads);
+  else if (b.expected != static_cast<uint32_t>(threads))
+    fail("threads disagree about the size of barrier " + std::to_string(id));
   if (g_options.fault == Fault::kLostArrival && current->index == 0) {
     if (wait) wait_change(b.generation, generation, "barrier");
     return;
   }
   ++b.arrived;
   progress();
-  if (id == 0) check_full(cta, b);
-  else if (b.arrived == b.expected) b.arrived = 0, ++b.generation;
-  if (wait && b.generation == generation) wait_change(b.generation, generation, id == 0 ? "__syncthreads" : "named barrier");
+  if (id == 0)
+    check_full(cta, b);
+  else if (b.arrived == b.expected)
+    b.arrived = 0, ++b.generation;
+  if (wait && b.generation == generation)
+    wait_change(b.generation, generation, id == 0 ? "__syncthreads" : "named barrier");
 }
 
 int vote_all_threads(int value, int kind) {
@@ -309,7 +329,8 @@ char* at(uint32_t address) {
 
 void check_peer(int rank) {
   if (rank < 0 || static_cast<size_t>(rank) >= g_ctas.size()) fail("no such CTA in the cluster");
-  if (g_ctas[static_cast<size_t>(rank)].alive == 0) fail("access to the shared memory of a CTA that has ended");
+  if (g_ctas[static_cast<size_t>(rank)].alive == 0)
+    fail("access to the shared memory of a CTA that has ended");
 }
 
 Mbarrier& mbarrier(uint32_t address) {
@@ -339,8 +360,10 @@ void check_async_read(const void* data, size_t bytes) {
   for (const auto& [from, to] : g_constants) {
     if (begin >= from && begin + bytes <= to) return;
   }
-  if (!current->dependencies_resolved) fail("an asynchronous copy reads what an earlier kernel writes before wait_for_dependencies");
-  if (!current->proxy_fenced) fail("an asynchronous copy reads what ordinary stores wrote without fence_proxy_async");
+  if (!current->dependencies_resolved)
+    fail("an asynchronous copy reads what an earlier kernel writes before wait_for_dependencies");
+  if (!current->proxy_fenced)
+    fail("an asynchronous copy reads what ordinary stores wrote without fence_proxy_async");
 }
 
 }  // namespace emu

@@ -1,12 +1,16 @@
-// The machine that runs kernels compiled with EMBER_EMULATE: every CUDA thread is a fiber, the CTAs of one cluster run at a time.
+// The machine that runs kernels compiled with EMBER_EMULATE: every CUDA thread is a fiber, the CTAs
+// of one cluster run at a time.
 //
-// What real hardware leaves open is decided by a seed: the order of CTAs, how long a warp stalls, when (and in which order) asynchronous
-// copies land, when wgmma executes. What the machine notices is an emu::Error: deadlocks (with the place where each warp waits),
-// barriers that are arrived on too often, warps that diverge before a collective, misaligned copies, copies in flight at exit, writes
-// beyond the shared memory asked for, access to the shared memory of a CTA that has ended, reads by asynchronous copies before the
-// programmatic dependency is resolved. Kernels run one at a time; run() takes a lock and may be called from any thread.
+// What real hardware leaves open is decided by a seed: the order of CTAs, how long a warp stalls,
+// when (and in which order) asynchronous copies land, when wgmma executes. What the machine notices
+// is an emu::Error: deadlocks (with the place where each warp waits), barriers that are arrived on
+// too often, warps that diverge before a collective, misaligned copies, copies in flight at exit,
+// writes beyond the shared memory asked for, access to the shared memory of a CTA that has ended,
+// reads by asynchronous copies before the programmatic dependency is resolved. Kernels run one at a
+// time; run() takes a lock and may be called from any thread.
 //
-// Not modelled: the memory model (stores are seen at once), speed, register limits, loads by ordinary instructions before the dependency.
+// Not modelled: the memory model (stores are seen at once), speed, register limits, loads by
+// ordinary instructions before the dependency.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -32,18 +36,18 @@ struct Error : std::runtime_error {
 // A mistake of the kernel's author, made by the machine, to show that tests would notice it.
 enum class Fault {
   kNone,
-  kSkipBarrier,        // __syncthreads and named barriers wait for nobody
-  kSkipMbarrierWait,   // mbarriers are not waited for
-  kSkipRelease,        // consumers never arrive on the barrier that frees a stage
-  kSkipWgmmaWait,      // accumulators are used while products are in flight
-  kSkipCpAsyncWait,    // copies are used while in flight
-  kSkipClusterBarrier, // nobody waits for the other CTAs of the cluster
-  kSkipDependencyWait, // griddepcontrol.wait is missing
-  kSkipProxyFence,     // fence.proxy.async is missing
-  kWrongSwizzle,       // TMA writes rows without the swizzle
-  kWrongLeading,       // the descriptor's distance of images side by side is lost
-  kNoZeroFill,         // TMA reads on outside the tensor
-  kLostArrival,        // one thread's arrival is lost
+  kSkipBarrier,         // __syncthreads and named barriers wait for nobody
+  kSkipMbarrierWait,    // mbarriers are not waited for
+  kSkipRelease,         // consumers never arrive on the barrier that frees a stage
+  kSkipWgmmaWait,       // accumulators are used while products are in flight
+  kSkipCpAsyncWait,     // copies are used while in flight
+  kSkipClusterBarrier,  // nobody waits for the other CTAs of the cluster
+  kSkipDependencyWait,  // griddepcontrol.wait is missing
+  kSkipProxyFence,      // fence.proxy.async is missing
+  kWrongSwizzle,        // TMA writes rows without the swizzle
+  kWrongLeading,        // the descriptor's distance of images side by side is lost
+  kNoZeroFill,          // TMA reads on outside the tensor
+  kLostArrival,         // one thread's arrival is lost
 };
 
 struct Options {
@@ -55,7 +59,8 @@ struct Options {
 void configure(const Options& options);  // for the kernels run after it
 const Options& options();
 
-// Memory that no kernel of a step writes. Once any is named, asynchronous copies may read nothing else before the dependency is resolved.
+// Memory that no kernel of a step writes. Once any is named, asynchronous copies may read nothing
+// else before the dependency is resolved.
 void name_constant(const void* data, size_t bytes);
 void forget_constants();
 
@@ -69,7 +74,8 @@ struct Launch {
 // Runs body once per thread of the grid.
 void run(const Launch& launch, const std::function<void()>& body);
 
-// --- for the functions that stand for instructions -------------------------------------------------------------------------------------
+// --- for the functions that stand for instructions
+// -------------------------------------------------------------------------------------
 
 constexpr uint32_t kCtaShared = 256 * 1024;  // distance of the CTAs' shared memories
 constexpr int kMaxCluster = 8;
@@ -91,7 +97,8 @@ struct Mbarrier {
   uint32_t generation = 0;
 };
 
-// Products that a warpgroup has issued: those not yet committed, and the committed groups. A null function: already executed.
+// Products that a warpgroup has issued: those not yet committed, and the committed groups. A null
+// function: already executed.
 struct ProductQueue {
   using Group = std::vector<std::function<void()>>;
   Group open;
@@ -146,11 +153,14 @@ void wait_change(const uint32_t& counter, uint32_t seen, const char* where);
 void progress();  // somebody may go on now
 uint32_t random_below(uint32_t n);
 
-// `count` threads meet, number `index` with its argument; the last to come calls act(arguments) for all.
+// `count` threads meet, number `index` with its argument; the last to come calls act(arguments) for
+// all.
 template <class Act>
 void meet(Rendezvous& place, int index, int count, void* argument, const char* what, Act&& act) {
-  if (place.arrived == 0) place.what = what;
-  else if (place.what != what) fail(std::string("diverged: ") + place.what + " and " + what);
+  if (place.arrived == 0)
+    place.what = what;
+  else if (place.what != what)
+    fail(std::string("diverged: ") + place.what + " and " + what);
   place.arguments[index] = argument;
   if (++place.arrived == static_cast<uint32_t>(count)) {
     act(place.arguments);
@@ -164,12 +174,14 @@ void meet(Rendezvous& place, int index, int count, void* argument, const char* w
 
 template <class Act>
 void meet_warp(void* argument, const char* what, Act&& act) {
-  meet(current->cta->warps[static_cast<size_t>(current->warp())], current->lane(), 32, argument, what, act);
+  meet(current->cta->warps[static_cast<size_t>(current->warp())], current->lane(), 32, argument,
+       what, act);
 }
 
 template <class Act>
 void meet_warpgroup(void* argument, const char* what, Act&& act) {
-  meet(current->cta->warpgroups[static_cast<size_t>(current->warpgroup())], current->index % 128, 128, argument, what, act);
+  meet(current->cta->warpgroups[static_cast<size_t>(current->warpgroup())], current->index % 128,
+       128, argument, what, act);
 }
 
 // Does the work later, at a random time and in random order. The kernel may not end before it.
@@ -180,9 +192,9 @@ int vote_all_threads(int value, int kind);  // 0: or, 1: and, 2: count
 void cluster_arrive();
 void cluster_wait();
 
-char* at(uint32_t address);              // of shared memory
-void check_peer(int rank);               // its CTA has not ended
-Mbarrier& mbarrier(uint32_t address);    // an initialised one
+char* at(uint32_t address);            // of shared memory
+void check_peer(int rank);             // its CTA has not ended
+Mbarrier& mbarrier(uint32_t address);  // an initialised one
 void complete_bytes(uint32_t address, int64_t bytes);
 void arrive(uint32_t address);
 // An asynchronous copy is about to read this.

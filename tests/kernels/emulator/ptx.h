@@ -11,10 +11,13 @@ namespace ember::kernels {
 template <class T>
 inline constexpr bool is_half = std::is_same_v<T, __half>;
 
-inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(static_cast<const char*>(p) - emu::shared_memory); }
+inline uint32_t shared_address(const void* p) {
+  return static_cast<uint32_t>(static_cast<const char*>(p) - emu::shared_memory);
+}
 
 inline void wait_for_dependencies() {
-  if (emu::options().fault != emu::Fault::kSkipDependencyWait) emu::current->dependencies_resolved = true;
+  if (emu::options().fault != emu::Fault::kSkipDependencyWait)
+    emu::current->dependencies_resolved = true;
 }
 inline void launch_dependents() {}
 
@@ -33,14 +36,18 @@ inline void mbarrier_arrive_expect(uint32_t barrier, uint32_t bytes) {
 inline void mbarrier_wait(uint32_t barrier, int parity) {
   if (emu::options().fault == emu::Fault::kSkipMbarrierWait) return;
   const emu::Mbarrier& m = emu::mbarrier(barrier);
-  while (static_cast<int>(m.generation & 1) == parity) emu::wait_change(m.generation, m.generation, "mbarrier");
+  while (static_cast<int>(m.generation & 1) == parity)
+    emu::wait_change(m.generation, m.generation, "mbarrier");
 }
 
 inline void cp_async_16(uint32_t to, const void* from, bool valid = true) {
-  if (to % 16 != 0 || (valid && reinterpret_cast<uintptr_t>(from) % 16 != 0)) emu::fail("cp.async alignment");
+  if (to % 16 != 0 || (valid && reinterpret_cast<uintptr_t>(from) % 16 != 0))
+    emu::fail("cp.async alignment");
   emu::current->open_copies.copies.push_back([=] {
-    if (valid) std::memcpy(emu::at(to), from, 16);
-    else std::memset(emu::at(to), 0, 16);
+    if (valid)
+      std::memcpy(emu::at(to), from, 16);
+    else
+      std::memset(emu::at(to), 0, 16);
   });
 }
 inline void cp_async_commit() {
@@ -68,12 +75,14 @@ inline void cp_async_mbarrier_arrive(uint32_t barrier) {
 }
 
 inline void fence_proxy_async() {
-  if (emu::options().fault != emu::Fault::kSkipProxyFence && emu::current->dependencies_resolved) emu::current->proxy_fenced = true;
+  if (emu::options().fault != emu::Fault::kSkipProxyFence && emu::current->dependencies_resolved)
+    emu::current->proxy_fenced = true;
 }
 inline uint64_t policy_evict_normal() { return 0; }
 
 inline void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier, uint64_t) {
-  if (to % 16 != 0 || reinterpret_cast<uintptr_t>(from) % 16 != 0 || bytes % 16 != 0) emu::fail("bulk copy alignment");
+  if (to % 16 != 0 || reinterpret_cast<uintptr_t>(from) % 16 != 0 || bytes % 16 != 0)
+    emu::fail("bulk copy alignment");
   emu::check_async_read(from, bytes);
   emu::later([=] {
     std::memcpy(emu::at(to), from, bytes);
@@ -81,13 +90,17 @@ inline void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t ba
   });
 }
 
-inline void tma_load_3d(uint32_t to, const CUtensorMap* opaque, int x, int y, int z, uint32_t barrier, uint64_t) {
+inline void tma_load_3d(uint32_t to, const CUtensorMap* opaque, int x, int y, int z,
+                        uint32_t barrier, uint64_t) {
   const emu::TensorMap map = emu::decode(opaque);
   const bool wide = map.box[0] == 64, swizzled = emu::options().fault != emu::Fault::kWrongSwizzle;
   const bool zero_fill = emu::options().fault != emu::Fault::kNoZeroFill;
   if (to % (wide ? 1024 : 512) != 0) emu::fail("TMA alignment");
-  const auto address = [=](int64_t column, int64_t row, int64_t plane) { return map.data + column * 2 + row * map.strides[0] + plane * map.strides[1]; };
-  if (x < map.dims[0] && y < map.dims[1] && z < map.dims[2]) emu::check_async_read(address(x, y, z), 16);
+  const auto address = [=](int64_t column, int64_t row, int64_t plane) {
+    return map.data + column * 2 + row * map.strides[0] + plane * map.strides[1];
+  };
+  if (x < map.dims[0] && y < map.dims[1] && z < map.dims[2])
+    emu::check_async_read(address(x, y, z), 16);
   emu::later([=] {
     char* out = emu::at(to);
     const int columns = map.box[0], rows = map.box[1] * map.box[2];
@@ -98,14 +111,17 @@ inline void tma_load_3d(uint32_t to, const CUtensorMap* opaque, int x, int y, in
       for (int c = 0; c < columns; ++c) {
         const bool valid = inside && x + c >= 0 && x + c < map.dims[0];
         char* element = out + r * columns * 2 + (((c >> 3) ^ flip) << 4) + (c & 7) * 2;
-        if (valid) std::memcpy(element, address(x + c, row, plane), 2);
-        else std::memset(element, zero_fill ? 0 : 0x7f, 2);
+        if (valid)
+          std::memcpy(element, address(x + c, row, plane), 2);
+        else
+          std::memset(element, zero_fill ? 0 : 0x7f, 2);
       }
     }
     emu::complete_bytes(barrier, int64_t{2} * columns * rows);
   });
 }
-inline void tma_load_2d(uint32_t to, const CUtensorMap* map, int x, int y, uint32_t barrier, uint64_t policy) {
+inline void tma_load_2d(uint32_t to, const CUtensorMap* map, int x, int y, uint32_t barrier,
+                        uint64_t policy) {
   tma_load_3d(to, map, x, y, 0, barrier, policy);
 }
 inline void prefetch_tensor_map(const CUtensorMap*) {}
@@ -133,7 +149,8 @@ T* peer_shared(T* mine, int rank) {
 inline float4 load_peer_float4(uint32_t address, int rank) {
   emu::check_peer(rank);
   float4 v;
-  std::memcpy(&v, emu::at(address % emu::kCtaShared + static_cast<uint32_t>(rank) * emu::kCtaShared), 16);
+  std::memcpy(
+      &v, emu::at(address % emu::kCtaShared + static_cast<uint32_t>(rank) * emu::kCtaShared), 16);
   return v;
 }
 
@@ -150,10 +167,13 @@ inline void ldmatrix(uint32_t address, uint32_t* to, bool transposed) {
   emu::meet_warp(&load, "ldmatrix", [=](void** lanes) {
     for (int i = 0; i < 4; ++i) {
       uint16_t matrix[8][8];
-      for (int row = 0; row < 8; ++row) std::memcpy(matrix[row], emu::at(static_cast<MatrixLoad*>(lanes[i * 8 + row])->address), 16);
+      for (int row = 0; row < 8; ++row)
+        std::memcpy(matrix[row], emu::at(static_cast<MatrixLoad*>(lanes[i * 8 + row])->address),
+                    16);
       for (int l = 0; l < 32; ++l) {
         const int a = l / 4, b = 2 * (l % 4);
-        const uint16_t pair[2] = {transposed ? matrix[b][a] : matrix[a][b], transposed ? matrix[b + 1][a] : matrix[a][b + 1]};
+        const uint16_t pair[2] = {transposed ? matrix[b][a] : matrix[a][b],
+                                  transposed ? matrix[b + 1][a] : matrix[a][b + 1]};
         std::memcpy(&static_cast<MatrixLoad*>(lanes[l])->to[i], pair, 4);
       }
     }
@@ -164,8 +184,10 @@ template <class T>
 float element(uint32_t pair, int which) {
   T v;
   std::memcpy(&v, reinterpret_cast<const char*>(&pair) + 2 * which, 2);
-  if constexpr (is_half<T>) return __half2float(v);
-  else return __bfloat162float(v);
+  if constexpr (is_half<T>)
+    return __half2float(v);
+  else
+    return __bfloat162float(v);
 }
 
 struct Product {

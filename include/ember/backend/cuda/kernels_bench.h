@@ -15,7 +15,8 @@ struct KernelsBenchOptions {
   std::vector<std::string> families;  // ceilings, gemm, decode, prefill; empty: all
 };
 
-// Writes JSON lines. False: a result was wrong. Throws StartError: kNoDevice as make_cuda_backend does, kUsage for an unknown family.
+// Writes JSON lines. False: a result was wrong. Throws StartError: kNoDevice as make_cuda_backend
+// does, kUsage for an unknown family.
 bool bench_cuda_kernels(const KernelsBenchOptions& options, std::ostream& out);
 
 }  // namespace ember

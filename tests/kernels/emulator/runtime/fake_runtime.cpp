@@ -55,7 +55,9 @@ void pause() {
   int microseconds = 0;
   {
     const std::lock_guard lock(state().mu);
-    if (state().max_delay > 0) microseconds = static_cast<int>(state().random() % static_cast<uint64_t>(state().max_delay + 1));
+    if (state().max_delay > 0)
+      microseconds =
+          static_cast<int>(state().random() % static_cast<uint64_t>(state().max_delay + 1));
   }
   if (microseconds > 0) std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
 }
@@ -63,17 +65,20 @@ void pause() {
 void check_guards_of(const void* pointer, size_t bytes) {
   const auto* begin = static_cast<const unsigned char*>(pointer);
   for (size_t i = 0; i < kGuard; ++i) {
-    const bool before = begin[-1 - static_cast<ptrdiff_t>(i)] != kGuardByte, after = begin[bytes + i] != kGuardByte;
+    const bool before = begin[-1 - static_cast<ptrdiff_t>(i)] != kGuardByte,
+               after = begin[bytes + i] != kGuardByte;
     if (!before && !after) continue;
-    std::fprintf(stderr, "fake CUDA: a write %zu bytes %s an allocation of %zu bytes\n", i, before ? "before" : "after the end of", bytes);
+    std::fprintf(stderr, "fake CUDA: a write %zu bytes %s an allocation of %zu bytes\n", i,
+                 before ? "before" : "after the end of", bytes);
     std::abort();
   }
 }
 
 }  // namespace
 
-// A device that is lost, as after an access to a wrong address: it does no work any more, and every call that speaks to it says so.
-// FAKE_CUDA_LOST_AFTER=N: after N such calls. FAKE_CUDA_LOST_FILE=PATH: once there is such a file.
+// A device that is lost, as after an access to a wrong address: it does no work any more, and every
+// call that speaks to it says so. FAKE_CUDA_LOST_AFTER=N: after N such calls.
+// FAKE_CUDA_LOST_FILE=PATH: once there is such a file.
 bool lost() {
   static const char* const file = std::getenv("FAKE_CUDA_LOST_FILE");
   return state().lost || (file != nullptr && (state().lost = std::filesystem::exists(file)));
@@ -155,8 +160,10 @@ void enqueue(cudaStream_t stream, Work work) {
     ++state().stats.num_launches;
   }
   if (stream == nullptr) return work();
-  if (stream->capture) stream->capture->nodes.push_back(std::move(work));
-  else stream->push(std::move(work));
+  if (stream->capture)
+    stream->capture->nodes.push_back(std::move(work));
+  else
+    stream->push(std::move(work));
 }
 
 void set_device(const Device& device) {
@@ -188,15 +195,24 @@ using fake_cuda::state;
 
 const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {
-    case cudaSuccess: return "cudaSuccess";
-    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-    case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
-    case cudaErrorNoDevice: return "cudaErrorNoDevice";
-    case cudaErrorNotReady: return "cudaErrorNotReady";
-    case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
-    case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
-    case cudaErrorUnknown: return "cudaErrorUnknown";
+    case cudaSuccess:
+      return "cudaSuccess";
+    case cudaErrorInvalidValue:
+      return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation:
+      return "cudaErrorMemoryAllocation";
+    case cudaErrorInsufficientDriver:
+      return "cudaErrorInsufficientDriver";
+    case cudaErrorNoDevice:
+      return "cudaErrorNoDevice";
+    case cudaErrorNotReady:
+      return "cudaErrorNotReady";
+    case cudaErrorIllegalAddress:
+      return "cudaErrorIllegalAddress";
+    case cudaErrorLaunchFailure:
+      return "cudaErrorLaunchFailure";
+    case cudaErrorUnknown:
+      return "cudaErrorUnknown";
   }
   return "unrecognized error code";
 }
@@ -238,10 +254,18 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   cudaDeviceProp properties;
   cudaGetDeviceProperties(&properties, device);
   switch (attribute) {
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = static_cast<int>(properties.sharedMemPerBlockOptin); break;
-    case cudaDevAttrMultiProcessorCount: *value = properties.multiProcessorCount; break;
-    case cudaDevAttrComputeCapabilityMajor: *value = properties.major; break;
-    case cudaDevAttrComputeCapabilityMinor: *value = properties.minor; break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(properties.sharedMemPerBlockOptin);
+      break;
+    case cudaDevAttrMultiProcessorCount:
+      *value = properties.multiProcessorCount;
+      break;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = properties.major;
+      break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = properties.minor;
+      break;
   }
   return cudaSuccess;
 }
@@ -266,14 +290,17 @@ cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   const std::lock_guard lock(state().mu);
-  if (state().stats.device_bytes + bytes > state().device.memory_bytes) return result(cudaErrorMemoryAllocation);
+  if (state().stats.device_bytes + bytes > state().device.memory_bytes)
+    return result(cudaErrorMemoryAllocation);
   const size_t rounded = (bytes + fake_cuda::kGuard - 1) / fake_cuda::kGuard * fake_cuda::kGuard;
-  auto* const memory = static_cast<unsigned char*>(std::aligned_alloc(fake_cuda::kGuard, rounded + 2 * fake_cuda::kGuard));
+  auto* const memory = static_cast<unsigned char*>(
+      std::aligned_alloc(fake_cuda::kGuard, rounded + 2 * fake_cuda::kGuard));
   if (memory == nullptr) return result(cudaErrorMemoryAllocation);
   *pointer = memory + fake_cuda::kGuard;
   std::memset(memory, fake_cuda::kGuardByte, fake_cuda::kGuard);
   std::memset(*pointer, fake_cuda::kFreshByte, bytes);
-  std::memset(static_cast<unsigned char*>(*pointer) + bytes, fake_cuda::kGuardByte, rounded - bytes + fake_cuda::kGuard);
+  std::memset(static_cast<unsigned char*>(*pointer) + bytes, fake_cuda::kGuardByte,
+              rounded - bytes + fake_cuda::kGuard);
   state().device_memory[*pointer] = bytes;
   state().stats.device_bytes += bytes;
   ++state().stats.num_allocations;
@@ -318,23 +345,27 @@ cudaError_t cudaFreeHost(void* pointer) {
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
+                            cudaStream_t stream) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   fake_cuda::enqueue(stream, [=] { std::memmove(to, from, bytes); });
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width, size_t height, cudaMemcpyKind,
-                              cudaStream_t stream) {
+cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch,
+                              size_t width, size_t height, cudaMemcpyKind, cudaStream_t stream) {
   if (width > to_pitch || width > from_pitch) return result(cudaErrorInvalidValue);
   fake_cuda::enqueue(stream, [=] {
     for (size_t row = 0; row < height; ++row)
-      std::memcpy(static_cast<char*>(to) + row * to_pitch, static_cast<const char*>(from) + row * from_pitch, width);
+      std::memcpy(static_cast<char*>(to) + row * to_pitch,
+                  static_cast<const char*>(from) + row * from_pitch, width);
   });
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) { return cudaMemcpyAsync(to, from, bytes, kind, nullptr); }
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  return cudaMemcpyAsync(to, from, bytes, kind, nullptr);
+}
 
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
@@ -408,7 +439,8 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   std::unique_lock lock(event->mu);
-  while (event->reached < event->recorded && !fake_cuda::lost()) event->cv.wait_for(lock, std::chrono::milliseconds(1));
+  while (event->reached < event->recorded && !fake_cuda::lost())
+    event->cv.wait_for(lock, std::chrono::milliseconds(1));
   return event->reached < event->recorded ? result(cudaErrorIllegalAddress) : cudaSuccess;
 }
 

@@ -1,8 +1,9 @@
 // What tests and the emulated kernels need of the fake CUDA runtime beyond CUDA's own names.
 //
-// Device memory is the host's, filled with a pattern that reads as NaN, between guard bytes. Each stream is a thread that does
-// its work in order; a random pause before each piece of work (set_delays) makes work that nothing orders run in any order.
-// The null stream's work runs in the caller's thread at once.
+// Device memory is the host's, filled with a pattern that reads as NaN, between guard bytes. Each
+// stream is a thread that does its work in order; a random pause before each piece of work
+// (set_delays) makes work that nothing orders run in any order. The null stream's work runs in the
+// caller's thread at once.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +14,8 @@
 
 namespace fake_cuda {
 
-// How a kernel is launched: `work`, which owns copies of the kernel's arguments, runs on the stream, or becomes part of the graph
-// that the stream is recording. Any thread.
+// How a kernel is launched: `work`, which owns copies of the kernel's arguments, runs on the
+// stream, or becomes part of the graph that the stream is recording. Any thread.
 void enqueue(cudaStream_t stream, std::function<void()> work);
 
 struct Device {
@@ -25,7 +26,8 @@ struct Device {
 };
 void set_device(const Device& device);  // between tests only
 
-// Before each piece of work a stream sleeps up to so many microseconds, as `seed` decides. 0: never.
+// Before each piece of work a stream sleeps up to so many microseconds, as `seed` decides. 0:
+// never.
 void set_delays(int max_microseconds, uint64_t seed);
 
 struct Stats {
@@ -36,7 +38,8 @@ struct Stats {
 };
 Stats stats();
 
-// Aborts, saying which allocation, when bytes beside device memory were written. Called by cudaFree too.
+// Aborts, saying which allocation, when bytes beside device memory were written. Called by cudaFree
+// too.
 void check_guards();
 
 }  // namespace fake_cuda
