@@ -138,16 +138,15 @@ sanitized() {
   unit_tests "$name" "$preset" "$@"
 }
 
-# The layers with code for several instruction sets, on emulated processors that lack some: nothing may run before it was asked for.
-# What takes long there computes no more than what is kept.
-lesser_cpus() {
-  local cpu rc=0 program log text
-  for cpu in Haswell EPYC-Milan; do
-    for program in base backend model engine; do
-      log=$reports/lesser_cpus/$cpu-$program.log
-      GTEST_FILTER="${LESSER_CPU_FILTER}" timeout 600 qemu-x86_64 -cpu "$cpu" "build/release/${program}_tests" \
-        --gtest_output="xml:$reports/lesser_cpus/$cpu-$program.xml" >"$log" 2>&1 || { rc=1; echo "$program on $cpu:"; tail -n 40 "$log"; }
-    done
+# The layers with code for several instruction sets, on an emulated processor without AVX-512: nothing that is compiled for a set may
+# run before it was asked for. What takes long there (an instruction costs fifty) and asks for no set is left out.
+lesser_cpu() {
+  local program rc=0 log text
+  local -A filters=([base]='*' [backend]='-ThreadPool.*:Sample.*' [model]='*llama3*' [engine]='*')
+  for program in base backend model engine; do
+    log=$reports/lesser_cpu/$program.log
+    GTEST_FILTER=${GTEST_FILTER:-${filters[$program]}} timeout 600 qemu-x86_64 -cpu EPYC-Milan "build/release/${program}_tests" \
+      --gtest_output="xml:$reports/lesser_cpu/$program.xml" >"$log" 2>&1 || { rc=1; echo "$program:"; tail -n 40 "$log"; }
   done
   # A processor without AVX2 is refused in words.
   text=$(qemu-x86_64 -cpu Nehalem build/release/ember plan configs/demo-model --device cpu 2>&1) && rc=1
@@ -161,7 +160,7 @@ step check_tree python3 scripts/check_tree.py
 step build build_release
 step scripts run_pytest scripts tests/scripts
 step ctest run_ctest
-step lesser_cpus lesser_cpus
+step lesser_cpu lesser_cpu
 step e2e run_pytest e2e tests/e2e
 if [ -z "$quick" ]; then
   step cuda_build cuda_build
