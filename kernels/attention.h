@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention of a ragged batch over the paged KV cache: split-KV decode and chunked causal prefill.
 //
 // A token's result depends on its sequence alone: KV is cut into splits by the sequence's length,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Paged decode attention, transposed so that few query heads waste little: keys are the M side of
 // mma.sync. Per warp and 64-token page: S^T[16 keys x 8 heads] = K Q^T, softmax over the keys by
 // shuffles, O^T[head_dim x 8 heads] += V^T P^T.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decode attention with cp.async, for compute capability 8.0 and later. Stages fit the 99 KB of 8.6
 // and 8.9.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decode attention with Hopper's bulk copies: a slab is one copy.
 #pragma once
 

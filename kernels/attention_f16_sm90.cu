@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernels/attention_decode_sm90.cuh"
 #include "kernels/attention_prefill_sm90.cuh"
 

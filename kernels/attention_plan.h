@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The work lists of a step and where they lie in the workspace.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Chunked causal prefill attention over the paged cache for compute capability 8.0 and later:
 // mma.sync, cp.async. 64 query rows (tokens x the heads of a group), 16 per warp or pair of warps;
 // a tile of keys is one page. K and V have one buffer each: the next K is loaded under softmax and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Chunked causal prefill attention over the paged cache on Hopper: 128 query rows (tokens x the
 // heads of a group) against tiles of keys.
 //

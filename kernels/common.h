@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Host-visible types that all kernels share.
 //
 // Conventions for everything in kernels/:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // y = x w^T for few tokens: hand-written, batch-invariant (a row's bits do not depend on how many
 // rows there are).
 //

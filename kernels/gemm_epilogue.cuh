@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What happens to a finished tile of a product whose rows are weights and whose columns are tokens,
 // the same on every architecture.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Product for compute capability 8.0 and later without Hopper's instructions: mma.sync, weights and
 // tokens through cp.async. The weights are the M side (16 rows per warp), the tokens the N side, so
 // that few tokens waste little; `in` is never split.

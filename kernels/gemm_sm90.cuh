@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Swap-AB product on Hopper: the weights are wgmma's M side (64 rows per warpgroup and step), the
 // tokens its N side.
 //

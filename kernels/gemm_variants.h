@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The implementations behind gemm(): one translation unit per architecture and type.
 #pragma once
 

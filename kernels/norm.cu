@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RMSNorm of rows: one CTA per row, the row in registers, one barrier.
 #include <stdexcept>
 #include <string>

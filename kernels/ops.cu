@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Embedding, activation and copies.
 #include "kernels/ops.h"
 #include "kernels/vector.cuh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The small kernels around the matrices and attention: embedding, norms, RoPE with the write to the
 // cache, activation, copies.
 //

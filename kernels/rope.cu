@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Queries, keys and values of a step: QK-norm, RoPE, and the write to the paged cache.
 #include <stdexcept>
 #include <string>

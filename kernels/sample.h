@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sampling on the device: one row of logits, one token. src/backend/cpu/sample.cpp is the
 // definition: the same order of adjustments, the same ties (to the lowest id), the same rules for
 // NaN and infinities, the same Philox noise (ember/base/philox.h), so the same (seed, position)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The draw: an argmax of logit / temperature + Gumbel noise over the tokens that a cut has left.
 #pragma once
 

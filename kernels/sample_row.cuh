@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One row of logits to its token, by one team of CTAs.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cuts through a row of logits: the k most likely, the most likely that hold a share of the mass,
 // without a sort.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CTAs that sample one row together: a cluster of several on sm_90, one elsewhere. Sums and
 // maxima over all of them, in an order that depends on the number of CTAs and threads alone.
 #pragma once

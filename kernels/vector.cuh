@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Eight neighbours of a row of 16-bit floats at a time: one 16-byte access where there are eight,
 // single ones at a row's end.
 #pragma once

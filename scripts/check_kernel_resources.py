@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compares what ptxas reports of every kernel with kernels/resources.json.
 
 Usage: scripts/check_kernel_resources.py [--nvcc NVCC] [--update] [--jobs N]

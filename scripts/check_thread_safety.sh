@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Compiles every source with clang's thread-safety analysis as errors, without making objects.
 source "$(dirname "$0")/lib.sh"
 command -v clang++-19 >/dev/null || die "clang++-19 is missing (Debian package clang-19)"

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Checks the shape of the tree: who may include whom, where CUDA may appear, how long a file may be, what has a test.
 
 Usage: scripts/check_tree.py [ROOT]. No build, no GPU, no package.
@@ -50,6 +51,7 @@ TESTED_END_TO_END = {  # sources whose tests are those of the real binary; every
     "src/server/status.cpp": "test_page.py",
     "src/server/tools.cpp": "test_params.py",
 }
+LICENCE = "SPDX-License-Identifier: Apache-2.0"
 CUDA = re.compile(r'#\s*include\s*[<"](?:cuda|cublas|nccl|kernels/)|\b(?:__CUDACC__|cudaStream_t)\b')
 GETENV = re.compile(r"\b(?:secure_)?getenv\s*\(|\bextern\s+char\s*\*\s*\*\s*environ\b")
 PTX = re.compile(r"\basm\s+volatile\b|\b__?asm(?:__)?\s*(?:volatile|__volatile__)?\s*\(|\basm\s*\(")
@@ -100,6 +102,14 @@ def main_path(root):
         yield half, limit, {name: code_lines((root / name).read_text()) for name in names if (root / name).is_file()}
 
 
+def licence_problems(root):
+    for folder in (*FOLDERS, "scripts"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (*MAX_LINES, ".py", ".sh", ".rs", ".cmake") and not {"target", "data"} & set(path.parts):
+                if LICENCE not in path.read_text()[:300]:
+                    yield f"{path.relative_to(root).as_posix()}: has no line {LICENCE}"
+
+
 def main_path_problems(root):
     for half, limit, counts in main_path(root):
         if sum(counts.values()) > limit:
@@ -119,6 +129,7 @@ def problems(root):
                 test = Path("tests/e2e", TESTED_END_TO_END[path.as_posix()])
             if not (root / test).is_file():
                 yield f"{path.as_posix()}: no {test.as_posix()}"
+    yield from licence_problems(root)
     yield from main_path_problems(root)
 
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compares the answers of two builds on one model, byte for byte: status, headers and body of every request below.
 
 Usage: scripts/compare_builds.py OLD_BINARY NEW_BINARY [MODEL_DIR] [-- FLAGS OF serve]

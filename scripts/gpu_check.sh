@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Proves and measures one program on this machine's GPU, in five minutes at most: answers against the CPU's, every product and attention
 # against simple kernels, timings beside cuBLAS and the GPU's ceilings, whole steps of Llama-3-8B's shapes, the server under load.
 # Prints a table, then the same as JSON lines, which also go to OUT.

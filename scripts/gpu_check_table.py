@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The results of scripts/gpu_check.sh as a table for people. Usage: gpu_check_table.py RESULTS"""
 import json
 import sys

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes what an evaluation harness would measure: log probabilities of texts under the demo model, by transformers in float32.
 
 Usage: make_loglikelihoods.py MODEL_DIR OUT.json

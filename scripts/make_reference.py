@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes tests/data/tiny: a tiny random checkpoint of every family and feature, and what transformers computes with it.
 
 Usage: scripts/make_reference.py OUT_DIR   (needs torch and transformers 5)

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes what the text tests compare with: ids and renderings by Hugging Face's own libraries.
 
 Usage: make_tokenizer_reference.py strings TOKENIZER_DIR OUT.json      ids, decoded texts and chats with the model's template

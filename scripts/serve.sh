@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs what the build needs, builds the server and runs it; the demo model unless --model-path is among the flags.
 #   scripts/serve.sh [flags of `ember serve`]
 caller=$PWD

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Sums JUnit reports: prints "PASSED FAILED SKIPPED" of all test cases in the given files; what is said of skipped ones goes to stderr."""
 import sys
 import xml.etree.ElementTree as ElementTree

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs, builds and runs every test; the last line is "N passed, M failed, K skipped".
 #   scripts/test.sh [--quick] [-k FILTER]
 # --quick: the release build's tests and the end-to-end tests only.  -k: only tests whose name holds FILTER.

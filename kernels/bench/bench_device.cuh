@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device code of the kernel benchmark: inputs, a pure read, and references simple enough to be
 // right.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks and times the kernels for Llama-3-8B's shapes, against ceilings measured in the same run.
 #pragma once
 

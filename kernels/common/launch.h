@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launches a kernel on a Queue: clusters, dynamic shared memory, programmatic dependent launch. For
 // .cu files.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where things lie: shared-memory swizzles and the slab of the KV cache. Host and device.
 #pragma once
 

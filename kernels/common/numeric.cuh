@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 16-bit floats: conversions and pairs, the same names for both types.
 #pragma once
 

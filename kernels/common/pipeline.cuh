@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A ring of shared-memory stages between a producer and its consumers: each stage has a barrier
 // `full` and a barrier `empty`.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every PTX instruction that kernels use, each behind one small function. With EMBER_EMULATE the
 // same functions come from tests/kernels/emulator. Functions marked sm_90 may be called by kernels
 // compiled for sm_90a only.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensor maps: how TMA finds a box of a row-major tensor of 16-bit elements in global memory
 // (sm_90). Made on the host, passed to kernels by value as __grid_constant__.
 #pragma once

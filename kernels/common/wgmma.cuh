@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // wgmma: matrix products of a warpgroup (128 threads), asynchronous, operands in shared memory
 // (sm_90a).
 //
@@ -61,7 +62,7 @@ namespace wgmma_detail {
                                                                                                 93, \
                                                                                                 94, \
                                                                                                 95)
-#define EMBER_R_128                                                                                      \
+#define EMBER_R_128 \
   EMBER_R_96 ", " EMBER_R4(96, 97, 98, 99) ", " EMBER_R4(100, 101, 102, 103) ", " EMBER_R4(              \
       104, 105, 106,                                                                                     \
       107) ", " EMBER_R4(108, 109, 110,                                                                  \

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether two devices, or one device in different company, gave the same answers.
 #pragma once
 

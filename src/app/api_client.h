@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Talks to a running server: for the commands that are its clients.
 #pragma once
 

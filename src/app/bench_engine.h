@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model behind the engine, without a server: for benchmarks and checks.
 #pragma once
 

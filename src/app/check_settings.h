@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Refuses settings that cannot serve a single request, or that open the server to strangers.
 #pragma once
 

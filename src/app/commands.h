@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `ember COMMAND` does. Each returns the exit code or throws StartError.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command line, the environment (EMBER_*) and the settings file as one plain struct.
 #pragma once
 

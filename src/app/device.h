@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From settings to a device and the limits of what runs on it.
 #pragma once
 

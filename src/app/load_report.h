@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a load on a server consists of, and what is said of it: no network, no clock.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model directory as the commands need it: everything but the weights.
 #pragma once
 

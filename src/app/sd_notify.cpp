@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "app/sd_notify.h"
 
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tells systemd how the service is (sd_notify(3)), without a library.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A settings file: one flat JSON object.
 #pragma once
 

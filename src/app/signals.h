@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Signals as values: blocked in every thread, waited for in one.
 #pragma once
 

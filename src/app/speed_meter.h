@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stands between engine and hub: counts, and knows how fast work is done.
 #pragma once
 

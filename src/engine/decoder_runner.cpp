@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ember/engine/decoder_runner.h"
 
 #include "ember/base/check.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ember/engine/fake_runner.h"
 
 #include <bit>

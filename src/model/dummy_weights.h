@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random weights for any model, for benchmarks and tests without a checkpoint.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The architectures Ember knows, one row each.
 #pragma once
 

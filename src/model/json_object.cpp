@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "model/json_object.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A JSON object in a file, read with types and bounds: every fault is a StartError(kBadModel) that
 // names file and field.
 #pragma once

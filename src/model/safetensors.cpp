@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ember/model/safetensors.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which tensors a decoder is made of, and how they get from a checkpoint to a device.
 #pragma once
 

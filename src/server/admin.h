@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What operators ask: who is inside, why a request is slow; and what they order: abort, drain,
 // reload.
 #pragma once

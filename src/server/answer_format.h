@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How an API other than OpenAI's chat completions writes the same answer: it translates from their
 // chunks and body.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Answers as Anthropic's Messages API writes them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs: Anthropic's Messages API
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // "bad_words": sequences of tokens that an answer must not contain.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // APIs whose requests and answers are those of chat completions in other words: Anthropic's
 // Messages and OpenAI's Responses.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the requests of the other chat APIs have in common when they become chat completions.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a chat answer's text is made of: reasoning, content and calls.
 #pragma once
 

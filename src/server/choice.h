@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One sequence of an answer: from token events to text, with stop strings and log probabilities.
 #pragma once
 

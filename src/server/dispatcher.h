@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Answers one framed request: cpp-httplib's request and response types around our routes.
 #pragma once
 

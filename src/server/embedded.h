@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files that are part of the program: CMake makes a string of each (ember_embed).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HTTP/1.x request framing: where one request ends and the next begins, decided strictly and
 // without sockets.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gate: one thread that accepts connections, reads whole requests from them and writes the
 // pool's answers.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a request's body to sequences in the engine and an answer in the hub.
 #pragma once
 

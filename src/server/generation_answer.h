@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The answer to a generating request: its choices, as one JSON body or as a stream of events.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the transport itself says: answers that no handler makes, request ids, access-log lines.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The page at /: a chat and the server's load, in one file without anything from elsewhere.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Answers as OpenAI's Responses API writes them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs: OpenAI's Responses API
 #include <fmt/format.h>
 

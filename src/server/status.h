@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What state the server is in, and how busy it is.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Work whose end nobody can promise, on a thread of its own.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Owners for what the Rust library hands out.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Looking for markers in text that comes in pieces.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keeps the text of special tokens inside messages from becoming special tokens.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a chat template makes of its input: templates disagree on how contents and calls are given
 // to them.
 #pragma once

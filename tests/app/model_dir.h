@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies of the demo model that tests may spoil.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The life of a server, in this process; what it answers is tested end to end in tests/e2e.
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A constraint made of lists: what may come first, second, and so on.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How close the CPU's matrix kernels come to what the machine can do, as ratios within one run:
 //   one row:   bytes of weights per second, against reading memory;
 //   many rows: multiply-adds per second, against registers alone. With AMX a product of floats is

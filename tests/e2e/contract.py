@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every error answer looks like, and how an event stream is read."""
 import json
 

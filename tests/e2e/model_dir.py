@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies of the demo model to be broken: unchanged files are hard links."""
 import json
 import os

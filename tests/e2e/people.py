@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What structured answers are parsed into."""
 from typing import Literal
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One `ember serve` process with the demo model: started on free ports, watched, stopped."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operators ask and order through the admin listener."""
 import signal
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """POST /v1/messages with Anthropic's own Python client, and against what chat completions answers."""
 import json
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ember bench` with the real server: what it counts is what the server did."""
 import json
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests as evaluation harnesses and load generators send them: no error, and every token counted."""
 import itertools
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flags, environment and settings files: exit statuses and messages."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The CUDA backend behind the whole server, on the emulated GPU. Its device can be lost: see fake_runtime.cpp."""
 import json
 import os

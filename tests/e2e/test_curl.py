@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """curl as the README shows it."""
 import json
 import subprocess

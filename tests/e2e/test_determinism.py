@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One request, one answer: whoever else runs, however the prompt is cut, whatever is cached or was preempted."""
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Malformed, hostile and slow HTTP: each case is refused as the contract says, and leaves the server as it was."""
 import json
 import threading

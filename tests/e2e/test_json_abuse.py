@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies that are no valid JSON request: refused with a reason, and the server stays as it was."""
 import json
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start, drain, stop, clients that leave, queues that fill."""
 import json
 import socket

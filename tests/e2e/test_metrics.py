@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The names dashboards read, and that the counters are exact."""
 import re
 import shutil

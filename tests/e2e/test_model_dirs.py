@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ember check` on broken model directories: exit status 65 and one line that names what is wrong and where."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one client sends costs nobody else anything: a stream that runs beside it is the same, bit for bit."""
 import json
 import os

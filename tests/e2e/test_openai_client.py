@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """openai-python with strict validation of every answer."""
 import threading
 

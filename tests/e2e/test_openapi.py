@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """/openapi.json is valid and true: requests made from it by schemathesis are answered as it declares."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every parameter outside its range is a 400 that names it; inside, it is honoured."""
 import json
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo model's greedy continuations and logits against the reference in float32.
 
 Where the reference's two best logits are closer than MARGIN, either is right: tokens are compared up to the first such position.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the demo model can do, through the API as a program would ask."""
 import json
 

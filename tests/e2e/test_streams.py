@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hundreds of clients at once: every answer is what it is alone, and those who leave leave nothing behind."""
 import asyncio
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers bound to a format: every one is valid, whatever else is asked for, and a bad format costs only its own request."""
 import concurrent.futures
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Function calls by the demo model, as openai-python sees them."""
 import json
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text of every kind through the tokenizer and back over HTTP."""
 import json
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTTP as bytes: what no client library would send."""
 import json
 import re

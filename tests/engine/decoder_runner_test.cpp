@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Through scheduler and model: the same request gives the same bits, whatever happens around it.
 #include "ember/engine/decoder_runner.h"
 

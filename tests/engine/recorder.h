@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An OutputSink that keeps everything and lets tests wait for it.
 #pragma once
 

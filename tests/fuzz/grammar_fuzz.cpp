@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libFuzzer: the first byte is a kind of grammar, the rest its source. It is refused, or what it
 // allows is an answer of its kind. Runs in the repository's root, where the demo model is.
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libFuzzer: bytes -> requests. The first byte chooses how the rest is cut into pieces; the outcome
 // must not depend on it.
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libFuzzer: the first two bytes are the size of the data, the rest is a safetensors header. It is
 // refused, or its tensors tile the data.
 #include <cstddef>

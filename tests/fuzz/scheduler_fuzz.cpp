@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes are choices of a configuration and of operations; every invariant is checked after each.
 #include <cstddef>
 #include <cstdint>

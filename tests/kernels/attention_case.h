@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One attention step on the emulated machine over a hostile cache: permuted and shared pages, NaN
 // in free pages and in unwritten keys, table entries that must not be read, and a reference in
 // double precision.

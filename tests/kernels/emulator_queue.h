@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A queue of the emulated machine whose kernels run in the caller's thread.
 #pragma once
 

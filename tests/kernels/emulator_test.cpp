@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The emulated machine itself: it runs kernels right, notices their mistakes, and the kernels'
 // tests notice mistakes that it makes for them.
 #include <gtest/gtest.h>

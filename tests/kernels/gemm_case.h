@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One product on the emulated machine: inputs from a seed, the kernel's result, and how far it is
 // from the exact one.
 #pragma once

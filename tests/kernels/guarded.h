@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory for kernel tests that ends at a page nobody may touch: reading or writing past the end is
 // a crash.
 #pragma once

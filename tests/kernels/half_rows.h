@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of 16-bit floats for kernel tests, with canaries wherever a kernel must not write.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A decode step padded to a larger size gives its sequences the same bits, and padding leaves no
 // trace.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many CTAs of each kernel fit a multiprocessor, from kernels/resources.json (which
 // scripts/check_kernel_resources.py compares with the compiler) and the toolkit's own occupancy
 // calculator: what the kernels' design assumes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // QK-norm, RoPE and the write to the paged cache.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Requests for a row of logits, put to the kernel and to the CPU backend.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of sampling that a single token does not show: which tokens survive, the noise, and how
 // often each is drawn.
 #include <gtest/gtest.h>

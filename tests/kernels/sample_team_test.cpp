@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reductions of a team on the emulated machine, one right after the other.
 #include "kernels/sample_team.cuh"
 

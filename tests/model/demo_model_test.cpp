@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The demo model against its reference: greedy continuations in float32, written down by its
 // training code.
 #include <gtest/gtest.h>

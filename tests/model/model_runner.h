@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs a decoder by hand: one sequence, any chunks, any order of blocks.
 #pragma once
 

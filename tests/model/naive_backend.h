@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The operations of a Backend as their contracts say them: plain loops, sums in double, float32
 // activations. Slow and obvious, it shares no code with any real backend, so that what both agree
 // on is not one mistake made twice.

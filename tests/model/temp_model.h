@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Model directories to break: copies of the tiny ones, and safetensors files made by hand.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tiny checkpoints of every family and feature against what transformers computes with them
 // (scripts/make_reference.py).
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every interleaving of three requests, steps and cancellations over four blocks, by breadth-first
 // search over distinct states.
 #include <gtest/gtest.h>

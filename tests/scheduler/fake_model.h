@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model whose answers show every mistake of the cache: what it says is a hash of all the K/V
 // cells that it reads through the block table, and a cell holds a hash of everything before it. A
 // stale, foreign or wrongly shared block changes the text.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A request of the simulation: what it asks for, and what has been seen of its answer.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random operations on random small configurations; every answer is compared with the request run
 // alone.
 #include <gtest/gtest.h>

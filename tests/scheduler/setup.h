@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a simulation is built from: choices and small configurations.
 #pragma once
 

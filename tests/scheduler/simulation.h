@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A scheduler, a pool and a fake device driven by choices, with everything checked after every
 // operation.
 #pragma once
@@ -146,8 +147,7 @@ class Simulation {
 
   // Runs what is left to its end, without new requests.
   void drain() {
-    // F3, F4: the first sequence always advances, so that the steps are bounded by the tokens of
-    // all, one after the other.
+    // F3, F4: the first sequence always advances, so the tokens of all bound the steps.
     const int bound = 20 + 8 * static_cast<int>(live_.size()) * setup_.scheduler.max_model_len;
     for (int i = 0; !idle(); ++i) {
       expect(i < bound, fmt::format("F3: not finished after {} rounds", i));

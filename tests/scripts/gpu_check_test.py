@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """scripts/gpu_check.sh with the program for the emulated GPU: every part runs, and what is wrong is told."""
 import json
 import os

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Chunks and bodies of chat completions, as the formats of other APIs are given them.
 #pragma once
 

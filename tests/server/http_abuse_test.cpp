@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Malformed, oversized and smuggled requests over a real socket: each gets its status and ends the
 // connection, and nothing hidden inside it is answered.
 #include "loopback.h"

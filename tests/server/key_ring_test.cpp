@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ember/server/key_ring.h"
 
 #include <gtest/gtest.h>

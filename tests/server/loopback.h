@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A raw client for loopback tests, and a server with a few routes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The documents at /openapi.json name the routes that there are, and no others.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Model folders and references that several tests of this layer read.
 #pragma once
 

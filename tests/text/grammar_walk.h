@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Texts by a grammar, found by random choices among the tokens that are allowed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a device can do: memory, a dozen operations, and a way to repeat a sequence of them.
 //
 // One Backend is one device (one rank), used by one thread. Tensors passed to operations lie in

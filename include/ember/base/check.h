@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CHECK: a condition that only a bug of ours can break. Always on; prints and aborts.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Monotonic time only: wall-clock jumps decide nothing.
 #pragma once
 

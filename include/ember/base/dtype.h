@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Element types of tensors, and exact conversions between 16-bit and 32-bit floats.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Logging through spdlog's default logger, on stderr.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // std::mutex and std::condition_variable with clang's thread-safety annotations.
 #pragma once
 

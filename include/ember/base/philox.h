@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): random
 // numbers as a function of a counter. Every device that samples draws from here, so that a seed
 // means the same tokens everywhere.

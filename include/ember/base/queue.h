@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one way in which threads hand things to each other: producers append, the consumer takes all
 // there is.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The outcome of an operation whose failure is the caller's fault or "not now".
 #pragma once
 

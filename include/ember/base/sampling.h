@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the next token of one sequence is chosen: plain numbers, shared by requests and the devices
 // that sample.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A view of a matrix or vector in some device's memory.
 #pragma once
 

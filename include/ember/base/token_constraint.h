@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What limits the tokens of one answer to a format, as the engine sees it: masks over the
 // vocabulary.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which blocks of the paged KV cache are free, in use, or kept because a later prompt may begin
 // like an earlier one.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How much work may be inside at once: reserved before a body is parsed, given back when its answer
 // is done.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Flattens a step into the arrays that the model reads.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engine: one thread that owns the scheduler and the device, and turns requests into tokens.
 #pragma once
 

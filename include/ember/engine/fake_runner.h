@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stand-in for a model: the next token is a hash of all tokens before it. For tests of everything
 // around the model.
 #pragma once

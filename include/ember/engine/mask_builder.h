@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which tokens a step's constrained sequences may choose from, found out while the device computes
 // the step.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the device's memory is divided, computed before anything is loaded or allocated.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the front end must know of the model that is served.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What carries out the steps that the scheduler plans.
 #pragma once
 

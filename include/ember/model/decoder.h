@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The decoder-only transformer, once for all families, devices and numbers of ranks.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What kind of decoder a model directory holds: its config.json, read once and checked.
 #pragma once
 

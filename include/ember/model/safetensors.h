@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Safetensors files: mapped read-only, with a header that has been checked before anything else is
 // believed.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is asked of the engine, and what it answers, by value: the messages between server and
 // engine.
 #pragma once

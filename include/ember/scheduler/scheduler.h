@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who runs in the next step, and how many tokens of each: continuous batching over a paged cache.
 //
 // One rule replaces prefill and decode: a sequence has num_tokens and num_computed_tokens, and a

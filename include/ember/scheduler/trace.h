@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a sequence stands and what held it up, by value: for people who ask why a request is slow.
 #pragma once
 

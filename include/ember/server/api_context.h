@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the routes need to know and to reach.
 #pragma once
 

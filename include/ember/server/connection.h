@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One accepted client socket and what was read from it too early. Moves between gate, pool and hub;
 // never shared.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ember's HTTP listener: an epoll gate that reads and checks whole requests, and a fixed pool that
 // answers them through cpp-httplib's request and response types. No pool thread ever waits for a
 // client.

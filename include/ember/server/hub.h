@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The hub: one thread that writes every generated answer and notices every client that goes away.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Request bodies: JSON parsed with limits, and fields read with types. nlohmann casts silently;
 // this does not.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The API keys that open the server. They can be changed while it runs.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is counted, under the names that dashboards of vLLM read, and some of Ember's own.
 #pragma once
 

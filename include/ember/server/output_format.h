@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The format that a request binds its answer to.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the two generating endpoints are asked for, checked. docs: OpenAI's API, and vLLM's fields
 // beyond it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The generating requests that are inside or ended lately: what operators list, explain and abort.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One HTTP answer in the making: what the hub needs to know of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The endpoints. docs: OpenAI's API; /tokenize, /detokenize and render as vLLM has them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Messages to the prompt a chat model was trained on.
 #pragma once
 

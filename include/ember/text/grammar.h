@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Grammars: what an answer may look like, and so which token may come next.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tells a model's reasoning from its answer.
 #pragma once
 

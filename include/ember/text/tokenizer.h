@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text to token ids and back, exactly as Hugging Face's tokenizers library does it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How models write function calls, each as the chat templates of its family teach it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Grammars of answers that call functions, and of those that come after reasoning.
 #pragma once
 

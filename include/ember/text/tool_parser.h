@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Function calls in a model's text, as it comes.
 #pragma once
 

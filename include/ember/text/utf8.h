@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // UTF-8: telling whole characters from broken ones.
 #pragma once
 

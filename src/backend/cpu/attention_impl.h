@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention, written once over Vec (16 floats); included after kernels_impl.h, inside the namespace
 // of an instruction set. Uses nothing of the standard library either.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Each file of kernels is compiled for its own instruction set; which one runs is decided at run time.
 set(avx2 -O3 -mavx2 -mfma -mf16c)
 set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)

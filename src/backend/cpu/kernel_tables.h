@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of each instruction set, unasked: on a processor that lacks the set even these
 // functions are illegal instructions. For kernels.cpp, which asks first, and for the files of
 // kernels themselves. Everybody else calls kernels_of().

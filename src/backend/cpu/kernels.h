@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The inner loops of the CPU backend, once per instruction set. All of them see rows of floats.
 //
 // Every number is computed by the same sequence of operations whatever the number of rows and the

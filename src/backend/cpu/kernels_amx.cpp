@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Products with bfloat16 weights in the tiles of AMX (TDPBF16PS); everything else is as with
 // AVX-512. Compiled for its instruction set alone (see isa.cmake).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compiled for its instruction set alone (see isa.cmake).
 #include "backend/cpu/kernel_tables.h"
 #include "backend/cpu/vec_avx2.h"

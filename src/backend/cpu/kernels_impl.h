@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Written once over Vec (16 floats); included inside the namespace of an instruction set, in the
 // one file compiled for it. Uses nothing of the standard library, so that no shared inline function
 // is compiled with that file's instructions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Host memory: how much there is, and large blocks of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/packed_linear.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A matrix in the order in which the kernels read it.
 #pragma once
 

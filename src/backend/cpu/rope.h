@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rotation of queries and keys, and the way of keys and values into the cache.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a row of logits to the next token.
 #pragma once
 

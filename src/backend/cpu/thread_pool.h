@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fixed set of threads that share out the tasks of one operation at a time.
 #pragma once
 

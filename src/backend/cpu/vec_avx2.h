@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 16 floats in two AVX2 registers.
 #pragma once
 

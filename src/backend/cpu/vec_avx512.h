@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 16 floats in one AVX-512 register.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/cublas_lt.h"
 
 #include <cublasLt.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cuBLASLt for matrices times many tokens. The library is found when the program runs, or is not
 // there.
 #pragma once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # ember_kernels: everything in kernels/, compiled by nvcc for GPUs (EMBER_CUDA), or by the C++ compiler for the machine of
 # tests/kernels/emulator (EMBER_CUDA_EMULATE), which also takes the place of the CUDA runtime.
 file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS kernels/*.cu)

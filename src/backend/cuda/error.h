@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every call of the CUDA runtime goes through here: one way to fail, which tests can trigger.
 #pragma once
 

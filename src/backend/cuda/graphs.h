@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sequences of launches that are recorded once per key and replayed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A weight matrix on the device, as the kernels want it.
 #pragma once
 

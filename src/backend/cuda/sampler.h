@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From logits on the device to tokens on the host, without waiting for the device in between.
 #pragma once
 

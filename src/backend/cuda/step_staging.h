@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a step sends to the device, kept unchanged until the device has it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From the checkpoint's mapping to the device: through two pinned buffers by turns, so that reading
 // the file and copying over the bus overlap.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Hugging Face tokenizers, chat templates and grammars from Rust. Every function may be called from
  * any thread. Functions that return char* return NULL on success, otherwise a message for
  * ember_hf_free_text. No panic leaves the library. */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # ember_hf: the Rust static library (tokenizers, chat templates) and its C header.
 find_program(CARGO cargo HINTS $ENV{HOME}/.cargo/bin REQUIRED)
 set(EMBER_HF_TARGET_DIR ${CMAKE_BINARY_DIR}/hf CACHE PATH "where cargo builds; several build folders may share one")

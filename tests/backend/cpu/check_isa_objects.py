@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """No file but those compiled for an instruction set contains its instructions, and those share no code with others.
 
 An inline function that such a file compiled could be the copy that the linker keeps for everybody, and would then run on machines

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of one instruction set against double precision; the same cases for each set.
 #pragma once
 

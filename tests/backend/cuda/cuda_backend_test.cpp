@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole models through the CUDA backend's host code and the kernels' own source, on the emulated
 // GPU, against the CPU backend.
 #include "ember/backend/cuda/cuda_backend.h"

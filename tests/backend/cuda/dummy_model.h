@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small models of shapes that the kernels have, with random weights.
 #pragma once
 

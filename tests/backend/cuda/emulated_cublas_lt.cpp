@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cuBLASLt's place on the emulated GPU: plain loops on the stream.
 #include <cstring>
 

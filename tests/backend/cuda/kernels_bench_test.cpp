@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The benchmark of the kernels on small shapes: every result is right, and each of its families
 // says something.
 #include "ember/backend/cuda/kernels_bench.h"

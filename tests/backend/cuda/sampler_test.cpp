@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sampler and its kernels against the CPU's sampling, which defines what is right.
 #include "backend/cuda/sampler.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the CUDA C++ language and its built-in functions are to a kernel, on the emulated machine.
 #pragma once
 

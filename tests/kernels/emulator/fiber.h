@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A thread of execution that its owner enters and that leaves by itself; switching costs a few
 // nanoseconds.
 #pragma once

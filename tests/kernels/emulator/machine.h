@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The machine that runs kernels compiled with EMBER_EMULATE: every CUDA thread is a fiber, the CTAs
 // of one cluster run at a time.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The functions of kernels/common/ptx.cuh on the emulated machine.
 #pragma once
 

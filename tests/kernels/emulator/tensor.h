@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A tensor map, as the emulated machine keeps it in the driver's opaque type.
 #pragma once
 

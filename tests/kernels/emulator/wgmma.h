@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The functions of kernels/common/wgmma.cuh on the emulated machine: products execute when a wait
 // forces them, or earlier, as the seed decides, in the order in which their warpgroup issued them.
 #pragma once

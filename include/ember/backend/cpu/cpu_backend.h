@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU as a Backend: float32 activations and cache, weights in the checkpoint's 16-bit (or
 // float32) type.
 #pragma once

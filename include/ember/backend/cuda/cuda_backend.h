@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An NVIDIA GPU as a Backend: 16-bit weights, activations and cache; kernels/ does the work.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Grammars that limit what may be generated: compiled once, then followed token by token by each answer.
 
 use std::sync::{Arc, Mutex};

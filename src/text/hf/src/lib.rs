@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Hugging Face tokenizers, chat templates and grammars behind `ember_hf.h`. Only this file knows of C; no panic leaves it.
 
 mod grammar;

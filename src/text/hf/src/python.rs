@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Values as Python writes them: `json.dumps(ensure_ascii=False)` and `str()`.
 
 use minijinja::value::{Value, ValueKind};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Chat templates as Hugging Face renders them: Jinja2 with trim_blocks, lstrip_blocks, loop controls and Python's spelling.
 
 use minijinja::value::{Kwargs, Value};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A tokenizer.json, encoded in two ways: with special tokens recognised in the text, and without.
 
 pub struct Tokenizer {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The part of the CUDA runtime's host interface that Ember calls, on the host's own memory and
 // threads, for tests without a GPU. Names, values and meanings are CUDA's. Kernels and copies run
 // asynchronously, in order per stream (see fake_runtime.h).

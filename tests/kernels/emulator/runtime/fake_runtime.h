@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What tests and the emulated kernels need of the fake CUDA runtime beyond CUDA's own names.
 //
 // Device memory is the host's, filled with a pattern that reads as NaN, between guard bytes. Each
