@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <iostream>
 
-#include "app/commands.h"
+#include "commands.h"
 
 namespace ember {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/answer_comparison.h"
+#include "answer_comparison.h"
 
 #include <fmt/format.h>
 

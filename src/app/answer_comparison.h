@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "app/bench_engine.h"
+#include "bench_engine.h"
 
 namespace ember {
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/api_client.h"
+#include "api_client.h"
 
 #include <fmt/format.h>
 
-#include "app/sse_reader.h"
 #include "ember/base/start_error.h"
+#include "sse_reader.h"
 
 namespace ember {
 

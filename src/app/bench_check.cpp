@@ -3,13 +3,13 @@
 
 #include <ostream>
 
-#include "app/answer_comparison.h"
-#include "app/bench_engine.h"
-#include "app/check_settings.h"
-#include "app/commands.h"
-#include "app/load_report.h"
+#include "answer_comparison.h"
+#include "bench_engine.h"
+#include "check_settings.h"
+#include "commands.h"
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/base/log.h"
+#include "load_report.h"
 
 namespace ember {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "app/device.h"
+#include "device.h"
 #include "ember/engine/engine.h"
 
 namespace ember {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ostream>
 
-#include "app/commands.h"
+#include "commands.h"
 #include "ember/base/log.h"
 #if defined(EMBER_CUDA)
 #include "ember/backend/cuda/kernels_bench.h"

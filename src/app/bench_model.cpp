@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
-#include "app/bench_engine.h"
-#include "app/check_settings.h"
-#include "app/commands.h"
-#include "app/load_report.h"
+#include "bench_engine.h"
+#include "check_settings.h"
+#include "commands.h"
 #include "ember/base/log.h"
+#include "load_report.h"
 
 namespace ember {
 

@@ -6,10 +6,10 @@
 #include <ostream>
 #include <thread>
 
-#include "app/api_client.h"
-#include "app/commands.h"
-#include "app/load_report.h"
+#include "api_client.h"
+#include "commands.h"
 #include "ember/base/clock.h"
+#include "load_report.h"
 
 namespace ember {
 

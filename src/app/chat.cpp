@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
-#include "app/api_client.h"
-#include "app/commands.h"
+#include "api_client.h"
+#include "commands.h"
 #include "ember/base/clock.h"
 
 namespace ember {

@@ -3,9 +3,9 @@
 
 #include <ostream>
 
-#include "app/commands.h"
-#include "app/model_files.h"
+#include "commands.h"
 #include "ember/base/log.h"
+#include "model_files.h"
 
 namespace ember {
 

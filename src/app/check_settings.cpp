@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/check_settings.h"
+#include "check_settings.h"
 
 #include <fmt/format.h>
 #include <sys/resource.h>

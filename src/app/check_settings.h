@@ -2,7 +2,7 @@
 // Refuses settings that cannot serve a single request, or that open the server to strangers.
 #pragma once
 
-#include "app/config.h"
+#include "config.h"
 
 namespace ember {
 

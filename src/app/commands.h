@@ -4,7 +4,7 @@
 
 #include <iosfwd>
 
-#include "app/config.h"
+#include "config.h"
 
 namespace ember {
 

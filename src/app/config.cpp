@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/config.h"
+#include "config.h"
 
 #include <fmt/format.h>
 
@@ -8,10 +8,10 @@
 #include <cctype>
 #include <sstream>
 
-#include "app/settings_file.h"
-#include "app/version.h"
 #include "ember/text/reasoning_parser.h"
 #include "ember/text/tool_dialect.h"
+#include "settings_file.h"
+#include "version.h"
 
 extern char** environ;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/device.h"
+#include "device.h"
 
 #include <fmt/format.h>
 

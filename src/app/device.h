@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "app/config.h"
+#include "config.h"
 #include "ember/backend/backend.h"
 #include "ember/engine/memory_plan.h"
 #include "ember/model/decoder.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/load_report.h"
+#include "load_report.h"
 
 #include <fmt/format.h>
 

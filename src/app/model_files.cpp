@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/model_files.h"
+#include "model_files.h"
 
 #include <fmt/format.h>
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "app/config.h"
+#include "config.h"
 #include "ember/model/decoder_config.h"
 #include "ember/text/chat_template.h"
 #include "ember/text/tokenizer.h"

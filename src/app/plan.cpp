@@ -2,9 +2,9 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
-#include "app/check_settings.h"
-#include "app/commands.h"
-#include "app/device.h"
+#include "check_settings.h"
+#include "commands.h"
+#include "device.h"
 #include "ember/base/log.h"
 
 namespace ember {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/progress_line.h"
+#include "progress_line.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -5,20 +5,20 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "app/api_keys.h"
-#include "app/check_settings.h"
-#include "app/commands.h"
-#include "app/device.h"
-#include "app/model_files.h"
-#include "app/progress_line.h"
-#include "app/sd_notify.h"
-#include "app/signals.h"
-#include "app/speed_meter.h"
-#include "app/version.h"
+#include "api_keys.h"
+#include "check_settings.h"
+#include "commands.h"
+#include "device.h"
 #include "ember/base/log.h"
 #include "ember/engine/decoder_runner.h"
 #include "ember/engine/fake_runner.h"
 #include "ember/server/routes.h"
+#include "model_files.h"
+#include "progress_line.h"
+#include "sd_notify.h"
+#include "signals.h"
+#include "speed_meter.h"
+#include "version.h"
 
 namespace ember {
 

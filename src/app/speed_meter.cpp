@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/speed_meter.h"
+#include "speed_meter.h"
 
 namespace ember {
 

@@ -6,8 +6,8 @@
 #include <iterator>
 #include <ostream>
 
-#include "app/commands.h"
-#include "app/model_files.h"
+#include "commands.h"
+#include "model_files.h"
 
 namespace ember {
 

@@ -3,8 +3,8 @@
 
 #include "ember/model/decoder_config.h"
 #include "ember/model/safetensors.h"
-#include "model/json_object.h"
-#include "model/weights.h"
+#include "json_object.h"
+#include "weights.h"
 
 namespace ember {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "ember/model/rope.h"
-#include "model/weights.h"
+#include "weights.h"
 
 namespace ember {
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/families.h"
-#include "model/json_object.h"
+#include "families.h"
+#include "json_object.h"
 
 namespace ember {
 

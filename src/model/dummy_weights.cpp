@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/dummy_weights.h"
+#include "dummy_weights.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/families.h"
+#include "families.h"
 
 #include <fmt/format.h>
 

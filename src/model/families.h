@@ -6,7 +6,7 @@
 #include <string>
 
 #include "ember/model/decoder_config.h"
-#include "model/json_object.h"
+#include "json_object.h"
 
 namespace ember {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/json_object.h"
+#include "json_object.h"
 
 #include <fmt/format.h>
 

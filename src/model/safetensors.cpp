@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "model/json_object.h"
+#include "json_object.h"
 
 namespace ember {
 

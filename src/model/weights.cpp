@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/weights.h"
+#include "weights.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 
 #include "ember/base/log.h"
 #include "ember/model/check.h"
-#include "model/json_object.h"
+#include "json_object.h"
 
 namespace ember {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "dummy_weights.h"
 #include "ember/model/decoder.h"
-#include "model/dummy_weights.h"
 
 namespace ember {
 

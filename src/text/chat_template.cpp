@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
-#include "text/files.h"
-#include "text/hf_handle.h"
-#include "text/special_marks.h"
-#include "text/template_traits.h"
+#include "files.h"
+#include "hf_handle.h"
+#include "special_marks.h"
+#include "template_traits.h"
 
 namespace ember {
 

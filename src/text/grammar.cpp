@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "bounded_thread.h"
 #include "ember/base/log.h"
 #include "ember/text/utf8.h"
-#include "text/bounded_thread.h"
-#include "text/hf_handle.h"
+#include "hf_handle.h"
 
 namespace ember {
 

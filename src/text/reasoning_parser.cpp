@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "text/scan.h"
+#include "scan.h"
 
 namespace ember {
 

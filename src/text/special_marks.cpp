@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/special_marks.h"
+#include "special_marks.h"
 
 #include <algorithm>
 #include <utility>

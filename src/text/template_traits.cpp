@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/template_traits.h"
+#include "template_traits.h"
 
 namespace ember {
 

@@ -7,8 +7,8 @@
 #include <array>
 
 #include "ember/text/utf8.h"
-#include "text/files.h"
-#include "text/hf_handle.h"
+#include "files.h"
+#include "hf_handle.h"
 
 namespace ember {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "text/scan.h"
+#include "scan.h"
 
 namespace ember {
 

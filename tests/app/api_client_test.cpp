@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/api_client.h"
+#include "api_client.h"
 
 #include <gtest/gtest.h>
 

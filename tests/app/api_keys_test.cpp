@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/api_keys.h"
+#include "api_keys.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

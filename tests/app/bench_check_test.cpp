@@ -5,7 +5,7 @@
 #include <set>
 #include <sstream>
 
-#include "app/commands.h"
+#include "commands.h"
 
 namespace ember {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/bench_engine.h"
+#include "bench_engine.h"
 
 #include <gtest/gtest.h>
 

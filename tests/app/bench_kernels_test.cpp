@@ -3,7 +3,7 @@
 
 #include <sstream>
 
-#include "app/commands.h"
+#include "commands.h"
 
 namespace ember {
 namespace {

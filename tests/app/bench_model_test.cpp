@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "app/commands.h"
 #include "app/model_dir.h"
+#include "commands.h"
 
 namespace ember {
 namespace {

@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "app/commands.h"
 #include "app/local_server.h"
+#include "commands.h"
 #include "gtest/gtest.h"
 
 namespace ember {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sstream>
 
-#include "app/commands.h"
 #include "app/model_dir.h"
+#include "commands.h"
 
 namespace ember {
 namespace {

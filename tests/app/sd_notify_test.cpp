@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/sd_notify.h"
+#include "sd_notify.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -8,8 +8,8 @@
 #include <cstring>
 #include <thread>
 
-#include "app/commands.h"
 #include "app/model_dir.h"
+#include "commands.h"
 
 namespace ember {
 namespace {

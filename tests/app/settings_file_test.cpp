@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/settings_file.h"
+#include "settings_file.h"
 
 #include <gtest/gtest.h>
 

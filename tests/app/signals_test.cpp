@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/signals.h"
+#include "signals.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/sse_reader.h"
+#include "sse_reader.h"
 
 #include <gtest/gtest.h>
 

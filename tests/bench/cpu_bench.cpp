@@ -10,8 +10,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "backend/cpu/memory.h"
 #include "bench/probes.h"
+#include "cpu/memory.h"
 #include "ember/backend/cpu/cpu_backend.h"
 
 namespace ember {

@@ -10,8 +10,8 @@
 #include <span>
 #include <vector>
 
-#include "backend/cpu/isa.h"
-#include "backend/cpu/thread_pool.h"
+#include "cpu/isa.h"
+#include "cpu/thread_pool.h"
 
 namespace ember {
 

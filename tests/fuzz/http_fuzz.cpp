@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "server/framing.h"
+#include "http/framing.h"
 
 namespace {
 

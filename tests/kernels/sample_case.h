@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "backend/cpu/sample.h"
+#include "cpu/sample.h"
 #include "kernels/sample.h"
 
 namespace ember::kernels {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/dummy_weights.h"
+#include "dummy_weights.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include "ember/backend/cpu/cpu_backend.h"
 #include "model/model_runner.h"
 #include "model/temp_model.h"
-#include "model/weights.h"
+#include "weights.h"
 
 namespace ember {
 namespace {

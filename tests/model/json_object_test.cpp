@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/json_object.h"
+#include "json_object.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

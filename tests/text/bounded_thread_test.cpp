@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/bounded_thread.h"
+#include "bounded_thread.h"
 
 #include <gtest/gtest.h>
 

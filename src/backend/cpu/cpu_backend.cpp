@@ -8,13 +8,13 @@
 #include <cstring>
 #include <deque>
 
-#include "backend/cpu/isa.h"
-#include "backend/cpu/kernels.h"
-#include "backend/cpu/memory.h"
-#include "backend/cpu/packed_linear.h"
-#include "backend/cpu/rope.h"
-#include "backend/cpu/sample.h"
-#include "backend/cpu/thread_pool.h"
+#include "cpu/isa.h"
+#include "cpu/kernels.h"
+#include "cpu/memory.h"
+#include "cpu/packed_linear.h"
+#include "cpu/rope.h"
+#include "cpu/sample.h"
+#include "cpu/thread_pool.h"
 #include "ember/base/check.h"
 
 namespace ember {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/isa.h"
+#include "cpu/isa.h"
 
 #include <cpuid.h>
 #include <fmt/format.h>

@@ -4,7 +4,7 @@
 // kernels themselves. Everybody else calls kernels_of().
 #pragma once
 
-#include "backend/cpu/kernels.h"
+#include "cpu/kernels.h"
 
 namespace ember::cpu {
 

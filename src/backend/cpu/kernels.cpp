@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/kernels.h"
+#include "cpu/kernels.h"
 
-#include "backend/cpu/kernel_tables.h"
+#include "cpu/kernel_tables.h"
 #include "ember/base/check.h"
 
 namespace ember::cpu {

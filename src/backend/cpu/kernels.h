@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "backend/cpu/isa.h"
+#include "cpu/isa.h"
 #include "ember/base/dtype.h"
 
 namespace ember::cpu {

@@ -7,7 +7,7 @@
 // products. Only what lies below 2^-126 is lost, which AMX takes for zero.
 #include <immintrin.h>
 
-#include "backend/cpu/kernel_tables.h"
+#include "cpu/kernel_tables.h"
 
 namespace ember::cpu {
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compiled for its instruction set alone (see isa.cmake).
-#include "backend/cpu/kernel_tables.h"
-#include "backend/cpu/vec_avx2.h"
+#include "cpu/kernel_tables.h"
+#include "cpu/vec_avx2.h"
 
 namespace ember::cpu {
 
 namespace avx2 {
 namespace {
-#include "backend/cpu/kernels_impl.h"
+#include "cpu/kernels_impl.h"
 //
-#include "backend/cpu/attention_impl.h"
+#include "cpu/attention_impl.h"
 }  // namespace
 }  // namespace avx2
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/packed_linear.h"
+#include "cpu/packed_linear.h"
 
 #include <fmt/format.h>
 

@@ -4,9 +4,9 @@
 
 #include <span>
 
-#include "backend/cpu/kernels.h"
-#include "backend/cpu/memory.h"
-#include "backend/cpu/thread_pool.h"
+#include "cpu/kernels.h"
+#include "cpu/memory.h"
+#include "cpu/thread_pool.h"
 #include "ember/backend/backend.h"
 
 namespace ember::cpu {

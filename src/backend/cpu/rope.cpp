@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/rope.h"
+#include "cpu/rope.h"
 
 #include <cstring>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/cublas_lt.h"
+#include "cuda/cublas_lt.h"
 
 #include <cublasLt.h>
 #include <dlfcn.h>
@@ -8,7 +8,7 @@
 #include <map>
 #include <tuple>
 
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 #include "ember/base/start_error.h"
 
 namespace ember::cuda {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/device.h"
+#include "cuda/device.h"
 
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 #include "ember/base/start_error.h"
 
 namespace ember::cuda {

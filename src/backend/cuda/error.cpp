@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/graphs.h"
+#include "cuda/graphs.h"
 
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 #include "ember/base/check.h"
 
 namespace ember::cuda {

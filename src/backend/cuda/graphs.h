@@ -7,7 +7,7 @@
 #include <functional>
 #include <unordered_map>
 
-#include "backend/cuda/memory.h"
+#include "cuda/memory.h"
 
 namespace ember::cuda {
 

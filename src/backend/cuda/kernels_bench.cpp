@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/cuda/cublas_lt.h"
-#include "backend/cuda/device.h"
-#include "backend/cuda/error.h"
+#include "cuda/cublas_lt.h"
+#include "cuda/device.h"
+#include "cuda/error.h"
 #include "ember/base/log.h"
 #include "ember/base/start_error.h"
 #include "kernels/bench/kernels_bench.h"

@@ -4,8 +4,8 @@
 
 #include <span>
 
-#include "backend/cuda/memory.h"
-#include "backend/cuda/weight_upload.h"
+#include "cuda/memory.h"
+#include "cuda/weight_upload.h"
 #include "ember/base/tensor.h"
 #include "kernels/gemm.h"
 

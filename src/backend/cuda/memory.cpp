@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/memory.h"
+#include "cuda/memory.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 #include "ember/base/check.h"
 #include "ember/base/start_error.h"
 

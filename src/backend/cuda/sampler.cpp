@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/sampler.h"
+#include "cuda/sampler.h"
 
 #include <algorithm>
 #include <atomic>
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <thread>
 
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 #include "ember/base/check.h"
 
 namespace ember::cuda {

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "backend/cuda/memory.h"
+#include "cuda/memory.h"
 #include "ember/backend/backend.h"
 #include "kernels/sample.h"
 

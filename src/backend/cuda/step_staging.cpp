@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/step_staging.h"
+#include "cuda/step_staging.h"
 
 #include <cstring>
 
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 
 namespace ember::cuda {
 

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstddef>
 
-#include "backend/cuda/memory.h"
+#include "cuda/memory.h"
 
 namespace ember::cuda {
 

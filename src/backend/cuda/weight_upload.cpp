@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/weight_upload.h"
+#include "cuda/weight_upload.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 
 namespace ember::cuda {
 

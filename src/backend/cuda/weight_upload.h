@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "backend/cuda/memory.h"
+#include "cuda/memory.h"
 
 namespace ember::cuda {
 

@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "backend/cpu/kernels.h"
+#include "cpu/kernels.h"
 
 namespace ember::cpu {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/kernels.h"
+#include "cpu/kernels.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/memory.h"
+#include "cpu/memory.h"
 
 #include <gtest/gtest.h>
 

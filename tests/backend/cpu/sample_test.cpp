@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/sample.h"
+#include "cpu/sample.h"
 
 #include <gtest/gtest.h>
 

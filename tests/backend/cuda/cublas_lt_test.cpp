@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/cublas_lt.h"
+#include "cuda/cublas_lt.h"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
-#include "backend/cuda/memory.h"
+#include "cuda/memory.h"
 
 namespace ember::cuda {
 namespace {

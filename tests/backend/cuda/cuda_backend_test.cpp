@@ -9,7 +9,7 @@
 #include <random>
 
 #include "backend/cuda/dummy_model.h"
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/engine/decoder_runner.h"
 #include "ember/engine/engine.h"

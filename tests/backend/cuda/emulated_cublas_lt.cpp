@@ -2,7 +2,7 @@
 // cuBLASLt's place on the emulated GPU: plain loops on the stream.
 #include <cstring>
 
-#include "backend/cuda/cublas_lt.h"
+#include "cuda/cublas_lt.h"
 #include "fake_runtime.h"
 
 namespace ember::cuda {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/graphs.h"
+#include "cuda/graphs.h"
 
 #include <gtest/gtest.h>
 
-#include "backend/cuda/error.h"
+#include "cuda/error.h"
 #include "fake_runtime.h"
 
 namespace ember::cuda {

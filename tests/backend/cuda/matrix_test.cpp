@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/matrix.h"
+#include "cuda/matrix.h"
 
 #include <gtest/gtest.h>
 

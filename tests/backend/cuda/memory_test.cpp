@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/memory.h"
+#include "cuda/memory.h"
 
 #include <gtest/gtest.h>
 

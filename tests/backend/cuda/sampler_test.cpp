@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sampler and its kernels against the CPU's sampling, which defines what is right.
-#include "backend/cuda/sampler.h"
+#include "cuda/sampler.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@
 #include <random>
 #include <thread>
 
-#include "backend/cpu/sample.h"
-#include "backend/cuda/error.h"
+#include "cpu/sample.h"
+#include "cuda/error.h"
 #include "ember/base/start_error.h"
 #include "fake_runtime.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/step_staging.h"
+#include "cuda/step_staging.h"
 
 #include <gtest/gtest.h>
 

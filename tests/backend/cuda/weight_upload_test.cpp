@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/weight_upload.h"
+#include "cuda/weight_upload.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/admin.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "ember/base/log.h"
+
+namespace ember {
+
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(2);  // for the step that runs at the moment
+constexpr size_t kMaxBehind = 16;
+
+Error stalled() {
+  return {ErrorKind::kUnavailable, "The engine does not answer: a step takes too long.", "",
+          "engine_stalled"};
+}
+Error unknown(const std::string& id) {
+  return {ErrorKind::kNotFound,
+          fmt::format("No request \"{}\" is inside, or has ended lately.", id.substr(0, 128)), "",
+          "request_not_found"};
+}
+
+// In the order in which they go. Empty while there is no engine.
+Result<std::vector<SequenceTrace>> live_traces(ApiContext& context) {
+  if (context.state.load(std::memory_order_acquire) == ServerState::kLoading)
+    return std::vector<SequenceTrace>{};
+  std::future<std::vector<SequenceTrace>> traces = context.model.engine->traces();
+  if (traces.wait_for(kPatience) != std::future_status::ready) return stalled();
+  return traces.get();
+}
+
+double round_to_ms(Duration d) { return std::round(seconds(d) * 1000) / 1000; }
+
+const char* name_of(SequencePhase phase) {
+  switch (phase) {
+    case SequencePhase::kQueued:
+      return "queued";
+    case SequencePhase::kPrefill:
+      return "prefill";
+    case SequencePhase::kDecode:
+      return "decode";
+    case SequencePhase::kEnded:
+      break;
+  }
+  return "ended";
+}
+
+bool belongs(const RequestRecord& record, RequestId sequence) {
+  return sequence >= record.first_sequence &&
+         sequence - record.first_sequence < static_cast<RequestId>(record.num_sequences);
+}
+
+// One per sequence that the engine has seen, by id.
+std::vector<SequenceTrace> traces_of(const RequestRecord& record,
+                                     const std::vector<SequenceTrace>& live) {
+  std::vector<SequenceTrace> own = record.traces;
+  for (const SequenceTrace& trace : live)
+    if (belongs(record, trace.id)) own.push_back(trace);
+  std::sort(own.begin(), own.end(),
+            [](const SequenceTrace& a, const SequenceTrace& b) { return a.id < b.id; });
+  return own;
+}
+
+// That of its most advanced sequence which has not ended.
+const char* state_of(const RequestRecord& record, const std::vector<SequenceTrace>& own) {
+  if (!record.inside()) return "ended";
+  SequencePhase most = SequencePhase::kQueued;
+  for (const SequenceTrace& trace : own)
+    if (trace.phase != SequencePhase::kEnded) most = std::max(most, trace.phase);
+  return name_of(most);
+}
+
+Json summary(const RequestRecord& record, const std::vector<SequenceTrace>& own, TimePoint now) {
+  int prompt = 0, cached = 0, output = 0;
+  for (const SequenceTrace& trace : own) {
+    prompt += trace.num_prompt_tokens;
+    cached += trace.num_cached_tokens;
+    output += trace.num_output_tokens;
+  }
+  return {{"id", record.request_id},
+          {"answer_id", record.answer_id},
+          {"state", state_of(record, own)},
+          {"path", record.path},
+          {"stream", record.stream},
+          {"client", record.client},
+          {"age_s", round_to_ms((record.inside() ? now : record.ended) - record.arrival)},
+          {"num_sequences", record.num_sequences},
+          {"prompt_tokens", prompt},
+          {"cached_tokens", cached},
+          {"output_tokens", output}};
+}
+
+// The requests that go before a queued sequence, the next ones first; each is named once.
+Json behind(ApiContext& context, const std::vector<SequenceTrace>& live,
+            const SequenceTrace& trace) {
+  Json ids = Json::array();
+  const std::vector<RequestRecord> inside = context.requests.inside();
+  for (auto other = live.begin();
+       other != live.end() && other->id != trace.id && ids.size() < kMaxBehind; ++other)
+    for (const RequestRecord& record : inside)
+      if (belongs(record, other->id) && !belongs(record, trace.id) &&
+          std::find(ids.begin(), ids.end(), record.request_id) == ids.end())
+        ids.push_back(record.request_id);
+  return ids;
+}
+
+struct Times {
+  Duration queued{}, prefill{}, decode{};
+};
+
+Times times_of(const SequenceTrace& t, TimePoint end) {
+  Times times;
+  const bool ran = t.scheduled != TimePoint{}, decoded = t.first_decode != TimePoint{};
+  times.queued = (ran ? t.scheduled : end) - t.arrival;
+  if (ran) times.prefill = (decoded ? t.first_decode : end) - t.scheduled;
+  if (decoded) times.decode = end - t.first_decode;
+  return times;
+}
+
+int waited(const SequenceTrace& t, WaitReason reason) {
+  return t.num_steps_waited[static_cast<int>(reason)];
+}
+
+// The same in words.
+Json why(const SequenceTrace& t, const Times& times) {
+  Json lines = Json::array();
+  const auto say = [&]<class... T>(fmt::format_string<T...> format, T&&... args) {
+    lines.push_back(fmt::format(format, std::forward<T>(args)...));
+  };
+  say("When it came, {} sequences were running and {} waiting.", t.num_running_before,
+      t.num_waiting_before);
+  say("It was queued for {:.3f} s.", seconds(times.queued));
+  if (const int n = waited(t, WaitReason::kSlot))
+    say("First in the queue, it waited {} steps because --max-num-seqs sequences were running.", n);
+  if (const int n = waited(t, WaitReason::kBlocks))
+    say("First in the queue, it waited {} steps because the KV cache had too few free blocks.", n);
+  if (const int n = waited(t, WaitReason::kStepTokens))
+    say("First in the queue, it waited {} steps because they were full (--max-num-batched-tokens).",
+        n);
+  if (t.num_chunks > 0)
+    say("{} of its {} prompt tokens came from the prefix cache; the others took {} steps, {:.3f} "
+        "s.",
+        t.num_cached_tokens, t.num_prompt_tokens, t.num_chunks, seconds(times.prefill));
+  if (t.num_preemptions > 0)
+    say("It was preempted {} times for lack of KV blocks, and computed again.", t.num_preemptions);
+  if (t.num_output_tokens > 1)
+    say("{} output tokens: {:.1f} tokens/s after the first.", t.num_output_tokens,
+        (t.num_output_tokens - 1) / std::max(seconds(times.decode), 1e-6));
+  return lines;
+}
+
+Json explain_sequence(const SequenceTrace& t, TimePoint end) {
+  const Times times = times_of(t, end);
+  return {{"state", name_of(t.phase)},
+          {"prompt_tokens", t.num_prompt_tokens},
+          {"cached_tokens", t.num_cached_tokens},
+          {"computed_tokens", t.num_computed_tokens},
+          {"output_tokens", t.num_output_tokens},
+          {"max_tokens", t.max_tokens},
+          {"kv_blocks", t.num_blocks},
+          {"steps", t.num_steps},
+          {"prefill_chunks", t.num_chunks},
+          {"preemptions", t.num_preemptions},
+          {"running_on_arrival", t.num_running_before},
+          {"waiting_on_arrival", t.num_waiting_before},
+          {"steps_waited_for",
+           {{"slot", waited(t, WaitReason::kSlot)},
+            {"kv_blocks", waited(t, WaitReason::kBlocks)},
+            {"step_tokens", waited(t, WaitReason::kStepTokens)}}},
+          {"queued_s", round_to_ms(times.queued)},
+          {"prefill_s", round_to_ms(times.prefill)},
+          {"decode_s", round_to_ms(times.decode)},
+          {"why", why(t, times)}};
+}
+
+}  // namespace
+
+Result<Json> list_requests(ApiContext& context) {
+  const Result<std::vector<SequenceTrace>> live = live_traces(context);
+  if (!live.ok()) return live.error();
+  Json data = Json::array();
+  for (const RequestRecord& record : context.requests.inside())
+    data.push_back(summary(record, traces_of(record, live.value()), Clock::now()));
+  return Json{{"object", "list"}, {"data", data}};
+}
+
+Result<Json> explain_request(ApiContext& context, const std::string& id) {
+  const std::vector<RequestRecord> found = context.requests.find(id);
+  if (found.empty()) return unknown(id);
+  const Result<std::vector<SequenceTrace>> live = live_traces(context);
+  if (!live.ok()) return live.error();
+  const RequestRecord& record = found.front();
+  const std::vector<SequenceTrace> own = traces_of(record, live.value());
+  const TimePoint end = record.inside() ? Clock::now() : record.ended;
+  Json json = summary(record, own, end);
+  if (!record.inside()) json["status"] = record.status;
+  Json& sequences = json["sequences"] = Json::array();
+  for (const SequenceTrace& trace : own) {
+    sequences.push_back(explain_sequence(trace, end));
+    if (trace.phase == SequencePhase::kQueued)
+      sequences.back()["behind"] = behind(context, live.value(), trace);
+  }
+  return json;
+}
+
+Result<Json> abort_request(ApiContext& context, const std::string& id) {
+  Json aborted = Json::array();
+  for (const RequestRecord& record : context.requests.find(id)) {
+    if (!record.inside()) continue;
+    for (int i = 0; i < record.num_sequences; ++i)
+      context.model.engine->cancel(record.first_sequence + static_cast<RequestId>(i));
+    aborted.push_back(record.answer_id);
+  }
+  if (aborted.empty()) return unknown(id);
+  return Json{{"id", id}, {"aborted", aborted}};
+}
+
+Result<Json> drain(ApiContext& context) {
+  ServerState expected = ServerState::kReady;
+  if (context.state.compare_exchange_strong(expected, ServerState::kDraining,
+                                            std::memory_order_acq_rel))
+    spdlog::info("draining, as the operator asked");
+  else if (expected == ServerState::kLoading)
+    return Error{ErrorKind::kUnavailable, "The model is being loaded.", "", "loading"};
+  else if (expected == ServerState::kFailed)
+    return Error{ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
+  return Json{{"status", "draining"}, {"unfinished", context.hub->num_open()}};
+}
+
+Result<Json> reload(ApiContext& context, const Json& body) {
+  static constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
+  FieldReader fields(body);
+  const std::string level = fields.text("log_level", 16, "");
+  if (fields.has("log_level") &&
+      std::find(std::begin(kLevels), std::end(kLevels), level) == std::end(kLevels))
+    fields.fail("log_level", "must be trace, debug, info, warn, error or off.");
+  if (!fields.ok()) return fields.error();
+  if (const Result<void> loaded = context.reload_keys(); !loaded.ok()) return loaded.error();
+  if (!level.empty()) spdlog::set_level(spdlog::level::from_str(level));
+  return Json{{"status", "reloaded"}, {"num_api_keys", context.keys.size()}};
+}
+
+Result<void> check_origin(const httplib::Request& request) {
+  if (!request.has_header("Origin")) return {};
+  return invalid("", "Requests of web pages are not answered here.", "cross_origin");
+}
+
+}  // namespace ember

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/chat_text.h"
+
+#include <utility>
+
+namespace ember {
+
+void ChatParts::append(const ChatParts& more) {
+  reasoning += more.reasoning;
+  content += more.content;
+  for (const ToolCallDelta& delta : more.calls) {
+    if (!delta.name.empty())
+      calls.push_back(delta);
+    else
+      calls.back().arguments += delta.arguments;
+  }
+}
+
+ChatText::ChatText(const Options& options) {
+  if (options.reasoning) reasoning_.emplace(*options.reasoning, options.reasoning_open);
+  if (options.tools) tools_.emplace(*options.tools);
+}
+
+ChatParts ChatText::push(const std::string& text, bool at_end) {
+  ChatParts parts;
+  std::string rest = text;
+  if (reasoning_) {
+    ReasoningParser::Output out = reasoning_->push(text);
+    parts.reasoning = std::move(out.reasoning);
+    rest = std::move(out.content);
+    if (at_end) {
+      out = reasoning_->finish();
+      parts.reasoning += out.reasoning;
+      rest += out.content;
+    }
+  }
+  if (!tools_) {
+    parts.content = std::move(rest);
+    return parts;
+  }
+  const auto add = [&](ToolParser::Output out) {
+    parts.content += out.content;
+    for (ToolCallDelta& delta : out.calls) {
+      const bool goes_on = !parts.calls.empty() && parts.calls.back().index == delta.index;
+      if (goes_on)
+        parts.calls.back().arguments += delta.arguments;
+      else
+        parts.calls.push_back(std::move(delta));
+    }
+  };
+  add(tools_->push(rest));
+  if (at_end) add(tools_->finish());
+  return parts;
+}
+
+std::vector<std::string> markers_of(const ChatText::Options& options) {
+  std::vector<std::string> markers;
+  if (options.tools) markers = tool_markers(options.tools->dialect);
+  if (options.reasoning)
+    markers.insert(markers.end(), {options.reasoning->begin, options.reasoning->end});
+  return markers;
+}
+
+}  // namespace ember

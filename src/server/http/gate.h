@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gate: one thread that accepts connections, reads whole requests from them and writes the
+// pool's answers.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "ember/base/clock.h"
+#include "ember/base/queue.h"
+#include "ember/server/connection.h"
+#include "ember/server/http_server.h"
+#include "http/framing.h"
+
+namespace ember {
+
+// A request on its way to the pool, and who waits for its answer.
+struct Incoming {
+  std::unique_ptr<Connection> connection;
+  FramedRequest request;
+  TimePoint since{};  // the request's first byte
+};
+
+class Gate {
+ public:
+  using OnRequest = std::function<void(Incoming)>;   // on the gate's thread; must not block
+  using Accept = std::function<int(int listen_fd)>;  // accept4 or, in tests, something that fails
+
+  Gate(const HttpOptions& options, OnRequest on_request, Accept accept = {});
+  ~Gate();  // finish()
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  void start(int listen_fd);
+  // No new connections and requests; what idles or is being read is closed. The caller closes
+  // listen_fd afterwards.
+  void stop_reading();
+  // Writes what is still to be written, for a second at most, and joins.
+  void finish();
+
+  // Any thread. Waits for the next request, or ends a closing one.
+  void give_back(std::unique_ptr<Connection> connection) { send(std::move(connection), {}); }
+  // Any thread. Writes `bytes`, then as give_back.
+  void send(std::unique_ptr<Connection> connection, std::string bytes);
+
+  int num_connections() const { return num_connections_->load(std::memory_order_relaxed); }
+  TimePoint last_turn() const {
+    return TimePoint(Duration(last_turn_.load(std::memory_order_relaxed)));
+  }
+
+ private:
+  enum class Phase { kIdle, kHead, kBody, kWriting, kLingering };
+
+  struct Client {
+    explicit Client(std::unique_ptr<Connection> c, const FramingLimits& limits)
+        : connection(std::move(c)), parser(limits) {}
+    std::unique_ptr<Connection> connection;
+    RequestParser parser;
+    Phase phase = Phase::kIdle;
+    TimePoint since{};     // the current request's first byte
+    TimePoint deadline{};  // of the phase
+    std::string out;       // to be written
+    size_t num_sent = 0;   // of out
+    size_t num_drained = 0;
+    uint32_t events = 0;     // asked of epoll
+    bool continued = false;  // 100 Continue has been sent
+  };
+  struct Outgoing {
+    std::unique_ptr<Connection> connection;
+    std::string bytes;
+  };
+
+  void loop();
+  void turn();
+  int wait_ms(TimePoint now) const;
+  void take_outgoing();
+  void expire(TimePoint now);
+  void accept_some(TimePoint now);
+  void add(std::unique_ptr<Connection> connection);
+  bool refuse(Connection& connection);
+  void watch_listener(bool on);
+  void begin_stop();
+  bool is_done(TimePoint now) const;
+
+  // These may remove the client.
+  void on_event(Client& client);
+  void read_some(Client& client);
+  void advance(Client& client);  // parses what has been received
+  void answer_error(Client& client, const FramingError& error);
+  void begin_writing(Client& client, std::string bytes);
+  void write_some(Client& client);
+  void after_writing(Client& client);
+  void linger(Client& client);
+  void drain(Client& client);
+  void remove(Client& client) { std::unique_ptr<Connection> end = release(client); }
+
+  std::unique_ptr<Connection> release(Client& client);
+  void enter(Client& client, Phase phase, TimePoint deadline);
+  void want(Client& client, uint32_t events);
+
+  const HttpOptions options_;
+  const FramingLimits limits_;
+  const OnRequest on_request_;
+  const Accept accept_;
+  const std::shared_ptr<std::atomic<int>> num_connections_;
+  int epoll_ = -1, wake_ = -1, listen_ = -1;
+
+  // The gate's thread alone:
+  std::unordered_map<int, std::unique_ptr<Client>> clients_;
+  std::set<std::pair<TimePoint, int>> deadlines_;
+  bool listening_ = false, closing_ = false;
+  TimePoint accept_again_ = kNever;
+  TimePoint last_write_until_ = kNever;
+
+  Queue<Outgoing> outgoing_;
+  std::atomic<bool> stop_reading_{false}, finish_{false};
+  std::atomic<Duration::rep> last_turn_{0};
+  std::thread thread_;
+};
+
+}  // namespace ember

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/status.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <thread>
+
+#include "engine/recorder.h"
+
+namespace ember {
+namespace {
+
+class BrokenRunner final : public StepRunner {
+ public:
+  int max_in_flight() const override { return 1; }
+  void launch(const Step&) override { throw std::runtime_error("the device is gone"); }
+  std::span<const SampledToken> wait() override { return {}; }
+};
+
+TEST(Status, AFailedEngineIsNotReadyFromThatMomentOn) {
+  Recorder sink;
+  Engine engine(
+      {.max_num_batched_tokens = 8, .max_num_seqs = 1, .max_num_logit_rows = 1, .max_model_len = 8},
+      {.num_blocks = 2, .block_size = 4}, std::make_unique<BrokenRunner>(), sink);
+  engine.start();
+  ApiContext context;
+  context.model.engine = &engine;
+  EXPECT_FALSE(is_ready(context)) << "loading";
+  context.state = ServerState::kReady;
+  EXPECT_TRUE(is_ready(context));
+  Request request;
+  request.id = 1;
+  request.prompt = {1};
+  request.max_tokens = 1;
+  engine.submit(request);
+  while (!engine.failed()) std::this_thread::yield();
+  EXPECT_FALSE(is_ready(context)) << "nobody has told the server yet";
+  context.state = ServerState::kFailed;
+  EXPECT_STREQ(state_name(context), "failed");
+}
+
+}  // namespace
+}  // namespace ember
