@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine_factory.h"
+
+#include <algorithm>
+#include <string>
+
+#include "device.h"
+#include "ember/base/log.h"
+#include "ember/engine/decoder_runner.h"
+#include "ember/engine/fake_runner.h"
+
+namespace ember {
+
+namespace {
+
+SchedulerConfig scheduler_config(const Settings& s, const Layout& layout) {
+  return {.max_num_batched_tokens = layout.limits.max_tokens,
+          .max_num_seqs = s.max_num_seqs,
+          .max_num_logit_rows = layout.limits.max_logit_rows,
+          .max_model_len = layout.limits.max_model_len,
+          .max_num_queued_reqs = s.max_num_queued_reqs,
+          .policy = s.scheduling_policy == "priority" ? SchedulingPolicy::kPriority
+                                                      : SchedulingPolicy::kFcfs};
+}
+
+void log_plan(const MemoryPlan& plan) {
+  const std::string table = plan.table();
+  for (size_t begin = 0; begin < table.size();) {
+    const size_t end = std::min(table.find('\n', begin), table.size());
+    spdlog::info("{}", table.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
+std::unique_ptr<StepRunner> make_runner(const Settings& settings, const ModelFiles& files,
+                                        std::unique_ptr<Backend> backend, const Layout& layout,
+                                        const LoadProgress& progress) {
+  if (settings.device == "fake")
+    return std::make_unique<FakeRunner>(files.tokenizer->vocab_size(),
+                                        std::chrono::milliseconds(settings.fake_step_ms));
+  std::unique_ptr<Decoder> decoder =
+      load_decoder(settings, *backend, files.config, layout.plan, progress);
+  return std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), layout.limits,
+                                         settings.max_num_seqs);
+}
+
+}  // namespace
+
+BuiltEngine make_engine(const Settings& settings, const ModelFiles& files, OutputSink& sink,
+                        const LoadProgress& progress) {
+  std::unique_ptr<Backend> backend = open_device(settings, files.config);
+  spdlog::info("{}: {}, {}", settings.model_path, files.config.architecture, backend->describe());
+  const Layout layout = lay_out(settings, *backend, files.config);
+  log_plan(layout.plan);
+  if (layout.plan.max_model_len < files.config.max_position && settings.max_model_len == 0)
+    spdlog::warn("the context is {} tokens instead of the model's {}: the KV cache holds no more",
+                 layout.plan.max_model_len, files.config.max_position);
+  auto engine = std::make_unique<Engine>(
+      scheduler_config(settings, layout),
+      BlockPoolConfig{.num_blocks = layout.limits.num_blocks,
+                      .block_size = layout.limits.block_size,
+                      .enable_prefix_caching = settings.enable_prefix_caching},
+      make_runner(settings, files, std::move(backend), layout, progress), sink);
+  return {std::move(engine), layout.limits.max_model_len};
+}
+
+}  // namespace ember

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model as the host serves it: everything but the weights and the device.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config.h"
+#include "ember/engine/admission.h"
+#include "ember/engine/engine.h"
+#include "ember/server/api_context.h"
+#include "ember/text/grammar.h"
+#include "model_files.h"
+
+namespace ember {
+
+// The names that clients may call the model by, the first one in answers: --served-model-name, else
+// the name of the directory. The directory must exist.
+std::vector<std::string> served_names(const Settings& settings);
+
+// Owns what a ServedModel points to. Main's thread.
+class HostModel {
+ public:
+  // Reads the model directory. Throws StartError(kBadModel).
+  explicit HostModel(const Settings& settings);
+
+  const ModelFiles& files() const { return files_; }
+  // What the API serves with `engine`, whose sequences have at most max_model_len tokens. Valid as
+  // long as this and the engine are. Throws StartError(kBadModel) for a tokenizer that grammars
+  // cannot be made for.
+  ServedModel serve_with(Engine& engine, int max_model_len);
+
+ private:
+  ModelInfo info(int max_model_len) const;
+  void choose_dialects(ServedModel& model) const;
+
+  const Settings& settings_;
+  ModelFiles files_;
+  std::unique_ptr<GrammarCompiler> grammars_;
+  std::unique_ptr<Admission> admission_;
+};
+
+}  // namespace ember

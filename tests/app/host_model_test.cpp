@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host_model.h"
+
+#include "app/model_dir.h"
+#include "engine_factory.h"
+
+namespace ember {
+namespace {
+
+class NoSink final : public OutputSink {
+  void on_step(std::vector<TokenOutput>, const StepReport&) override {}
+};
+
+Settings demo_settings() {
+  Settings settings;
+  settings.model_path = kDemoModel.string();
+  settings.device = "fake";
+  settings.kv_cache_memory_bytes = 64u << 20;
+  return settings;
+}
+
+class HostModelTest : public testing::Test {
+ protected:
+  ServedModel serve(const Settings& settings) {
+    host_.emplace(settings);
+    engine_ = make_engine(settings, host_->files(), sink_, {}).engine;
+    return host_->serve_with(*engine_, 100);
+  }
+
+  NoSink sink_;
+  std::optional<HostModel> host_;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(HostModelTest, ServesWhatTheDirectorySays) {
+  const ServedModel model = serve(demo_settings());
+  EXPECT_EQ(model.info.names, std::vector<std::string>{"demo-model"});
+  EXPECT_EQ(model.info.max_model_len, 100);
+  EXPECT_EQ(model.info.vocab_size, 6144);
+  EXPECT_EQ(model.engine, engine_.get());
+  EXPECT_EQ(model.tokenizer, host_->files().tokenizer.get());
+  EXPECT_EQ(model.chat_template, host_->files().chat_template.get());
+  EXPECT_TRUE(model.tool_dialect.has_value());
+  EXPECT_NE(model.grammars, nullptr);
+  EXPECT_NE(model.admission, nullptr);
+}
+
+TEST_F(HostModelTest, FlagsNameTheModelAndItsDialects) {
+  Settings settings = demo_settings();
+  settings.served_model_name = {"a", "b"};
+  settings.tool_call_parser = "none";
+  settings.reasoning_parser = "qwen3";
+  const ServedModel model = serve(settings);
+  EXPECT_EQ(model.info.names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_FALSE(model.tool_dialect.has_value());
+  ASSERT_TRUE(model.reasoning_style.has_value());
+  EXPECT_EQ(model.reasoning_style->begin, "<think>");
+}
+
+TEST_F(HostModelTest, AdmitsAsManyRequestsAsRunAndWait) {
+  Settings settings = demo_settings();
+  settings.max_num_seqs = 2;
+  settings.max_num_queued_reqs = 1;
+  const ServedModel model = serve(settings);
+  std::vector<Ticket> tickets;
+  for (int i = 0; i < 3; ++i) {
+    Result<Ticket> ticket = model.admission->reserve();
+    ASSERT_TRUE(ticket.ok()) << i;
+    tickets.push_back(std::move(ticket).value());
+  }
+  EXPECT_FALSE(model.admission->reserve().ok());
+}
+
+TEST(HostModel, ABadDirectoryIsNamed) {
+  Settings settings = demo_settings();
+  settings.model_path = "/nonexistent";
+  EXPECT_THROW(HostModel{settings}, StartError);
+}
+
+}  // namespace
+}  // namespace ember
