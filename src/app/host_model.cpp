@@ -97,7 +97,7 @@ void HostModel::choose_dialects(ServedModel& model) const {
     model.reasoning_style = chat->reasoning_style();
   if (chat == nullptr) return spdlog::info("no chat template: /v1/completions only");
   spdlog::info("tool calls: {}, reasoning: {}",
-               model.tool_dialect ? tool_dialect_name(*model.tool_dialect) : "none",
+               model.tool_dialect != nullptr ? model.tool_dialect->name : "none",
                model.reasoning_style ? model.reasoning_style->begin : "none");
 }
 

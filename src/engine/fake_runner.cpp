@@ -4,16 +4,16 @@
 #include <bit>
 #include <thread>
 
+#include "ember/base/splitmix64.h"
+
 namespace ember {
 
 namespace {
 
 uint64_t hash_of(std::span<const int32_t> tokens, uint64_t seed) {
-  uint64_t hash = 0xcbf29ce484222325u ^ seed;  // FNV-1a over the ids, then a finalizer (splitmix64)
+  uint64_t hash = 0xcbf29ce484222325u ^ seed;  // FNV-1a over the ids, then a finalizer
   for (const int32_t token : tokens) hash = (hash ^ static_cast<uint32_t>(token)) * 0x100000001b3u;
-  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
-  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
-  return hash ^ (hash >> 31);
+  return mix_bits(hash);
 }
 
 }  // namespace

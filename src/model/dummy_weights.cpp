@@ -5,18 +5,15 @@
 #include <cmath>
 #include <cstring>
 
+#include "ember/base/splitmix64.h"
+
 namespace ember {
 
 namespace {
 
 constexpr size_t kNumbers = 65521;  // a prime, so that no row length divides it
 
-uint64_t next(uint64_t& state) {  // splitmix64
-  uint64_t z = state += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
+uint64_t next(uint64_t& state) { return mix_bits(state += kSplitMix64Step); }
 
 void put(float value, DType dtype, uint8_t* to) {
   const uint16_t half = dtype == DType::kF16 ? float_to_f16(value) : float_to_bf16(value);

@@ -40,7 +40,7 @@ TEST_F(HostModelTest, ServesWhatTheDirectorySays) {
   EXPECT_EQ(model.engine, engine_.get());
   EXPECT_EQ(model.tokenizer, host_->files().tokenizer.get());
   EXPECT_EQ(model.chat_template, host_->files().chat_template.get());
-  EXPECT_TRUE(model.tool_dialect.has_value());
+  EXPECT_NE(model.tool_dialect, nullptr);
   EXPECT_NE(model.grammars, nullptr);
   EXPECT_NE(model.admission, nullptr);
 }
@@ -52,7 +52,7 @@ TEST_F(HostModelTest, FlagsNameTheModelAndItsDialects) {
   settings.reasoning_parser = "qwen3";
   const ServedModel model = serve(settings);
   EXPECT_EQ(model.info.names, (std::vector<std::string>{"a", "b"}));
-  EXPECT_FALSE(model.tool_dialect.has_value());
+  EXPECT_EQ(model.tool_dialect, nullptr);
   ASSERT_TRUE(model.reasoning_style.has_value());
   EXPECT_EQ(model.reasoning_style->begin, "<think>");
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "ember/base/splitmix64.h"
 #include "ember/cache/block_pool.h"
 #include "ember/scheduler/scheduler.h"
 
@@ -23,10 +24,7 @@ inline void expect(bool condition, const std::string& message) {
 }
 
 inline uint64_t mix(uint64_t a, uint64_t b) {
-  uint64_t h = a * 0x9e3779b97f4a7c15u ^ (b + 0x7f4a7c15u);
-  h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
-  h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
-  return h ^ (h >> 31);
+  return mix_bits(a * kSplitMix64Step ^ (b + 0x7f4a7c15u));
 }
 
 inline constexpr int kVocab = 2;

@@ -30,7 +30,7 @@ struct ServedModel {
   ModelInfo info;
   const Tokenizer* tokenizer = nullptr;
   const ChatTemplate* chat_template = nullptr;    // null: the model has none
-  std::optional<ToolDialect> tool_dialect;        // nullopt: tools are refused
+  const ToolDialect* tool_dialect = nullptr;      // null: tools are refused
   std::optional<ReasoningStyle> reasoning_style;  // nullopt: reasoning stays in the content
   GrammarCompiler* grammars = nullptr;
   Engine* engine = nullptr;

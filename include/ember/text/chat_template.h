@@ -56,8 +56,8 @@ class ChatTemplate {
   // form that it reads. Tools and documents it does not know are refused.
   Result<ChatPrompt> render(const ChatInput& input) const;
 
-  // What it teaches; nullopt: nothing that is known.
-  std::optional<ToolDialect> tool_dialect() const { return tool_dialect_; }
+  // What it teaches; null: nothing that is known.
+  const ToolDialect* tool_dialect() const { return tool_dialect_; }
   const std::optional<ReasoningStyle>& reasoning_style() const { return reasoning_style_; }
 
  private:
@@ -73,7 +73,7 @@ class ChatTemplate {
   std::unique_ptr<void, Deleter> handle_, tool_handle_;
   std::unique_ptr<const TemplateTraits> traits_;
   bool knows_tools_ = false, knows_documents_ = false;
-  std::optional<ToolDialect> tool_dialect_;
+  const ToolDialect* tool_dialect_ = nullptr;
   std::optional<ReasoningStyle> reasoning_style_;
 };
 

@@ -3,25 +3,19 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace ember {
 
-// "f" stands for a function's name, {...} for its arguments, a JSON object. White space between the
-// parts is free.
-enum class ToolDialect : uint8_t {
-  kLlama3,  // {"name": "f", "parameters": {...}} is the whole answer, perhaps after <|python_tag|>;
-            // several: separated by ; or a new line
-  kHermes,  // <tool_call>{"name": "f", "arguments": {...}}</tool_call>, perhaps after some text;
-            // several: one after the other
-  kGlm4,    // f, a new line, {...}: the whole answer
-  kMistral,  // [TOOL_CALLS][{"name": "f", "arguments": {...}}, ...], or later
-             // [TOOL_CALLS]f[ARGS]{...}, perhaps after some text
-};
+class CallReader;
+class CallSink;
+class Tokenizer;
+struct ToolGrammarSpec;
 
 // A function that the model may call.
 struct ToolFunction {
@@ -29,15 +23,29 @@ struct ToolFunction {
   nlohmann::ordered_json parameters;  // a JSON schema; null: any object
 };
 
-// As in --tool-call-parser: llama3_json, hermes, glm4, mistral.
-std::optional<ToolDialect> tool_dialect_by_name(std::string_view name);
-std::string_view tool_dialect_name(ToolDialect dialect);
+// One way of writing calls. The known ones are constants that live as long as the process; the
+// list of them is src/text/dialects/table.h, and each has a file of its own beside it.
+struct ToolDialect {
+  std::string_view name;  // as in --tool-call-parser
+  // Texts that may be special tokens and still belong to a call.
+  std::span<const std::string_view> markers;
+  // Whether a chat template teaches this dialect.
+  bool (*is_taught_by)(std::string_view template_source);
+  // The right side of the grammar's start rule. The rules that it refers to are appended to
+  // `rules`, which has the rule args_i for the arguments of function i already.
+  std::string (*grammar)(const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
+                         std::string& rules);
+  // A reader of one answer. `sink` must outlive it.
+  std::unique_ptr<CallReader> (*make_reader)(CallSink& sink);
+  // The id of a call, made from random bits.
+  std::string (*make_id)(uint64_t random);
+};
+
+// Null: there is none of this name.
+const ToolDialect* tool_dialect_by_name(std::string_view name);
 std::vector<std::string> tool_dialect_names();
 
-// The dialect that a chat template teaches; nullopt: none that is known.
-std::optional<ToolDialect> detect_tool_dialect(std::string_view template_source);
-
-// Texts that may be special tokens and still belong to a call.
-std::vector<std::string> tool_markers(ToolDialect dialect);
+// The dialect that a chat template teaches; null: none that is known.
+const ToolDialect* detect_tool_dialect(std::string_view template_source);
 
 }  // namespace ember

@@ -12,8 +12,8 @@
 namespace ember {
 
 struct ToolGrammarSpec {
-  ToolDialect dialect = ToolDialect::kHermes;
-  std::vector<ToolFunction> functions;  // those that may be called, at least one
+  const ToolDialect* dialect = nullptr;  // never null
+  std::vector<ToolFunction> functions;   // those that may be called, at least one
   bool required =
       false;  // at least one call and no text; otherwise the text is free until a call begins
   bool parallel = true;  // several calls; false: at most one

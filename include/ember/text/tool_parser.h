@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,16 +23,17 @@ struct ToolCallDelta {
 class ToolParser {
  public:
   struct Options {
-    ToolDialect dialect = ToolDialect::kHermes;
-    std::vector<std::string> functions;  // a call of anything else is text
+    const ToolDialect* dialect = nullptr;  // never null where a parser is made
+    std::vector<std::string> functions;    // a call of anything else is text
     // A grammar makes the calls well formed: their arguments go out as they come. Otherwise a call
     // is held back until it is whole, and is content when it is malformed or never ends.
     bool constrained = false;
     bool parallel = true;  // false: calls after the first are left out
     uint64_t id_seed = 0;  // what the ids of calls are made from
   };
-  explicit ToolParser(Options options)
-      : options_(std::move(options)), state_(starts_with_calls() ? State::kStart : State::kText) {}
+  explicit ToolParser(Options options);
+  ToolParser(ToolParser&&) noexcept;
+  ~ToolParser();
 
   struct Output {
     std::string content;
@@ -41,58 +43,11 @@ class ToolParser {
   // The end of the text: what was held back.
   Output finish();
 
-  int num_calls() const { return num_calls_; }
+  int num_calls() const;
 
  private:
-  enum class State : uint8_t {
-    kStart,      // a dialect whose calls are the whole answer: nothing decided yet
-    kText,       // content, until a trigger comes
-    kCall,       // held_ begins with what precedes a call's object
-    kArguments,  // inside an object whose pieces go out as they come
-    kClosing,    // after the object
-    kRest,       // content to the end
-  };
-  // Where the end of a JSON object is, without checking it.
-  struct Extent {
-    int depth = 0;
-    bool in_string = false, escaped = false;
-    size_t scanned = 0;
-  };
-
-  bool starts_with_calls() const {
-    return options_.dialect == ToolDialect::kLlama3 || options_.dialect == ToolDialect::kGlm4;
-  }
-  std::string_view trigger() const {
-    return options_.dialect == ToolDialect::kMistral ? "[TOOL_CALLS]" : "<tool_call>";
-  }
-  bool is_function(std::string_view name) const;
-
-  // Steps; false: more text is needed, or there is nothing left.
-  bool advance(Output& out, bool at_end);
-  bool start(bool at_end);
-  bool start_glm(bool at_end);
-  bool text(Output& out, bool at_end);
-  bool call(Output& out, bool at_end);
-  bool whole_call(Output& out, size_t object, bool at_end);
-  bool streamed_call(Output& out, size_t object, bool at_end);
-  bool arguments(Output& out);
-  bool closing(bool at_end);
-  bool closing_list(size_t at);
-  bool malformed(Output& out);
-
-  void begin_call(Output& out, const std::string& name);
-  void add_arguments(Output& out, std::string_view piece);
-  std::string make_id(int index) const;
-
-  const Options options_;
-  State state_;
-  std::string held_;
-  size_t opening_ = 0;    // kCall: bytes of held_ up to and including the trigger
-  std::string name_;      // kCall: of a call whose name stands before its object
-  bool in_list_ = false;  // Mistral: between [ and ]
-  bool brace_ = false;    // kClosing: the object around the arguments is still open
-  Extent extent_;
-  int num_calls_ = 0;
+  std::unique_ptr<CallSink> sink_;
+  std::unique_ptr<CallReader> reader_;  // writes to *sink_
 };
 
 }  // namespace ember

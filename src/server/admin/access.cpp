@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ember/base/splitmix64.h"
 #include "ember/server/http_server.h"
 
 namespace ember {
@@ -133,7 +134,7 @@ int retry_after_now(const ApiContext& context) {
   const bool loading = context.state.load(std::memory_order_acquire) == ServerState::kLoading;
   const int64_t queued = loading ? 0 : context.model.admission->tokens();
   const uint64_t dice =
-      context.next_request.load(std::memory_order_relaxed) * 0x9e3779b97f4a7c15u >> 40;
+      context.next_request.load(std::memory_order_relaxed) * kSplitMix64Step >> 40;
   return retry_after(queued, context.tokens_per_second, dice);
 }
 

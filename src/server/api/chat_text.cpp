@@ -55,7 +55,10 @@ ChatParts ChatText::push(const std::string& text, bool at_end) {
 
 std::vector<std::string> markers_of(const ChatText::Options& options) {
   std::vector<std::string> markers;
-  if (options.tools) markers = tool_markers(options.tools->dialect);
+  if (options.tools) {
+    const auto& of_calls = options.tools->dialect->markers;
+    markers.assign(of_calls.begin(), of_calls.end());
+  }
   if (options.reasoning)
     markers.insert(markers.end(), {options.reasoning->begin, options.reasoning->end});
   return markers;

@@ -10,6 +10,7 @@
 #include "api/banned_words.h"
 #include "api/chat_api.h"
 #include "api/generation_answer.h"
+#include "ember/base/splitmix64.h"
 #include "ember/server/http_server.h"
 #include "ember/server/params.h"
 #include "ember/text/tool_grammar.h"
@@ -19,14 +20,8 @@ namespace ember {
 
 namespace {
 
-// splitmix64: requests without a seed of their own, and the choices of one request, draw
-// differently.
-uint64_t mix(uint64_t a, uint64_t b) {
-  uint64_t x = a + 0x9e3779b97f4a7c15u * (b + 1);
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
+// Requests without a seed of their own, and the choices of one request, draw differently.
+uint64_t mix(uint64_t a, uint64_t b) { return splitmix64(a + kSplitMix64Step * b); }
 
 // How many tokens may come after a prompt. param: the field that holds the prompt.
 Result<int32_t> output_tokens(const GenerationParams& params, size_t prompt_tokens, int32_t context,
@@ -224,7 +219,7 @@ Result<std::optional<ToolParser::Options>> tool_options(ApiContext& context,
                                fmt::join(tool_dialect_names(), ", ")),
                    "unsupported_parameter");
   ToolParser::Options options{
-      .dialect = *context.model.tool_dialect, .functions = {}, .parallel = tools.parallel};
+      .dialect = context.model.tool_dialect, .functions = {}, .parallel = tools.parallel};
   for (const ToolFunction& function : tools.callable) options.functions.push_back(function.name);
   options.id_seed = mix(static_cast<uint64_t>(Clock::now().time_since_epoch().count()),
                         context.next_request.load(std::memory_order_relaxed));

@@ -7,9 +7,10 @@ namespace ember {
 namespace {
 
 ChatText::Options options(bool open = false) {
-  return {.reasoning = ReasoningStyle{},
-          .reasoning_open = open,
-          .tools = ToolParser::Options{.dialect = ToolDialect::kHermes, .functions = {"f"}}};
+  return {
+      .reasoning = ReasoningStyle{},
+      .reasoning_open = open,
+      .tools = ToolParser::Options{.dialect = tool_dialect_by_name("hermes"), .functions = {"f"}}};
 }
 
 ChatParts parse(const std::string& text, const ChatText::Options& how, size_t piece = SIZE_MAX) {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Llama 3: {"name": "f", "parameters": {...}} is the whole answer, perhaps after <|python_tag|>;
+// several calls are separated by ; or a new line.
+#include <fmt/format.h>
+
+#include "dialects/grammar_rules.h"
+#include "dialects/json_calls.h"
+#include "dialects/table.h"
+#include "ember/text/tool_grammar.h"
+
+namespace ember {
+
+namespace {
+
+using scan::Found;
+
+constexpr std::string_view kPythonTag = "<|python_tag|>";
+constexpr std::string_view kMarkers[] = {kPythonTag};
+
+class Reader final : public JsonCallReader {
+ public:
+  explicit Reader(CallSink& sink) : JsonCallReader(sink, Place::kWholeAnswer) {}
+
+ private:
+  bool before_call(bool at_end) override {
+    const size_t first = scan::skip_space(held_, 0);
+    const std::string_view rest = std::string_view(held_).substr(first);
+    const Found tag = scan::literal(rest, kPythonTag);
+    if ((rest.empty() || tag == Found::kMore) && !at_end) return false;
+    const bool begins = tag == Found::kYes || rest.starts_with('{');
+    state_ = begins ? State::kCall : State::kRest;
+    opening_ = first + (tag == Found::kYes ? kPythonTag.size() : 0);
+    return true;
+  }
+
+  bool after_call(size_t at, bool) override {
+    if (held_[at] == ';' || held_[at] == ',') at = scan::skip_space(held_, at + 1);
+    if (at == held_.size()) return false;
+    state_ = held_[at] == '{' ? State::kCall : State::kRest;
+    opening_ = at;
+    return true;
+  }
+};
+
+bool is_taught_by(std::string_view source) {
+  return source.find("{\"name\": ") != std::string_view::npos &&
+         source.find("\"parameters\": ") != std::string_view::npos;
+}
+
+// A text must not begin as a call does.
+std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std::string& rules) {
+  const std::string begin = fmt::format("{0}\\x7B{0}\\x22name\\x22", lark::kSpace);
+  const std::string separator = fmt::format("{0}[;\\n]{0}\\x7B{0}\\x22name\\x22", lark::kSpace);
+  lark::define_object_rest(rules, spec.functions, "parameters");
+  rules += lark::terminal("OBJECT_BEGIN", begin);
+  rules += lark::terminal("NEXT_BEGIN", separator);
+  rules += fmt::format("calls: OBJECT_BEGIN object_rest{}\n",
+                       spec.parallel ? " (NEXT_BEGIN object_rest)*" : "");
+  std::string start = "calls";
+  if (const auto tag = lark::special(tokenizer, kPythonTag))
+    start += fmt::format(" | {} calls", *tag);
+  if (spec.required) return start;
+  rules += fmt::format("TEXT: /{0}/ & ~/{1}{0}/\n", lark::kAny, begin);
+  return "TEXT | " + start;
+}
+
+}  // namespace
+
+constinit const ToolDialect kLlama3 = {
+    .name = "llama3_json",
+    .markers = kMarkers,
+    .is_taught_by = is_taught_by,
+    .grammar = grammar,
+    .make_reader = [](CallSink& sink) -> std::unique_ptr<CallReader> {
+      return std::make_unique<Reader>(sink);
+    },
+    .make_id = default_call_id,
+};
+
+}  // namespace ember
