@@ -7,5 +7,5 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # its own AVX-512 headers
 endif()
 set(amx ${avx512} -mamx-tile -mamx-bf16)
 foreach(isa avx2 avx512 amx)
-  set_source_files_properties(src/backend/cpu/kernels_${isa}.cpp PROPERTIES COMPILE_OPTIONS "${${isa}}")
+  set_source_files_properties(src/backend/cpu/kernels_${isa}.cpp PROPERTIES COMPILE_OPTIONS "${${isa}}" SKIP_PRECOMPILE_HEADERS ON)
 endforeach()

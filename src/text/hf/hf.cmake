@@ -10,10 +10,9 @@ add_custom_command(
   COMMAND ${CARGO} build --release --locked --quiet --manifest-path ${hf_source}/Cargo.toml --target-dir ${EMBER_HF_TARGET_DIR}
   COMMAND ${CMAKE_COMMAND} -E touch ${hf_library}
   DEPENDS ${hf_inputs}
-  USES_TERMINAL
   COMMENT "Building the Rust library")
 add_custom_target(ember_hf_build DEPENDS ${hf_library})
+# No add_dependencies: what links the library waits for the file, what compiles does not.
 add_library(ember_hf INTERFACE)
-add_dependencies(ember_hf ember_hf_build)
 target_include_directories(ember_hf INTERFACE ${hf_source})
 target_link_libraries(ember_hf INTERFACE ${hf_library} Threads::Threads ${CMAKE_DL_LIBS} m)
