@@ -13,3 +13,9 @@ namespace ember {
 void init_log(const std::string& level, bool json);
 
 }  // namespace ember
+
+// What formats a line of the log is compiled once, in log.cpp, instead of wherever a line is
+// written.
+extern template void fmt::detail::vformat_to<char>(
+    fmt::detail::buffer<char>&, fmt::string_view, fmt::basic_format_args<fmt::buffer_context<char>>,
+    fmt::detail::locale_ref);
