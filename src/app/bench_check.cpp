@@ -48,8 +48,8 @@ std::vector<DecoderConfig> families(bool tiny) {
   return all;
 }
 
-BenchEngine make_engine(std::unique_ptr<Backend> backend, const DecoderConfig& config,
-                        DType dtype) {
+BenchEngine::Loaded load(std::unique_ptr<Backend> backend, const DecoderConfig& config,
+                         DType dtype) {
   Layout layout;
   const int block_size = backend->block_size() > 0 ? backend->block_size() : 16;
   layout.limits = {.max_tokens = kStepTokens,
@@ -64,7 +64,7 @@ BenchEngine make_engine(std::unique_ptr<Backend> backend, const DecoderConfig& c
   backend->reserve(layout.plan.total_bytes());
   auto decoder = std::make_unique<Decoder>(*backend, config, Checkpoint(),
                                            LoadOptions{.dummy_seed = 1, .dtype = dtype});
-  return {std::move(backend), std::move(decoder), layout, false};
+  return {std::move(backend), std::move(decoder), layout};
 }
 
 std::vector<Request> requests(const DecoderConfig& config, const std::vector<int>& prompt_lens) {
@@ -104,17 +104,17 @@ bool check_family(const Settings& settings, DecoderConfig config, DType dtype, s
   config.dtype = dtype;
   Settings typed = settings;
   typed.dtype = name_of(dtype);
-  BenchEngine reference = make_engine(
-      make_cpu_backend({.num_threads = settings.cpu_threads, .isa = "avx2"}), config, dtype);
-  std::unique_ptr<Backend> device = open_device(typed, config);
-  const std::string name = device->describe();
-  BenchEngine tested = make_engine(std::move(device), config, dtype);
+  const auto reference_device = [&] {
+    return make_cpu_backend({.num_threads = settings.cpu_threads, .isa = "avx2"});
+  };
+  BenchEngine reference([&] { return load(reference_device(), config, dtype); }, false);
+  BenchEngine tested([&] { return load(open_device(typed, config), config, dtype); }, false);
   bool right = true;
   const auto report = [&](const char* check, const AnswerComparison& c) {
     nlohmann::ordered_json row = {{"check", check},
                                   {"family", config.architecture},
                                   {"type", name_of(dtype)},
-                                  {"device", name}};
+                                  {"device", tested.device()}};
     row.update(c.json());
     out << row.dump() << std::endl;
     right = right && c.right;

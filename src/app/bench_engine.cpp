@@ -52,31 +52,37 @@ class BenchEngine::Log final : public OutputSink {
   bool failed_ GUARDED_BY(mu_) = false;
 };
 
-BenchEngine::BenchEngine(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
-                         const Layout& layout, bool enable_prefix_caching)
+BenchEngine::BenchEngine(const std::function<Loaded()>& load, bool enable_prefix_caching)
     : log_(std::make_unique<Log>()) {
-  const DecoderLimits& limits = layout.limits;
-  const int max_num_seqs = layout.plan.max_num_seqs;
-  engine_ = std::make_unique<Engine>(
-      SchedulerConfig{.max_num_batched_tokens = limits.max_tokens,
-                      .max_num_seqs = max_num_seqs,
-                      .max_num_logit_rows = limits.max_logit_rows,
-                      .max_model_len = limits.max_model_len},
-      BlockPoolConfig{.num_blocks = limits.num_blocks,
-                      .block_size = limits.block_size,
-                      .enable_prefix_caching = enable_prefix_caching},
-      std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, max_num_seqs),
-      *log_);
-  engine_->start();
+  thread_ = std::make_unique<EngineThread>([&](const LoadProgress&) {
+    Loaded loaded = load();
+    layout_ = loaded.layout;
+    device_ = loaded.backend->describe();
+    const DecoderLimits& limits = layout_.limits;
+    const int max_num_seqs = layout_.plan.max_num_seqs;
+    return std::make_unique<Engine>(
+        SchedulerConfig{.max_num_batched_tokens = limits.max_tokens,
+                        .max_num_seqs = max_num_seqs,
+                        .max_num_logit_rows = limits.max_logit_rows,
+                        .max_model_len = limits.max_model_len},
+        BlockPoolConfig{.num_blocks = limits.num_blocks,
+                        .block_size = limits.block_size,
+                        .enable_prefix_caching = enable_prefix_caching},
+        std::make_unique<DecoderRunner>(std::move(loaded.backend), std::move(loaded.decoder),
+                                        limits, max_num_seqs),
+        *log_);
+  });
+  thread_->engine();  // waits: what the thread above captures by reference is there so long
 }
 
-BenchEngine::~BenchEngine() { engine_->stop(); }
+BenchEngine::~BenchEngine() = default;
 
 BenchEngine::Run BenchEngine::run(std::vector<Request> requests) {
+  const std::shared_ptr<Engine> engine = thread_->engine();
   log_->begin(next_id_, requests.size());
   for (Request& request : requests) {
     request.id = next_id_++;
-    engine_->submit(std::move(request));
+    engine->submit(std::move(request));
   }
   return log_->wait();
 }

@@ -2,11 +2,13 @@
 // A model behind the engine, without a server: for benchmarks and checks.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "device.h"
-#include "ember/engine/engine.h"
+#include "ember/engine/engine_thread.h"
 
 namespace ember {
 
@@ -26,19 +28,30 @@ class BenchEngine {
     std::vector<StepTime> steps;  // that computed something
   };
 
-  // Takes device and model over. The layout is the one that the device has reserved.
-  BenchEngine(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
-              const Layout& layout, bool enable_prefix_caching);
+  // A model on a device; the layout is the one that the device has reserved.
+  struct Loaded {
+    std::unique_ptr<Backend> backend;
+    std::unique_ptr<Decoder> decoder;
+    Layout layout;
+  };
+
+  // `load` is called on the engine's thread; what it throws comes through.
+  BenchEngine(const std::function<Loaded()>& load, bool enable_prefix_caching);
   ~BenchEngine();
 
   // Runs all of them to their end; ids are given here. Throws StartError(kEngineFailed) when the
   // device failed.
   Run run(std::vector<Request> requests);
 
+  const Layout& layout() const { return layout_; }
+  const std::string& device() const { return device_; }  // as it describes itself
+
  private:
   class Log;
   std::unique_ptr<Log> log_;
-  std::unique_ptr<Engine> engine_;
+  Layout layout_;
+  std::string device_;
+  std::unique_ptr<EngineThread> thread_;
   RequestId next_id_ = 1;
 };
 

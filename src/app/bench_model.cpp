@@ -68,14 +68,20 @@ class ModelBench {
     config_.max_position = std::max(
         config_.max_position,
         static_cast<int>(sized.max_model_len));  // a few more than the model's do no harm here
-    std::unique_ptr<Backend> backend = open_device(sized, config_);
-    const std::string device = backend->describe();
-    layout_ = lay_out(sized, *backend, config_);
-    const TimePoint begin = Clock::now();
-    std::unique_ptr<Decoder> decoder = load_decoder(sized, *backend, config_, layout_.plan, {});
-    engine_.emplace(std::move(backend), std::move(decoder), layout_, true);
+    TimePoint begin{};
+    engine_.emplace(
+        [&] {
+          BenchEngine::Loaded loaded;
+          loaded.backend = open_device(sized, config_);
+          loaded.layout = lay_out(sized, *loaded.backend, config_);
+          begin = Clock::now();
+          loaded.decoder = load_decoder(sized, *loaded.backend, config_, loaded.layout.plan, {});
+          return loaded;
+        },
+        true);
+    layout_ = engine_->layout();
     print({{"bench", "load"},
-           {"device", device},
+           {"device", engine_->device()},
            {"model", config_.architecture},
            {"weight_bytes", layout_.plan.weight_bytes},
            {"step_tokens", layout_.limits.max_tokens},

@@ -46,8 +46,8 @@ std::unique_ptr<StepRunner> make_runner(const Settings& settings, const ModelFil
 
 }  // namespace
 
-BuiltEngine make_engine(const Settings& settings, const ModelFiles& files, OutputSink& sink,
-                        const LoadProgress& progress) {
+std::unique_ptr<Engine> make_engine(const Settings& settings, const ModelFiles& files,
+                                    OutputSink& sink, const LoadProgress& progress) {
   std::unique_ptr<Backend> backend = open_device(settings, files.config);
   spdlog::info("{}: {}, {}", settings.model_path, files.config.architecture, backend->describe());
   const Layout layout = lay_out(settings, *backend, files.config);
@@ -55,13 +55,12 @@ BuiltEngine make_engine(const Settings& settings, const ModelFiles& files, Outpu
   if (layout.plan.max_model_len < files.config.max_position && settings.max_model_len == 0)
     spdlog::warn("the context is {} tokens instead of the model's {}: the KV cache holds no more",
                  layout.plan.max_model_len, files.config.max_position);
-  auto engine = std::make_unique<Engine>(
+  return std::make_unique<Engine>(
       scheduler_config(settings, layout),
       BlockPoolConfig{.num_blocks = layout.limits.num_blocks,
                       .block_size = layout.limits.block_size,
                       .enable_prefix_caching = settings.enable_prefix_caching},
       make_runner(settings, files, std::move(backend), layout, progress), sink);
-  return {std::move(engine), layout.limits.max_model_len};
 }
 
 }  // namespace ember

@@ -2,26 +2,18 @@
 // From settings and a model directory to an engine: device, memory plan, weights, runner.
 #pragma once
 
-#include <cstddef>
-#include <functional>
 #include <memory>
 
 #include "config.h"
-#include "ember/engine/engine.h"
+#include "ember/engine/engine_thread.h"
 #include "model_files.h"
 
 namespace ember {
 
-using LoadProgress = std::function<void(size_t bytes_done, size_t bytes_total)>;
-
-struct BuiltEngine {
-  std::unique_ptr<Engine> engine;  // not started
-  int max_model_len = 0;           // tokens of a sequence, as the device's memory allows
-};
-
-// Opens the device, plans its memory (and logs the plan), loads the weights and makes the engine.
-// `sink` must outlive it. Throws StartError, and whatever `progress` throws.
-BuiltEngine make_engine(const Settings& settings, const ModelFiles& files, OutputSink& sink,
-                        const LoadProgress& progress);
+// Opens the device, plans its memory (and logs the plan), loads the weights and makes the engine,
+// on the thread that will run it. `sink` must outlive it. Throws StartError, and whatever
+// `progress` throws.
+std::unique_ptr<Engine> make_engine(const Settings& settings, const ModelFiles& files,
+                                    OutputSink& sink, const LoadProgress& progress);
 
 }  // namespace ember

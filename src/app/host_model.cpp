@@ -49,11 +49,11 @@ std::vector<std::string> served_names(const Settings& settings) {
 HostModel::HostModel(const Settings& settings)
     : settings_(settings), files_(open_model_files(settings)) {}
 
-ServedModel HostModel::serve_with(Engine& engine, int max_model_len) {
+ServedModel HostModel::serve_with(Engine& engine) {
   ServedModel model;
-  model.info = info(max_model_len);
+  model.info = info(engine.max_model_len());
   grammars_ = make_grammars(*files_.tokenizer, model.info.eos_token_ids, settings_.model_path);
-  admission_ = make_admission(settings_, max_model_len);
+  admission_ = make_admission(settings_, engine.max_model_len());
   model.tokenizer = files_.tokenizer.get();
   model.chat_template = files_.chat_template.get();
   model.grammars = grammars_.get();

@@ -26,10 +26,9 @@ class HostModel {
   explicit HostModel(const Settings& settings);
 
   const ModelFiles& files() const { return files_; }
-  // What the API serves with `engine`, whose sequences have at most max_model_len tokens. Valid as
-  // long as this and the engine are. Throws StartError(kBadModel) for a tokenizer that grammars
-  // cannot be made for.
-  ServedModel serve_with(Engine& engine, int max_model_len);
+  // What the API serves with `engine`. Valid as long as this and the engine are. Throws
+  // StartError(kBadModel) for a tokenizer that grammars cannot be made for.
+  ServedModel serve_with(Engine& engine);
 
  private:
   ModelInfo info(int max_model_len) const;

@@ -26,9 +26,6 @@ Duration as_duration(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
-// Loading was interrupted by a signal: not an error.
-struct Interrupted {};
-
 HttpOptions http_options(const Settings& s) {
   return {.host = s.host,
           .port = s.port,
@@ -93,16 +90,18 @@ class Server {
       spdlog::info("health and metrics on http://{}:{}", settings_.admin_host, admin_.port());
   }
 
-  // Throws StartError, or Interrupted when a signal came meanwhile.
+  // Throws StartError, or LoadStopped when a signal came meanwhile.
   void load(const Signals& signals) {
     model_.emplace(settings_);
-    BuiltEngine built = build_engine(signals);
-    engine_ = std::move(built.engine);
-    context_.model = model_->serve_with(*engine_, built.max_model_len);
+    engine_thread_.emplace([this](const LoadProgress& progress) {
+      return make_engine(settings_, model_->files(), meter_, progress);
+    });
+    wait_for_engine(signals);
+    engine_ = engine_thread_->engine();
+    context_.model = model_->serve_with(*engine_);
     hub_.start([this](Request request) { engine_->submit(std::move(request)); },
                [this](RequestId id) { engine_->cancel(id); },
                [this](const SequenceTrace& trace) { context_.requests.add_trace(trace); });
-    engine_->start();
     ::malloc_trim(0);  // loading's leavings
     context_.state.store(ServerState::kReady, std::memory_order_release);
   }
@@ -140,18 +139,20 @@ class Server {
   void stop(const Error& error) {
     constexpr Duration kGrace = std::chrono::seconds(1);  // for the last bytes
     hub_.stop(error, kGrace);
-    if (engine_) engine_->stop();
+    if (engine_thread_) engine_thread_->stop();
     http_.stop();
     admin_.stop();
   }
 
  private:
-  BuiltEngine build_engine(const Signals& signals) {
+  // Shows how far loading has come, and stops it when a signal comes.
+  void wait_for_engine(const Signals& signals) {
     ProgressLine line;
-    return make_engine(settings_, model_->files(), meter_, [&](size_t done, size_t total) {
-      if (signals.stops() > 0) throw Interrupted();
-      line.update(done, total);
-    });
+    while (!engine_thread_->wait_made(std::chrono::milliseconds(50))) {
+      if (signals.stops() > 0) return engine_thread_->stop();
+      if (engine_thread_->bytes_total() > 0)
+        line.update(engine_thread_->bytes_done(), engine_thread_->bytes_total());
+    }
   }
 
   const Settings& settings_;
@@ -161,7 +162,8 @@ class Server {
   HttpServer http_, admin_;
   ResponseHub hub_;
   SpeedMeter meter_;
-  std::unique_ptr<Engine> engine_;
+  std::optional<EngineThread> engine_thread_;
+  std::shared_ptr<Engine> engine_;
 };
 
 }  // namespace
@@ -178,7 +180,7 @@ ExitCode serve(const Settings& settings) {
   server.listen();
   try {
     server.load(signals);
-  } catch (const Interrupted&) {
+  } catch (const LoadStopped&) {
     return ExitCode::kOk;
   }
   sd_notify(notify, "READY=1");

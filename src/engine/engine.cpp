@@ -21,24 +21,12 @@ SchedulerConfig with_depth(SchedulerConfig config, int max_in_flight) {
 
 Engine::Engine(const SchedulerConfig& config, const BlockPoolConfig& cache,
                std::unique_ptr<StepRunner> runner, OutputSink& sink)
-    : pool_(cache),
+    : max_model_len_(config.max_model_len),
+      pool_(cache),
       scheduler_(with_depth(config, runner->max_in_flight()), pool_),
       runner_(std::move(runner)),
-      sink_(sink) {}
-
-Engine::~Engine() { stop(); }
-
-void Engine::start() {
-  last_progress_ = Clock::now().time_since_epoch().count();
-  thread_ = std::thread([this] { loop(); });
-}
-
-void Engine::stop() {
-  if (!thread_.joinable()) return;
-  stopping_ = true;
-  commands_.push(RequestId{0});  // wakes the loop; no request has this id
-  thread_.join();
-}
+      sink_(sink),
+      last_progress_(Clock::now().time_since_epoch().count()) {}
 
 std::future<std::vector<SequenceTrace>> Engine::traces() {
   Traces promise;
@@ -47,7 +35,7 @@ std::future<std::vector<SequenceTrace>> Engine::traces() {
   return future;
 }
 
-void Engine::loop() {
+void Engine::run() {
   while (!stopping_) {
     const bool idle = in_flight_.empty() && (failed() || !scheduler_.has_work());
     take_commands(idle ? commands_.wait_all(kIdleTick) : commands_.take_all());
@@ -63,6 +51,7 @@ void Engine::loop() {
   }
   scheduler_.abort_all(FinishReason::kEngineFailed);
   publish(0);
+  runner_.reset();
 }
 
 void Engine::take_commands(std::vector<Command> commands) {
@@ -73,6 +62,10 @@ void Engine::take_commands(std::vector<Command> commands) {
     }
     if (Traces* traces = std::get_if<Traces>(&command)) {
       traces->set_value(scheduler_.traces());
+      continue;
+    }
+    if (std::holds_alternative<Stop>(command)) {
+      stopping_ = true;
       continue;
     }
     Request& request = std::get<Request>(command);

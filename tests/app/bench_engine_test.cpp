@@ -16,11 +16,18 @@ TEST(BenchEngine, RunsFollowEachOther) {
   s.max_num_seqs = 2;
   s.max_model_len = 64;
   s.max_num_batched_tokens = 8;
-  const DecoderConfig config = load_decoder_config(s.model_path);
-  std::unique_ptr<Backend> backend = open_device(s, config);
-  const Layout layout = lay_out(s, *backend, config);
-  std::unique_ptr<Decoder> decoder = load_decoder(s, *backend, config, layout.plan, {});
-  BenchEngine engine(std::move(backend), std::move(decoder), layout, false);
+  BenchEngine engine(
+      [&] {
+        const DecoderConfig config = load_decoder_config(s.model_path);
+        BenchEngine::Loaded loaded;
+        loaded.backend = open_device(s, config);
+        loaded.layout = lay_out(s, *loaded.backend, config);
+        loaded.decoder = load_decoder(s, *loaded.backend, config, loaded.layout.plan, {});
+        return loaded;
+      },
+      false);
+  EXPECT_EQ(engine.layout().limits.max_model_len, 64);
+  EXPECT_NE(engine.device(), "");
   Request request;
   request.prompt = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
   request.max_tokens = 3;
@@ -39,6 +46,12 @@ TEST(BenchEngine, RunsFollowEachOther) {
   EXPECT_EQ(alone.steps[0].num_tokens, 8);
   EXPECT_EQ(alone.steps[1].num_tokens, 2);
   EXPECT_EQ(alone.steps[2].num_tokens, 1);
+}
+
+TEST(BenchEngine, WhatLoadingThrowsComesThrough) {
+  EXPECT_THROW(
+      BenchEngine([]() -> BenchEngine::Loaded { throw StartError(ExitCode::kConfig, ""); }, false),
+      StartError);
 }
 
 }  // namespace

@@ -48,19 +48,19 @@ TEST(EngineFactory, MakesAnEngineThatAnswers) {
   const Settings settings = demo_settings();
   OneAnswer sink;
   size_t done = 0, total = 1;
-  const BuiltEngine built =
-      make_engine(settings, open_model_files(settings), sink, [&](size_t d, size_t t) {
-        done = d;
-        total = t;
-      });
+  EngineThread thread([&](const LoadProgress&) {
+    return make_engine(settings, open_model_files(settings), sink, [&](size_t d, size_t t) {
+      done = d;
+      total = t;
+    });
+  });
+  EXPECT_EQ(thread.engine()->max_model_len(), 2048);
   EXPECT_EQ(done, total) << "progress was told of the last byte";
-  EXPECT_EQ(built.max_model_len, 2048);
-  built.engine->start();
   Request request;
   request.id = 1;
   request.prompt = {1, 2, 3};
   request.max_tokens = 5;
-  built.engine->submit(std::move(request));
+  thread.engine()->submit(std::move(request));
   EXPECT_EQ(sink.wait(), FinishReason::kLength);
   EXPECT_EQ(sink.num_tokens(), 5);
 }

@@ -23,8 +23,8 @@ class HostModelTest : public testing::Test {
  protected:
   ServedModel serve(const Settings& settings) {
     host_.emplace(settings);
-    engine_ = make_engine(settings, host_->files(), sink_, {}).engine;
-    return host_->serve_with(*engine_, 100);
+    engine_ = make_engine(settings, host_->files(), sink_, {});
+    return host_->serve_with(*engine_);
   }
 
   NoSink sink_;
@@ -35,7 +35,7 @@ class HostModelTest : public testing::Test {
 TEST_F(HostModelTest, ServesWhatTheDirectorySays) {
   const ServedModel model = serve(demo_settings());
   EXPECT_EQ(model.info.names, std::vector<std::string>{"demo-model"});
-  EXPECT_EQ(model.info.max_model_len, 100);
+  EXPECT_EQ(model.info.max_model_len, engine_->max_model_len());
   EXPECT_EQ(model.info.vocab_size, 6144);
   EXPECT_EQ(model.engine, engine_.get());
   EXPECT_EQ(model.tokenizer, host_->files().tokenizer.get());

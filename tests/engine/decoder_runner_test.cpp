@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "ember/backend/cpu/cpu_backend.h"
-#include "ember/engine/engine.h"
+#include "ember/engine/engine_thread.h"
 #include "engine/recorder.h"
 
 namespace ember {
@@ -43,9 +43,7 @@ std::vector<Request> some_requests(int n) {
   return requests;
 }
 
-std::vector<Recorder::Answer> run(const Setup& setup, const std::vector<Request>& requests,
-                                  bool one_by_one) {
-  Recorder sink;
+std::unique_ptr<Engine> make_engine(const Setup& setup, OutputSink& sink) {
   std::unique_ptr<Backend> backend =
       make_cpu_backend({.num_threads = setup.num_threads, .max_in_flight = setup.max_in_flight});
   const DecoderLimits limits{.max_tokens = setup.max_num_batched_tokens,
@@ -55,19 +53,25 @@ std::vector<Recorder::Answer> run(const Setup& setup, const std::vector<Request>
                              .block_size = setup.block_size};
   auto decoder = std::make_unique<Decoder>(*backend, load_decoder_config(kDemo),
                                            Checkpoint::open(kDemo), LoadOptions{});
-  Engine engine({.max_num_batched_tokens = setup.max_num_batched_tokens,
-                 .max_num_seqs = 16,
-                 .max_num_logit_rows = 16,
-                 .max_model_len = 256},
-                {.num_blocks = setup.num_blocks,
-                 .block_size = setup.block_size,
-                 .enable_prefix_caching = setup.caching},
-                std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, 16),
-                sink);
-  engine.start();
+  return std::make_unique<Engine>(
+      SchedulerConfig{.max_num_batched_tokens = setup.max_num_batched_tokens,
+                      .max_num_seqs = 16,
+                      .max_num_logit_rows = 16,
+                      .max_model_len = 256},
+      BlockPoolConfig{.num_blocks = setup.num_blocks,
+                      .block_size = setup.block_size,
+                      .enable_prefix_caching = setup.caching},
+      std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, 16), sink);
+}
+
+std::vector<Recorder::Answer> run(const Setup& setup, const std::vector<Request>& requests,
+                                  bool one_by_one) {
+  Recorder sink;
+  EngineThread thread([&](const LoadProgress&) { return make_engine(setup, sink); });
+  const std::shared_ptr<Engine> engine = thread.engine();
   int submitted = 0;
   for (const Request& request : requests) {
-    engine.submit(request);
+    engine->submit(request);
     ++submitted;
     if (one_by_one) {
       EXPECT_TRUE(sink.wait_finished(submitted));

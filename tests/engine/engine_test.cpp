@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <stdexcept>
+#include <thread>
 
 #include "base/scripted_constraint.h"
 #include "ember/engine/fake_runner.h"
 #include "engine/recorder.h"
+#include "engine/serving_engine.h"
 
 namespace ember {
 namespace {
@@ -40,11 +42,11 @@ std::vector<int32_t> expected(const Request& r) {
 
 TEST(Engine, AnswersManyRequestsAsIfEachWereAlone) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()), sink);
-  engine.start();
+  ServingEngine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()),
+                       sink);
   constexpr int kRequests = 60;
   for (RequestId id = 1; id <= kRequests; ++id)
-    engine.submit(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17)));
+    engine->submit(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17)));
   ASSERT_TRUE(sink.wait_finished(kRequests));
   for (RequestId id = 1; id <= kRequests; ++id) {
     const Recorder::Answer answer = sink.answer(id);
@@ -61,13 +63,12 @@ TEST(Engine, AnswersManyRequestsAsIfEachWereAlone) {
 
 TEST(Engine, CancelEndsARequestAndFreesItsBlocks) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)),
-                sink);
-  engine.start();
-  engine.submit(request(1, 10, 50));
+  ServingEngine engine(kConfig, kPool,
+                       std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)), sink);
+  engine->submit(request(1, 10, 50));
   ASSERT_TRUE(sink.wait_tokens(1, 1));
-  engine.cancel(1);
-  engine.cancel(77);  // unknown
+  engine->cancel(1);
+  engine->cancel(77);  // unknown
   ASSERT_TRUE(sink.wait_finished(1));
   const Recorder::Answer answer = sink.answer(1);
   EXPECT_EQ(answer.finish, FinishReason::kCancelled);
@@ -78,33 +79,31 @@ TEST(Engine, CancelEndsARequestAndFreesItsBlocks) {
 
 TEST(Engine, TellsWhereEverySequenceStands) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)),
-                sink);
-  engine.start();
-  EXPECT_TRUE(engine.traces().get().empty());
-  engine.submit(request(1, 10, 50));
+  ServingEngine engine(kConfig, kPool,
+                       std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)), sink);
+  EXPECT_TRUE(engine->traces().get().empty());
+  engine->submit(request(1, 10, 50));
   ASSERT_TRUE(sink.wait_tokens(1, 2));
-  const std::vector<SequenceTrace> traces = engine.traces().get();
+  const std::vector<SequenceTrace> traces = engine->traces().get();
   ASSERT_EQ(traces.size(), 1u);
   EXPECT_EQ(traces[0].id, 1u);
   EXPECT_EQ(traces[0].phase, SequencePhase::kDecode);
   EXPECT_GE(traces[0].num_output_tokens, 2);
-  engine.cancel(1);
+  engine->cancel(1);
   ASSERT_TRUE(sink.wait_finished(1));
   const Recorder::Answer answer = sink.answer(1);
   ASSERT_NE(answer.events.back().trace, nullptr) << "the last event has it too";
   EXPECT_EQ(answer.events.back().trace->phase, SequencePhase::kEnded);
   for (size_t i = 0; i + 1 < answer.events.size(); ++i) EXPECT_EQ(answer.events[i].trace, nullptr);
   engine.stop();
-  EXPECT_EQ(engine.traces().wait_for(std::chrono::milliseconds(1)), std::future_status::timeout);
+  EXPECT_EQ(engine->traces().wait_for(std::chrono::milliseconds(1)), std::future_status::timeout);
 }
 
 TEST(Engine, StopAnswersWhatIsUnfinished) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(5)),
-                sink);
-  engine.start();
-  for (RequestId id = 1; id <= 20; ++id) engine.submit(request(id, 10, 50));
+  ServingEngine engine(kConfig, kPool,
+                       std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(5)), sink);
+  for (RequestId id = 1; id <= 20; ++id) engine->submit(request(id, 10, 50));
   ASSERT_TRUE(sink.wait_tokens(1, 1));
   engine.stop();
   for (RequestId id = 1; id <= 20; ++id)
@@ -115,13 +114,12 @@ TEST(Engine, WaitingRequestsMeetTheirDeadlineWithoutASlot) {
   Recorder sink;
   SchedulerConfig config = kConfig;
   config.max_num_seqs = 1;
-  Engine engine(config, kPool, std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(2)),
-                sink);
-  engine.start();
-  engine.submit(request(1, 4, 60));
+  ServingEngine engine(config, kPool,
+                       std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(2)), sink);
+  engine->submit(request(1, 4, 60));
   Request late = request(2, 4, 4);
   late.start_deadline = Clock::now() + std::chrono::milliseconds(5);
-  engine.submit(late);
+  engine->submit(late);
   ASSERT_TRUE(sink.wait_finished(2));
   EXPECT_EQ(sink.answer(2).finish, FinishReason::kQueueTimeout);
   EXPECT_EQ(sink.answer(1).finish, FinishReason::kLength);
@@ -129,9 +127,9 @@ TEST(Engine, WaitingRequestsMeetTheirDeadlineWithoutASlot) {
 
 TEST(Engine, ARequestThatTheSchedulerRefusesIsAnswered) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()), sink);
-  engine.start();
-  engine.submit(request(1, 60, 60));  // more than max_model_len
+  ServingEngine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()),
+                       sink);
+  engine->submit(request(1, 60, 60));  // more than max_model_len
   ASSERT_TRUE(sink.wait_finished(1));
   EXPECT_EQ(sink.answer(1).finish, FinishReason::kEngineFailed);
 }
@@ -152,14 +150,13 @@ class BrokenRunner final : public StepRunner {
 
 TEST(Engine, AFailedDeviceFailsEverythingAndWhatComesLater) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<BrokenRunner>(), sink);
-  engine.start();
-  engine.submit(request(1, 4, 40));
+  ServingEngine engine(kConfig, kPool, std::make_unique<BrokenRunner>(), sink);
+  engine->submit(request(1, 4, 40));
   ASSERT_TRUE(sink.wait_finished(1));
   EXPECT_EQ(sink.answer(1).finish, FinishReason::kEngineFailed);
   EXPECT_EQ(sink.answer(1).tokens.size(), 2u);
-  while (!engine.failed()) std::this_thread::yield();
-  engine.submit(request(2, 4, 4));
+  while (!engine->failed()) std::this_thread::yield();
+  engine->submit(request(2, 4, 4));
   ASSERT_TRUE(sink.wait_finished(2));
   EXPECT_EQ(sink.answer(2).finish, FinishReason::kEngineFailed);
   EXPECT_EQ(sink.next_report().scheduler.num_used_blocks, 0);
@@ -167,8 +164,8 @@ TEST(Engine, AFailedDeviceFailsEverythingAndWhatComesLater) {
 
 TEST(Engine, AConstraintDecidesOneAnswerAndNobodyElses) {
   Recorder sink;
-  Engine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()), sink);
-  engine.start();
+  ServingEngine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()),
+                       sink);
   for (RequestId id = 1; id <= 8; ++id) {
     Request r = request(id, 1 + static_cast<int>(id), 6);
     using Ids = ScriptedConstraint::Ids;
@@ -177,7 +174,7 @@ TEST(Engine, AConstraintDecidesOneAnswerAndNobodyElses) {
           std::vector<Ids>{{10}, {20, 21}, {30}, {kVocab - 1}});
     if (id == 4) r.constraint = std::make_shared<ScriptedConstraint>(std::vector<Ids>{{10}, {}});
     r.stop_token_ids = {kVocab - 1};
-    engine.submit(std::move(r));
+    engine->submit(std::move(r));
   }
   ASSERT_TRUE(sink.wait_finished(8));
   const Recorder::Answer good = sink.answer(2);

@@ -12,7 +12,7 @@
 #include "cuda/error.h"
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/engine/decoder_runner.h"
-#include "ember/engine/engine.h"
+#include "ember/engine/engine_thread.h"
 #include "ember/engine/memory_plan.h"
 #include "engine/recorder.h"
 #include "fake_runtime.h"
@@ -88,21 +88,24 @@ class Cuda : public testing::Test {
 
   std::vector<Recorder::Answer> answers(const DecoderConfig& config, const Case& s,
                                         const std::vector<Request>& requests, bool on_cuda) const {
-    Built built = build(config, s, on_cuda);
     Recorder sink;
     std::vector<Recorder::Answer> result;
-    const uint64_t allocations = fake_cuda::stats().num_allocations;
     {
-      Engine engine({.max_num_batched_tokens = s.max_num_batched_tokens,
-                     .max_num_seqs = s.max_num_seqs,
-                     .max_num_logit_rows = 8,
-                     .max_model_len = kMaxModelLen},
-                    {.num_blocks = built.plan.num_blocks,
-                     .block_size = built.plan.block_size,
-                     .enable_prefix_caching = s.caching},
-                    std::move(built.runner), sink);
-      engine.start();
-      for (const Request& request : requests) engine.submit(request);
+      EngineThread thread([&](const LoadProgress&) {
+        Built built = build(config, s, on_cuda);
+        return std::make_unique<Engine>(
+            SchedulerConfig{.max_num_batched_tokens = s.max_num_batched_tokens,
+                            .max_num_seqs = s.max_num_seqs,
+                            .max_num_logit_rows = 8,
+                            .max_model_len = kMaxModelLen},
+            BlockPoolConfig{.num_blocks = built.plan.num_blocks,
+                            .block_size = built.plan.block_size,
+                            .enable_prefix_caching = s.caching},
+            std::move(built.runner), sink);
+      });
+      const std::shared_ptr<Engine> engine = thread.engine();
+      const uint64_t allocations = fake_cuda::stats().num_allocations;
+      for (const Request& request : requests) engine->submit(request);
       EXPECT_TRUE(sink.wait_finished(static_cast<int>(requests.size())));
       EXPECT_EQ(fake_cuda::stats().num_allocations, allocations)
           << "something was allocated after start-up";
@@ -271,18 +274,22 @@ class CudaFailing : public Cuda {
   // ended.
   std::pair<uint64_t, FinishReason> serve() const {
     Recorder sink;
-    Built built = build(config_, setup_, true);
-    const uint64_t loaded = cuda::num_calls();
-    Engine engine({.max_num_batched_tokens = 16,
-                   .max_num_seqs = 2,
-                   .max_num_logit_rows = 8,
-                   .max_model_len = kMaxModelLen},
-                  {.num_blocks = built.plan.num_blocks, .block_size = 64}, std::move(built.runner),
-                  sink);
-    engine.start();
-    engine.submit(request(1, 20, 3));
+    uint64_t loaded = 0;
+    EngineThread thread([&](const LoadProgress&) {
+      Built built = build(config_, setup_, true);
+      loaded = cuda::num_calls();
+      return std::make_unique<Engine>(
+          SchedulerConfig{.max_num_batched_tokens = 16,
+                          .max_num_seqs = 2,
+                          .max_num_logit_rows = 8,
+                          .max_model_len = kMaxModelLen},
+          BlockPoolConfig{.num_blocks = built.plan.num_blocks, .block_size = 64},
+          std::move(built.runner), sink);
+    });
+    const std::shared_ptr<Engine> engine = thread.engine();
+    engine->submit(request(1, 20, 3));
     EXPECT_TRUE(sink.wait_finished(1));
-    engine.stop();
+    thread.stop();
     EXPECT_EQ(sink.answer(1).num_finals, 1);
     return {loaded, sink.answer(1).finish};
   }

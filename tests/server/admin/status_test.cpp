@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "engine/recorder.h"
+#include "engine/serving_engine.h"
 
 namespace ember {
 namespace {
@@ -20,12 +21,11 @@ class BrokenRunner final : public StepRunner {
 
 TEST(Status, AFailedEngineIsNotReadyFromThatMomentOn) {
   Recorder sink;
-  Engine engine(
+  ServingEngine engine(
       {.max_num_batched_tokens = 8, .max_num_seqs = 1, .max_num_logit_rows = 1, .max_model_len = 8},
       {.num_blocks = 2, .block_size = 4}, std::make_unique<BrokenRunner>(), sink);
-  engine.start();
   ApiContext context;
-  context.model.engine = &engine;
+  context.model.engine = engine.shared().get();
   EXPECT_FALSE(is_ready(context)) << "loading";
   context.state = ServerState::kReady;
   EXPECT_TRUE(is_ready(context));
@@ -33,8 +33,8 @@ TEST(Status, AFailedEngineIsNotReadyFromThatMomentOn) {
   request.id = 1;
   request.prompt = {1};
   request.max_tokens = 1;
-  engine.submit(request);
-  while (!engine.failed()) std::this_thread::yield();
+  engine->submit(request);
+  while (!engine->failed()) std::this_thread::yield();
   EXPECT_FALSE(is_ready(context)) << "nobody has told the server yet";
   context.state = ServerState::kFailed;
   EXPECT_STREQ(state_name(context), "failed");

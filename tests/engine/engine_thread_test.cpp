@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ember/engine/engine_thread.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "ember/base/start_error.h"
+#include "engine/recorder.h"
+
+namespace ember {
+namespace {
+
+constexpr SchedulerConfig kConfig{
+    .max_num_batched_tokens = 8, .max_num_seqs = 2, .max_num_logit_rows = 2, .max_model_len = 32};
+constexpr BlockPoolConfig kPool{.num_blocks = 8, .block_size = 4};
+
+// Which threads have used a runner, and what for.
+struct Log {
+  void add(const std::string& what) {
+    MutexLock lock(mu);
+    threads.insert(std::this_thread::get_id());
+    calls.insert(what);
+  }
+  Mutex mu;
+  std::set<std::thread::id> threads;
+  std::set<std::string> calls;
+};
+
+class LoggingRunner final : public StepRunner {
+ public:
+  explicit LoggingRunner(Log& log) : log_(log) { log_.add("construct"); }
+  ~LoggingRunner() override { log_.add("destroy"); }
+  int max_in_flight() const override { return 1; }
+  void launch(const Step&) override { log_.add("launch"); }
+  std::span<const SampledToken> wait() override {
+    log_.add("wait");
+    return {&sampled_, 1};
+  }
+
+ private:
+  Log& log_;
+  const SampledToken sampled_{.token = 7};
+};
+
+std::unique_ptr<Engine> make_engine(Log& log, OutputSink& sink) {
+  return std::make_unique<Engine>(kConfig, kPool, std::make_unique<LoggingRunner>(log), sink);
+}
+
+Request request(RequestId id) {
+  Request r;
+  r.id = id;
+  r.prompt = {1, 2, 3};
+  r.max_tokens = 4;
+  return r;
+}
+
+TEST(EngineThread, OneThreadMakesUsesAndDestroysTheRunner) {
+  Log log;
+  Recorder sink;
+  {
+    EngineThread thread([&](const LoadProgress&) { return make_engine(log, sink); });
+    thread.engine()->submit(request(1));
+    ASSERT_TRUE(sink.wait_finished(1));
+    EXPECT_EQ(sink.answer(1).tokens, (std::vector<int32_t>{7, 7, 7, 7}));
+  }
+  EXPECT_EQ(log.calls, (std::set<std::string>{"construct", "launch", "wait", "destroy"}));
+  EXPECT_EQ(log.threads.size(), 1u);
+  EXPECT_FALSE(log.threads.contains(std::this_thread::get_id()));
+}
+
+TEST(EngineThread, WhatTheFactoryThrowsReachesTheOwner) {
+  Log log;
+  EngineThread thread([&](const LoadProgress&) -> std::unique_ptr<Engine> {
+    const LoggingRunner runner(log);
+    throw StartError(ExitCode::kNoDevice, "no such device");
+  });
+  for (int i = 0; i < 2; ++i) {
+    try {
+      thread.engine();
+      FAIL();
+    } catch (const StartError& e) {
+      EXPECT_EQ(e.code(), ExitCode::kNoDevice);
+      EXPECT_STREQ(e.what(), "no such device");
+    }
+  }
+  EXPECT_EQ(log.calls, (std::set<std::string>{"construct", "destroy"}));
+  EXPECT_EQ(log.threads.size(), 1u);
+  EXPECT_FALSE(log.threads.contains(std::this_thread::get_id()));
+}
+
+TEST(EngineThread, StopEndsTheLoadingAtItsNextSignOfProgress) {
+  Recorder sink;
+  std::atomic<int> reports{0};
+  EngineThread thread([&](const LoadProgress& progress) -> std::unique_ptr<Engine> {
+    while (true) {
+      progress(5, 10);
+      ++reports;
+      std::this_thread::yield();
+    }
+  });
+  while (reports == 0) std::this_thread::yield();
+  EXPECT_FALSE(thread.wait_made(Duration::zero()));
+  EXPECT_EQ(thread.bytes_done(), 5u);
+  EXPECT_EQ(thread.bytes_total(), 10u);
+  thread.stop();
+  EXPECT_TRUE(thread.wait_made(Duration::zero()));
+  EXPECT_THROW(thread.engine(), LoadStopped);
+}
+
+TEST(EngineThread, AnEngineMadeAfterStopIsDestroyedByItsThread) {
+  Log log;
+  Recorder sink;
+  std::atomic<bool> loading{false};
+  EngineThread thread([&](const LoadProgress& progress) {
+    std::unique_ptr<Engine> engine = make_engine(log, sink);
+    loading = true;
+    try {
+      while (true) progress(1, 1);
+    } catch (const LoadStopped&) {  // as if stop() came after the last sign of progress
+    }
+    return engine;
+  });
+  while (!loading) std::this_thread::yield();
+  thread.stop();
+  EXPECT_THROW(thread.engine(), LoadStopped);
+  EXPECT_EQ(log.calls, (std::set<std::string>{"construct", "destroy"}));
+  EXPECT_EQ(log.threads.size(), 1u);
+  EXPECT_FALSE(log.threads.contains(std::this_thread::get_id()));
+}
+
+TEST(EngineThread, TheEngineOutlivesItsService) {
+  Log log;
+  Recorder sink;
+  EngineThread thread([&](const LoadProgress&) { return make_engine(log, sink); });
+  const std::shared_ptr<Engine> engine = thread.engine();
+  EXPECT_EQ(engine->max_model_len(), 32);
+  thread.stop();
+  EXPECT_EQ(thread.engine(), engine);
+  engine->submit(request(1));
+  engine->cancel(1);
+  EXPECT_FALSE(engine->failed());
+}
+
+}  // namespace
+}  // namespace ember
