@@ -172,7 +172,7 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.process = subprocess.Popen([binary, "serve", "--model-path", model, "--port", str(self.port), "--admin-port", "-1", "--kv-cache-memory-bytes", "256MiB", "--log-level", "warning", "--served-model-name", "demo-model", *flags])
+        self.process = subprocess.Popen([binary, "serve", "--model-path", model, "--port", str(self.port), "--admin-port", "-1", "--kv-cache-memory-bytes", "256MiB", "--log-level", "warn", "--served-model-name", "demo-model", *flags])
         for _ in range(600):
             try:
                 if self.ask("GET", "/readyz", None, "r")[0] == 200:
