@@ -5,11 +5,10 @@
 
 #include "answer_comparison.h"
 #include "bench_engine.h"
-#include "check_settings.h"
 #include "commands.h"
 #include "ember/backend/cpu/cpu_backend.h"
-#include "ember/base/log.h"
 #include "load_report.h"
+#include "start_log.h"
 
 namespace ember {
 
@@ -102,10 +101,10 @@ std::vector<BenchEngine::Answer> one_by_one(BenchEngine& engine, const std::vect
 bool check_family(const Settings& settings, DecoderConfig config, DType dtype, std::ostream& out) {
   const double tolerance = dtype == DType::kF16 ? 0.05 : 0.3;
   config.dtype = dtype;
-  Settings typed = settings;
-  typed.dtype = name_of(dtype);
+  EngineSettings typed = settings.engine();
+  typed.model.dtype = name_of(dtype);
   const auto reference_device = [&] {
-    return make_cpu_backend({.num_threads = settings.cpu_threads, .isa = "avx2"});
+    return make_cpu_backend({.num_threads = settings.device.cpu_threads, .isa = "avx2"});
   };
   BenchEngine reference([&] { return load(reference_device(), config, dtype); }, false);
   BenchEngine tested([&] { return load(open_device(typed, config), config, dtype); }, false);
@@ -131,9 +130,9 @@ bool check_family(const Settings& settings, DecoderConfig config, DType dtype, s
 }  // namespace
 
 ExitCode bench_check(const Settings& settings, std::ostream& out) {
-  init_log(settings.log_level, settings.log_format == "json");
+  start_log(settings.log);
   bool right = true;
-  for (const DecoderConfig& config : families(settings.tiny))
+  for (const DecoderConfig& config : families(settings.bench_check.tiny))
     for (const DType dtype : {DType::kF16, DType::kBF16})
       right = check_family(settings, config, dtype, out) && right;
   return right ? ExitCode::kOk : ExitCode::kEngineFailed;

@@ -2,6 +2,7 @@
 #include "bench_engine.h"
 
 #include "ember/base/mutex.h"
+#include "ember/base/start_error.h"
 #include "ember/engine/decoder_runner.h"
 
 namespace ember {

@@ -2,7 +2,8 @@
 #include <ostream>
 
 #include "commands.h"
-#include "ember/base/log.h"
+#include "ember/base/start_error.h"
+#include "start_log.h"
 #if defined(EMBER_CUDA)
 #include "ember/backend/cuda/kernels_bench.h"
 #endif
@@ -12,10 +13,13 @@ namespace ember {
 ExitCode bench_kernels([[maybe_unused]] const Settings& settings,
                        [[maybe_unused]] std::ostream& out) {
 #if defined(EMBER_CUDA)
-  init_log(settings.log_level, settings.log_format == "json");
-  const DType dtype = settings.dtype == name_of(DType::kF16) ? DType::kF16 : DType::kBF16;
-  const bool right = bench_cuda_kernels(
-      {.dtype = dtype, .tiny = settings.tiny, .families = settings.families}, out);
+  start_log(settings.log);
+  const DType dtype =
+      settings.bench_kernels.dtype == name_of(DType::kF16) ? DType::kF16 : DType::kBF16;
+  const bool right = bench_cuda_kernels({.dtype = dtype,
+                                         .tiny = settings.bench_kernels.tiny,
+                                         .families = settings.bench_kernels.families},
+                                        out);
   return right ? ExitCode::kOk : ExitCode::kEngineFailed;
 #else
   throw StartError(ExitCode::kNoDevice,

@@ -9,8 +9,9 @@
 #include "bench_engine.h"
 #include "check_settings.h"
 #include "commands.h"
-#include "ember/base/log.h"
 #include "load_report.h"
+#include "model_source.h"
+#include "start_log.h"
 
 namespace ember {
 
@@ -54,20 +55,23 @@ double weights_of_layers(const DecoderConfig& c) {
 class ModelBench {
  public:
   ModelBench(const Settings& settings, std::ostream& out)
-      : settings_(settings), out_(out), config_(load_decoder_config(settings.model_path)) {
-    for (const std::string& text : settings.decode_cases) decodes_.push_back(decode_case(text));
-    Settings sized = settings;
-    sized.max_num_seqs = 1;
+      : settings_(settings), out_(out), config_(ModelSource(settings.model().path).config()) {
+    for (const std::string& text : settings.bench_model.decode)
+      decodes_.push_back(decode_case(text));
+    EngineSettings sized = settings.engine();
+    sized.scheduler.max_num_seqs = 1;
     for (const DecodeCase& c : decodes_) {
-      sized.max_num_seqs = std::max(sized.max_num_seqs, c.batch);
-      sized.max_model_len = std::max<int64_t>(sized.max_model_len, c.context + 1 + num_steps());
+      sized.scheduler.max_num_seqs = std::max(sized.scheduler.max_num_seqs, c.batch);
+      sized.model.max_model_len =
+          std::max<int64_t>(sized.model.max_model_len, c.context + 1 + num_steps());
     }
-    for (const int tokens : settings.prefill_cases)
-      sized.max_model_len = std::max<int64_t>(sized.max_model_len, tokens + 1);
-    check_settings(sized, true);
-    config_.max_position = std::max(
-        config_.max_position,
-        static_cast<int>(sized.max_model_len));  // a few more than the model's do no harm here
+    for (const int tokens : settings.bench_model.prefill)
+      sized.model.max_model_len = std::max<int64_t>(sized.model.max_model_len, tokens + 1);
+    check_engine_settings(sized);
+    config_.max_position =
+        std::max(config_.max_position,
+                 static_cast<int>(
+                     sized.model.max_model_len));  // a few more than the model's do no harm here
     TimePoint begin{};
     engine_.emplace(
         [&] {
@@ -75,7 +79,8 @@ class ModelBench {
           loaded.backend = open_device(sized, config_);
           loaded.layout = lay_out(sized, *loaded.backend, config_);
           begin = Clock::now();
-          loaded.decoder = load_decoder(sized, *loaded.backend, config_, loaded.layout.plan, {});
+          loaded.decoder =
+              load_decoder(sized.model, *loaded.backend, config_, loaded.layout.plan, {});
           return loaded;
         },
         true);
@@ -90,11 +95,11 @@ class ModelBench {
 
   void run() {
     for (const DecodeCase& c : decodes_) decode(c);
-    for (const int tokens : settings_.prefill_cases) prefill(tokens);
+    for (const int tokens : settings_.bench_model.prefill) prefill(tokens);
   }
 
  private:
-  int num_steps() const { return settings_.steps + kFewSteps; }
+  int num_steps() const { return settings_.bench_model.steps + kFewSteps; }
 
   // The first run leaves the prompts in the prefix cache; all that the second one computes is one
   // token of each sequence in a step.
@@ -132,7 +137,7 @@ class ModelBench {
   // One prompt alone, in steps as the scheduler cuts it, until its first token is known.
   void prefill(int tokens) {
     std::vector<double> times;
-    for (int i = 0; i <= settings_.repetitions; ++i) {
+    for (int i = 0; i <= settings_.bench_model.repetitions; ++i) {
       const BenchEngine::Run run = engine_->run({request(tokens, 1, config_, next_prompt_++)});
       if (i > 0)
         times.push_back(seconds(run.answers.front().first - run.begin) *
@@ -180,8 +185,7 @@ class ModelBench {
 }  // namespace
 
 ExitCode bench_model(const Settings& settings, std::ostream& out) {
-  init_log(settings.log_level, settings.log_format == "json");
-  if (settings.model_path.empty()) throw StartError(ExitCode::kUsage, "--model-path is missing");
+  start_log(settings.log);
   ModelBench(settings, out).run();
   return ExitCode::kOk;
 }

@@ -18,7 +18,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // One streamed completion; time begins when it is sent.
-RequestTiming send(ApiClient& client, const std::string& model, const Settings& s, int index) {
+RequestTiming send(ApiClient& client, const std::string& model, const BenchServeSettings& s,
+                   int index) {
   const Json body = {{"model", model},
                      {"prompt", random_prompt(s.input_len, s.vocab_size, s.seed, index)},
                      {"max_tokens", s.output_len},
@@ -56,27 +57,29 @@ RequestTiming send(ApiClient& client, const std::string& model, const Settings& 
 }  // namespace
 
 ExitCode bench_serve(const Settings& settings, std::ostream& out) {
-  const std::string first = ApiClient(settings.url, settings.api_key).first_model();
-  const std::string model = settings.model.empty() ? first : settings.model;
+  const BenchServeSettings& load = settings.bench_serve;
+  const ClientSettings& server = settings.client;
+  const std::string first = ApiClient(server.url, server.api_keys).first_model();
+  const std::string model = server.model.empty() ? first : server.model;
   const std::vector<double> arrivals =
-      arrival_times(settings.num_prompts, settings.request_rate, settings.seed);
+      arrival_times(load.num_prompts, load.request_rate, load.seed);
   std::vector<RequestTiming> timings(arrivals.size());
   std::atomic<int> next{0};
   const TimePoint begin = Clock::now();
   std::vector<std::thread> clients;
-  for (int i = 0; i < std::min(settings.max_concurrency, settings.num_prompts); ++i)
+  for (int i = 0; i < std::min(load.max_concurrency, load.num_prompts); ++i)
     clients.emplace_back([&] {
-      ApiClient client(settings.url, settings.api_key);
-      for (int index = next++; index < settings.num_prompts; index = next++) {
+      ApiClient client(server.url, server.api_keys);
+      for (int index = next++; index < load.num_prompts; index = next++) {
         const auto at = static_cast<size_t>(index);
         std::this_thread::sleep_until(begin + std::chrono::duration_cast<Duration>(
                                                   std::chrono::duration<double>(arrivals[at])));
-        timings[at] = send(client, model, settings, index);
+        timings[at] = send(client, model, load, index);
       }
     });
   for (std::thread& client : clients) client.join();
   const LoadReport report(timings, seconds(Clock::now() - begin));
-  out << (settings.json ? report.json().dump() + "\n" : report.table());
+  out << (load.json ? report.json().dump() + "\n" : report.table());
   return report.completed() > 0 ? ExitCode::kOk : ExitCode::kNoDevice;
 }
 

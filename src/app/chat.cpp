@@ -19,7 +19,9 @@ using Json = nlohmann::ordered_json;
 class ChatClient {
  public:
   explicit ChatClient(const Settings& settings)
-      : settings_(settings), client_(settings.url, settings.api_key), model_(settings.model) {
+      : settings_(settings.chat),
+        client_(settings.client.url, settings.client.api_keys),
+        model_(settings.client.model) {
     if (model_.empty()) model_ = client_.first_model();
     clear();
   }
@@ -83,7 +85,7 @@ class ChatClient {
     }
   }
 
-  const Settings& settings_;
+  const ChatSettings& settings_;
   ApiClient client_;
   std::string model_;
   Json messages_;
@@ -97,7 +99,7 @@ ExitCode chat(const Settings& settings, std::istream& in, std::ostream& out) {
   ChatClient client(settings);
   const bool terminal = isatty(STDIN_FILENO) == 1;
   if (terminal)
-    out << client.model() << " at " << settings.url << " (/clear forgets, /exit leaves)"
+    out << client.model() << " at " << settings.client.url << " (/clear forgets, /exit leaves)"
         << std::endl;
   std::string line;
   while (true) {

@@ -19,45 +19,50 @@ void in_range(const char* flag, T value, T low, T high) {
     refuse(fmt::format("{} {}: must be {} to {}", flag, value, low, high));
 }
 
-void check_model(const Settings& s) {
-  if (s.model_path.empty()) throw StartError(ExitCode::kUsage, "--model-path is missing");
-  in_range<int64_t>("--max-model-len", s.max_model_len, 0, 1 << 27);
+void check_device(const DeviceSettings& s) {
   in_range("--cpu-threads", s.cpu_threads, 0, 1024);
-  if (s.gpu_memory_utilization &&
-      !(*s.gpu_memory_utilization > 0 && *s.gpu_memory_utilization <= 1))
+  if (s.memory_utilization && !(*s.memory_utilization > 0 && *s.memory_utilization <= 1))
     refuse(fmt::format("--gpu-memory-utilization {}: must be above 0 and at most 1",
-                       *s.gpu_memory_utilization));
+                       *s.memory_utilization));
   in_range("--block-size", s.block_size, 0, 1024);
   if ((s.block_size & (s.block_size - 1)) != 0)
     refuse(fmt::format("--block-size {}: must be a power of two", s.block_size));
   in_range<int64_t>("--fake-step-ms", s.fake_step_ms, 0, 60000);
 }
 
-void check_limits(const Settings& s) {
-  constexpr double kYear = 365 * 86400.0;
+void check_scheduler(const SchedulerSettings& s) {
   in_range("--max-num-seqs", s.max_num_seqs, 1, 65536);
   in_range("--max-num-batched-tokens", s.max_num_batched_tokens, 0, 1 << 20);
   in_range("--max-num-queued-reqs", s.max_num_queued_reqs, 1, 1 << 20);
-  in_range<int64_t>("--max-num-queued-tokens", s.max_num_queued_tokens, 0, int64_t{1} << 40);
-  in_range("--max-n", s.max_n, 1, 128);
-  in_range("--http-threads", s.http_threads, 1, 256);
-  in_range("--max-connections", s.max_connections, 1, 1 << 20);
-  in_range<uint64_t>("--max-body-bytes", s.max_body_bytes, 1024, uint64_t{1} << 30);
-  for (const auto& [flag, value] :
-       {std::pair<const char*, double>{"--queue-timeout", s.queue_timeout},
-        {"--request-timeout", s.request_timeout},
-        {"--header-timeout", s.header_timeout},
-        {"--body-timeout", s.body_timeout},
-        {"--idle-timeout", s.idle_timeout},
-        {"--write-timeout", s.write_timeout},
-        {"--sse-keep-alive-interval", s.sse_keep_alive_interval}})
-    in_range(flag, value, 0.001, kYear);
-  in_range("--shutdown-timeout", s.shutdown_timeout, 0.0, kYear);
   if (s.max_num_batched_tokens > 0 && s.max_num_seqs > s.max_num_batched_tokens)
     refuse(
         fmt::format("--max-num-seqs {} is more than --max-num-batched-tokens {}: each running "
                     "sequence needs one token of a step",
                     s.max_num_seqs, s.max_num_batched_tokens));
+}
+
+void check_seconds(const char* flag, double value, double low = 0.001) {
+  constexpr double kYear = 365 * 86400.0;
+  in_range(flag, value, low, kYear);
+}
+
+void check_limits(const LimitSettings& s) {
+  in_range<int64_t>("--max-num-queued-tokens", s.max_num_queued_tokens, 0, int64_t{1} << 40);
+  in_range("--max-n", s.max_n, 1, 128);
+  check_seconds("--queue-timeout", s.queue_timeout);
+  check_seconds("--request-timeout", s.request_timeout);
+  check_seconds("--shutdown-timeout", s.shutdown_timeout, 0);
+}
+
+void check_http(const HttpSettings& s) {
+  in_range("--http-threads", s.num_threads, 1, 256);
+  in_range("--max-connections", s.max_connections, 1, 1 << 20);
+  in_range<uint64_t>("--max-body-bytes", s.max_body_bytes, 1024, uint64_t{1} << 30);
+  check_seconds("--header-timeout", s.header_timeout);
+  check_seconds("--body-timeout", s.body_timeout);
+  check_seconds("--idle-timeout", s.idle_timeout);
+  check_seconds("--write-timeout", s.write_timeout);
+  check_seconds("--sse-keep-alive-interval", s.sse_keep_alive_interval);
 }
 
 bool loopback(const std::string& host) {
@@ -66,15 +71,23 @@ bool loopback(const std::string& host) {
 
 }  // namespace
 
-void check_settings(const Settings& s, bool has_keys) {
-  check_model(s);
-  check_limits(s);
-  if (s.command == CommandKind::kServe && s.uds.empty() && !loopback(s.host) && !has_keys &&
-      !s.insecure_no_auth)
+void check_engine_settings(const EngineSettings& s) {
+  if (s.model.path.empty()) throw StartError(ExitCode::kUsage, "--model-path is missing");
+  in_range<int64_t>("--max-model-len", s.model.max_model_len, 0, 1 << 27);
+  check_device(s.device);
+  check_scheduler(s.scheduler);
+}
+
+void check_serve_settings(const Settings& s) {
+  check_engine_settings(s.engine());
+  check_limits(s.limits);
+  check_http(s.http);
+  const bool has_keys = !s.access.api_keys.empty() || !s.access.api_key_file.empty();
+  if (s.http.uds.empty() && !loopback(s.http.host) && !has_keys && !s.access.insecure_no_auth)
     refuse(
         fmt::format("--host {} lets other machines in: give --api-key-file (or --insecure-no-auth, "
                     "if you mean it)",
-                    s.host));
+                    s.http.host));
 }
 
 int connections_that_fit(int max_connections) {

@@ -6,9 +6,11 @@
 
 namespace ember {
 
-// Throws StartError(kConfig) naming flag, value and limit. Looks at the numbers only, not at model
-// or device.
-void check_settings(const Settings& settings, bool has_keys);
+// Throw StartError naming flag, value and limit: kUsage where the model's path is missing, else
+// kConfig. They look at the values only, not at model or device.
+void check_engine_settings(const EngineSettings& settings);
+// Everything that serve reads; a host that other machines reach needs keys.
+void check_serve_settings(const Settings& settings);
 
 // Raises this process's limit of open files to what max_connections needs, as far as allowed, and
 // returns how many connections fit. Throws StartError(kConfig) where not even 16 do.

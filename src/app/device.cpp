@@ -9,7 +9,8 @@
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/base/clock.h"
 #include "ember/base/log.h"
-#include "ember/model/check.h"
+#include "ember/base/start_error.h"
+#include "model_source.h"
 #if defined(EMBER_CUDA)
 #include "ember/backend/cuda/cuda_backend.h"
 #endif
@@ -26,35 +27,35 @@ constexpr int kGpuStepTokens = 2048, kLargeGpuStepTokens = 8192;
 constexpr size_t kLargeGpuBytes = size_t{70} << 30;
 constexpr double kGpuUtilization = 0.9;
 
-std::optional<DType> asked_for(const Settings& settings) {
+std::optional<DType> asked_for(const ModelSettings& settings) {
   for (const DType dtype : {DType::kF16, DType::kBF16, DType::kF32})
     if (settings.dtype == name_of(dtype)) return dtype;
   return std::nullopt;
 }
 
-std::unique_ptr<Backend> open_cuda([[maybe_unused]] const Settings& settings,
+std::unique_ptr<Backend> open_cuda([[maybe_unused]] const EngineSettings& settings,
                                    [[maybe_unused]] const DecoderConfig& config) {
 #if defined(EMBER_CUDA)
-  DType dtype = asked_for(settings).value_or(config.dtype);
-  if (settings.dtype == name_of(DType::kF32))
+  DType dtype = asked_for(settings.model).value_or(config.dtype);
+  if (settings.model.dtype == name_of(DType::kF32))
     throw StartError(ExitCode::kConfig,
                      "--dtype float32: the CUDA device computes in float16 and bfloat16");
   if (dtype == DType::kF32) {
     spdlog::info("the weights are float32; the CUDA device takes them as bfloat16");
     dtype = DType::kBF16;
   }
-  return make_cuda_backend({.dtype = dtype});
+  return make_cuda_backend({.device = settings.device.index, .dtype = dtype});
 #else
   throw StartError(
       ExitCode::kNoDevice,
-      settings.device == "cuda"
+      settings.device.kind == DeviceKind::kCuda
           ? "--device cuda: this build of Ember has no CUDA"
           : "there is an NVIDIA GPU, but this build of Ember has no CUDA: give --device cpu if "
             "that is what you want");
 #endif
 }
 
-int step_tokens(const Settings& settings, const MemoryInfo& memory) {
+int step_tokens(const SchedulerSettings& settings, const MemoryInfo& memory) {
   if (settings.max_num_batched_tokens > 0) return settings.max_num_batched_tokens;
   const int usual = !memory.dedicated                      ? kCpuStepTokens
                     : memory.total_bytes >= kLargeGpuBytes ? kLargeGpuStepTokens
@@ -62,7 +63,7 @@ int step_tokens(const Settings& settings, const MemoryInfo& memory) {
   return std::max(usual, settings.max_num_seqs);
 }
 
-int block_size(const Settings& settings, const Backend& backend) {
+int block_size(const DeviceSettings& settings, const Backend& backend) {
   const int only = backend.block_size();
   if (only > 0 && settings.block_size > 0 && settings.block_size != only)
     throw StartError(ExitCode::kConfig,
@@ -73,53 +74,58 @@ int block_size(const Settings& settings, const Backend& backend) {
 
 }  // namespace
 
-std::unique_ptr<Backend> open_device(const Settings& settings, const DecoderConfig& config) {
+std::unique_ptr<Backend> open_device(const EngineSettings& settings, const DecoderConfig& config) {
   const bool gpu_present =
       std::filesystem::exists("/dev/nvidiactl") || std::filesystem::exists("/dev/nvidia0");
-  if (settings.device == "cuda" || (settings.device == "auto" && gpu_present))
-    return open_cuda(settings, config);
-  if (settings.device == "auto") spdlog::info("there is no NVIDIA GPU: the CPU is the device");
-  return make_cpu_backend({.num_threads = settings.cpu_threads, .isa = settings.cpu_isa});
+  const DeviceSettings& device = settings.device;
+  const bool any = device.kind == DeviceKind::kAuto;
+  if (device.kind == DeviceKind::kCuda || (any && gpu_present)) return open_cuda(settings, config);
+  if (any) spdlog::info("there is no NVIDIA GPU: the CPU is the device");
+  return make_cpu_backend({.num_threads = device.cpu_threads, .isa = device.cpu_isa});
 }
 
-std::optional<DType> weight_dtype(const Settings& settings, const Backend& backend) {
+std::optional<DType> weight_dtype(const ModelSettings& settings, const Backend& backend) {
   if (backend.activation_dtype() != DType::kF32) return backend.activation_dtype();
   return asked_for(settings);
 }
 
-Layout lay_out(const Settings& settings, const Backend& backend, const DecoderConfig& config) {
-  if (settings.max_model_len > config.max_position)
-    throw StartError(ExitCode::kConfig, fmt::format("--max-model-len {}: the model's context is {}",
-                                                    settings.max_model_len, config.max_position));
+Layout lay_out(const EngineSettings& settings, const Backend& backend,
+               const DecoderConfig& config) {
+  if (settings.model.max_model_len > config.max_position)
+    throw StartError(ExitCode::kConfig,
+                     fmt::format("--max-model-len {}: the model's context is {}",
+                                 settings.model.max_model_len, config.max_position));
   const MemoryInfo memory = backend.memory();
   Layout layout;
-  layout.limits.max_tokens = step_tokens(settings, memory);
+  layout.limits.max_tokens = step_tokens(settings.scheduler, memory);
   layout.limits.max_logit_rows =
-      std::max(settings.max_num_seqs, std::min(layout.limits.max_tokens, 256));
-  layout.limits.max_model_len =
-      settings.max_model_len > 0 ? static_cast<int>(settings.max_model_len) : config.max_position;
-  layout.limits.block_size = block_size(settings, backend);
+      std::max(settings.scheduler.max_num_seqs, std::min(layout.limits.max_tokens, 256));
+  layout.limits.max_model_len = settings.model.max_model_len > 0
+                                    ? static_cast<int>(settings.model.max_model_len)
+                                    : config.max_position;
+  layout.limits.block_size = block_size(settings.device, backend);
   MemoryBudget budget;
-  budget.utilization = settings.gpu_memory_utilization.value_or(memory.dedicated ? kGpuUtilization
-                                                                                 : kCpuUtilization);
-  budget.dtype = weight_dtype(settings, backend);
-  budget.may_shorten_context = settings.max_model_len == 0;
-  if (settings.kv_cache_memory_bytes) budget.kv_cache_bytes = *settings.kv_cache_memory_bytes;
-  layout.plan = plan_memory(backend, config, layout.limits, settings.max_num_seqs, budget);
+  budget.utilization = settings.device.memory_utilization.value_or(
+      memory.dedicated ? kGpuUtilization : kCpuUtilization);
+  budget.dtype = weight_dtype(settings.model, backend);
+  budget.may_shorten_context = settings.model.max_model_len == 0;
+  if (settings.device.kv_cache_bytes) budget.kv_cache_bytes = *settings.device.kv_cache_bytes;
+  layout.plan =
+      plan_memory(backend, config, layout.limits, settings.scheduler.max_num_seqs, budget);
   layout.limits.max_model_len = layout.plan.max_model_len;
   layout.limits.num_blocks = layout.plan.num_blocks;
   return layout;
 }
 
-std::unique_ptr<Decoder> load_decoder(const Settings& settings, Backend& backend,
+std::unique_ptr<Decoder> load_decoder(const ModelSettings& settings, Backend& backend,
                                       const DecoderConfig& config, const MemoryPlan& plan,
                                       std::function<void(size_t, size_t)> progress) {
   const TimePoint begin = Clock::now();
   const bool dummy = settings.load_format == "dummy";
   LoadOptions options{.dtype = weight_dtype(settings, backend), .progress = std::move(progress)};
   if (dummy) options.dummy_seed = 0;
-  const Checkpoint checkpoint = dummy ? Checkpoint() : Checkpoint::open(settings.model_path);
-  if (!dummy) check_tensors(checkpoint, config);
+  const Checkpoint checkpoint =
+      dummy ? Checkpoint() : ModelSource(settings.path).checkpoint(config);
   backend.reserve(plan.total_bytes());
   auto decoder = std::make_unique<Decoder>(backend, config, checkpoint, options);
   spdlog::info("loaded {:.2f} GB in {:.1f} s",

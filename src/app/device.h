@@ -5,16 +5,16 @@
 #include <functional>
 #include <memory>
 
-#include "config.h"
 #include "ember/backend/backend.h"
 #include "ember/engine/memory_plan.h"
 #include "ember/model/decoder.h"
+#include "settings.h"
 
 namespace ember {
 
 // Throws StartError: kNoDevice; kConfig for a --dtype that the device does not compute in. The CPU
 // stands in for a GPU only where there is no sign of one, and says so.
-std::unique_ptr<Backend> open_device(const Settings& settings, const DecoderConfig& config);
+std::unique_ptr<Backend> open_device(const EngineSettings& settings, const DecoderConfig& config);
 
 struct Layout {
   DecoderLimits limits;
@@ -24,15 +24,15 @@ struct Layout {
 // Throws StartError: kConfig for a --max-model-len that the model or a --block-size that the device
 // does not support, kNoDevice for too little memory. A context that was not asked for is shortened
 // to what the memory holds.
-Layout lay_out(const Settings& settings, const Backend& backend, const DecoderConfig& config);
+Layout lay_out(const EngineSettings& settings, const Backend& backend, const DecoderConfig& config);
 
 // The type to load weights in; nullopt: as they are in the checkpoint.
-std::optional<DType> weight_dtype(const Settings& settings, const Backend& backend);
+std::optional<DType> weight_dtype(const ModelSettings& settings, const Backend& backend);
 
 // Reserves the plan's memory and loads the model into it: the checkpoint of --model-path, or random
 // weights for --load-format dummy. Throws StartError, and whatever `progress` throws.
 std::unique_ptr<Decoder> load_decoder(
-    const Settings& settings, Backend& backend, const DecoderConfig& config, const MemoryPlan& plan,
-    std::function<void(size_t bytes_done, size_t bytes_total)> progress);
+    const ModelSettings& settings, Backend& backend, const DecoderConfig& config,
+    const MemoryPlan& plan, std::function<void(size_t bytes_done, size_t bytes_total)> progress);
 
 }  // namespace ember

@@ -13,14 +13,13 @@ namespace ember {
 
 namespace {
 
-SchedulerConfig scheduler_config(const Settings& s, const Layout& layout) {
+SchedulerConfig scheduler_config(const SchedulerSettings& s, const Layout& layout) {
   return {.max_num_batched_tokens = layout.limits.max_tokens,
           .max_num_seqs = s.max_num_seqs,
           .max_num_logit_rows = layout.limits.max_logit_rows,
           .max_model_len = layout.limits.max_model_len,
           .max_num_queued_reqs = s.max_num_queued_reqs,
-          .policy = s.scheduling_policy == "priority" ? SchedulingPolicy::kPriority
-                                                      : SchedulingPolicy::kFcfs};
+          .policy = s.policy == "priority" ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs};
 }
 
 void log_plan(const MemoryPlan& plan) {
@@ -32,34 +31,34 @@ void log_plan(const MemoryPlan& plan) {
   }
 }
 
-std::unique_ptr<StepRunner> make_runner(const Settings& settings, const ModelFiles& files,
+std::unique_ptr<StepRunner> make_runner(const EngineSettings& settings, const ModelFiles& files,
                                         std::unique_ptr<Backend> backend, const Layout& layout,
                                         const LoadProgress& progress) {
-  if (settings.device == "fake")
+  if (settings.device.kind == DeviceKind::kFake)
     return std::make_unique<FakeRunner>(files.tokenizer->vocab_size(),
-                                        std::chrono::milliseconds(settings.fake_step_ms));
+                                        std::chrono::milliseconds(settings.device.fake_step_ms));
   std::unique_ptr<Decoder> decoder =
-      load_decoder(settings, *backend, files.config, layout.plan, progress);
+      load_decoder(settings.model, *backend, files.config, layout.plan, progress);
   return std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), layout.limits,
-                                         settings.max_num_seqs);
+                                         settings.scheduler.max_num_seqs);
 }
 
 }  // namespace
 
-std::unique_ptr<Engine> make_engine(const Settings& settings, const ModelFiles& files,
+std::unique_ptr<Engine> make_engine(const EngineSettings& settings, const ModelFiles& files,
                                     OutputSink& sink, const LoadProgress& progress) {
   std::unique_ptr<Backend> backend = open_device(settings, files.config);
-  spdlog::info("{}: {}, {}", settings.model_path, files.config.architecture, backend->describe());
+  spdlog::info("{}: {}, {}", settings.model.path, files.config.architecture, backend->describe());
   const Layout layout = lay_out(settings, *backend, files.config);
   log_plan(layout.plan);
-  if (layout.plan.max_model_len < files.config.max_position && settings.max_model_len == 0)
+  if (layout.plan.max_model_len < files.config.max_position && settings.model.max_model_len == 0)
     spdlog::warn("the context is {} tokens instead of the model's {}: the KV cache holds no more",
                  layout.plan.max_model_len, files.config.max_position);
   return std::make_unique<Engine>(
-      scheduler_config(settings, layout),
+      scheduler_config(settings.scheduler, layout),
       BlockPoolConfig{.num_blocks = layout.limits.num_blocks,
                       .block_size = layout.limits.block_size,
-                      .enable_prefix_caching = settings.enable_prefix_caching},
+                      .enable_prefix_caching = settings.scheduler.enable_prefix_caching},
       make_runner(settings, files, std::move(backend), layout, progress), sink);
 }
 

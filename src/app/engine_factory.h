@@ -4,16 +4,16 @@
 
 #include <memory>
 
-#include "config.h"
 #include "ember/engine/engine_thread.h"
-#include "model_files.h"
+#include "model_source.h"
+#include "settings.h"
 
 namespace ember {
 
 // Opens the device, plans its memory (and logs the plan), loads the weights and makes the engine,
 // on the thread that will run it. `sink` must outlive it. Throws StartError, and whatever
 // `progress` throws.
-std::unique_ptr<Engine> make_engine(const Settings& settings, const ModelFiles& files,
+std::unique_ptr<Engine> make_engine(const EngineSettings& settings, const ModelFiles& files,
                                     OutputSink& sink, const LoadProgress& progress);
 
 }  // namespace ember

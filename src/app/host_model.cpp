@@ -3,9 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "ember/base/log.h"
+#include "ember/base/start_error.h"
 
 namespace ember {
 
@@ -22,10 +21,11 @@ std::unique_ptr<GrammarCompiler> make_grammars(const Tokenizer& tokenizer,
   return std::move(grammars).value();
 }
 
-std::unique_ptr<Admission> make_admission(const Settings& settings, int max_model_len) {
+std::unique_ptr<Admission> make_admission(const SchedulerSettings& settings,
+                                          int64_t max_num_queued_tokens, int max_model_len) {
   const int64_t requests = int64_t{settings.max_num_seqs} + settings.max_num_queued_reqs;
-  const int64_t tokens = settings.max_num_queued_tokens > 0 ? settings.max_num_queued_tokens
-                                                            : requests * max_model_len;
+  const int64_t tokens =
+      max_num_queued_tokens > 0 ? max_num_queued_tokens : requests * max_model_len;
   return std::make_unique<Admission>(static_cast<int>(requests), tokens);
 }
 
@@ -40,20 +40,23 @@ void log_defaults(const ModelInfo& info) {
 
 }  // namespace
 
-std::vector<std::string> served_names(const Settings& settings) {
-  if (!settings.served_model_name.empty()) return settings.served_model_name;
-  const std::filesystem::path dir = std::filesystem::canonical(settings.model_path);
-  return {dir.filename().string()};
+std::vector<std::string> served_names(const ModelSettings& settings, const ModelSource& source) {
+  if (!settings.served_names.empty()) return settings.served_names;
+  return {source.name()};
 }
 
-HostModel::HostModel(const Settings& settings)
-    : settings_(settings), files_(open_model_files(settings)) {}
+HostModel::HostModel(const ModelSource& source, const EngineSettings& settings,
+                     int64_t max_num_queued_tokens)
+    : source_(source),
+      settings_(settings),
+      max_num_queued_tokens_(max_num_queued_tokens),
+      files_(read_model_files(source, settings.model.chat_template)) {}
 
 ServedModel HostModel::serve_with(Engine& engine) {
   ServedModel model;
   model.info = info(engine.max_model_len());
-  grammars_ = make_grammars(*files_.tokenizer, model.info.eos_token_ids, settings_.model_path);
-  admission_ = make_admission(settings_, engine.max_model_len());
+  grammars_ = make_grammars(*files_.tokenizer, model.info.eos_token_ids, source_.path());
+  admission_ = make_admission(settings_.scheduler, max_num_queued_tokens_, engine.max_model_len());
   model.tokenizer = files_.tokenizer.get();
   model.chat_template = files_.chat_template.get();
   model.grammars = grammars_.get();
@@ -66,7 +69,7 @@ ServedModel HostModel::serve_with(Engine& engine) {
 
 ModelInfo HostModel::info(int max_model_len) const {
   ModelInfo info;
-  info.names = served_names(settings_);
+  info.names = served_names(settings_.model, source_);
   info.max_model_len = max_model_len;
   // The embedding may have more rows than the tokenizer has tokens: such ids are valid in a prompt
   // and have no text.
@@ -75,7 +78,7 @@ ModelInfo HostModel::info(int max_model_len) const {
   if (const auto eos = files_.tokenizer->token_to_id(files_.tokenizer->eos_token());
       eos && !files_.tokenizer->eos_token().empty())
     info.eos_token_ids.push_back(*eos);  // some models name it in the tokenizer only
-  info.seed = settings_.seed;
+  info.seed = settings_.scheduler.seed;
   info.temperature = files_.defaults.temperature;
   info.top_p = files_.defaults.top_p;
   info.min_p = files_.defaults.min_p;
@@ -87,12 +90,12 @@ ModelInfo HostModel::info(int max_model_len) const {
 // How the model writes tool calls and reasoning: a flag names it, or the chat template shows it.
 void HostModel::choose_dialects(ServedModel& model) const {
   const ChatTemplate* chat = files_.chat_template.get();
-  if (settings_.tool_call_parser != "auto")
-    model.tool_dialect = tool_dialect_by_name(settings_.tool_call_parser);
+  if (settings_.model.tool_call_parser != "auto")
+    model.tool_dialect = tool_dialect_by_name(settings_.model.tool_call_parser);
   else if (chat != nullptr)
     model.tool_dialect = chat->tool_dialect();
-  if (settings_.reasoning_parser != "auto")
-    model.reasoning_style = reasoning_style_by_name(settings_.reasoning_parser);
+  if (settings_.model.reasoning_parser != "auto")
+    model.reasoning_style = reasoning_style_by_name(settings_.model.reasoning_parser);
   else if (chat != nullptr)
     model.reasoning_style = chat->reasoning_style();
   if (chat == nullptr) return spdlog::info("no chat template: /v1/completions only");

@@ -6,24 +6,25 @@
 #include <string>
 #include <vector>
 
-#include "config.h"
 #include "ember/engine/admission.h"
 #include "ember/engine/engine.h"
 #include "ember/server/api_context.h"
 #include "ember/text/grammar.h"
-#include "model_files.h"
+#include "model_source.h"
+#include "settings.h"
 
 namespace ember {
 
 // The names that clients may call the model by, the first one in answers: --served-model-name, else
-// the name of the directory. The directory must exist.
-std::vector<std::string> served_names(const Settings& settings);
+// the name of its source.
+std::vector<std::string> served_names(const ModelSettings& settings, const ModelSource& source);
 
 // Owns what a ServedModel points to. Main's thread.
 class HostModel {
  public:
-  // Reads the model directory. Throws StartError(kBadModel).
-  explicit HostModel(const Settings& settings);
+  // Reads `source`. max_num_queued_tokens: see LimitSettings. Throws StartError(kBadModel).
+  HostModel(const ModelSource& source, const EngineSettings& settings,
+            int64_t max_num_queued_tokens);
 
   const ModelFiles& files() const { return files_; }
   // What the API serves with `engine`. Valid as long as this and the engine are. Throws
@@ -34,7 +35,9 @@ class HostModel {
   ModelInfo info(int max_model_len) const;
   void choose_dialects(ServedModel& model) const;
 
-  const Settings& settings_;
+  const ModelSource source_;
+  const EngineSettings settings_;
+  const int64_t max_num_queued_tokens_;
   ModelFiles files_;
   std::unique_ptr<GrammarCompiler> grammars_;
   std::unique_ptr<Admission> admission_;

@@ -5,17 +5,19 @@
 #include "check_settings.h"
 #include "commands.h"
 #include "device.h"
-#include "ember/base/log.h"
+#include "model_source.h"
+#include "start_log.h"
 
 namespace ember {
 
 ExitCode plan(const Settings& settings, std::ostream& out) {
-  init_log(settings.log_level, settings.log_format == "json");
-  check_settings(settings, true);
-  const DecoderConfig config = load_decoder_config(settings.model_path);
-  const std::unique_ptr<Backend> backend = open_device(settings, config);
-  const MemoryPlan plan = lay_out(settings, *backend, config).plan;
-  if (!settings.json) {
+  start_log(settings.log);
+  const EngineSettings of_engine = settings.engine();
+  check_engine_settings(of_engine);
+  const DecoderConfig config = ModelSource(of_engine.model.path).config();
+  const std::unique_ptr<Backend> backend = open_device(of_engine, config);
+  const MemoryPlan plan = lay_out(of_engine, *backend, config).plan;
+  if (!settings.plan.json) {
     out << backend->describe() << "\n" << plan.table();
     return ExitCode::kOk;
   }

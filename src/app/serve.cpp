@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
-#include <filesystem>
 #include <optional>
 
 #include "api_keys.h"
@@ -16,6 +15,7 @@
 #include "sd_notify.h"
 #include "signals.h"
 #include "speed_meter.h"
+#include "start_log.h"
 #include "version.h"
 
 namespace ember {
@@ -26,11 +26,11 @@ Duration as_duration(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
-HttpOptions http_options(const Settings& s) {
+HttpOptions http_options(const HttpSettings& s) {
   return {.host = s.host,
           .port = s.port,
           .uds = s.uds,
-          .num_threads = s.http_threads,
+          .num_threads = s.num_threads,
           .max_connections = connections_that_fit(s.max_connections),
           .max_body_bytes = s.max_body_bytes,
           .header_timeout = as_duration(s.header_timeout),
@@ -39,8 +39,13 @@ HttpOptions http_options(const Settings& s) {
           .write_timeout = as_duration(s.write_timeout)};
 }
 
-HttpOptions admin_options(const Settings& s) {
+HttpOptions admin_options(const HttpSettings& s) {
   return {.host = s.admin_host, .port = s.admin_port, .num_threads = 1, .max_connections = 64};
+}
+
+HubOptions hub_options(const HttpSettings& s) {
+  return {.keep_alive_interval = as_duration(s.sse_keep_alive_interval),
+          .write_timeout = as_duration(s.write_timeout)};
 }
 
 // Everything that serves, in the order in which it is built; destroyed in the reverse order.
@@ -48,11 +53,11 @@ class Server {
  public:
   explicit Server(const Settings& settings)
       : settings_(settings),
-        metrics_(served_names(settings).front(), version_line()),
-        http_(http_options(settings)),
-        admin_(admin_options(settings)),
-        hub_({.keep_alive_interval = as_duration(settings.sse_keep_alive_interval),
-              .write_timeout = as_duration(settings.write_timeout)},
+        source_(settings.model().path),
+        metrics_(served_names(settings.model(), source_).front(), version_line()),
+        http_(http_options(settings.http)),
+        admin_(admin_options(settings.http)),
+        hub_(hub_options(settings.http),
              [this](std::unique_ptr<Connection> connection) {
                http_.give_back(std::move(connection));
              }),
@@ -61,11 +66,12 @@ class Server {
     context_.started = std::chrono::duration_cast<std::chrono::seconds>(
                            std::chrono::system_clock::now().time_since_epoch())
                            .count();
-    context_.keys.replace(load_api_keys(settings.api_key, settings.api_key_file));
+    context_.keys.replace(load_api_keys(settings.access.api_keys, settings.access.api_key_file));
     context_.reload_keys = [this] { return reload_keys(); };
-    context_.limits = {.max_n = settings.max_n, .max_timeout = settings.request_timeout};
-    context_.queue_timeout = as_duration(settings.queue_timeout);
-    context_.request_timeout = as_duration(settings.request_timeout);
+    context_.limits = {.max_n = settings.limits.max_n,
+                       .max_timeout = settings.limits.request_timeout};
+    context_.queue_timeout = as_duration(settings.limits.queue_timeout);
+    context_.request_timeout = as_duration(settings.limits.request_timeout);
     context_.hub = &hub_;
     context_.metrics = &metrics_;
   }
@@ -79,22 +85,22 @@ class Server {
     add_routes(http_, context_);
     add_admin_routes(admin_, context_);
     http_.bind();
-    if (settings_.admin_port >= 0) admin_.bind();
+    if (settings_.http.admin_port >= 0) admin_.bind();
     http_.start();
-    if (settings_.admin_port >= 0) admin_.start();
-    if (settings_.uds.empty())
-      spdlog::info("listening on http://{}:{}", settings_.host, http_.port());
+    if (settings_.http.admin_port >= 0) admin_.start();
+    if (settings_.http.uds.empty())
+      spdlog::info("listening on http://{}:{}", settings_.http.host, http_.port());
     else
-      spdlog::info("listening on {}", settings_.uds);
-    if (settings_.admin_port >= 0)
-      spdlog::info("health and metrics on http://{}:{}", settings_.admin_host, admin_.port());
+      spdlog::info("listening on {}", settings_.http.uds);
+    if (settings_.http.admin_port >= 0)
+      spdlog::info("health and metrics on http://{}:{}", settings_.http.admin_host, admin_.port());
   }
 
   // Throws StartError, or LoadStopped when a signal came meanwhile.
   void load(const Signals& signals) {
-    model_.emplace(settings_);
+    model_.emplace(source_, settings_.engine(), settings_.limits.max_num_queued_tokens);
     engine_thread_.emplace([this](const LoadProgress& progress) {
-      return make_engine(settings_, model_->files(), meter_, progress);
+      return make_engine(settings_.engine(), model_->files(), meter_, progress);
     });
     wait_for_engine(signals);
     engine_ = engine_thread_->engine();
@@ -118,7 +124,7 @@ class Server {
     const int seen = signals.stops();
     context_.state.store(ServerState::kDraining, std::memory_order_release);
     spdlog::info("shutting down: {} answers are unfinished", hub_.num_open());
-    const TimePoint until = Clock::now() + as_duration(settings_.shutdown_timeout);
+    const TimePoint until = Clock::now() + as_duration(settings_.limits.shutdown_timeout);
     while (hub_.num_open() > 0 && Clock::now() < until && signals.stops() == seen &&
            !engine_->failed())
       signals.wait(seen, std::chrono::milliseconds(20));
@@ -127,7 +133,8 @@ class Server {
   // The key file as it is now. A bad one changes nothing.
   Result<void> reload_keys() {
     try {
-      context_.keys.replace(load_api_keys(settings_.api_key, settings_.api_key_file));
+      context_.keys.replace(
+          load_api_keys(settings_.access.api_keys, settings_.access.api_key_file));
     } catch (const StartError& e) {
       spdlog::error("the API keys stay as they were: {}", e.what());
       return invalid("", e.what(), "invalid_key_file");
@@ -156,6 +163,7 @@ class Server {
   }
 
   const Settings& settings_;
+  const ModelSource source_;
   ApiContext context_;
   Metrics metrics_;
   std::optional<HostModel> model_;
@@ -169,12 +177,9 @@ class Server {
 }  // namespace
 
 ExitCode serve(const Settings& settings) {
-  init_log(settings.log_level, settings.log_format == "json");
+  start_log(settings.log);
   Signals signals;
-  check_settings(settings, !settings.api_key.empty() || !settings.api_key_file.empty());
-  if (!std::filesystem::is_directory(settings.model_path))
-    throw StartError(ExitCode::kBadModel,
-                     fmt::format("{}: is not a directory", settings.model_path));
+  check_serve_settings(settings);
   const std::string notify = settings.notify_socket;
   Server server(settings);
   server.listen();

@@ -13,7 +13,7 @@ namespace {
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE})
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGRTMIN})
     sigaddset(&set, signal);
   return set;
 }
@@ -28,7 +28,7 @@ Signals::Signals() {
 
 Signals::~Signals() {
   done_ = true;
-  pthread_kill(thread_.native_handle(), SIGUSR2);  // wakes the loop
+  pthread_kill(thread_.native_handle(), SIGRTMIN);  // wakes the loop; nobody else sends it
   thread_.join();
 }
 

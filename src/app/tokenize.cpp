@@ -7,7 +7,7 @@
 #include <ostream>
 
 #include "commands.h"
-#include "model_files.h"
+#include "model_source.h"
 
 namespace ember {
 
@@ -33,17 +33,18 @@ std::vector<int32_t> ids_in(const std::string& text) {
 }  // namespace
 
 ExitCode tokenize(const Settings& settings, std::istream& in, std::ostream& out) {
-  const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(settings.model_path);
-  const std::string text =
-      settings.text.empty() ? std::string{std::istreambuf_iterator<char>(in), {}} : settings.text;
-  if (settings.decode) {
+  const std::unique_ptr<Tokenizer> tokenizer = ModelSource(settings.model().path).tokenizer();
+  const std::string text = settings.tokenize.text.empty()
+                               ? std::string{std::istreambuf_iterator<char>(in), {}}
+                               : settings.tokenize.text;
+  if (settings.tokenize.decode) {
     const Result<std::string> decoded = tokenizer->decode(ids_in(text), false);
     if (!decoded.ok()) throw StartError(ExitCode::kUsage, decoded.error().message);
     out << decoded.value() << "\n";
     return ExitCode::kOk;
   }
   const Result<std::vector<int32_t>> ids =
-      tokenizer->encode(text, {.add_special_tokens = settings.special_tokens});
+      tokenizer->encode(text, {.add_special_tokens = settings.tokenize.special_tokens});
   if (!ids.ok()) throw StartError(ExitCode::kUsage, ids.error().message);
   out << fmt::format("[{}]\n", fmt::join(ids.value(), ", "));
   return ExitCode::kOk;

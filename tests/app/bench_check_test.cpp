@@ -12,10 +12,10 @@ namespace {
 
 TEST(BenchCheck, EveryFamilyIsComparedInBothTypes) {
   Settings s;
-  s.device = "cpu";
-  s.cpu_threads = 2;
-  s.tiny = true;
-  s.log_level = "error";
+  s.device.kind = DeviceKind::kCpu;
+  s.device.cpu_threads = 2;
+  s.bench_check.tiny = true;
+  s.log.level = "error";
   std::stringstream out;
   EXPECT_EQ(bench_check(s, out), ExitCode::kOk) << out.str();
   std::set<std::string> seen;

@@ -4,25 +4,27 @@
 #include <gtest/gtest.h>
 
 #include "app/model_dir.h"
+#include "ember/base/start_error.h"
+#include "model_source.h"
 
 namespace ember {
 namespace {
 
 TEST(BenchEngine, RunsFollowEachOther) {
-  Settings s;
-  s.model_path = kDemoModel.string();
-  s.device = "cpu";
-  s.cpu_threads = 2;
-  s.max_num_seqs = 2;
-  s.max_model_len = 64;
-  s.max_num_batched_tokens = 8;
+  EngineSettings s;
+  s.model.path = kDemoModel.string();
+  s.device.kind = DeviceKind::kCpu;
+  s.device.cpu_threads = 2;
+  s.scheduler.max_num_seqs = 2;
+  s.model.max_model_len = 64;
+  s.scheduler.max_num_batched_tokens = 8;
   BenchEngine engine(
       [&] {
-        const DecoderConfig config = load_decoder_config(s.model_path);
+        const DecoderConfig config = ModelSource(s.model.path).config();
         BenchEngine::Loaded loaded;
         loaded.backend = open_device(s, config);
         loaded.layout = lay_out(s, *loaded.backend, config);
-        loaded.decoder = load_decoder(s, *loaded.backend, config, loaded.layout.plan, {});
+        loaded.decoder = load_decoder(s.model, *loaded.backend, config, loaded.layout.plan, {});
         return loaded;
       },
       false);

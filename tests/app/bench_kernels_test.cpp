@@ -23,7 +23,7 @@ TEST(BenchKernels, SaysThatThereIsNoCuda) {
 
 TEST(BenchKernels, RefusesUnknownFamilies) {
   Settings s;
-  s.families = {"gem"};
+  s.bench_kernels.families = {"gem"};
   std::ostringstream out;
   EXPECT_THROW(bench_kernels(s, out), StartError);
 }

@@ -11,16 +11,16 @@ namespace {
 Settings settings() {
   Settings s;
   s.command = CommandKind::kBenchModel;
-  s.model_path = kDemoModel.string();
-  s.load_format = "dummy";
-  s.device = "cpu";
-  s.cpu_threads = 2;
-  s.log_level = "error";
-  s.decode_cases = {"1x32", "3x40"};
-  s.prefill_cases = {70};
-  s.max_num_batched_tokens = 32;
-  s.steps = 4;
-  s.repetitions = 1;
+  s.model().path = kDemoModel.string();
+  s.model().load_format = "dummy";
+  s.device.kind = DeviceKind::kCpu;
+  s.device.cpu_threads = 2;
+  s.log.level = "error";
+  s.bench_model.decode = {"1x32", "3x40"};
+  s.bench_model.prefill = {70};
+  s.scheduler.max_num_batched_tokens = 32;
+  s.bench_model.steps = 4;
+  s.bench_model.repetitions = 1;
   return s;
 }
 
@@ -47,7 +47,7 @@ TEST(BenchModel, TimesWhatWasAskedFor) {
 TEST(BenchModel, RefusesCasesItCannotRead) {
   for (const char* text : {"", "8", "8x", "x8", "8x1024x", "0x8", "8x0"}) {
     Settings s = settings();
-    s.decode_cases = {text};
+    s.bench_model.decode = {text};
     std::stringstream out;
     EXPECT_THROW(bench_model(s, out), StartError) << text;
   }
@@ -55,9 +55,9 @@ TEST(BenchModel, RefusesCasesItCannotRead) {
 
 TEST(BenchModel, SaysWhenTheCacheIsTooSmall) {
   Settings s = settings();
-  s.decode_cases = {"64x100"};
-  s.max_num_batched_tokens = 0;
-  s.kv_cache_memory_bytes = 4 << 20;
+  s.bench_model.decode = {"64x100"};
+  s.scheduler.max_num_batched_tokens = 0;
+  s.device.kv_cache_bytes = 4 << 20;
   std::stringstream out;
   try {
     bench_model(s, out);

@@ -44,13 +44,13 @@ class ScriptedServer {
 TEST(BenchServe, SendsWhatWasAskedForAndLosesNothing) {
   ScriptedServer server;
   Settings settings;
-  settings.url = server.url();
-  settings.num_prompts = 12;
-  settings.max_concurrency = 3;
-  settings.request_rate = 10000;
-  settings.input_len = 7;
-  settings.output_len = 2;
-  settings.json = true;
+  settings.client.url = server.url();
+  settings.bench_serve.num_prompts = 12;
+  settings.bench_serve.max_concurrency = 3;
+  settings.bench_serve.request_rate = 10000;
+  settings.bench_serve.input_len = 7;
+  settings.bench_serve.output_len = 2;
+  settings.bench_serve.json = true;
   std::ostringstream out;
   EXPECT_EQ(bench_serve(settings, out), ExitCode::kOk);
   const nlohmann::json json = nlohmann::json::parse(out.str());
@@ -70,7 +70,7 @@ TEST(BenchServe, SendsWhatWasAskedForAndLosesNothing) {
 
 TEST(BenchServe, SaysWhenNoServerAnswers) {
   Settings settings;
-  settings.url = "http://127.0.0.1:1";
+  settings.client.url = "http://127.0.0.1:1";
   std::ostringstream out;
   try {
     bench_serve(settings, out);

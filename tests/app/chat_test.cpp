@@ -45,9 +45,9 @@ class ScriptedServer {
 TEST(Chat, StreamsKeepsTheHistoryAndForgetsItOnDemand) {
   ScriptedServer server;
   Settings settings;
-  settings.url = server.url();
-  settings.system_prompt = "be brief";
-  settings.max_tokens = 9;
+  settings.client.url = server.url();
+  settings.chat.system_prompt = "be brief";
+  settings.chat.max_tokens = 9;
   std::istringstream in("hello\nrefuse me\nagain\n/clear\nanew\n/exit\nnever\n");
   std::ostringstream out;
   EXPECT_EQ(chat(settings, in, out), ExitCode::kOk);
@@ -66,7 +66,7 @@ TEST(Chat, StreamsKeepsTheHistoryAndForgetsItOnDemand) {
 
 TEST(Chat, SaysWhenNoServerAnswers) {
   Settings settings;
-  settings.url = "http://127.0.0.1:1";
+  settings.client.url = "http://127.0.0.1:1";
   std::istringstream in;
   std::ostringstream out;
   EXPECT_THROW(chat(settings, in, out), StartError);

@@ -12,7 +12,7 @@ namespace {
 
 Settings good() {
   Settings settings;
-  settings.model_path = "d";
+  settings.model().path = "d";
   return settings;
 }
 
@@ -20,7 +20,8 @@ std::string refusal(const std::function<void(Settings&)>& spoil, bool has_keys =
   Settings settings = good();
   spoil(settings);
   try {
-    check_settings(settings, has_keys);
+    if (has_keys) settings.access.api_keys = {"key"};
+    check_serve_settings(settings);
   } catch (const StartError& e) {
     return e.what();
   }
@@ -37,33 +38,34 @@ TEST(CheckSettings, NamesTheFlagAtFault) {
     const char* says;
   };
   for (const Case& c : std::vector<Case>{
-           {[](Settings& s) { s.model_path = ""; }, "--model-path is missing"},
-           {[](Settings& s) { s.max_num_queued_reqs = 0; },
+           {[](Settings& s) { s.model().path = ""; }, "--model-path is missing"},
+           {[](Settings& s) { s.scheduler.max_num_queued_reqs = 0; },
             "--max-num-queued-reqs 0: must be 1 to"},
-           {[](Settings& s) { s.header_timeout = 0; }, "--header-timeout 0"},
-           {[](Settings& s) { s.queue_timeout = -1; }, "--queue-timeout -1"},
-           {[](Settings& s) { s.gpu_memory_utilization = 0.0; }, "--gpu-memory-utilization 0"},
-           {[](Settings& s) { s.gpu_memory_utilization = 1.5; }, "--gpu-memory-utilization 1.5"},
-           {[](Settings& s) { s.gpu_memory_utilization = NAN; }, "--gpu-memory-utilization nan"},
-           {[](Settings& s) { s.request_timeout = NAN; }, "--request-timeout nan"},
-           {[](Settings& s) { s.block_size = 24; }, "--block-size 24: must be a power of two"},
-           {[](Settings& s) { s.max_num_seqs = 0; }, "--max-num-seqs 0"},
-           {[](Settings& s) { s.max_num_batched_tokens = 100; },
+           {[](Settings& s) { s.http.header_timeout = 0; }, "--header-timeout 0"},
+           {[](Settings& s) { s.limits.queue_timeout = -1; }, "--queue-timeout -1"},
+           {[](Settings& s) { s.device.memory_utilization = 0.0; }, "--gpu-memory-utilization 0"},
+           {[](Settings& s) { s.device.memory_utilization = 1.5; }, "--gpu-memory-utilization 1.5"},
+           {[](Settings& s) { s.device.memory_utilization = NAN; }, "--gpu-memory-utilization nan"},
+           {[](Settings& s) { s.limits.request_timeout = NAN; }, "--request-timeout nan"},
+           {[](Settings& s) { s.device.block_size = 24; },
+            "--block-size 24: must be a power of two"},
+           {[](Settings& s) { s.scheduler.max_num_seqs = 0; }, "--max-num-seqs 0"},
+           {[](Settings& s) { s.scheduler.max_num_batched_tokens = 100; },
             "--max-num-seqs 256 is more than --max-num-batched-tokens 100"},
-           {[](Settings& s) { s.host = "0.0.0.0"; }, "--host 0.0.0.0 lets other machines in"},
-           {[](Settings& s) { s.host = "::"; }, "--host :: lets other machines in"}})
+           {[](Settings& s) { s.http.host = "0.0.0.0"; }, "--host 0.0.0.0 lets other machines in"},
+           {[](Settings& s) { s.http.host = "::"; }, "--host :: lets other machines in"}})
     EXPECT_NE(refusal(c.spoil).find(c.says), std::string::npos)
         << c.says << " | " << refusal(c.spoil);
 }
 
 TEST(CheckSettings, StrangersAreLetInWithKeysOrOnPurpose) {
-  EXPECT_EQ(refusal([](Settings& s) { s.host = "0.0.0.0"; }, true), "");
+  EXPECT_EQ(refusal([](Settings& s) { s.http.host = "0.0.0.0"; }, true), "");
   EXPECT_EQ(refusal([](Settings& s) {
-              s.host = "0.0.0.0";
-              s.insecure_no_auth = true;
+              s.http.host = "0.0.0.0";
+              s.access.insecure_no_auth = true;
             }),
             "");
-  EXPECT_EQ(refusal([](Settings& s) { s.host = "::1"; }), "");
+  EXPECT_EQ(refusal([](Settings& s) { s.http.host = "::1"; }), "");
 }
 
 TEST(CheckSettings, ConnectionsAreBoundedByOpenFiles) {

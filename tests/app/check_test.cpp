@@ -10,9 +10,9 @@ namespace {
 Settings settings(const std::filesystem::path& dir, bool deep) {
   Settings s;
   s.command = CommandKind::kCheck;
-  s.model_path = dir.string();
-  s.deep = deep;
-  s.log_level = "error";
+  s.model().path = dir.string();
+  s.check.deep = deep;
+  s.log.level = "error";
   return s;
 }
 

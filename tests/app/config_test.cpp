@@ -44,7 +44,7 @@ TEST(Config, ModelPathHasItsAliases) {
                                              {"serve", "-m", "d"},
                                              {"serve", "d"},
                                              {"serve", "--model-path=d"}})
-    EXPECT_EQ(parse(args).model_path, "d");
+    EXPECT_EQ(parse(args).model().path, "d");
 }
 
 TEST(Config, FlagBeatsEnvironmentBeatsFile) {
@@ -54,11 +54,11 @@ TEST(Config, FlagBeatsEnvironmentBeatsFile) {
   const Environment environment = {{"EMBER_MAX_NUM_SEQS", "3"}, {"EMBER_HOST", "environment"}};
   const Settings settings =
       parse({"serve", "d", "--config", file.c_str(), "--host", "flag"}, environment);
-  EXPECT_EQ(settings.port, 1);
-  EXPECT_EQ(settings.max_num_seqs, 3);
-  EXPECT_EQ(settings.host, "flag");
-  EXPECT_FALSE(settings.enable_prefix_caching);
-  EXPECT_EQ(settings.served_model_name, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(settings.http.port, 1);
+  EXPECT_EQ(settings.scheduler.max_num_seqs, 3);
+  EXPECT_EQ(settings.http.host, "flag");
+  EXPECT_FALSE(settings.scheduler.enable_prefix_caching);
+  EXPECT_EQ(settings.model().served_names, (std::vector<std::string>{"a", "b"}));
 }
 
 TEST(Config, ReadsSizesRepeatedFlagsAndNegations) {
@@ -66,22 +66,22 @@ TEST(Config, ReadsSizesRepeatedFlagsAndNegations) {
       parse({"serve", "d", "--kv-cache-memory-bytes", "2MiB", "--served-model-name", "a",
              "--served-model-name", "b", "--no-enable-prefix-caching", "--gpu-memory-utilization",
              "0.25"});
-  EXPECT_EQ(settings.kv_cache_memory_bytes, 2u * 1024 * 1024);
-  EXPECT_EQ(settings.served_model_name, (std::vector<std::string>{"a", "b"}));
-  EXPECT_FALSE(settings.enable_prefix_caching);
-  EXPECT_EQ(settings.gpu_memory_utilization, 0.25);
-  EXPECT_TRUE(parse({"serve", "d", "--enable-prefix-caching"}).enable_prefix_caching);
+  EXPECT_EQ(settings.device.kv_cache_bytes, 2u * 1024 * 1024);
+  EXPECT_EQ(settings.model().served_names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_FALSE(settings.scheduler.enable_prefix_caching);
+  EXPECT_EQ(settings.device.memory_utilization, 0.25);
+  EXPECT_TRUE(parse({"serve", "d", "--enable-prefix-caching"}).scheduler.enable_prefix_caching);
 }
 
 TEST(Config, EveryCommandHasItsKind) {
   EXPECT_EQ(parse({"plan", "d", "--json"}).command, CommandKind::kPlan);
   EXPECT_EQ(parse({"check", "d", "--deep"}).command, CommandKind::kCheck);
-  EXPECT_EQ(parse({"tokenize", "-m", "d", "--no-special-tokens"}).special_tokens, false);
-  EXPECT_EQ(parse({"chat", "--url", "u"}).url, "u");
+  EXPECT_EQ(parse({"tokenize", "-m", "d", "--no-special-tokens"}).tokenize.special_tokens, false);
+  EXPECT_EQ(parse({"chat", "--url", "u"}).client.url, "u");
 }
 
 TEST(Config, WhatFollowsTwoDashesIsNoFlag) {
-  EXPECT_EQ(parse({"tokenize", "-m", "d", "--", "--decode"}).text, "--decode");
+  EXPECT_EQ(parse({"tokenize", "-m", "d", "--", "--decode"}).tokenize.text, "--decode");
   EXPECT_EQ(refusal({"serve", "d", "--", "junk"}).code(), ExitCode::kUsage);
 }
 

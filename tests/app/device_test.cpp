@@ -2,24 +2,25 @@
 #include "device.h"
 
 #include "app/model_dir.h"
+#include "ember/base/start_error.h"
 
 namespace ember {
 namespace {
 
 TEST(Device, LaysOutWhatTheModelNeeds) {
-  Settings settings;
+  EngineSettings settings;
   const std::unique_ptr<Backend> backend = open_device(settings, load_decoder_config(kDemoModel));
   const DecoderConfig config = load_decoder_config(kDemoModel);
   const Layout layout = lay_out(settings, *backend, config);
   EXPECT_EQ(layout.limits.max_model_len, 2048);
   EXPECT_EQ(layout.limits.block_size, 16);
   EXPECT_EQ(layout.limits.num_blocks, layout.plan.num_blocks);
-  EXPECT_GE(layout.limits.max_logit_rows, settings.max_num_seqs);
+  EXPECT_GE(layout.limits.max_logit_rows, settings.scheduler.max_num_seqs);
 }
 
 TEST(Device, RefusesAContextBeyondTheModels) {
-  Settings settings;
-  settings.max_model_len = 2049;
+  EngineSettings settings;
+  settings.model.max_model_len = 2049;
   const std::unique_ptr<Backend> backend = open_device(settings, load_decoder_config(kDemoModel));
   try {
     lay_out(settings, *backend, load_decoder_config(kDemoModel));
@@ -33,24 +34,24 @@ TEST(Device, RefusesAContextBeyondTheModels) {
 }
 
 TEST(Device, ShortensOnlyAContextThatWasNotAskedFor) {
-  Settings settings;
-  settings.kv_cache_memory_bytes = 4u << 20;
+  EngineSettings settings;
+  settings.device.kv_cache_bytes = 4u << 20;
   const std::unique_ptr<Backend> backend = open_device(settings, load_decoder_config(kDemoModel));
   const DecoderConfig config = load_decoder_config(kDemoModel);
   EXPECT_LT(lay_out(settings, *backend, config).limits.max_model_len, 2048);
-  settings.max_model_len = 2048;
+  settings.model.max_model_len = 2048;
   EXPECT_THROW(lay_out(settings, *backend, config), StartError);
 }
 
 TEST(Device, RefusesWhatThisBuildOrMachineLacks) {
-  Settings settings;
-  settings.device = "cuda";
+  EngineSettings settings;
+  settings.device.kind = DeviceKind::kCuda;
   EXPECT_THROW(open_device(settings, load_decoder_config(kDemoModel)), StartError);
-  settings.device = "cpu";
+  settings.device.kind = DeviceKind::kCpu;
   const std::unique_ptr<Backend> cpu = open_device(settings, load_decoder_config(kDemoModel));
-  EXPECT_EQ(weight_dtype(settings, *cpu), std::nullopt);
-  settings.dtype = "bfloat16";
-  EXPECT_EQ(weight_dtype(settings, *cpu), DType::kBF16);
+  EXPECT_EQ(weight_dtype(settings.model, *cpu), std::nullopt);
+  settings.model.dtype = "bfloat16";
+  EXPECT_EQ(weight_dtype(settings.model, *cpu), DType::kBF16);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "app/model_dir.h"
 #include "ember/base/mutex.h"
+#include "ember/base/start_error.h"
 
 namespace ember {
 namespace {
@@ -35,24 +36,25 @@ class OneAnswer final : public OutputSink {
   int num_tokens_ GUARDED_BY(mu_) = 0;
 };
 
-Settings demo_settings() {
-  Settings settings;
-  settings.model_path = kDemoModel.string();
-  settings.device = "cpu";
-  settings.kv_cache_memory_bytes = 16u << 20;
-  settings.max_num_seqs = 4;
+EngineSettings demo_settings() {
+  EngineSettings settings;
+  settings.model.path = kDemoModel.string();
+  settings.device.kind = DeviceKind::kCpu;
+  settings.device.kv_cache_bytes = 16u << 20;
+  settings.scheduler.max_num_seqs = 4;
   return settings;
 }
 
 TEST(EngineFactory, MakesAnEngineThatAnswers) {
-  const Settings settings = demo_settings();
+  const EngineSettings settings = demo_settings();
   OneAnswer sink;
   size_t done = 0, total = 1;
   EngineThread thread([&](const LoadProgress&) {
-    return make_engine(settings, open_model_files(settings), sink, [&](size_t d, size_t t) {
-      done = d;
-      total = t;
-    });
+    return make_engine(settings, read_model_files(ModelSource(settings.model.path), ""), sink,
+                       [&](size_t d, size_t t) {
+                         done = d;
+                         total = t;
+                       });
   });
   EXPECT_EQ(thread.engine()->max_model_len(), 2048);
   EXPECT_EQ(done, total) << "progress was told of the last byte";
@@ -66,21 +68,21 @@ TEST(EngineFactory, MakesAnEngineThatAnswers) {
 }
 
 TEST(EngineFactory, WhatProgressThrowsEndsTheLoading) {
-  const Settings settings = demo_settings();
+  const EngineSettings settings = demo_settings();
   OneAnswer sink;
   struct Stopped {};
-  EXPECT_THROW(make_engine(settings, open_model_files(settings), sink,
+  EXPECT_THROW(make_engine(settings, read_model_files(ModelSource(settings.model.path), ""), sink,
                            [](size_t, size_t) { throw Stopped(); }),
                Stopped);
 }
 
 TEST(EngineFactory, SaysThatTheMemoryIsTooSmall) {
-  Settings settings = demo_settings();
-  settings.max_model_len = 2048;
-  settings.kv_cache_memory_bytes = 1 << 10;
+  EngineSettings settings = demo_settings();
+  settings.model.max_model_len = 2048;
+  settings.device.kv_cache_bytes = 1 << 10;
   OneAnswer sink;
   try {
-    make_engine(settings, open_model_files(settings), sink, {});
+    make_engine(settings, read_model_files(ModelSource(settings.model.path), ""), sink, {});
     FAIL();
   } catch (const StartError& e) {
     EXPECT_EQ(e.code(), ExitCode::kConfig);

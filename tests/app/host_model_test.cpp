@@ -11,18 +11,18 @@ class NoSink final : public OutputSink {
   void on_step(std::vector<TokenOutput>, const StepReport&) override {}
 };
 
-Settings demo_settings() {
-  Settings settings;
-  settings.model_path = kDemoModel.string();
-  settings.device = "fake";
-  settings.kv_cache_memory_bytes = 64u << 20;
+EngineSettings demo_settings() {
+  EngineSettings settings;
+  settings.model.path = kDemoModel.string();
+  settings.device.kind = DeviceKind::kFake;
+  settings.device.kv_cache_bytes = 64u << 20;
   return settings;
 }
 
 class HostModelTest : public testing::Test {
  protected:
-  ServedModel serve(const Settings& settings) {
-    host_.emplace(settings);
+  ServedModel serve(const EngineSettings& settings) {
+    host_.emplace(ModelSource(settings.model.path), settings, 0);
     engine_ = make_engine(settings, host_->files(), sink_, {});
     return host_->serve_with(*engine_);
   }
@@ -46,10 +46,10 @@ TEST_F(HostModelTest, ServesWhatTheDirectorySays) {
 }
 
 TEST_F(HostModelTest, FlagsNameTheModelAndItsDialects) {
-  Settings settings = demo_settings();
-  settings.served_model_name = {"a", "b"};
-  settings.tool_call_parser = "none";
-  settings.reasoning_parser = "qwen3";
+  EngineSettings settings = demo_settings();
+  settings.model.served_names = {"a", "b"};
+  settings.model.tool_call_parser = "none";
+  settings.model.reasoning_parser = "qwen3";
   const ServedModel model = serve(settings);
   EXPECT_EQ(model.info.names, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(model.tool_dialect, nullptr);
@@ -58,9 +58,9 @@ TEST_F(HostModelTest, FlagsNameTheModelAndItsDialects) {
 }
 
 TEST_F(HostModelTest, AdmitsAsManyRequestsAsRunAndWait) {
-  Settings settings = demo_settings();
-  settings.max_num_seqs = 2;
-  settings.max_num_queued_reqs = 1;
+  EngineSettings settings = demo_settings();
+  settings.scheduler.max_num_seqs = 2;
+  settings.scheduler.max_num_queued_reqs = 1;
   const ServedModel model = serve(settings);
   std::vector<Ticket> tickets;
   for (int i = 0; i < 3; ++i) {
@@ -71,10 +71,14 @@ TEST_F(HostModelTest, AdmitsAsManyRequestsAsRunAndWait) {
   EXPECT_FALSE(model.admission->reserve().ok());
 }
 
-TEST(HostModel, ABadDirectoryIsNamed) {
-  Settings settings = demo_settings();
-  settings.model_path = "/nonexistent";
-  EXPECT_THROW(HostModel{settings}, StartError);
+TEST_F(HostModelTest, TheTokensInsideAreBoundedToo) {
+  const EngineSettings settings = demo_settings();
+  host_.emplace(ModelSource(settings.model.path), settings, 10);
+  engine_ = make_engine(settings, host_->files(), sink_, {});
+  const ServedModel model = host_->serve_with(*engine_);
+  Ticket ticket = model.admission->reserve().value();
+  EXPECT_TRUE(ticket.extend(0, 10).ok());
+  EXPECT_FALSE(ticket.extend(0, 1).ok());
 }
 
 }  // namespace

@@ -11,9 +11,9 @@ namespace {
 Settings settings(bool json) {
   Settings s;
   s.command = CommandKind::kPlan;
-  s.model_path = kDemoModel.string();
-  s.json = json;
-  s.log_level = "error";
+  s.model().path = kDemoModel.string();
+  s.plan.json = json;
+  s.log.level = "error";
   return s;
 }
 

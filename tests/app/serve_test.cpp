@@ -16,12 +16,12 @@ namespace {
 
 Settings settings() {
   Settings s;
-  s.model_path = kDemoModel.string();
-  s.device = "fake";
-  s.admin_port = -1;
-  s.kv_cache_memory_bytes = 64u << 20;
-  s.uds = testing::TempDir() + "/ember_serve_test.sock";
-  s.log_level = "error";
+  s.model().path = kDemoModel.string();
+  s.device.kind = DeviceKind::kFake;
+  s.http.admin_port = -1;
+  s.device.kv_cache_bytes = 64u << 20;
+  s.http.uds = testing::TempDir() + "/ember_serve_test.sock";
+  s.log.level = "error";
   return s;
 }
 
@@ -56,22 +56,22 @@ TEST(Serve, StartsBecomesReadyAndEndsOnASignal) {
     code = serve(s);
     ended = true;
   });
-  while (!ended && get(s.uds, "/readyz").find(" 200 ") == std::string::npos)
+  while (!ended && get(s.http.uds, "/readyz").find(" 200 ") == std::string::npos)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  EXPECT_NE(get(s.uds, "/v1/models").find("\"id\":\"demo-model\""), std::string::npos);
+  EXPECT_NE(get(s.http.uds, "/v1/models").find("\"id\":\"demo-model\""), std::string::npos);
   EXPECT_THROW(serve(s), StartError);  // the address is taken
   ::kill(::getpid(), SIGTERM);
   server.join();
   EXPECT_EQ(code, ExitCode::kOk);
-  EXPECT_EQ(get(s.uds, "/readyz"), "");
+  EXPECT_EQ(get(s.http.uds, "/readyz"), "");
 }
 
 TEST(Serve, SaysWhyItCannotStart) {
   Settings s = settings();
-  s.model_path = "/nonexistent";
+  s.model().path = "/nonexistent";
   EXPECT_THROW(serve(s), StartError);
   s = settings();
-  s.max_num_seqs = 0;
+  s.scheduler.max_num_seqs = 0;
   EXPECT_THROW(serve(s), StartError);
 }
 

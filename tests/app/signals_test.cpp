@@ -13,6 +13,7 @@ TEST(Signals, CountsStopsAndReloadsAndIgnoresTheRest) {
   Signals signals;
   ::kill(::getpid(), SIGHUP);
   ::kill(::getpid(), SIGUSR1);
+  ::kill(::getpid(), SIGUSR2);
   ::kill(::getpid(), SIGPIPE);
   signals.wait(0, std::chrono::milliseconds(1));
   EXPECT_EQ(signals.stops(), 0);

@@ -10,9 +10,9 @@ namespace {
 Settings settings(const std::string& text, bool decode) {
   Settings s;
   s.command = CommandKind::kTokenize;
-  s.model_path = kDemoModel.string();
-  s.text = text;
-  s.decode = decode;
+  s.model().path = kDemoModel.string();
+  s.tokenize.text = text;
+  s.tokenize.decode = decode;
   return s;
 }
 
@@ -27,7 +27,7 @@ TEST(Tokenize, TextToIdsAndBack) {
   EXPECT_EQ(output(settings("Once upon a time", false)), "[6136, 843, 856, 274, 610]\n");
   EXPECT_EQ(output(settings("", false), "Once upon a time"), "[6136, 843, 856, 274, 610]\n");
   Settings plain = settings("Once upon a time", false);
-  plain.special_tokens = false;
+  plain.tokenize.special_tokens = false;
   EXPECT_EQ(output(plain), "[843, 856, 274, 610]\n");
   EXPECT_EQ(output(settings("[843, 856 274,610]", true)), "Once upon a time\n");
 }

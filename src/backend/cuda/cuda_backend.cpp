@@ -86,7 +86,7 @@ auto planned(const Body& body) {
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const CudaOptions& options)
-      : options_(options), device_(open_device(0)), arena_(options.guard_bytes) {
+      : options_(options), device_(open_device(options.device)), arena_(options.guard_bytes) {
     CHECK(options.dtype == DType::kF16 || options.dtype == DType::kBF16);
     queue_ = {.stream = stream_.get(),
               .sm = device_.sm,

@@ -9,6 +9,7 @@
 namespace ember {
 
 struct CudaOptions {
+  int device = 0;              // which GPU, as the driver counts them
   DType dtype = DType::kBF16;  // of weights, activations and cache: kF16 or kBF16
   bool graphs = true;          // steps of decodes are recorded once and replayed
   bool overlap_launches =
@@ -22,9 +23,9 @@ struct CudaOptions {
 // Tokens of a KV block; there is no other size.
 inline constexpr int kCudaBlockSize = 64;
 
-// Throws StartError(kNoDevice): no driver, no GPU, one that is too old. It is the process's first.
-// Errors of the device later on are StartErrors too, thrown by whatever call notices; the backend
-// is then good for nothing but its destruction.
+// Throws StartError(kNoDevice): no driver, no such GPU, one that is too old. It is the process's
+// first. Errors of the device later on are StartErrors too, thrown by whatever call notices; the
+// backend is then good for nothing but its destruction.
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options);
 
 }  // namespace ember

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model_files.h"
+#include "model_source.h"
 
 #include <functional>
 
 #include "app/model_dir.h"
+#include "ember/base/start_error.h"
 
 namespace ember {
 namespace {
 
 using Spoil = std::function<void(const std::filesystem::path&)>;
 
+ModelFiles read(const std::filesystem::path& dir, const std::string& chat_template = {}) {
+  return read_model_files(ModelSource(dir.string()), chat_template);
+}
+
 std::string refusal(const Spoil& spoil) {
   const std::filesystem::path dir = copy_demo_model(false);
   spoil(dir);
-  Settings settings;
-  settings.model_path = dir.string();
   try {
-    open_model_files(settings);
+    read(dir);
   } catch (const StartError& e) {
     EXPECT_EQ(e.code(), ExitCode::kBadModel);
     EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos) << e.what();
@@ -25,17 +28,39 @@ std::string refusal(const Spoil& spoil) {
   return "accepted";
 }
 
-TEST(ModelFiles, OpensTheDemoModel) {
-  Settings settings;
-  settings.model_path = kDemoModel.string();
-  const ModelFiles files = open_model_files(settings);
+TEST(ModelSource, OpensTheDemoModel) {
+  const ModelSource source(kDemoModel.string());
+  EXPECT_EQ(source.name(), "demo-model");
+  const ModelFiles files = read(kDemoModel);
   EXPECT_EQ(files.config.architecture, "LlamaForCausalLM");
   EXPECT_EQ(files.defaults.eos_token_ids, (std::vector<int32_t>{6137, 6140}));
   EXPECT_EQ(files.tokenizer->vocab_size(), 6144);
   EXPECT_NE(files.chat_template, nullptr);
+  source.check(true);
 }
 
-TEST(ModelFiles, NamesTheFileAtFault) {
+TEST(ModelSource, IsCalledAsItsDirectoryHoweverThatIsWritten) {
+  EXPECT_EQ(ModelSource((kDemoModel / "../demo-model/.").string()).name(), "demo-model");
+}
+
+TEST(ModelSource, APathThatIsMissingIsAFaultOfTheCommandLine) {
+  try {
+    ModelSource("");
+    FAIL();
+  } catch (const StartError& e) {
+    EXPECT_EQ(e.code(), ExitCode::kUsage);
+    EXPECT_STREQ(e.what(), "--model-path is missing");
+  }
+}
+
+TEST(ModelSource, ACheckpointWithoutAWeightIsRefused) {
+  const std::filesystem::path dir = copy_demo_model(false);  // no weights at all
+  const ModelSource source(dir.string());
+  EXPECT_THROW(source.checkpoint(source.config()), StartError);
+  EXPECT_THROW(source.check(false), StartError);
+}
+
+TEST(ModelSource, NamesTheFileAtFault) {
   struct Case {
     Spoil spoil;
     const char* file;
@@ -61,7 +86,7 @@ TEST(ModelFiles, NamesTheFileAtFault) {
   }
 }
 
-TEST(ModelFiles, RefusesATokenizerWithMoreTokensThanTheEmbedding) {
+TEST(ModelSource, RefusesATokenizerWithMoreTokensThanTheEmbedding) {
   const std::string message = refusal([](const auto& dir) {
     std::ifstream in(dir / "config.json");
     std::string text{std::istreambuf_iterator<char>(in), {}};
@@ -72,15 +97,12 @@ TEST(ModelFiles, RefusesATokenizerWithMoreTokensThanTheEmbedding) {
   EXPECT_NE(message.find("token ids up to 6143"), std::string::npos) << message;
 }
 
-TEST(ModelFiles, AModelWithoutTemplateHasNone) {
+TEST(ModelSource, AModelWithoutTemplateHasNone) {
   const std::filesystem::path dir = copy_demo_model(false);
   write_file(dir / "tokenizer_config.json", "{}");
-  Settings settings;
-  settings.model_path = dir.string();
-  EXPECT_EQ(open_model_files(settings).chat_template, nullptr);
+  EXPECT_EQ(read(dir).chat_template, nullptr);
   write_file(dir / "mine.jinja", "{{ messages[0].content }}");
-  settings.chat_template = (dir / "mine.jinja").string();
-  EXPECT_NE(open_model_files(settings).chat_template, nullptr);
+  EXPECT_NE(read(dir, (dir / "mine.jinja").string()).chat_template, nullptr);
 }
 
 }  // namespace

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// What only one command of `ember`, or two of them, can be told.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ember {
+
+struct PlanSettings {
+  // As JSON instead of a table.
+  bool json = false;
+};
+
+struct CheckSettings {
+  // Reads every weight and refuses NaN and infinity.
+  bool deep = false;
+};
+
+struct TokenizeSettings {
+  // What to tokenize. Empty: standard input.
+  std::string text;
+  // The text holds token ids, to be turned into text.
+  bool decode = false;
+  // With the special tokens that the tokenizer adds, such as the one that begins a text.
+  bool special_tokens = true;
+};
+
+// The running server that chat and bench serve talk to.
+struct ClientSettings {
+  std::string url = "http://127.0.0.1:8000";
+  // The name of the model. Empty: the first one that the server lists.
+  std::string model;
+  // At most one is sent: the first.
+  std::vector<std::string> api_keys;
+};
+
+struct ChatSettings {
+  std::string system_prompt;
+  // Not set: the server's.
+  std::optional<double> temperature;
+  // Of one answer. 0: the server's default.
+  int max_tokens = 0;
+};
+
+struct BenchServeSettings {
+  int num_prompts = 100;
+  // Requests at once.
+  int max_concurrency = 256;
+  // Arrivals per second, a Poisson process. 0: all at once.
+  double request_rate = 0;
+  // Tokens of each prompt and of each answer.
+  int input_len = 512, output_len = 128;
+  // Prompts are random token ids below this.
+  int vocab_size = 1000;
+  // Of prompts and arrivals.
+  uint64_t seed = 0;
+  // As JSON instead of a table.
+  bool json = false;
+};
+
+struct BenchModelSettings {
+  // Decode steps to time, each BATCHxCONTEXT, the context in tokens.
+  std::vector<std::string> decode = {"1x1024", "8x1024", "64x1024", "256x512"};
+  // Prompts to time, each in tokens.
+  std::vector<int> prefill = {1024, 8192};
+  // Steps of each decode, runs of each prefill.
+  int steps = 32, repetitions = 3;
+};
+
+struct BenchKernelsSettings {
+  // Which kernels: "ceilings", "gemm", "decode", "prefill". Empty: all.
+  std::vector<std::string> families;
+  // Of the operands: "float16", or "bfloat16", which "auto" is.
+  std::string dtype = "auto";
+  // Small shapes, for the emulated GPU and compute-sanitizer.
+  bool tiny = false;
+};
+
+struct BenchCheckSettings {
+  // Smaller models, for the emulated GPU and compute-sanitizer.
+  bool tiny = false;
+};
+
+}  // namespace ember
