@@ -104,12 +104,10 @@ void Decoder::add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tens
   const Tensor residual = residual_.rows(x.shape[0]);
   if (config_.sandwich_norms) {
     backend_.linear(x, input, w);
-    backend_.all_reduce(x);
     backend_.rms_norm(x, x, post_norm, config_.norm_eps);
     backend_.add_rms_norm(x, residual, x, next_norm, config_.norm_eps);
   } else {
-    backend_.linear_add(residual, input, w);
-    backend_.rms_norm(x, residual, next_norm, config_.norm_eps);
+    backend_.linear_add_norm(x, residual, input, w, next_norm, config_.norm_eps);
   }
 }
 

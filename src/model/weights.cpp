@@ -28,11 +28,15 @@ LayerSpec layer_spec(const DecoderConfig& config, int layer) {
   LayerSpec spec;
   spec.qkv = {{{attention + "q_proj", q}, {attention + "k_proj", kv}, {attention + "v_proj", kv}},
               hidden,
-              config.qkv_bias};
-  spec.output = {{{attention + "o_proj", hidden}}, q, config.output_bias};
-  spec.gate_up = {{{mlp + "gate_proj", inner}, {mlp + "up_proj", inner}}, hidden, config.mlp_bias};
+              config.qkv_bias,
+              Split::kOutputs};
+  spec.output = {{{attention + "o_proj", hidden}}, q, config.output_bias, Split::kInputs};
+  spec.gate_up = {{{mlp + "gate_proj", inner}, {mlp + "up_proj", inner}},
+                  hidden,
+                  config.mlp_bias,
+                  Split::kOutputs};
   if (config.fused_gate_up) spec.gate_up.parts = {{mlp + "gate_up_proj", 2 * inner}};
-  spec.down = {{{mlp + "down_proj", hidden}}, inner, config.mlp_bias};
+  spec.down = {{{mlp + "down_proj", hidden}}, inner, config.mlp_bias, Split::kInputs};
   spec.input_norm = base + "input_layernorm.weight";
   spec.mlp_norm = base + "post_attention_layernorm.weight";
   if (config.qk_norm) {
@@ -47,10 +51,10 @@ LayerSpec layer_spec(const DecoderConfig& config, int layer) {
 }
 
 MatrixSpec embedding_spec(const DecoderConfig& config) {
-  return {{{"model.embed_tokens", config.vocab_size}}, config.hidden_size, false};
+  return {{{"model.embed_tokens", config.vocab_size}}, config.hidden_size, false, Split::kVocab};
 }
 MatrixSpec lm_head_spec(const DecoderConfig& config) {
-  return {{{"lm_head", config.vocab_size}}, config.hidden_size, false};
+  return {{{"lm_head", config.vocab_size}}, config.hidden_size, false, Split::kVocab};
 }
 
 namespace {
@@ -195,7 +199,7 @@ Linear WeightLoader::matrix(const MatrixSpec& spec, bool gated) {
     if (spec.bias) biases.push_back(fetch(name + ".bias", {rows}, bias_copies[i]));
     count(weight);
   }
-  return backend_.make_linear(weights, biases, gated);
+  return backend_.make_linear(weights, biases, spec.split, gated);
 }
 
 Tensor WeightLoader::vector(const std::string& name, int64_t size) {

@@ -20,6 +20,7 @@ struct MatrixSpec {
   std::vector<Part> parts;
   int64_t in_features = 0;
   bool bias = false;
+  Split split = Split::kNone;  // of the matrix over the ranks
 
   int64_t out_features() const;
 };

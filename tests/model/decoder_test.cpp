@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "model/model_runner.h"
 #include "model/naive_backend.h"
 #include "model/temp_model.h"
@@ -46,8 +48,22 @@ TEST(Decoder, WithoutLogitRowsThereAreNoLogits) {
                   Checkpoint::open(tiny_model("llama2")), {});
   ModelRunner runner(backend, decoder, kLimits);
   EXPECT_TRUE(runner.forward({5, 6, 7}, 0).empty());
-  EXPECT_EQ(backend.all_reduces, 4) << "two for each layer, as ranks need them";
   EXPECT_EQ(runner.forward({8}, 1).size(), 128u);
+}
+
+// As ranks need them: the residual stream gains one sum for each of a layer's two blocks.
+TEST(Decoder, TwoMatricesOfEachLayerAreSplitByInputs) {
+  for (const char* name : {"llama2", "qwen2", "glm4"}) {
+    NaiveBackend backend;
+    const DecoderConfig config = load_decoder_config(tiny_model(name));
+    const Decoder decoder(backend, config, Checkpoint::open(tiny_model(name)), {});
+    std::map<Split, int> count;
+    for (const auto& matrix : backend.matrices) ++count[matrix->split];
+    EXPECT_EQ(count[Split::kInputs], 2 * config.num_layers) << name;
+    EXPECT_EQ(count[Split::kOutputs], 2 * config.num_layers) << name;
+    EXPECT_EQ(count[Split::kVocab], config.tie_word_embeddings ? 1 : 2) << name;
+    EXPECT_EQ(count[Split::kNone], 0) << name;
+  }
 }
 
 // Two sequences in one batch get what each gets alone.

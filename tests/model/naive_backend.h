@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ class NaiveBackend : public Backend {
   std::string describe() const override { return "naive"; }
   MemoryInfo memory() const override { return {size_t{1} << 30, size_t{1} << 30}; }
   DType activation_dtype() const override { return DType::kF32; }
+  RowInvariance row_invariance() const override { return {}; }
   int block_size() const override { return 0; }
   int max_in_flight() const override { return 1; }
   size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override {
@@ -54,9 +56,10 @@ class NaiveBackend : public Backend {
     return t;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases,
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, Split split,
                      bool) override {
     auto matrix = std::make_unique<Matrix>();
+    matrix->split = split;
     for (size_t part = 0; part < weights.size(); ++part) {
       const Tensor& w = weights[part];
       CHECK(w.shape[1] == weights[0].shape[1]);
@@ -85,8 +88,8 @@ class NaiveBackend : public Backend {
     const int64_t slots = int64_t{s.num_blocks} * s.block_size,
                   width = int64_t{s.num_kv_heads} * s.head_dim;
     for (int i = 0; i < s.num_layers; ++i)
-      layers.push_back(
-          {allocate(DType::kF32, {slots, width}), allocate(DType::kF32, {slots, width})});
+      layers.push_back({&caches_.emplace_back(
+          Cache{allocate(DType::kF32, {slots, width}), allocate(DType::kF32, {slots, width})})});
     return layers;
   }
 
@@ -121,9 +124,10 @@ class NaiveBackend : public Backend {
                       const BatchView& b, const AttentionOp& op) override {
     const AttentionSpec& s = op.spec;
     const int64_t kv_width = int64_t{s.num_kv_heads} * s.head_dim;
+    const Cache& cache = *static_cast<const Cache*>(kv.impl);
     for (int64_t t = 0; t < b.num_tokens; ++t) {
       const int64_t position = b.positions.as<int32_t>()[t], slot = b.slots.as<int32_t>()[t];
-      CHECK(position < cos_sin.shape[0] && slot < kv.k.shape[0]);
+      CHECK(position < cos_sin.shape[0] && slot < cache.k.shape[0]);
       for (int h = 0; h < s.num_heads + s.num_kv_heads; ++h) {
         float* head = &at(qkv, t, int64_t{h} * s.head_dim);
         if (weights.q_weight)
@@ -132,8 +136,8 @@ class NaiveBackend : public Backend {
         rotate(head, &at(cos_sin, position, 0), s);
       }
       const float* k = &at(qkv, t, int64_t{s.num_heads} * s.head_dim);
-      std::copy(k, k + kv_width, &at(kv.k, slot, 0));
-      std::copy(k + kv_width, k + 2 * kv_width, &at(kv.v, slot, 0));
+      std::copy(k, k + kv_width, &at(cache.k, slot, 0));
+      std::copy(k + kv_width, k + 2 * kv_width, &at(cache.v, slot, 0));
     }
   }
   void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b,
@@ -151,17 +155,19 @@ class NaiveBackend : public Backend {
         const int64_t position = b.kv_lens.as<int32_t>()[s] - (end - t);
         for (int h = 0; h < op.spec.num_heads; ++h)
           attend(&at(y, t, int64_t{h} * op.spec.head_dim),
-                 &at(qkv, t, int64_t{h} * op.spec.head_dim), kv, h, position, slot, op.spec);
+                 &at(qkv, t, int64_t{h} * op.spec.head_dim), *static_cast<const Cache*>(kv.impl), h,
+                 position, slot, op.spec);
       }
     }
   }
-  void linear_add(Tensor residual, Tensor x, const Linear& w) override {
+  void linear_add_norm(Tensor x, Tensor residual, Tensor input, const Linear& w, Tensor weight,
+                       float eps) override {
     std::vector<float> sums(static_cast<size_t>(residual.elements()));
     const Tensor y(sums.data(), DType::kF32, {residual.shape[0], residual.shape[1]});
-    linear(y, x, w);
-    all_reduce(y);
+    linear(y, input, w);
     for (int64_t t = 0; t < y.shape[0]; ++t)
       for (int64_t i = 0; i < y.shape[1]; ++i) at(residual, t, i) += at(y, t, i);
+    rms_norm(x, residual, weight, eps);
   }
   void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor gate_up) override {
     linear(gate_up, x, w);
@@ -176,7 +182,6 @@ class NaiveBackend : public Backend {
     for (int64_t r = 0; r < y.shape[0]; ++r)
       for (int64_t i = 0; i < y.shape[1]; ++i) at(y, r, i) = at(x, rows.as<int32_t>()[r], i);
   }
-  void all_reduce(Tensor) override { ++all_reduces; }
   void sample(Tensor, std::span<const SamplingRow>, std::span<SampledToken>) override {
     CHECK(false, "the model layer does not sample");
   }
@@ -187,13 +192,17 @@ class NaiveBackend : public Backend {
   struct Matrix {
     std::vector<float> weight, bias;
     std::vector<DType> dtypes;  // of the parts
+    Split split = Split::kNone;
   };
   std::vector<std::unique_ptr<Matrix>> matrices;  // in the order made
   int64_t kv_block_size = 16;                     // the cache's, which attention is not told
   size_t allocated_bytes = 0;
-  int all_reduces = 0;
 
  private:
+  struct Cache {
+    Tensor k, v;  // [slots, kv heads * head_dim]
+  };
+
   static float& at(const Tensor& t, int64_t row, int64_t column) {
     return t.as<float>()[row * t.row_stride + column];
   }
@@ -215,7 +224,7 @@ class NaiveBackend : public Backend {
     }
   }
   template <class Slot>
-  static void attend(float* y, const float* q, const KvLayer& kv, int head, int64_t position,
+  static void attend(float* y, const float* q, const Cache& kv, int head, int64_t position,
                      const Slot& slot, const AttentionSpec& s) {
     const int64_t offset = int64_t{head / (s.num_heads / s.num_kv_heads)} * s.head_dim;
     const int64_t first = s.window == 0 ? 0 : std::max<int64_t>(0, position - s.window + 1);
@@ -238,6 +247,7 @@ class NaiveBackend : public Backend {
   }
 
   std::vector<std::unique_ptr<std::vector<double>>> memory_;
+  std::deque<Cache> caches_;
 };
 
 }  // namespace ember

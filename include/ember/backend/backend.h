@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a device can do: memory, a dozen operations, and a way to repeat a sequence of them.
 //
-// One Backend is one device (one rank), used by one thread. Tensors passed to operations lie in
-// this backend's memory; operations may run asynchronously, in the order called, until wait().
-// Activations have activation_dtype(); rows beyond Tensor::shape[0] are never read or written.
-// Every row's result depends on that row (and its sequence's cache) alone, bit for bit: not on how
-// many rows or sequences share the call.
+// One Backend is one device (one rank). One thread makes, uses and destroys it. Tensors passed to
+// operations lie in this backend's memory; operations may run asynchronously, in the order called,
+// until wait(). Activations have activation_dtype(); rows beyond Tensor::shape[0] are never read or
+// written. Which bits depend on the rows that share a call is said by row_invariance().
+// Every call may throw DeviceError; after that the backend can only be destroyed.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +26,20 @@ struct MemoryInfo {
   size_t total_bytes = 0;
   bool dedicated = false;  // the device's own; else other programs of the host live in it too
 };
+
+// A row's result depends on that row (and its sequence's cache) alone, bit for bit, in every call
+// with at most max_rows rows; in a call with more rows it may depend on how many there are.
+struct RowInvariance {
+  static constexpr int kAnyNumber = std::numeric_limits<int>::max();
+  int max_rows = kAnyNumber;
+
+  bool exact() const { return max_rows == kAnyNumber; }
+};
+
+// Which part of a matrix each rank has. An operation on a matrix that is split by inputs sums over
+// the ranks; one on a matrix that is split by vocabulary gathers from them. The order of a sum is
+// the communicator's and always the same for one number of ranks. One rank has all of every matrix.
+enum class Split : uint8_t { kNone, kOutputs, kInputs, kVocab };
 
 // A matrix prepared by make_linear: y[t, out] = sum_in x[t, in] * weight[out, in] + bias[out].
 // Lives as long as the backend.
@@ -58,9 +73,9 @@ struct QkNorm {
   float eps = 0;
 };
 
-// The paged cache of one layer, in a layout of the backend's own.
+// The paged cache of one layer, in a layout of the backend's own. Lives as long as the backend.
 struct KvLayer {
-  Tensor k, v;
+  const void* impl = nullptr;
 };
 
 struct KvCacheSpec {
@@ -87,11 +102,11 @@ struct StepLimits {
 // at.
 struct BatchView {
   int num_tokens = 0, num_seqs = 0, num_logit_rows = 0;
-  int num_decodes =
-      0;  // the first so many sequences have one token each, which was sampled: no part of a prompt
+  // The first so many sequences have one token each, which was sampled: no part of a prompt.
+  int num_decodes = 0;
   int max_q_len = 0, max_kv_len = 0;
-  bool repeatable =
-      false;         // T = S = R: every other batch of as many tokens takes the same operations
+  // T = S = R: every other batch of as many tokens takes the same operations.
+  bool repeatable = false;
   Tensor token_ids;  // [T]; -1 - i: the token sampled for row i of the step before
   Tensor positions;  // [T]
   Tensor slots;     // [T] block id * block_size + offset: where the token's K and V go; -1: nowhere
@@ -121,13 +136,14 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  virtual std::string describe()
-      const = 0;  // one line for the log: device, instruction set or architecture, threads
+  // One line for the log: device, instruction set or architecture, threads.
+  virtual std::string describe() const = 0;
   virtual MemoryInfo memory() const = 0;
   virtual DType activation_dtype() const = 0;
+  virtual RowInvariance row_invariance() const = 0;
   virtual int block_size() const = 0;  // tokens of a KV block; 0: any number
-  virtual int max_in_flight()
-      const = 0;  // steps that may be launched before the first is waited for: 1 or 2
+  // Steps that may be launched before the first is waited for: 1 or 2.
+  virtual int max_in_flight() const = 0;
 
   // Memory. The plan (engine/memory_plan.h) adds up these sizes, so they are exact.
   virtual size_t tensor_bytes(
@@ -155,11 +171,11 @@ class Backend {
   virtual Tensor upload(const Tensor& host) = 0;
 
   // Stacks row-blocks into one matrix: weights[i] is [out_i, in] in host memory (16-bit stays
-  // 16-bit), biases is empty or has one entry per weight, itself empty or [out_i]. gated: for
-  // linear_silu_mul only, the first half of the rows are the gates. Throws StartError naming what
-  // exists where there is no variant.
+  // 16-bit), biases is empty or has one entry per weight, itself empty or [out_i]. The weights are
+  // this rank's part, as `split` says. gated: for linear_silu_mul only, the first half of the rows
+  // are the gates. Throws StartError naming what exists where there is no variant.
   virtual Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases,
-                             bool gated = false) = 0;
+                             Split split, bool gated = false) = 0;
   virtual AttentionOp make_attention(const AttentionSpec& spec) = 0;
   virtual std::vector<KvLayer> make_kv_cache(const KvCacheSpec& spec) = 0;
 
@@ -171,8 +187,10 @@ class Backend {
   // residual += x; y = rms_norm(residual). y may be x.
   virtual void add_rms_norm(Tensor y, Tensor residual, Tensor x, Tensor w, float eps) = 0;
   virtual void linear(Tensor y, Tensor x, const Linear& w) = 0;
-  // residual += linear(x), summed over the ranks.
-  virtual void linear_add(Tensor residual, Tensor x, const Linear& w) = 0;
+  // residual += linear(input); x = rms_norm(residual), with the weights `norm`. The three tensors
+  // differ.
+  virtual void linear_add_norm(Tensor x, Tensor residual, Tensor input, const Linear& w,
+                               Tensor norm, float eps) = 0;
   // y[t, i] = silu(g[t, i]) * g[t, n + i], g = linear(x), n = columns of y. `scratch`, 2n columns,
   // is overwritten.
   virtual void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) = 0;
@@ -187,8 +205,6 @@ class Backend {
                          const AttentionOp& op) = 0;
   // y[i] = x[rows[i]]; negative: y[i] stays.
   virtual void gather_rows(Tensor y, Tensor x, Tensor rows) = 0;
-  // Sum over ranks, in rank order. One rank: nothing.
-  virtual void all_reduce(Tensor x) = 0;
   // Ends a step: fills out[i] for each row i of float logits [rows, vocab] (which it may
   // overwrite); valid after the wait() that belongs to it. `rows` and what it points to may be
   // reused at once, `out` not. Also called for a step without rows.

@@ -45,6 +45,7 @@ class CpuBackend final : public Backend {
   }
   MemoryInfo memory() const override { return host_memory(); }
   DType activation_dtype() const override { return DType::kF32; }
+  RowInvariance row_invariance() const override { return {}; }
   int block_size() const override { return 0; }
   int max_in_flight() const override { return max_in_flight_; }
 
@@ -94,7 +95,7 @@ class CpuBackend final : public Backend {
     return tensor;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases,
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, Split,
                      bool) override {
     const PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_, pool_));
     if (const int64_t needed = parts_size(kMaxSplitProduct, matrix.in);
@@ -110,11 +111,14 @@ class CpuBackend final : public Backend {
 
   std::vector<KvLayer> make_kv_cache(const KvCacheSpec& spec) override {
     std::vector<KvLayer> layers;
-    for (int i = 0; i < spec.num_layers; ++i)
-      layers.push_back({allocate(DType::kF32, {spec.num_blocks, spec.num_kv_heads, spec.head_dim,
-                                               spec.block_size}),
-                        allocate(DType::kF32, {spec.num_blocks, spec.num_kv_heads, spec.block_size,
-                                               spec.head_dim})});
+    for (int i = 0; i < spec.num_layers; ++i) {
+      const Cache& made = caches_.emplace_back(Cache{
+          .k = allocate(DType::kF32,
+                        {spec.num_blocks, spec.num_kv_heads, spec.head_dim, spec.block_size}),
+          .v = allocate(DType::kF32,
+                        {spec.num_blocks, spec.num_kv_heads, spec.block_size, spec.head_dim})});
+      layers.push_back({.impl = &made});
+    }
     return layers;
   }
 
@@ -143,8 +147,10 @@ class CpuBackend final : public Backend {
   }
 
   void linear(Tensor y, Tensor x, const Linear& w) override { multiply(y, x, w, false); }
-  void linear_add(Tensor residual, Tensor x, const Linear& w) override {
-    multiply(residual, x, w, true);
+  void linear_add_norm(Tensor x, Tensor residual, Tensor input, const Linear& w, Tensor norm,
+                       float eps) override {
+    multiply(residual, input, w, true);
+    rms_norm(x, residual, norm, eps);
   }
   void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) override {
     linear(scratch, x, w);
@@ -156,7 +162,8 @@ class CpuBackend final : public Backend {
   void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv,
                       const BatchView& b, const AttentionOp& op) override {
     const AttentionSpec& spec = op.spec;
-    const int block_size = static_cast<int>(kv.k.shape[3]);
+    const auto& [k, v] = *static_cast<const Cache*>(kv.impl);
+    const int block_size = static_cast<int>(k.shape[3]);
     for_rows(b.num_tokens, [&](int64_t t) {
       for (int h = 0; norm.q_weight && h < spec.num_heads + spec.num_kv_heads; ++h) {
         float* head = row(qkv, t) + int64_t{h} * spec.head_dim;
@@ -164,9 +171,8 @@ class CpuBackend final : public Backend {
                           (h < spec.num_heads ? norm.q_weight : norm.k_weight).as<float>(),
                           norm.eps, spec.head_dim);
       }
-      rope_and_store_token(row(qkv, t), row(cos_sin, b.positions.as<int32_t>()[t]),
-                           kv.k.as<float>(), kv.v.as<float>(), b.slots.as<int32_t>()[t], block_size,
-                           spec);
+      rope_and_store_token(row(qkv, t), row(cos_sin, b.positions.as<int32_t>()[t]), k.as<float>(),
+                           v.as<float>(), b.slots.as<int32_t>()[t], block_size, spec);
     });
   }
 
@@ -174,7 +180,8 @@ class CpuBackend final : public Backend {
                  const AttentionOp& op) override {
     plan_attention(b, op.spec);
     pool_.run(static_cast<int>(attention_tasks_.size()), [&](int task, int thread) {
-      attend(attention_tasks_[static_cast<size_t>(task)], y, qkv, kv, b, op.spec,
+      attend(attention_tasks_[static_cast<size_t>(task)], y, qkv,
+             *static_cast<const Cache*>(kv.impl), b, op.spec,
              scratch_[static_cast<size_t>(thread)].as<float>());
     });
   }
@@ -184,8 +191,6 @@ class CpuBackend final : public Backend {
       std::memcpy(row(y, i), row(x, rows.as<int32_t>()[i]),
                   static_cast<size_t>(x.shape[1]) * sizeof(float));
   }
-
-  void all_reduce(Tensor) override {}
 
   void sample(Tensor logits, std::span<const SamplingRow> rows,
               std::span<SampledToken> out) override {
@@ -207,6 +212,11 @@ class CpuBackend final : public Backend {
   void wait() override {}
 
  private:
+  // K is [blocks, heads, head_dim, block_size], V is [blocks, heads, block_size, head_dim].
+  struct Cache {
+    Tensor k, v;
+  };
+
   // Some tokens of a sequence, for one key-value head.
   struct AttentionTask {
     int sequence, first_token, num_tokens, kv_head;
@@ -271,7 +281,7 @@ class CpuBackend final : public Backend {
               {s, t, std::min(kTaskTokens, b.q_starts.as<int32_t>()[s + 1] - t), h});
   }
 
-  void attend(const AttentionTask& task, Tensor y, Tensor qkv, KvLayer kv, const BatchView& b,
+  void attend(const AttentionTask& task, Tensor y, Tensor qkv, const Cache& kv, const BatchView& b,
               const AttentionSpec& spec, float* scratch) const {
     const int64_t dim = spec.head_dim;
     const int group = spec.num_heads / spec.num_kv_heads,
@@ -303,6 +313,7 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Arena arena_;
   std::deque<PackedLinear> matrices_;
+  std::deque<Cache> caches_;
   Tensor parts_;                 // of the inputs of a product (see Kernels::split)
   std::vector<Tensor> scratch_;  // one per thread
   std::vector<SampleScratch> sample_scratch_;

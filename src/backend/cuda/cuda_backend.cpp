@@ -114,6 +114,9 @@ class CudaBackend final : public Backend {
     return info;
   }
   DType activation_dtype() const override { return options_.dtype; }
+  RowInvariance row_invariance() const override {
+    return cublas_ ? RowInvariance{options_.max_own_gemm_tokens} : RowInvariance{};
+  }
   int block_size() const override { return kCudaBlockSize; }
   int max_in_flight() const override { return kMaxInFlight; }
 
@@ -186,7 +189,7 @@ class CudaBackend final : public Backend {
     return tensor;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases,
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, Split,
                      bool gated) override {
     const Matrix& made = matrices_.emplace_back(planned([&] {
       return make_matrix(arena_, upload_, queue_, options_.dtype, weights, biases, gated);
@@ -216,7 +219,7 @@ class CudaBackend final : public Backend {
                   {spec.num_blocks, 2, spec.num_kv_heads, int64_t{kCudaBlockSize} * spec.head_dim});
       pool.data = arena_.take_exactly(
           pool.bytes());  // zero: values of V that no token has written are multiplied by 0
-      layers.push_back({pool, pool});
+      layers.push_back({.impl = &caches_.emplace_back(Cache{pool.data})});
     }
     return layers;
   }
@@ -238,8 +241,10 @@ class CudaBackend final : public Backend {
     multiply(y, x, w,
              y.dtype == DType::kF32 ? kernels::Epilogue::kLogits : kernels::Epilogue::kStore);
   }
-  void linear_add(Tensor residual, Tensor x, const Linear& w) override {
-    multiply(residual, x, w, kernels::Epilogue::kAdd);
+  void linear_add_norm(Tensor x, Tensor residual, Tensor input, const Linear& w, Tensor norm,
+                       float eps) override {
+    multiply(residual, input, w, kernels::Epilogue::kAdd);
+    rms_norm(x, residual, norm, eps);
   }
   void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) override {
     if (!takes_cublas(x)) return multiply(y, x, w, kernels::Epilogue::kSiluMul);
@@ -252,19 +257,18 @@ class CudaBackend final : public Backend {
                       const BatchView& b, const AttentionOp& op) override {
     kernels::rope_and_store(
         queue_, options_.dtype, rows_of(qkv), cos_sin.as<float>(), b.positions.as<int32_t>(),
-        b.slots.as<int32_t>(), kv.k.data, rope_spec(op.spec),
+        b.slots.as<int32_t>(), pool_of(kv), rope_spec(op.spec),
         {.wq = norm.q_weight.as<float>(), .wk = norm.k_weight.as<float>(), .eps = norm.eps});
   }
   void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b,
                  const AttentionOp& op) override {
     const auto& state = *static_cast<const AttentionState*>(op.impl);
     kernels::attention(queue_, state.shape, attention_batch(b), y.data, y.row_stride, qkv.data,
-                       qkv.row_stride, kv.k.data, state.workspace);
+                       qkv.row_stride, pool_of(kv), state.workspace);
   }
   void gather_rows(Tensor y, Tensor x, Tensor rows) override {
     kernels::gather_rows(queue_, rows_of(y), rows_of(x), rows.as<int32_t>());
   }
-  void all_reduce(Tensor) override {}  // one rank
 
   void sample(Tensor logits, std::span<const SamplingRow> rows,
               std::span<SampledToken> out) override {
@@ -294,6 +298,9 @@ class CudaBackend final : public Backend {
   }
 
  private:
+  struct Cache {
+    void* pool;  // [blocks, K and V, heads, block_size * head_dim]
+  };
   struct AttentionState {
     AttentionSpec spec;
     kernels::AttentionShape shape;
@@ -310,6 +317,7 @@ class CudaBackend final : public Backend {
     return std::bit_cast<float>(bits);
   }
 
+  static void* pool_of(const KvLayer& kv) { return static_cast<const Cache*>(kv.impl)->pool; }
   static const Matrix& matrix(const Linear& w) { return *static_cast<const Matrix*>(w.impl); }
   static SamplerLimits sampler_limits(const StepLimits& limits) {
     return {.max_rows = limits.max_logit_rows,
@@ -386,6 +394,7 @@ class CudaBackend final : public Backend {
   Arena arena_;
   WeightUpload upload_;
   std::deque<Matrix> matrices_;
+  std::deque<Cache> caches_;
   std::deque<AttentionState> attention_;  // one for each distinct spec
   std::optional<Sampler> sampler_;
   std::optional<StepStaging> staging_;

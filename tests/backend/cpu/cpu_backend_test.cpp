@@ -18,7 +18,7 @@ TEST(CpuBackend, ResultsDoNotDependOnThreads) {
   for (const int threads : {1, 2, 3}) {
     const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = threads});
     const Tensor weight(const_cast<float*>(weights.data()), DType::kF32, {200, 96});
-    const Linear linear = backend->make_linear(std::span(&weight, 1), {});
+    const Linear linear = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
     const Tensor x = backend->allocate(DType::kF32, {40, 96}),
                  y = backend->allocate(DType::kF32, {40, 200});
     backend->write(x, input.data(), input.size() * sizeof(float));
@@ -59,7 +59,7 @@ TEST(CpuBackend, ATokenOfTheStepBeforeIsEmbeddedAndPenalizedByItsRow) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2, .max_in_flight = 2});
   std::vector<float> weights = {0, 10, 20, 30}, logits = {1, 2, 3, 0, 9, 2, 8, 0};
   const Tensor weight(weights.data(), DType::kF32, {4, 1});
-  const Linear table = backend->make_linear(std::span(&weight, 1), {});
+  const Linear table = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
   const SamplingParams greedy{.temperature = 0, .frequency_penalty = 5};
   const auto step = [&](std::vector<float> values, std::vector<SamplingRow> rows) {
     std::vector<SampledToken> out(rows.size());
@@ -85,22 +85,34 @@ TEST(CpuBackend, ATokenOfTheStepBeforeIsEmbeddedAndPenalizedByItsRow) {
   EXPECT_EQ(y.as<float>()[0], 0) << "no token has no embedding";
 }
 
-TEST(CpuBackend, LinearAddRoundsAsTheSumOfBoth) {
+TEST(CpuBackend, LinearAddNormHasTheBitsOfItsParts) {
   const std::vector<float> weights = cpu::random_floats(70 * 33, 3),
                            input = cpu::random_floats(9 * 33, 4),
                            start = cpu::random_floats(9 * 70, 5);
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2});
   const Tensor weight(const_cast<float*>(weights.data()), DType::kF32, {70, 33});
-  const Linear w = backend->make_linear(std::span(&weight, 1), {});
+  const Linear w = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
   const Tensor x = backend->allocate(DType::kF32, {9, 33}),
                y = backend->allocate(DType::kF32, {9, 70}),
-               sum = backend->allocate(DType::kF32, {9, 70});
+               sum = backend->allocate(DType::kF32, {9, 70}),
+               normed = backend->allocate(DType::kF32, {9, 70}),
+               expected = backend->allocate(DType::kF32, {9, 70}),
+               norm = backend->allocate(DType::kF32, {70});
+  for (int64_t i = 0; i < 70; ++i) norm.as<float>()[i] = static_cast<float>(i) * 0.25f - 3.0f;
   backend->write(x, input.data(), input.size() * sizeof(float));
   backend->write(sum, start.data(), start.size() * sizeof(float));
   backend->linear(y, x, w);
-  backend->linear_add(sum, x, w);
+  backend->linear_add_norm(normed, sum, x, w, norm, 1e-5f);
   for (size_t i = 0; i < start.size(); ++i)
     ASSERT_EQ(sum.as<float>()[i], start[i] + y.as<float>()[i]) << i;
+  backend->rms_norm(expected, sum, norm, 1e-5f);
+  for (size_t i = 0; i < start.size(); ++i)
+    ASSERT_EQ(normed.as<float>()[i], expected.as<float>()[i]) << i;
+}
+
+// That it keeps its word is in the test below: one row alone has the bits it has among 1,100.
+TEST(CpuBackend, RowsDependOnThemselvesAlone) {
+  EXPECT_TRUE(make_cpu_backend({.num_threads = 1})->row_invariance().exact());
 }
 
 TEST(CpuBackend, EveryInstructionSetOfTheMachineGivesTheSameUpToRounding) {
@@ -119,7 +131,7 @@ TEST(CpuBackend, EveryInstructionSetOfTheMachineGivesTheSameUpToRounding) {
       void* data = halves.data();
       if (dtype == DType::kF32) data = const_cast<float*>(m.values.data());
       const Tensor weight(data, dtype, {out, in});
-      const Linear linear = backend->make_linear(std::span(&weight, 1), {});
+      const Linear linear = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
       const Tensor x = backend->allocate(DType::kF32, {rows, in}),
                    y = backend->allocate(DType::kF32, {rows, out});
       const Tensor one = backend->allocate(DType::kF32, {1, out});
@@ -127,7 +139,9 @@ TEST(CpuBackend, EveryInstructionSetOfTheMachineGivesTheSameUpToRounding) {
       backend->linear(y, x, linear);
       const Tensor sum = backend->allocate(DType::kF32, {rows, out});
       std::fill_n(sum.as<float>(), sum.elements(), 3.0f);
-      backend->linear_add(sum, x, linear);
+      const Tensor normed = backend->allocate(DType::kF32, {rows, out}),
+                   norm = backend->allocate(DType::kF32, {out});
+      backend->linear_add_norm(normed, sum, x, linear, norm, 1e-5f);
       for (int64_t i = 0; i < sum.elements(); ++i)
         ASSERT_EQ(sum.as<float>()[i], 3.0f + y.as<float>()[i]);
       cpu::check_products(m, input, {}, rows, {y.as<float>(), y.as<float>() + y.elements()});
