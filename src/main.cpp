@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "commands.h"
+#include "ember/base/device_error.h"
 
 namespace ember {
 namespace {
@@ -48,6 +49,9 @@ int main(int argc, char** argv) {
   } catch (const ember::StartError& e) {
     std::cerr << "ember: " << e.what() << std::endl;
     code = e.code();
+  } catch (const ember::DeviceError& e) {  // the engine catches those of serving
+    std::cerr << "ember: " << e.what() << std::endl;
+    code = ember::ExitCode::kNoDevice;
   } catch (const std::exception& e) {
     std::cerr << "ember: " << e.what() << std::endl;
   }

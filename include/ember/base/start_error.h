@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why the program cannot start, or must end.
+// Why the program cannot start, and with which code it ends.
 #pragma once
 
 #include <stdexcept>
@@ -19,7 +19,8 @@ enum class ExitCode {
   kConfig = 78,        // settings file, contradictory settings
 };
 
-// Thrown during start-up only; main prints the message as one line and exits with the code.
+// Thrown during start-up only; main prints the message as one line and exits with the code. What
+// fails later on a device is a DeviceError (device_error.h).
 class StartError : public std::runtime_error {
  public:
   StartError(ExitCode code, const std::string& message)

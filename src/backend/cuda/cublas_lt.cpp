@@ -5,11 +5,15 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
-#include <tuple>
+#include <stdexcept>
+#include <type_traits>
+#include <vector>
 
 #include "cuda/error.h"
-#include "ember/base/start_error.h"
+#include "ember/base/check.h"
+#include "ember/base/device_error.h"
 
 namespace ember::cuda {
 
@@ -20,11 +24,13 @@ struct Api {
   decltype(&cublasLtDestroy) destroy = nullptr;
   decltype(&cublasLtMatmul) matmul = nullptr;
   decltype(&cublasLtMatmulAlgoGetHeuristic) heuristic = nullptr;
+  decltype(&cublasLtMatmulAlgoCheck) algo_check = nullptr;
   decltype(&cublasLtMatmulDescCreate) desc_create = nullptr;
   decltype(&cublasLtMatmulDescDestroy) desc_destroy = nullptr;
   decltype(&cublasLtMatmulDescSetAttribute) desc_set = nullptr;
   decltype(&cublasLtMatrixLayoutCreate) layout_create = nullptr;
   decltype(&cublasLtMatrixLayoutDestroy) layout_destroy = nullptr;
+  decltype(&cublasLtMatrixLayoutSetAttribute) layout_set = nullptr;
   decltype(&cublasLtMatmulPreferenceCreate) preference_create = nullptr;
   decltype(&cublasLtMatmulPreferenceDestroy) preference_destroy = nullptr;
   decltype(&cublasLtMatmulPreferenceSetAttribute) preference_set = nullptr;
@@ -32,87 +38,128 @@ struct Api {
 
 void check(cublasStatus_t status, const char* call) {
   if (status != CUBLAS_STATUS_SUCCESS)
-    throw StartError(ExitCode::kNoDevice, fmt::format("cuBLASLt: {} failed with status {}", call,
-                                                      static_cast<int>(status)));
+    throw DeviceError(
+        call, status,
+        fmt::format("cuBLASLt: {} failed with status {}", call, static_cast<int>(status)));
 }
 
-template <class Handle, class Destroy>
-std::unique_ptr<std::remove_pointer_t<Handle>, Destroy> owned(Handle handle, Destroy destroy) {
-  return {handle, destroy};
-}
+template <class Handle>
+using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, cublasStatus_t (*)(Handle)>;
+
+// What one shape is multiplied with: descriptors, and an algorithm for each number of tokens.
+struct Product {
+  Owned<cublasLtMatmulDesc_t> desc;
+  Owned<cublasLtMatrixLayout_t> w, x, y;  // columns of x and y: the tokens of the present call
+  int64_t first = 0;                      // number of tokens
+  std::vector<cublasLtMatmulAlgo_t> algorithms;  // of first, first + 1, ... tokens
+};
 
 class Library final : public CublasLt {
  public:
   explicit Library(const Api& api) : api_(api) { check(api_.create(&handle_), "cublasLtCreate"); }
-  ~Library() override { api_.destroy(handle_); }
+  ~Library() override {
+    products_.clear();
+    api_.destroy(handle_);
+  }
 
-  // cuBLAS is column-major: y^T [out, tokens] = w^T' [in, out]' x^T [in, tokens].
+  void choose(const LtShape& shape, int64_t first, int64_t last) override {
+    before_call("cublasLtMatmulAlgoGetHeuristic");
+    Product product = make_product(shape);
+    product.first = first;
+    for (int64_t begin = first; begin <= last;) {
+      // The largest number of the bucket decides; who cannot be computed its way begins another.
+      const int64_t end =
+          std::min(last + 1, (begin + kBucketTokens - 1) / kBucketTokens * kBucketTokens + 1);
+      const cublasLtMatmulAlgo_t algorithm = best(product, end - 1);
+      for (; begin < end && runs(product, algorithm, begin); ++begin)
+        product.algorithms.push_back(algorithm);
+      if (begin < end) product.algorithms.push_back(best(product, begin++));
+    }
+    products_.insert_or_assign(shape, std::move(product));
+  }
+
   void multiply(const LtProblem& p, void* workspace, cudaStream_t stream) override {
     before_call("cublasLtMatmul");
-    const cudaDataType_t type = p.dtype == DType::kF16 ? CUDA_R_16F : CUDA_R_16BF;
-    cublasLtMatmulDesc_t desc_handle = nullptr;
-    check(api_.desc_create(&desc_handle, CUBLAS_COMPUTE_32F, CUDA_R_32F),
-          "cublasLtMatmulDescCreate");
-    const auto desc = owned(desc_handle, api_.desc_destroy);
-    const cublasOperation_t transpose = CUBLAS_OP_T;
-    check(api_.desc_set(desc.get(), CUBLASLT_MATMUL_DESC_TRANSA, &transpose, sizeof transpose),
-          "TRANSA");
-    if (p.bias != nullptr) {
-      const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
-      check(api_.desc_set(desc.get(), CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue),
-            "EPILOGUE");
-      check(api_.desc_set(desc.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p.bias, sizeof p.bias),
-            "BIAS_POINTER");
-    }
+    const auto found = products_.find(p.shape);
+    CHECK(found != products_.end() && (p.bias != nullptr) == p.shape.bias);
+    const Product& product = found->second;
+    const int64_t i = p.tokens - product.first;
+    CHECK(i >= 0 && i < static_cast<int64_t>(product.algorithms.size()), "{} tokens", p.tokens);
+    set_tokens(product, p.tokens);
+    if (p.bias != nullptr)
+      check(api_.desc_set(product.desc.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p.bias,
+                          sizeof p.bias),
+            "cublasLtMatmulDescSetAttribute");
+    const float alpha = 1, beta = p.shape.add ? 1 : 0;
+    check(api_.matmul(handle_, product.desc.get(), &alpha, p.weights, product.w.get(), p.x,
+                      product.x.get(), &beta, p.y, product.y.get(), p.y, product.y.get(),
+                      &product.algorithms[static_cast<size_t>(i)], workspace, kWorkspaceBytes,
+                      stream),
+          "cublasLtMatmul");
+  }
+
+ private:
+  // cuBLAS is column-major: y^T [out, tokens] = w^T' [in, out]' x^T [in, tokens].
+  Product make_product(const LtShape& shape) const {
+    const cudaDataType_t type = shape.dtype == DType::kF16 ? CUDA_R_16F : CUDA_R_16BF;
+    cublasLtMatmulDesc_t desc = nullptr;
+    check(api_.desc_create(&desc, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
     const auto layout = [&](int64_t rows, int64_t columns, int64_t stride) {
       cublasLtMatrixLayout_t made = nullptr;
       check(api_.layout_create(&made, type, static_cast<uint64_t>(rows),
                                static_cast<uint64_t>(columns), stride),
             "cublasLtMatrixLayoutCreate");
-      return owned(made, api_.layout_destroy);
+      return Owned<cublasLtMatrixLayout_t>(made, api_.layout_destroy);
     };
-    const auto w = layout(p.in, p.out, p.w_stride), x = layout(p.in, p.tokens, p.x_stride),
-               y = layout(p.out, p.tokens, p.y_stride);
-    const float alpha = 1, beta = p.add ? 1 : 0;
-    const auto run = [&](const cublasLtMatmulAlgo_t& algo) {
-      return api_.matmul(handle_, desc.get(), &alpha, p.weights, w.get(), p.x, x.get(), &beta, p.y,
-                         y.get(), p.y, y.get(), &algo, workspace, kWorkspaceBytes, stream);
+    Owned<cublasLtMatmulDesc_t> owned(desc, api_.desc_destroy);
+    const auto set = [&](cublasLtMatmulDescAttributes_t attribute, const auto& value) {
+      check(api_.desc_set(desc, attribute, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
     };
-    // Choosing takes longer than launching, so numbers of tokens close to each other share a
-    // choice.
-    const Key key{p.out,      p.in,       (p.tokens + 127) / 128, p.w_stride,
-                  p.x_stride, p.y_stride, p.bias != nullptr,      p.add};
-    const auto found = algorithms_.find(key);
-    if (found != algorithms_.end() && run(found->second) == CUBLAS_STATUS_SUCCESS) return;
-    const cublasLtMatmulAlgo_t algo = choose(desc.get(), w.get(), x.get(), y.get());
-    check(run(algo), "cublasLtMatmul");
-    algorithms_[key] = algo;
+    set(CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+    if (shape.bias) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    return {.desc = std::move(owned),
+            .w = layout(shape.in, shape.out, shape.w_stride),
+            .x = layout(shape.in, 1, shape.x_stride),
+            .y = layout(shape.out, 1, shape.y_stride),
+            .algorithms = {}};
   }
 
- private:
-  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool>;
+  void set_tokens(const Product& product, int64_t tokens) const {
+    const auto columns = static_cast<uint64_t>(tokens);
+    for (const cublasLtMatrixLayout_t layout : {product.x.get(), product.y.get()})
+      check(api_.layout_set(layout, CUBLASLT_MATRIX_LAYOUT_COLS, &columns, sizeof columns),
+            "cublasLtMatrixLayoutSetAttribute");
+  }
 
-  cublasLtMatmulAlgo_t choose(cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t w,
-                              cublasLtMatrixLayout_t x, cublasLtMatrixLayout_t y) {
+  cublasLtMatmulAlgo_t best(const Product& product, int64_t tokens) const {
+    set_tokens(product, tokens);
     cublasLtMatmulPreference_t made = nullptr;
     check(api_.preference_create(&made), "cublasLtMatmulPreferenceCreate");
-    const auto preference = owned(made, api_.preference_destroy);
+    const Owned<cublasLtMatmulPreference_t> preference(made, api_.preference_destroy);
     const size_t bytes = kWorkspaceBytes;
-    check(api_.preference_set(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes,
-                              sizeof bytes),
-          "MAX_WORKSPACE_BYTES");
+    check(api_.preference_set(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes),
+          "cublasLtMatmulPreferenceSetAttribute");
     cublasLtMatmulHeuristicResult_t result = {};
     int count = 0;
-    check(api_.heuristic(handle_, desc, w, x, y, y, preference.get(), 1, &result, &count),
+    check(api_.heuristic(handle_, product.desc.get(), product.w.get(), product.x.get(),
+                         product.y.get(), product.y.get(), made, 1, &result, &count),
           "cublasLtMatmulAlgoGetHeuristic");
-    if (count == 0)
-      throw StartError(ExitCode::kNoDevice, "cuBLASLt has no algorithm for a matrix of this model");
+    if (count == 0) throw std::runtime_error("cuBLASLt has no algorithm for one of its matrices");
     return result.algo;
+  }
+
+  bool runs(const Product& product, const cublasLtMatmulAlgo_t& algorithm, int64_t tokens) const {
+    set_tokens(product, tokens);
+    cublasLtMatmulHeuristicResult_t result = {};
+    return api_.algo_check(handle_, product.desc.get(), product.w.get(), product.x.get(),
+                           product.y.get(), product.y.get(), &algorithm,
+                           &result) == CUBLAS_STATUS_SUCCESS &&
+           result.workspaceSize <= kWorkspaceBytes;
   }
 
   const Api api_;
   cublasLtHandle_t handle_ = nullptr;
-  std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
+  std::map<LtShape, Product> products_;
 };
 
 template <class Function>
@@ -138,11 +185,13 @@ std::unique_ptr<CublasLt> CublasLt::open(std::string& why) {
                      find(library, "cublasLtDestroy", api.destroy) &&
                      find(library, "cublasLtMatmul", api.matmul) &&
                      find(library, "cublasLtMatmulAlgoGetHeuristic", api.heuristic) &&
+                     find(library, "cublasLtMatmulAlgoCheck", api.algo_check) &&
                      find(library, "cublasLtMatmulDescCreate", api.desc_create) &&
                      find(library, "cublasLtMatmulDescDestroy", api.desc_destroy) &&
                      find(library, "cublasLtMatmulDescSetAttribute", api.desc_set) &&
                      find(library, "cublasLtMatrixLayoutCreate", api.layout_create) &&
                      find(library, "cublasLtMatrixLayoutDestroy", api.layout_destroy) &&
+                     find(library, "cublasLtMatrixLayoutSetAttribute", api.layout_set) &&
                      find(library, "cublasLtMatmulPreferenceCreate", api.preference_create) &&
                      find(library, "cublasLtMatmulPreferenceDestroy", api.preference_destroy) &&
                      find(library, "cublasLtMatmulPreferenceSetAttribute", api.preference_set);

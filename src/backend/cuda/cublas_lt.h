@@ -5,6 +5,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,32 +14,44 @@
 
 namespace ember::cuda {
 
-// y[t, o] = sum_i x[t, i] * w[o, i] + bias[o], or that added to y[t, o]. All 16-bit of one type,
-// float32 sums. Strides in elements.
+// All that decides how a product is computed, but the number of tokens. Strides in elements.
+struct LtShape {
+  DType dtype = DType::kF16;  // of weights, bias, x and y; sums are float32
+  int64_t in = 0, out = 0;
+  int64_t w_stride = 0, x_stride = 0, y_stride = 0;  // from row to row
+  bool bias = false;
+  bool add = false;  // to what y holds
+
+  auto operator<=>(const LtShape&) const = default;
+};
+
+// y[t, o] = sum_i x[t, i] * w[o, i] + bias[o], or that added to y[t, o].
 struct LtProblem {
-  DType dtype = DType::kF16;
-  const void* weights = nullptr;  // [out, in], rows apart by w_stride
-  int64_t w_stride = 0;
-  const void* bias = nullptr;  // [out] or null
-  const void* x = nullptr;
-  int64_t x_stride = 0;
-  void* y = nullptr;
-  int64_t y_stride = 0;
-  int64_t tokens = 0, in = 0, out = 0;
-  bool add = false;
+  LtShape shape;
+  const void* weights = nullptr;  // [out, in]
+  const void* bias = nullptr;     // [out]; null exactly if the shape has none
+  const void* x = nullptr;        // [tokens, in]
+  void* y = nullptr;              // [tokens, out]
+  int64_t tokens = 0;
 };
 
 // Used by one thread.
 class CublasLt {
  public:
   static constexpr size_t kWorkspaceBytes = size_t{32} << 20;
+  static constexpr int64_t kBucketTokens = 128;
 
   // Null where there is no library of the version this program was built for; `why` says what was
   // tried.
   static std::unique_ptr<CublasLt> open(std::string& why);
   virtual ~CublasLt() = default;
 
-  // workspace: kWorkspaceBytes of the device. Throws StartError(kNoDevice) naming cuBLAS's status.
+  // Start-up: chooses an algorithm for each number of tokens from `first` to `last`, the same one
+  // for kBucketTokens neighbours where it can compute all of them. Replaces what was chosen for the
+  // shape before. Throws std::runtime_error where there is none.
+  virtual void choose(const LtShape& shape, int64_t first, int64_t last) = 0;
+  // The shape and number of tokens must have been chosen for. workspace: kWorkspaceBytes of the
+  // device. Throws DeviceError naming cuBLAS's status.
   virtual void multiply(const LtProblem& problem, void* workspace, cudaStream_t stream) = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <set>
 
 #include "cuda/cublas_lt.h"
 #include "cuda/device.h"
@@ -18,6 +19,7 @@
 #include "cuda/step_staging.h"
 #include "cuda/weight_upload.h"
 #include "ember/base/check.h"
+#include "ember/base/device_error.h"
 #include "ember/base/log.h"
 #include "ember/base/start_error.h"
 #include "kernels/attention.h"
@@ -76,6 +78,8 @@ auto planned(const Body& body) {
   try {
     return body();
   } catch (const StartError&) {
+    throw;
+  } catch (const DeviceError&) {
     throw;
   } catch (const std::runtime_error& e) {
     throw StartError(ExitCode::kNoDevice,
@@ -152,7 +156,7 @@ class CudaBackend final : public Backend {
       state.workspace = arena_.take(kernels::attention_workspace_bytes(queue_, state.shape));
     }
     sampler_.emplace(arena_, queue_, stream_, sampler_limits(limits));
-    if (cublas_) cublas_workspace_ = arena_.take(CublasLt::kWorkspaceBytes);
+    if (cublas_) choose_algorithms(limits.max_tokens);
     max_model_len_ = limits.max_model_len;
     staging_.emplace(limits.written_bytes);
     if (options_.graphs)
@@ -189,11 +193,12 @@ class CudaBackend final : public Backend {
     return tensor;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, Split,
+  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, Split split,
                      bool gated) override {
-    const Matrix& made = matrices_.emplace_back(planned([&] {
+    Matrix& made = matrices_.emplace_back(planned([&] {
       return make_matrix(arena_, upload_, queue_, options_.dtype, weights, biases, gated);
     }));
+    made.split = split;
     return {.in_features = made.in, .out_features = made.plan.out, .impl = &made};
   }
 
@@ -359,6 +364,33 @@ class CudaBackend final : public Backend {
            static_cast<size_t>(spec.num_kv_heads) * static_cast<size_t>(spec.head_dim);
   }
 
+  // For every product of a long step: nothing is chosen while serving.
+  void choose_algorithms(int max_tokens) {
+    cublas_workspace_ = arena_.take(CublasLt::kWorkspaceBytes);
+    if (max_tokens <= options_.max_own_gemm_tokens) return;
+    std::set<LtShape> shapes;
+    for (const Matrix& m : matrices_) {
+      if (m.split == Split::kVocab) continue;  // our own kernels make logits
+      shapes.insert(lt_shape(m, false));
+      if (m.split == Split::kInputs) shapes.insert(lt_shape(m, true));
+    }
+    for (const LtShape& shape : shapes)
+      planned([&] {
+        cublas_->choose(shape, options_.max_own_gemm_tokens + 1, max_tokens);
+        return 0;
+      });
+  }
+  LtShape lt_shape(const Matrix& m, bool add) const {
+    return {.dtype = options_.dtype,
+            .in = m.plan.in,
+            .out = m.plan.out,
+            .w_stride = m.plan.in,
+            .x_stride = stride_of(options_.dtype, m.in),
+            .y_stride = stride_of(options_.dtype, m.plan.out),
+            .bias = m.bias16 != nullptr,
+            .add = add};
+  }
+
   bool takes_cublas(const Tensor& x) const {
     return cublas_ && x.shape[0] > options_.max_own_gemm_tokens;
   }
@@ -367,18 +399,14 @@ class CudaBackend final : public Backend {
     const Matrix& m = matrix(w);
     if (takes_cublas(x) && epilogue != kernels::Epilogue::kLogits &&
         epilogue != kernels::Epilogue::kSiluMul) {
-      cublas_->multiply({.dtype = options_.dtype,
+      const LtShape shape = lt_shape(m, epilogue == kernels::Epilogue::kAdd);
+      CHECK(x.row_stride == shape.x_stride && y.row_stride == shape.y_stride);
+      cublas_->multiply({.shape = shape,
                          .weights = m.plan.data,
-                         .w_stride = m.plan.in,
                          .bias = m.bias16,
                          .x = x.data,
-                         .x_stride = x.row_stride,
                          .y = y.data,
-                         .y_stride = y.row_stride,
-                         .tokens = x.shape[0],
-                         .in = m.plan.in,
-                         .out = m.plan.out,
-                         .add = epilogue == kernels::Epilogue::kAdd},
+                         .tokens = x.shape[0]},
                         cublas_workspace_, stream_.get());
       return;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GPU that a process uses.
+// A GPU of this machine.
 #pragma once
 
 #include <string>
@@ -13,8 +13,10 @@ struct DeviceInfo {
   std::string version;  // "13.0 (driver 13.0)"
 };
 
-// Makes the device this thread's. Throws StartError(kNoDevice): no driver or one that is too old
-// (naming the version there is), no such device, a compute capability below 8.0.
+// Makes the device this thread's: every call of the CUDA runtime on this thread is for it from here
+// on. `index` is one of the devices that CUDA shows to this process. Throws StartError(kNoDevice):
+// no driver or one that is too old (naming the version there is), no such device, a compute
+// capability below 8.0.
 DeviceInfo open_device(int index);
 
 }  // namespace ember::cuda

@@ -4,9 +4,10 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <string>
 #include <string_view>
 
-#include "ember/base/start_error.h"
+#include "ember/base/device_error.h"
 
 namespace ember::cuda {
 
@@ -14,9 +15,11 @@ namespace {
 
 std::atomic<uint64_t> calls{0}, failing_call{0};
 
-[[noreturn]] void fail(std::string_view call, const char* name, const char* text) {
-  throw StartError(ExitCode::kNoDevice, fmt::format("CUDA: {} failed: {} ({})",
-                                                    call.substr(0, call.find('(')), name, text));
+[[noreturn]] void fail(std::string_view call, cudaError_t status, const char* name,
+                       const char* text) {
+  const std::string function(call.substr(0, call.find('(')));
+  throw DeviceError(function, status,
+                    fmt::format("CUDA: {} failed: {} ({})", function, name, text));
 }
 
 }  // namespace
@@ -24,13 +27,13 @@ std::atomic<uint64_t> calls{0}, failing_call{0};
 void before_call(const char* call) {
   const uint64_t failing = failing_call.load();
   if (const uint64_t number = ++calls; failing != 0 && number >= failing)
-    fail(call, "injected", "the device was made to fail");
+    fail(call, cudaErrorUnknown, "injected", "the device was made to fail");
 }
 
 void after_call(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // so that an error that is not sticky is not found again by the next call
-  fail(call, cudaGetErrorName(status), cudaGetErrorString(status));
+  fail(call, status, cudaGetErrorName(status), cudaGetErrorString(status));
 }
 
 void after_launch(cudaError_t status, const char* kernel) {

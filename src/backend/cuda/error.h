@@ -10,7 +10,7 @@ namespace ember::cuda {
 
 // Counts the call; throws instead when it is the one that is to fail, or comes after it.
 void before_call(const char* call);
-// Throws StartError(kNoDevice) naming call and error unless status is cudaSuccess.
+// Throws DeviceError naming call and error unless status is cudaSuccess.
 void after_call(cudaError_t status, const char* call);
 // As both, for launches of kernels, which report what has happened (kernels::LaunchCheck).
 void after_launch(cudaError_t status, const char* kernel);

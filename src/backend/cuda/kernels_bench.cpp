@@ -44,28 +44,27 @@ bool bench_cuda_kernels(const KernelsBenchOptions& options, std::ostream& out) {
   bench.print = [&](const std::string& line) {
     out << line << std::endl;
   };  // each at once: a later one may hang
-  cuda::open_device(0);
+  cuda::open_device(options.device);
   const Workspace workspace;
   std::string why;
   std::unique_ptr<cuda::CublasLt> cublas = cuda::CublasLt::open(why);
-  int tokens = 0;  // that cublas chose its kernels for: it shares a choice between numbers close to
-                   // each other, which would not be its best
   if (!cublas)
     spdlog::warn("{}: nothing to compare with", why);
   else
-    bench.cublas = [&](const kernels::bench::Product& p, cudaStream_t stream) {
-      if (std::exchange(tokens, p.tokens) != p.tokens) cublas = cuda::CublasLt::open(why);
-      cublas->multiply({.dtype = p.dtype,
-                        .weights = p.weights,
-                        .w_stride = p.in,
-                        .x = p.x,
-                        .x_stride = p.in,
-                        .y = p.y,
-                        .y_stride = p.out,
-                        .tokens = p.tokens,
-                        .in = p.in,
-                        .out = p.out},
-                       workspace.data, stream);
+    bench.cublas = [&, chosen = std::pair(cuda::LtShape{}, 0)](const kernels::bench::Product& p,
+                                                               cudaStream_t stream) mutable {
+      const cuda::LtShape shape{.dtype = p.dtype,
+                                .in = p.in,
+                                .out = p.out,
+                                .w_stride = p.in,
+                                .x_stride = p.in,
+                                .y_stride = p.out};
+      // Its best for exactly so many tokens, before the calls that are timed.
+      if (const auto now = std::pair(shape, p.tokens); std::exchange(chosen, now) != now)
+        cublas->choose(shape, p.tokens, p.tokens);
+      cublas->multiply(
+          {.shape = shape, .weights = p.weights, .x = p.x, .y = p.y, .tokens = p.tokens},
+          workspace.data, stream);
     };
   return kernels::bench::run(bench);
 }

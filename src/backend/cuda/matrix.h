@@ -6,6 +6,7 @@
 
 #include "cuda/memory.h"
 #include "cuda/weight_upload.h"
+#include "ember/backend/backend.h"
 #include "ember/base/tensor.h"
 #include "kernels/gemm.h"
 
@@ -15,6 +16,7 @@ struct Matrix {
   kernels::Matrix plan;          // in: padded with columns of zeros to a multiple of 8
   int64_t in = 0;                // of the model
   const void* bias16 = nullptr;  // [out] in the matrix's type, for cuBLAS; null: none
+  Split split = Split::kNone;
 };
 
 // Of the arena.

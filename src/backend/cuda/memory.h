@@ -27,7 +27,7 @@ class Arena {
   size_t rounded(size_t bytes) const {
     return (bytes + kAlignment - 1) / kAlignment * kAlignment + guard_bytes_;
   }
-  // Once. Zeroed. Throws StartError(kNoDevice).
+  // Once, during start-up. Zeroed. Throws StartError(kNoDevice) where there is too little memory.
   void reserve(size_t bytes);
   // Aligned and zero. More than was reserved, or a call after seal(), is a bug.
   void* take(size_t bytes);
@@ -53,7 +53,7 @@ class Arena {
 class PinnedBuffer {
  public:
   PinnedBuffer() = default;
-  explicit PinnedBuffer(size_t bytes);  // throws StartError(kNoDevice)
+  explicit PinnedBuffer(size_t bytes);
   ~PinnedBuffer();
   PinnedBuffer(PinnedBuffer&& other) noexcept { swap(other); }
   PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {

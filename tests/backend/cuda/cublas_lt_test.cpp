@@ -34,18 +34,16 @@ TEST(CublasLt, MultipliesAddsAndBiases) {
   Stream stream;
   for (const bool add : {false, true}) {
     uint16_t* const y = filled(kTokens * kOut);
-    blas->multiply({.dtype = DType::kF16,
-                    .weights = w,
-                    .w_stride = kIn,
-                    .bias = bias,
-                    .x = x,
-                    .x_stride = kIn,
-                    .y = y,
-                    .y_stride = kOut,
-                    .tokens = kTokens,
-                    .in = kIn,
-                    .out = kOut,
-                    .add = add},
+    const LtShape shape{.dtype = DType::kF16,
+                        .in = kIn,
+                        .out = kOut,
+                        .w_stride = kIn,
+                        .x_stride = kIn,
+                        .y_stride = kOut,
+                        .bias = true,
+                        .add = add};
+    blas->choose(shape, 1, kTokens);
+    blas->multiply({.shape = shape, .weights = w, .bias = bias, .x = x, .y = y, .tokens = kTokens},
                    workspace, stream.get());
     stream.wait();
     std::vector<uint16_t> result(kTokens * kOut);

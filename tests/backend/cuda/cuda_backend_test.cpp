@@ -11,6 +11,7 @@
 #include "backend/cuda/dummy_model.h"
 #include "cuda/error.h"
 #include "ember/backend/cpu/cpu_backend.h"
+#include "ember/base/device_error.h"
 #include "ember/engine/decoder_runner.h"
 #include "ember/engine/engine_thread.h"
 #include "ember/engine/memory_plan.h"
@@ -259,6 +260,21 @@ TEST_F(Cuda, AnswersDoNotDependOnHowAPromptWasCut) {
   }
 }
 
+TEST_F(Cuda, RowsDependOnThemselvesAloneAsLongAsOurOwnKernelsMultiply) {
+  EXPECT_EQ(make_cuda_backend({})->row_invariance().max_rows, 256);
+  EXPECT_EQ(make_cuda_backend({.max_own_gemm_tokens = 64})->row_invariance().max_rows, 64);
+  EXPECT_TRUE(make_cuda_backend({.cublas = false})->row_invariance().exact());
+}
+
+TEST_F(Cuda, ADeviceThatIsNotThereIsNamed) {
+  try {
+    make_cuda_backend({.device = 3});
+    FAIL();
+  } catch (const StartError& e) {
+    EXPECT_STREQ(e.what(), "--device cuda: there is no GPU 3, there are 1");
+  }
+}
+
 TEST_F(Cuda, StepsOfDecodesAreReplayed) {
   const uint64_t before = fake_cuda::stats().num_graph_launches;
   answers(dummy_config("llama2"), {}, {request(1, 5, 20)}, true);
@@ -309,7 +325,9 @@ TEST_F(CudaFailing, EveryCallOfLoading) {
     try {
       build(config_, setup_, true);
       FAIL() << "loaded";
-    } catch (const StartError& e) {
+    } catch (const DeviceError& e) {
+      EXPECT_NE(std::string(e.what()).find(e.call()), std::string::npos) << e.what();
+    } catch (const StartError& e) {  // no memory, or no device, is said in other words
       EXPECT_EQ(e.code(), ExitCode::kNoDevice);
     }
     EXPECT_EQ(fake_cuda::stats().device_bytes, 0u);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // cuBLASLt's place on the emulated GPU: plain loops on the stream.
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "cuda/cublas_lt.h"
+#include "ember/base/check.h"
 #include "fake_runtime.h"
 
 namespace ember::cuda {
@@ -16,22 +19,35 @@ float element(DType dtype, const void* data, int64_t i) {
 
 class Emulated final : public CublasLt {
  public:
+  void choose(const LtShape& shape, int64_t first, int64_t last) override {
+    chosen_[shape] = {first, last};
+  }
+
   void multiply(const LtProblem& p, void* workspace, cudaStream_t stream) override {
+    const auto found = chosen_.find(p.shape);
+    CHECK(found != chosen_.end() && p.tokens >= found->second.first &&
+              p.tokens <= found->second.second,
+          "{} tokens were not chosen for", p.tokens);
+    CHECK((p.bias != nullptr) == p.shape.bias);
     fake_cuda::enqueue(stream, [p, workspace] {
+      const LtShape& s = p.shape;
       std::memset(workspace, 0xff, 4096);  // as a kernel that uses it would
       for (int64_t t = 0; t < p.tokens; ++t)
-        for (int64_t o = 0; o < p.out; ++o) {
+        for (int64_t o = 0; o < s.out; ++o) {
           float sum = 0;
-          for (int64_t i = 0; i < p.in; ++i)
-            sum += element(p.dtype, p.x, t * p.x_stride + i) *
-                   element(p.dtype, p.weights, o * p.w_stride + i);
-          if (p.bias != nullptr) sum += element(p.dtype, p.bias, o);
-          if (p.add) sum += element(p.dtype, p.y, t * p.y_stride + o);
-          static_cast<uint16_t*>(p.y)[t * p.y_stride + o] =
-              p.dtype == DType::kF16 ? float_to_f16(sum) : float_to_bf16(sum);
+          for (int64_t i = 0; i < s.in; ++i)
+            sum += element(s.dtype, p.x, t * s.x_stride + i) *
+                   element(s.dtype, p.weights, o * s.w_stride + i);
+          if (p.bias != nullptr) sum += element(s.dtype, p.bias, o);
+          if (s.add) sum += element(s.dtype, p.y, t * s.y_stride + o);
+          static_cast<uint16_t*>(p.y)[t * s.y_stride + o] =
+              s.dtype == DType::kF16 ? float_to_f16(sum) : float_to_bf16(sum);
         }
     });
   }
+
+ private:
+  std::map<LtShape, std::pair<int64_t, int64_t>> chosen_;
 };
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "ember/base/start_error.h"
+#include "ember/base/device_error.h"
 
 namespace ember::cuda {
 namespace {
@@ -11,8 +11,9 @@ namespace {
 std::string message(cudaError_t status) {
   try {
     CUDA_CHECK(status);
-  } catch (const StartError& e) {
-    EXPECT_EQ(e.code(), ExitCode::kNoDevice);
+  } catch (const DeviceError& e) {
+    EXPECT_EQ(e.call(), "status");
+    EXPECT_EQ(e.code(), static_cast<int>(status));
     return e.what();
   }
   return "";
@@ -25,7 +26,8 @@ TEST(CudaError, NamesTheCallAndTheError) {
   try {
     after_launch(cudaErrorLaunchFailure, "gemm");
     FAIL();
-  } catch (const StartError& e) {
+  } catch (const DeviceError& e) {
+    EXPECT_EQ(e.call(), "gemm");
     EXPECT_EQ(std::string(e.what()),
               "CUDA: gemm failed: cudaErrorLaunchFailure (cudaErrorLaunchFailure)");
   }
@@ -40,8 +42,8 @@ TEST(CudaError, TheChosenCallAndAllAfterItFailWithoutBeingMade) {
   fail_call(3);
   CUDA_CHECK(call());
   CUDA_CHECK(call());
-  EXPECT_THROW(CUDA_CHECK(call()), StartError);
-  EXPECT_THROW(CUDA_CHECK(call()), StartError);
+  EXPECT_THROW(CUDA_CHECK(call()), DeviceError);
+  EXPECT_THROW(CUDA_CHECK(call()), DeviceError);
   EXPECT_EQ(made, 2);
   EXPECT_EQ(num_calls(), 4u);
   fail_call(0);

@@ -9,23 +9,23 @@
 namespace ember {
 
 struct CudaOptions {
-  int device = 0;              // which GPU, as the driver counts them
+  int device = 0;              // index among the devices that CUDA shows to this process
   DType dtype = DType::kBF16;  // of weights, activations and cache: kF16 or kBF16
   bool graphs = true;          // steps of decodes are recorded once and replayed
-  bool overlap_launches =
-      true;  // kernels begin before the one before has ended, where the device can (sm_90)
+  // Kernels begin before the one before has ended, where the device can (sm_90).
+  bool overlap_launches = true;
   bool cublas = true;  // matrices times many tokens by cuBLASLt, where that library is found
-  int max_own_gemm_tokens = 256;  // up to so many tokens our own kernels multiply, whose results do
-                                  // not depend on the batch
-  size_t guard_bytes = 0;         // between allocations, a multiple of 256, for tests
+  // Up to so many tokens our own kernels multiply, whose results do not depend on the batch; with
+  // cuBLASLt this is the backend's row_invariance().
+  int max_own_gemm_tokens = 256;
+  size_t guard_bytes = 0;  // between allocations, a multiple of 256, for tests
 };
 
 // Tokens of a KV block; there is no other size.
 inline constexpr int kCudaBlockSize = 64;
 
-// Throws StartError(kNoDevice): no driver, no such GPU, one that is too old. It is the process's
-// first. Errors of the device later on are StartErrors too, thrown by whatever call notices; the
-// backend is then good for nothing but its destruction.
+// Opens the device for the calling thread, which then uses and destroys the backend. Throws
+// StartError(kNoDevice): no driver, no such GPU, one that is too old.
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options);
 
 }  // namespace ember

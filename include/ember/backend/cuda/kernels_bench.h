@@ -11,6 +11,7 @@
 namespace ember {
 
 struct KernelsBenchOptions {
+  int device = 0;                     // as CudaOptions::device
   DType dtype = DType::kBF16;         // kF16 or kBF16
   bool tiny = false;                  // shapes small enough for the emulated GPU
   std::vector<std::string> families;  // ceilings, gemm, decode, prefill; empty: all
