@@ -14,21 +14,22 @@ BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs) {
 }
 
 DecoderRunner::DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
-                             const DecoderLimits& limits, int max_num_seqs)
+                             const DecoderLimits& limits, int max_num_seqs, int cpu_threads)
     : backend_(std::move(backend)),
       decoder_(std::move(decoder)),
-      masks_(static_cast<int32_t>(decoder_->config().vocab_size)) {
+      masks_(static_cast<int32_t>(decoder_->config().vocab_size), cpu_threads) {
   CHECK(backend_->max_in_flight() <= static_cast<int>(launched_.size()));
+  const BatchLimits of_batch = batch_limits(limits, max_num_seqs);
   decoder_->allocate(limits);
   StepLimits of_step = step_limits(decoder_->config(), limits, max_num_seqs);
-  of_step.written_bytes = BatchBuilder::device_bytes(*backend_, batch_limits(limits, max_num_seqs));
+  of_step.written_bytes = DeviceBatch::bytes(*backend_, of_batch);
   backend_->prepare(of_step);
-  builder_.emplace(*backend_, batch_limits(limits, max_num_seqs));
+  builder_.emplace(of_batch, backend_->repeatable_shapes());
+  device_batch_.emplace(*backend_, of_batch);
   for (Launched& launched : launched_)
     launched.sampled.resize(static_cast<size_t>(limits.max_logit_rows));
-  for (const int size : backend_->repeatable_sizes()) {
-    const BatchView& batch = builder_->build_padding(size);
-    backend_->run(batch, [&] { decoder_->forward(batch); });
+  for (const BatchShape& shape : backend_->repeatable_shapes()) {
+    compute(builder_->build_padding(shape));
     backend_->wait();
   }
   backend_->seal();
@@ -36,13 +37,19 @@ DecoderRunner::DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<D
 
 DecoderRunner::~DecoderRunner() = default;
 
+void DecoderRunner::compute(const HostBatch& batch) {
+  const BatchView& view = device_batch_->upload(batch);
+  backend_->run(view, [&] { decoder_->forward(view); });
+}
+
 void DecoderRunner::launch(const Step& step) {
   Launched& launched = launched_[num_launched_++ % launched_.size()];
   launched.num_rows = static_cast<size_t>(step.num_logit_rows);
-  const BatchView& batch = builder_->build(step);
-  masks_.build(step, builder_->sampling_rows(),
-               [&] { backend_->run(batch, [&] { decoder_->forward(batch); }); });
-  backend_->sample(decoder_->logits(step.num_logit_rows), builder_->sampling_rows(),
+  HostBatch& batch = builder_->build(step);
+  MaskBuilder::Round masks = masks_.begin(step, batch.rows);  // computed beside the model
+  compute(batch);
+  masks.finish();
+  backend_->sample(decoder_->logits(step.num_logit_rows), batch.rows,
                    std::span(launched.sampled).first(launched.num_rows));
 }
 

@@ -35,7 +35,7 @@ int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed,
 void FakeRunner::launch(const Step& step) {
   std::vector<SampledToken> sampled(static_cast<size_t>(step.num_logit_rows));
   rows_.assign(sampled.size(), {});
-  masks_.build(step, rows_, [] {});
+  masks_.begin(step, rows_).finish();
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     std::vector<int32_t> tokens = part.seq->tokens;

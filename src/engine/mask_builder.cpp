@@ -10,7 +10,7 @@ namespace ember {
 
 namespace {
 
-constexpr unsigned kMaxThreads = 8;
+constexpr int kMaxThreads = 8;
 
 // Clears the ids unless they are all there is.
 void hold_back(std::span<uint32_t> mask, std::span<const int32_t> ids) {
@@ -30,8 +30,11 @@ void hold_back(std::span<uint32_t> mask, std::span<const int32_t> ids) {
 
 }  // namespace
 
-MaskBuilder::MaskBuilder(int32_t vocab_size)
-    : num_words_((static_cast<size_t>(vocab_size) + 31) / 32) {}
+MaskBuilder::MaskBuilder(int32_t vocab_size, int cpu_threads)
+    : num_words_((static_cast<size_t>(vocab_size) + 31) / 32) {
+  const int count = std::clamp(cpu_threads / 4, 1, kMaxThreads);
+  for (int i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+}
 
 MaskBuilder::~MaskBuilder() {
   {
@@ -42,25 +45,22 @@ MaskBuilder::~MaskBuilder() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void MaskBuilder::build(const Step& step, std::span<SamplingRow> rows,
-                        const std::function<void()>& compute) {
+MaskBuilder::Round MaskBuilder::begin(const Step& step, std::span<SamplingRow> rows) {
   collect(step, rows);
-  if (items_.empty()) return compute();
-  start_threads();
-  {
+  if (!items_.empty()) {
     MutexLock lock(mu_);
     next_item_.store(0, std::memory_order_relaxed);
     num_busy_ = static_cast<int>(threads_.size());
     ++round_;
     wake_.notify_all();
   }
-  try {
-    compute();
-  } catch (...) {
-    finish();
-    throw;
-  }
-  finish();
+  return Round(*this);
+}
+
+void MaskBuilder::Round::finish() {
+  if (builder_ == nullptr) return;
+  builder_->finish();
+  builder_ = nullptr;
 }
 
 void MaskBuilder::collect(const Step& step, std::span<SamplingRow> rows) {
@@ -72,13 +72,6 @@ void MaskBuilder::collect(const Step& step, std::span<SamplingRow> rows) {
       items_.push_back({part.seq, &rows[row - 1]});
   }
   if (masks_.size() < items_.size() * num_words_) masks_.resize(items_.size() * num_words_);
-}
-
-// Nobody who asks for plain text pays for them.
-void MaskBuilder::start_threads() {
-  if (!threads_.empty()) return;
-  const unsigned count = std::clamp(std::thread::hardware_concurrency() / 4, 1u, kMaxThreads);
-  for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
 }
 
 void MaskBuilder::work() {
@@ -97,6 +90,7 @@ void MaskBuilder::work() {
 
 // The engine's thread has nothing better to do either once the step is launched.
 void MaskBuilder::finish() {
+  if (items_.empty()) return;
   take_items();
   MutexLock lock(mu_);
   while (num_busy_ > 0) idle_.wait(mu_);

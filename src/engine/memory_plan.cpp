@@ -23,7 +23,7 @@ size_t step_memory(const Backend& backend, const DecoderConfig& config, const De
                    int max_num_seqs) {
   return activation_bytes(backend, config, limits) +
          backend.step_bytes(step_limits(config, limits, max_num_seqs)) +
-         BatchBuilder::device_bytes(backend, batch_limits(limits, max_num_seqs));
+         DeviceBatch::bytes(backend, batch_limits(limits, max_num_seqs));
 }
 
 int64_t blocks_for(int64_t tokens, int block_size) {

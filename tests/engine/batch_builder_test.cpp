@@ -3,11 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-
-#include "ember/backend/cpu/cpu_backend.h"
-#include "model/naive_backend.h"
-
 namespace ember {
 namespace {
 
@@ -16,10 +11,8 @@ std::vector<int32_t> values(const Tensor& tensor) {
 }
 
 TEST(BatchBuilder, FlattensDecodesAndPrefills) {
-  const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
   BatchBuilder builder(
-      *backend,
-      {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
+      {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4}, {});
   Sequence decode, prefill;
   decode.request.prompt = {1, 2, 3, 4, 5};
   decode.request.stop_token_ids = {9};
@@ -46,7 +39,9 @@ TEST(BatchBuilder, FlattensDecodesAndPrefills) {
   step.num_tokens = 3;
   step.num_logit_rows = 3;
   for (int repeat = 0; repeat < 2; ++repeat) {
-    const BatchView& batch = builder.build(step);
+    const HostBatch& built = builder.build(step);
+    const BatchView& batch = built.view;
+    EXPECT_FALSE(batch.shape);
     EXPECT_EQ(batch.num_seqs, 2);
     EXPECT_EQ(batch.max_q_len, 2);
     EXPECT_EQ(batch.max_kv_len, 6);
@@ -59,7 +54,7 @@ TEST(BatchBuilder, FlattensDecodesAndPrefills) {
     EXPECT_EQ(batch.block_tables.as<int32_t>()[0], 7);
     EXPECT_EQ(batch.block_tables.as<int32_t>()[1], 3);
     EXPECT_EQ(batch.block_tables.as<int32_t>()[batch.block_tables.row_stride], 0);
-    const std::vector<SamplingRow>& rows = builder.sampling_rows();
+    const std::vector<SamplingRow>& rows = built.rows;
     ASSERT_EQ(rows.size(), 3u);
     EXPECT_EQ(rows[0].position, 6);
     EXPECT_EQ(rows[0].given_token, -1);
@@ -73,10 +68,8 @@ TEST(BatchBuilder, FlattensDecodesAndPrefills) {
 }
 
 TEST(BatchBuilder, ATokenStillBeingSampledIsNamedByItsRow) {
-  const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
   BatchBuilder builder(
-      *backend,
-      {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
+      {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4}, {});
   Sequence seq;
   seq.request.prompt = {1, 2, 3};
   seq.request.stop_token_ids = {9};
@@ -93,31 +86,26 @@ TEST(BatchBuilder, ATokenStillBeingSampledIsNamedByItsRow) {
                        .samples = true,
                        .pending_row = 5});
   step.num_tokens = step.num_logit_rows = 1;
-  EXPECT_EQ(values(builder.build(step).token_ids), (std::vector<int32_t>{-6}));
-  ASSERT_EQ(builder.sampling_rows().size(), 1u);
-  EXPECT_EQ(builder.sampling_rows()[0].pending, 5);
-  EXPECT_EQ(builder.sampling_rows()[0].banned.size(), 1u)
-      << "it is the second token, of two before a stop";
-  EXPECT_EQ(builder.sampling_rows()[0].position, 4);
+  const HostBatch& built = builder.build(step);
+  EXPECT_EQ(values(built.view.token_ids), (std::vector<int32_t>{-6}));
+  ASSERT_EQ(built.rows.size(), 1u);
+  EXPECT_EQ(built.rows[0].pending, 5);
+  EXPECT_EQ(built.rows[0].banned.size(), 1u) << "it is the second token, of two before a stop";
+  EXPECT_EQ(built.rows[0].position, 4);
   seq.request.min_tokens = 1;
   builder.build(step);
-  EXPECT_EQ(builder.sampling_rows()[0].banned.size(), 0u) << "the pending token counts";
+  EXPECT_EQ(built.rows[0].banned.size(), 0u) << "the pending token counts";
 }
 
-// A device that repeats batches of 2 and 4 tokens.
-class Repeating : public NaiveBackend {
- public:
-  std::span<const int> repeatable_sizes() const override { return sizes_; }
+constexpr BatchShape kShapes[] = {{.num_seqs = 2, .q_len = 1},
+                                  {.num_seqs = 4, .q_len = 1},
+                                  {.num_seqs = 4, .q_len = 2},
+                                  {.num_seqs = 8, .q_len = 1}};
 
- private:
-  std::array<int, 3> sizes_ = {2, 4, 8};
-};
-
-TEST(BatchBuilder, StepsOfDecodesArePaddedToASizeThatTheDeviceRepeats) {
-  Repeating backend;
+TEST(BatchBuilder, StepsOfDecodesArePaddedToAShapeThatTheDeviceRepeats) {
   BatchBuilder builder(
-      backend,
-      {.max_tokens = 16, .max_seqs = 5, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4});
+      {.max_tokens = 16, .max_seqs = 5, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4},
+      kShapes);
   std::vector<Sequence> seqs(5);
   Step step;
   for (Sequence& seq : seqs) {
@@ -137,8 +125,9 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToASizeThatTheDeviceRepeats) {
                                  .num_logit_rows = 1,
                                  .samples = true};
   for (size_t i = 0; i < 3; ++i) add(i, decode);
-  const BatchView& batch = builder.build(step);
-  EXPECT_TRUE(batch.repeatable);
+  const HostBatch& built = builder.build(step);
+  const BatchView& batch = built.view;
+  EXPECT_EQ(batch.shape, kShapes[1]);
   EXPECT_EQ(batch.num_tokens, 4);
   EXPECT_EQ(batch.num_seqs, 4);
   EXPECT_EQ(batch.num_decodes, 4);
@@ -148,18 +137,18 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToASizeThatTheDeviceRepeats) {
   EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 1, 2, 3, 3}));
   EXPECT_EQ(values(batch.kv_lens), (std::vector<int32_t>{3, 3, 3, 0}));
   EXPECT_EQ(values(batch.logit_rows), (std::vector<int32_t>{0, 1, 2, -1}));
-  EXPECT_EQ(builder.sampling_rows().size(), 3u);
+  EXPECT_EQ(built.rows.size(), 3u);
 
   add(3, decode);
   add(4, decode);
-  EXPECT_FALSE(builder.build(step).repeatable) << "8 tokens have no room among 5 sequences";
+  EXPECT_FALSE(builder.build(step).view.shape) << "8 tokens have no room among 5 sequences";
   EXPECT_EQ(batch.num_tokens, 5);
   EXPECT_EQ(batch.num_decodes, 5);
 
   step = {};
   add(0, decode);
   add(1, {.first_position = 0, .num_tokens = 2});
-  EXPECT_FALSE(builder.build(step).repeatable) << "one is no decode";
+  EXPECT_FALSE(builder.build(step).view.shape) << "one is no decode";
   EXPECT_EQ(batch.num_decodes, 1);
 
   step = {};
@@ -169,14 +158,14 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToASizeThatTheDeviceRepeats) {
           .first_row_position = 1,
           .num_logit_rows = 1,
           .samples = true});
-  EXPECT_FALSE(builder.build(step).repeatable) << "one is the last chunk of a prompt";
+  EXPECT_FALSE(builder.build(step).view.shape) << "one is the last chunk of a prompt";
   EXPECT_EQ(batch.num_decodes, 1);
 
   step = {};
   add(0, {.first_position = 0, .num_tokens = 1});
-  EXPECT_FALSE(builder.build(step).repeatable) << "a chunk of one token that wants no logits";
+  EXPECT_FALSE(builder.build(step).view.shape) << "a chunk of one token that wants no logits";
 
-  EXPECT_TRUE(builder.build_padding(2).repeatable);
+  EXPECT_EQ(builder.build_padding(kShapes[0]).view.shape, kShapes[0]);
   EXPECT_EQ(values(batch.kv_lens), (std::vector<int32_t>{0, 0}));
   EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 0, 0}));
 }

@@ -46,28 +46,26 @@ std::shared_ptr<TokenConstraint> scripted(std::vector<Ids> lists) {
 }
 
 TEST(MaskBuilder, MasksTheRowsThatConstrainedSequencesSampleFrom) {
-  MaskBuilder builder(kVocab);
+  MaskBuilder builder(kVocab, 8);
   Batch batch;
   batch.add(nullptr);
   batch.add(scripted({{3, 69}, {4}}), {},
             3);  // two rows of the prompt, then the one to sample from
   batch.add(scripted({{3, 69}, {4}}), {69});
-  bool computed = false;
-  builder.build(batch.step, batch.rows, [&] { computed = true; });
-  EXPECT_TRUE(computed);
+  builder.begin(batch.step, batch.rows).finish();
   for (const size_t row : {0u, 1u, 2u}) EXPECT_TRUE(batch.rows[row].mask.empty()) << row;
   EXPECT_EQ(ids_of(batch.rows[3].mask), (Ids{3, 69}));
   EXPECT_EQ(ids_of(batch.rows[4].mask), (Ids{4}));
 }
 
 TEST(MaskBuilder, HoldsStopIdsBackUnlessNothingElseIsAllowed) {
-  MaskBuilder builder(kVocab);
+  MaskBuilder builder(kVocab, 8);
   Batch batch;
   const Ids stops = {5, 60, 1000};
   batch.add(scripted({{3, 5, 60}}));
   batch.add(scripted({{5}}));
   for (SamplingRow& row : batch.rows) row.banned = stops;
-  builder.build(batch.step, batch.rows, [] {});
+  builder.begin(batch.step, batch.rows).finish();
   EXPECT_EQ(ids_of(batch.rows[0].mask), (Ids{3}));
   EXPECT_EQ(ids_of(batch.rows[1].mask), (Ids{5}));
   EXPECT_TRUE(batch.rows[1].banned.empty());
@@ -86,33 +84,36 @@ class Thrower final : public TokenConstraint {
 };
 
 TEST(MaskBuilder, WhatThrowsCannotContinueAndTheOthersCan) {
-  MaskBuilder builder(kVocab);
+  MaskBuilder builder(kVocab, 8);
   Batch batch;
   batch.add(std::make_shared<Thrower>());
   batch.add(scripted({{3}}));
-  builder.build(batch.step, batch.rows, [] {});
+  builder.begin(batch.step, batch.rows).finish();
   ASSERT_EQ(batch.rows[0].mask.size(), 3u);
   EXPECT_TRUE(ids_of(batch.rows[0].mask).empty());
   EXPECT_EQ(ids_of(batch.rows[1].mask), (Ids{3}));
 }
 
 TEST(MaskBuilder, WaitsForTheMasksEvenIfTheDeviceFails) {
-  MaskBuilder builder(kVocab);
+  MaskBuilder builder(kVocab, 8);
   Batch batch;
   for (int i = 0; i < 64; ++i) batch.add(scripted({{i}}));
-  EXPECT_THROW(builder.build(batch.step, batch.rows, [] { throw std::runtime_error("gone"); }),
-               std::runtime_error);
+  const auto launch = [&] {
+    const MaskBuilder::Round masks = builder.begin(batch.step, batch.rows);
+    throw std::runtime_error("gone");
+  };
+  EXPECT_THROW(launch(), std::runtime_error);
   for (int i = 0; i < 64; ++i) EXPECT_EQ(ids_of(batch.rows[static_cast<size_t>(i)].mask), (Ids{i}));
 }
 
 TEST(MaskBuilder, ManyStepsInARow) {
-  MaskBuilder builder(kVocab);
+  MaskBuilder builder(kVocab, 8);
   std::vector<Ids> lists;
   for (int i = 0; i < 200; ++i) lists.push_back({i % kVocab});
   Batch batch;
   for (int i = 0; i < 16; ++i) batch.add(scripted(lists));
   for (int step = 0; step < 200; ++step) {
-    builder.build(batch.step, batch.rows, [] {});
+    builder.begin(batch.step, batch.rows).finish();
     for (size_t i = 0; i < 16; ++i) {
       ASSERT_EQ(ids_of(batch.rows[i].mask), (Ids{step % kVocab})) << step << " " << i;
       batch.sequences[i]->tokens.push_back(step % kVocab);

@@ -186,7 +186,7 @@ class NaiveBackend : public Backend {
     CHECK(false, "the model layer does not sample");
   }
   void run(const BatchView&, const std::function<void()>& body) override { body(); }
-  std::span<const int> repeatable_sizes() const override { return {}; }
+  std::span<const BatchShape> repeatable_shapes() const override { return {}; }
   void wait() override {}
 
   struct Matrix {

@@ -8,10 +8,12 @@
 // Every call may throw DeviceError; after that the backend can only be destroyed.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -94,21 +96,28 @@ struct StepLimits {
   std::vector<AttentionSpec> attention;         // each distinct one
 };
 
+// Batches of one shape take the same operations, whatever their values: num_seqs sequences, each
+// with q_len tokens of its answer, all of which want logits.
+struct BatchShape {
+  int num_seqs = 0, q_len = 0;
+
+  int num_tokens() const { return num_seqs * q_len; }
+  auto operator<=>(const BatchShape&) const = default;
+};
+
 // One step's batch: T tokens of S sequences in a ragged row, R rows of which want logits. All
 // int32, in device memory (on the CPU: the host's). Sequence s owns tokens q_starts[s] ..
-// q_starts[s+1]-1, the last of its kv_lens[s] positions. A repeatable batch (see
-// Backend::repeatable_sizes) is padded: tokens with id 0, position 0 and slot -1 that belong to no
-// sequence, sequences with kv_len 0, logit rows -1. What is computed for padding is never looked
-// at.
+// q_starts[s+1]-1, the last of its kv_lens[s] positions. A batch with a shape may be padded: tokens
+// with id 0, position 0 and slot -1 that belong to no sequence, sequences with kv_len 0, logit rows
+// -1. What is computed for padding is never looked at.
 struct BatchView {
   int num_tokens = 0, num_seqs = 0, num_logit_rows = 0;
   // The first so many sequences have one token each, which was sampled: no part of a prompt.
   int num_decodes = 0;
   int max_q_len = 0, max_kv_len = 0;
-  // T = S = R: every other batch of as many tokens takes the same operations.
-  bool repeatable = false;
-  Tensor token_ids;  // [T]; -1 - i: the token sampled for row i of the step before
-  Tensor positions;  // [T]
+  std::optional<BatchShape> shape;  // one of Backend::repeatable_shapes(); nullopt: none of them
+  Tensor token_ids;                 // [T]; -1 - i: the token sampled for row i of the step before
+  Tensor positions;                 // [T]
   Tensor slots;     // [T] block id * block_size + offset: where the token's K and V go; -1: nowhere
   Tensor q_starts;  // [S+1]
   Tensor kv_lens;   // [S] positions in the cache after this step, this step's tokens included
@@ -211,13 +220,13 @@ class Backend {
   virtual void sample(Tensor logits, std::span<const SamplingRow> rows,
                       std::span<SampledToken> out) = 0;
 
-  // Runs body, which calls operations on the batch only. What it does for a repeatable batch may be
-  // recorded, and done again without calling it for the next such batch of as many tokens at the
-  // same addresses.
+  // Runs body, which calls operations on the batch only. What it does for a batch with a shape may
+  // be recorded, and done again without calling it for the next batch of that shape at the same
+  // addresses.
   virtual void run(const BatchView& batch, const std::function<void()>& body) = 0;
-  // Sizes of the batches that run() records, ascending: steps of decodes are padded up to them.
-  // Empty: none. After prepare().
-  virtual std::span<const int> repeatable_sizes() const = 0;
+  // Shapes of the batches that run() records, those with fewer sequences first: steps are padded up
+  // to them. Empty: none. After prepare().
+  virtual std::span<const BatchShape> repeatable_shapes() const = 0;
   // Blocks until the oldest step whose sample() was not waited for is done; without any, until
   // everything called is done.
   virtual void wait() = 0;

@@ -3,56 +3,41 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
-#include "ember/backend/backend.h"
+#include "ember/engine/host_batch.h"
 #include "ember/scheduler/scheduler.h"
 
 namespace ember {
 
-struct BatchLimits {
-  int max_tokens = 0;  // of one step, padding included
-  int max_seqs = 0;
-  int max_logit_rows = 0;
-  int max_blocks = 0;  // of one sequence
-  int block_size = 0;
-};
-
-// All arrays lie in one device tensor that is allocated once and filled by one copy per step.
+// A pure function with memory of its own: it knows no device.
 class BatchBuilder {
  public:
-  // After backend.prepare().
-  BatchBuilder(Backend& backend, const BatchLimits& limits);
-  // What the constructor allocates on the device.
-  static size_t device_bytes(const Backend& backend, const BatchLimits& limits);
+  // `repeatable`: as Backend::repeatable_shapes().
+  BatchBuilder(const BatchLimits& limits, std::span<const BatchShape> repeatable);
+  BatchBuilder(const BatchBuilder&) = delete;  // the batch's arrays refer to its memory
+  BatchBuilder& operator=(const BatchBuilder&) = delete;
 
-  // Valid until the next build.
-  const BatchView& build(const Step& step);
+  // Valid until the next build. A step in which every sequence computes as many tokens of its
+  // answer, and wants the logits of all of them, is padded to the smallest repeatable shape.
+  HostBatch& build(const Step& step);
   // A repeatable batch of nothing but padding.
-  const BatchView& build_padding(int num_tokens);
-  // How each logit row of the step becomes a token; valid until the next build.
-  std::vector<SamplingRow>& sampling_rows() { return rows_; }
+  HostBatch& build_padding(const BatchShape& shape);
 
  private:
-  struct Array {
-    int32_t* host = nullptr;
-    Tensor device;
-  };
-  static int64_t num_elements(const BatchLimits& limits);
-  Array carve(std::initializer_list<int64_t> shape);
-  void pad(int size);
-  const BatchView& upload();
+  Tensor carve(std::initializer_list<int64_t> shape);
+  void clear();
+  bool fits(const BatchShape& shape) const;
+  void pad(const BatchShape& shape);
+  void set_sizes();
   void add_tokens(const ScheduledSequence& part, int first_token);
   void add_logit_rows(const ScheduledSequence& part, int first_token);
 
   const BatchLimits limits_;
-  Backend& backend_;
-  std::vector<int32_t> host_;
-  Tensor device_;
-  int64_t carved_ = 0;
-  Array token_ids_, positions_, slots_, q_starts_, kv_lens_, block_tables_, logit_rows_;
-  std::vector<SamplingRow> rows_;
-  BatchView view_;
+  const std::vector<BatchShape> repeatable_;
+  HostBatch batch_;
+  int64_t num_carved_ = 0;  // elements of the batch's memory
 };
 
 }  // namespace ember

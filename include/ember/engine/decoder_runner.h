@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ember/engine/batch_builder.h"
+#include "ember/engine/device_batch.h"
 #include "ember/engine/mask_builder.h"
 #include "ember/engine/step_runner.h"
 #include "ember/model/decoder.h"
@@ -20,9 +21,9 @@ BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs);
 class DecoderRunner final : public StepRunner {
  public:
   // Takes device and model over. Allocates everything a step of these limits needs, and records
-  // what the device repeats.
+  // what the device repeats. cpu_threads: as for MaskBuilder.
   DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
-                const DecoderLimits& limits, int max_num_seqs);
+                const DecoderLimits& limits, int max_num_seqs, int cpu_threads);
   ~DecoderRunner() override;
 
   int max_in_flight() const override { return backend_->max_in_flight(); }
@@ -30,9 +31,12 @@ class DecoderRunner final : public StepRunner {
   std::span<const SampledToken> wait() override;
 
  private:
+  void compute(const HostBatch& batch);
+
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Decoder> decoder_;
-  std::optional<BatchBuilder> builder_;
+  std::optional<BatchBuilder> builder_;  // these two when the backend is prepared
+  std::optional<DeviceBatch> device_batch_;
   MaskBuilder masks_;
   struct Launched {
     std::vector<SampledToken> sampled;  // as long as the largest step's

@@ -19,7 +19,7 @@ class FakeRunner final : public StepRunner {
       : vocab_size_(vocab_size),
         step_time_(step_time),
         max_in_flight_(max_in_flight),
-        masks_(vocab_size) {}
+        masks_(vocab_size, 1) {}
 
   // The token that follows `tokens`.
   static int32_t next_token(std::span<const int32_t> tokens, uint64_t seed, int32_t vocab_size);

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <thread>
 #include <vector>
@@ -16,25 +15,42 @@
 
 namespace ember {
 
-// Used by the engine's thread; the masks are computed on a few threads of its own, which start with
-// the first constrained request.
+// Used by the engine's thread. The masks are computed on a few threads of its own, and by the
+// engine's thread while it waits for them.
 class MaskBuilder {
  public:
-  // vocab_size: columns of the logits.
-  explicit MaskBuilder(int32_t vocab_size);
+  // vocab_size: columns of the logits. cpu_threads: how many this process computes on; a quarter of
+  // them, at least one, is started for masks.
+  MaskBuilder(int32_t vocab_size, int cpu_threads);
   ~MaskBuilder();
   MaskBuilder(const MaskBuilder&) = delete;
   MaskBuilder& operator=(const MaskBuilder&) = delete;
 
-  // Calls `compute`, which launches the step (or computes it), and meanwhile sets `mask` of the
-  // rows that a constrained sequence samples from; `rows` are the step's, in its order. The masks
-  // are valid until the next call. An exception of `compute` comes through once nobody reads the
-  // step any more.
+  // A step's masks while they are computed. Nobody reads the step or writes the rows once it is
+  // finished or destroyed.
+  class [[nodiscard]] Round {
+   public:
+    ~Round() { finish(); }
+    Round(const Round&) = delete;
+    Round& operator=(const Round&) = delete;
+
+    // Waits until every mask is there. The masks are valid until the next begin().
+    void finish();
+
+   private:
+    friend class MaskBuilder;
+    explicit Round(MaskBuilder& builder) : builder_(&builder) {}
+    MaskBuilder* builder_;
+  };
+
+  // Begins to compute `mask` of each row that a constrained sequence samples from; `rows` are the
+  // step's, in its order. The step and its sequences must stay as they are, and the rows must not
+  // be read, until the round is finished.
   //
   // Stop ids before min_tokens are cleared in the mask (and taken out of `banned`), unless nothing
   // else is allowed: a complete answer ends. Whatever a constraint throws leaves an empty mask:
   // nothing can be chosen, and only that sequence ends.
-  void build(const Step& step, std::span<SamplingRow> rows, const std::function<void()>& compute);
+  Round begin(const Step& step, std::span<SamplingRow> rows);
 
  private:
   struct Item {
@@ -43,7 +59,6 @@ class MaskBuilder {
   };
 
   void collect(const Step& step, std::span<SamplingRow> rows);
-  void start_threads();
   void fill(size_t item);
   void take_items();
   void work();

@@ -9,13 +9,14 @@
 
 namespace ember {
 
-// Used by the engine's thread alone. An exception from launch or wait means that the device is
-// gone.
+// Made, used and destroyed by the engine's thread. An exception from launch or wait means that the
+// device is gone.
 class StepRunner {
  public:
   virtual ~StepRunner() = default;
   virtual int max_in_flight() const = 0;
-  // Starts the step; it and its sequences stay as they are until the matching wait().
+  // Starts the step. The step and its sequences are read during this call only: afterwards the
+  // scheduler changes them, while the step is in flight.
   virtual void launch(const Step& step) = 0;
   // Blocks until the oldest launched step is done. One entry per logit row, in the step's order;
   // valid until the next call.

@@ -2,7 +2,6 @@
 #include "ember/backend/cpu/cpu_backend.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <cstring>
@@ -16,17 +15,13 @@
 #include "cpu/sample.h"
 #include "cpu/thread_pool.h"
 #include "ember/base/check.h"
+#include "ember/base/cpus.h"
 
 namespace ember {
 
 namespace cpu {
 
 namespace {
-
-int usable_cpus() {
-  cpu_set_t set;
-  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
-}
 
 class CpuBackend final : public Backend {
  public:
@@ -208,7 +203,7 @@ class CpuBackend final : public Backend {
   }
 
   void run(const BatchView&, const std::function<void()>& body) override { body(); }
-  std::span<const int> repeatable_sizes() const override { return {}; }
+  std::span<const BatchShape> repeatable_shapes() const override { return {}; }
   void wait() override {}
 
  private:

@@ -59,17 +59,17 @@ kernels::Rows rows_of(const Tensor& t) {
 }
 
 // Steps of decodes are padded to one of these: close together where a step is short.
-std::vector<int> sizes_up_to(int max_seqs) {
-  std::vector<int> sizes;
+std::vector<BatchShape> shapes_up_to(int max_seqs) {
+  std::vector<BatchShape> shapes;
   for (int n = 1; n < max_seqs; n += n < 2     ? 1
                                      : n < 4   ? 2
                                      : n < 8   ? 4
                                      : n < 64  ? 8
                                      : n < 256 ? 16
                                                : 64)
-    sizes.push_back(n);
-  sizes.push_back(max_seqs);
-  return sizes;
+    shapes.push_back({.num_seqs = n, .q_len = 1});
+  shapes.push_back({.num_seqs = max_seqs, .q_len = 1});
+  return shapes;
 }
 
 // What is refused for the model's sake names the model's fault, not the device's.
@@ -160,7 +160,7 @@ class CudaBackend final : public Backend {
     max_model_len_ = limits.max_model_len;
     staging_.emplace(limits.written_bytes);
     if (options_.graphs)
-      sizes_ = sizes_up_to(std::min({limits.max_tokens, limits.max_seqs, limits.max_logit_rows}));
+      shapes_ = shapes_up_to(std::min({limits.max_tokens, limits.max_seqs, limits.max_logit_rows}));
   }
 
   void seal() override {
@@ -287,12 +287,12 @@ class CudaBackend final : public Backend {
         kernels::plan_attention(queue_, state.shape, attention_batch(batch), state.workspace);
       body();
     };
-    if (batch.repeatable)
-      graphs_.run(batch.num_tokens, stream_, all);
+    if (batch.shape)
+      graphs_.run(*batch.shape, stream_, all);
     else
       all();
   }
-  std::span<const int> repeatable_sizes() const override { return sizes_; }
+  std::span<const BatchShape> repeatable_shapes() const override { return shapes_; }
 
   void wait() override {
     if (sampler_ && sampler_->launched()) return sampler_->wait();
@@ -347,7 +347,7 @@ class CudaBackend final : public Backend {
             .max_tokens = limits.max_tokens,
             .max_model_len = limits.max_model_len};
   }
-  // A repeatable batch stands for all others of its size, whatever their lengths.
+  // A batch with a shape stands for all others of it, whatever their lengths.
   kernels::AttentionBatch attention_batch(const BatchView& b) const {
     return {.q_starts = b.q_starts.as<int32_t>(),
             .kv_lens = b.kv_lens.as<int32_t>(),
@@ -357,7 +357,7 @@ class CudaBackend final : public Backend {
             .num_decodes = b.num_decodes,
             .num_tokens = b.num_tokens,
             .max_q_len = b.max_q_len,
-            .max_kv_len = b.repeatable ? max_model_len_ : b.max_kv_len};
+            .max_kv_len = b.shape ? max_model_len_ : b.max_kv_len};
   }
   static size_t layer_block_bytes(const KvCacheSpec& spec) {
     return 2 * sizeof(uint16_t) * static_cast<size_t>(kCudaBlockSize) *
@@ -429,7 +429,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<CublasLt> cublas_;
   void* cublas_workspace_ = nullptr;
   Graphs graphs_;
-  std::vector<int> sizes_;
+  std::vector<BatchShape> shapes_;
   int max_model_len_ = 0;
   bool sealed_ = false;
 };

@@ -28,14 +28,15 @@ cudaGraphExec_t record(const Stream& stream, const std::function<void()>& body) 
 }  // namespace
 
 Graphs::~Graphs() {
-  for (const auto& [key, exec] : recorded_) cudaGraphExecDestroy(exec);
+  for (const auto& [shape, exec] : recorded_) cudaGraphExecDestroy(exec);
 }
 
-void Graphs::run(int key, const Stream& stream, const std::function<void()>& body) {
-  auto found = recorded_.find(key);
+void Graphs::run(const BatchShape& shape, const Stream& stream, const std::function<void()>& body) {
+  auto found = recorded_.find(shape);
   if (found == recorded_.end()) {
-    CHECK(!sealed_, "a graph for {} tokens is recorded after start-up", key);
-    found = recorded_.emplace(key, record(stream, body)).first;
+    CHECK(!sealed_, "a graph for {} sequences of {} tokens is recorded after start-up",
+          shape.num_seqs, shape.q_len);
+    found = recorded_.emplace(shape, record(stream, body)).first;
   }
   CUDA_CHECK(cudaGraphLaunch(found->second, stream.get()));
 }

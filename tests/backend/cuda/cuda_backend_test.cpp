@@ -80,7 +80,7 @@ class Cuda : public testing::Test {
     auto decoder = std::make_unique<Decoder>(*backend, config, Checkpoint(),
                                              LoadOptions{.dummy_seed = 1, .dtype = s.dtype});
     built.runner = std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits,
-                                                   s.max_num_seqs);
+                                                   s.max_num_seqs, 2);
     if (on_cuda) {
       EXPECT_EQ(fake_cuda::stats().device_bytes - before, built.plan.total_bytes());
     }

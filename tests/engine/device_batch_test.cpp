@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ember/engine/device_batch.h"
+
+#include <gtest/gtest.h>
+
+#include "ember/engine/batch_builder.h"
+#include "model/naive_backend.h"
+
+namespace ember {
+namespace {
+
+constexpr BatchLimits kLimits{
+    .max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4};
+
+std::vector<int32_t> values(const Tensor& tensor) {
+  return {tensor.as<int32_t>(), tensor.as<int32_t>() + tensor.elements()};
+}
+
+// Counts what is written.
+class Counting final : public NaiveBackend {
+ public:
+  void write(Tensor to, const void* from, size_t bytes) override {
+    ++num_writes, num_bytes = bytes;
+    NaiveBackend::write(to, from, bytes);
+  }
+  int num_writes = 0;
+  size_t num_bytes = 0;
+};
+
+TEST(DeviceBatch, HasTheHostsValuesInMemoryOfItsOwnAfterOneCopy) {
+  Counting backend;
+  BatchBuilder builder(kLimits, {});
+  DeviceBatch device(backend, kLimits);
+  EXPECT_EQ(backend.allocated_bytes, DeviceBatch::bytes(backend, kLimits));
+
+  Sequence seq;
+  seq.request.prompt = {1, 2, 3, 4, 5};
+  seq.tokens = seq.request.prompt;
+  seq.block_table = {3, 1};
+  Step step;
+  step.seqs.push_back({.seq = &seq, .first_position = 2, .num_tokens = 3});
+  step.num_tokens = 3;
+  const HostBatch& host = builder.build(step);
+  const BatchView batch = device.upload(host);
+  EXPECT_EQ(backend.num_writes, 1);
+  EXPECT_EQ(backend.num_bytes, (kLimits.num_elements() - 3 * 5) * sizeof(int32_t))
+      << "not the block tables of sequences that there are not";
+  EXPECT_EQ(batch.num_tokens, 3);
+  EXPECT_EQ(batch.num_seqs, 1);
+  EXPECT_EQ(batch.max_kv_len, 5);
+
+  seq.request.prompt = seq.tokens = {9, 9, 9, 9, 9};
+  builder.build(step);  // the host's memory is used again
+  EXPECT_EQ(values(batch.token_ids), (std::vector<int32_t>{3, 4, 5}));
+  EXPECT_EQ(values(batch.positions), (std::vector<int32_t>{2, 3, 4}));
+  EXPECT_EQ(values(batch.slots), (std::vector<int32_t>{14, 15, 4}));
+  EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 3}));
+  EXPECT_EQ(values(batch.kv_lens), (std::vector<int32_t>{5}));
+  EXPECT_EQ(batch.block_tables.as<int32_t>()[0], 3);
+  EXPECT_EQ(batch.block_tables.as<int32_t>()[1], 1);
+
+  const BatchView again = device.upload(host);
+  EXPECT_EQ(again.token_ids.data, batch.token_ids.data) << "recorded steps read the same addresses";
+  EXPECT_EQ(values(again.token_ids), (std::vector<int32_t>{9, 9, 9}));
+}
+
+TEST(DeviceBatch, OneHostBatchServesSeveralRanks) {
+  NaiveBackend backends[2];
+  DeviceBatch first(backends[0], kLimits), second(backends[1], kLimits);
+  BatchBuilder builder(kLimits, {});
+  const HostBatch& host = builder.build_padding({.num_seqs = 2, .q_len = 2});
+  const BatchView &a = first.upload(host), &b = second.upload(host);
+  EXPECT_NE(a.slots.data, b.slots.data);
+  EXPECT_EQ(values(a.slots), values(b.slots));
+  EXPECT_EQ(a.shape, host.view.shape);
+}
+
+}  // namespace
+}  // namespace ember
