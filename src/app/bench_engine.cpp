@@ -70,7 +70,8 @@ BenchEngine::BenchEngine(const std::function<Loaded()>& load, bool enable_prefix
                         .block_size = limits.block_size,
                         .enable_prefix_caching = enable_prefix_caching},
         std::make_unique<DecoderRunner>(std::move(loaded.backend), std::move(loaded.decoder),
-                                        limits, max_num_seqs),
+                                        limits, max_num_seqs,
+                                        1),  // its requests have no constraints
         *log_);
   });
   thread_->engine();  // waits: what the thread above captures by reference is there so long

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "device.h"
+#include "ember/base/cpus.h"
 #include "ember/base/log.h"
 #include "ember/engine/decoder_runner.h"
 #include "ember/engine/fake_runner.h"
@@ -21,6 +22,8 @@ SchedulerConfig scheduler_config(const SchedulerSettings& s, const Layout& layou
           .max_num_queued_reqs = s.max_num_queued_reqs,
           .policy = s.policy == "priority" ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs};
 }
+
+int cpu_threads(const DeviceSettings& s) { return s.cpu_threads > 0 ? s.cpu_threads : usable_cpus(); }
 
 void log_plan(const MemoryPlan& plan) {
   const std::string table = plan.table();
@@ -40,7 +43,7 @@ std::unique_ptr<StepRunner> make_runner(const EngineSettings& settings, const Mo
   std::unique_ptr<Decoder> decoder =
       load_decoder(settings.model, *backend, files.config, layout.plan, progress);
   return std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), layout.limits,
-                                         settings.scheduler.max_num_seqs);
+                                         settings.scheduler.max_num_seqs, cpu_threads(settings.device));
 }
 
 }  // namespace
