@@ -15,6 +15,16 @@ bool is_answer(const ScheduledSequence& part) {
   return part.first_position >= part.seq->num_prompt_tokens();
 }
 
+// The id of a token that is not committed yet is the row of the step before that samples it.
+int32_t token_at(const ScheduledSequence& part, int position) {
+  const Sequence& seq = *part.seq;
+  const auto at = static_cast<size_t>(position);
+  if (at < seq.tokens.size()) return seq.tokens[at];
+  if (part.num_drafts > 0) return seq.draft[at - seq.tokens.size()];
+  CHECK(part.pending_row >= 0);
+  return -1 - part.pending_row;
+}
+
 }  // namespace
 
 BatchBuilder::BatchBuilder(const BatchLimits& limits, std::span<const BatchShape> repeatable)
@@ -129,10 +139,7 @@ void BatchBuilder::add_tokens(const ScheduledSequence& part, int first_token) {
   for (int i = 0; i < part.num_tokens; ++i) {
     const int position = part.first_position + i, token = first_token + i;
     const int block = seq.block_table[static_cast<size_t>(position / limits_.block_size)];
-    const bool known = static_cast<size_t>(position) < seq.tokens.size();
-    CHECK(known || part.pending_row >= 0);
-    view.token_ids.as<int32_t>()[token] =
-        known ? seq.tokens[static_cast<size_t>(position)] : -1 - part.pending_row;
+    view.token_ids.as<int32_t>()[token] = token_at(part, position);
     view.positions.as<int32_t>()[token] = position;
     view.slots.as<int32_t>()[token] = block * limits_.block_size + position % limits_.block_size;
   }
@@ -140,6 +147,7 @@ void BatchBuilder::add_tokens(const ScheduledSequence& part, int first_token) {
 
 void BatchBuilder::add_logit_rows(const ScheduledSequence& part, int first_token) {
   const Sequence& seq = *part.seq;
+  const size_t known = seq.tokens.size();
   for (int i = 0; i < part.num_logit_rows; ++i) {
     const int position = part.first_row_position + i;
     batch_.view.logit_rows.as<int32_t>()[batch_.view.num_logit_rows++] =
@@ -151,7 +159,9 @@ void BatchBuilder::add_logit_rows(const ScheduledSequence& part, int first_token
     row.pending = part.pending_row;
     row.position = position + 1;
     row.num_logprobs = seq.request.num_logprobs;
-    const bool sampled = part.samples && i == part.num_logit_rows - 1;
+    const bool sampled = part.is_sampled(i);
+    if (part.num_drafts > 0)
+      row.draft = std::span(seq.draft).first(static_cast<size_t>(position) + 1 - known);
     if (!sampled) row.given_token = seq.tokens[static_cast<size_t>(position) + 1];
     if (sampled && position + 1 - seq.num_prompt_tokens() < seq.request.min_tokens)
       row.banned = seq.request.stop_token_ids;

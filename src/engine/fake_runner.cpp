@@ -41,16 +41,16 @@ void FakeRunner::launch(const Step& step) {
     std::vector<int32_t> tokens = part.seq->tokens;
     if (part.pending_row >= 0)
       tokens.push_back(launched_.back().at(static_cast<size_t>(part.pending_row)).token);
+    tokens.insert(tokens.end(), part.seq->draft.begin(), part.seq->draft.begin() + part.num_drafts);
     const SamplingParams& sampling = part.seq->request.sampling;
     const uint64_t seed =
         sampling.temperature > 0 ? sampling.seed : 0;  // greedy answers do not depend on it
     for (int i = 0; i < part.num_logit_rows; ++i) {
       const auto end = static_cast<size_t>(part.first_row_position + i) + 1;
-      const bool sampled_row = part.samples && i == part.num_logit_rows - 1;
       const std::span<const uint32_t> mask = rows_[row].mask;
       const std::span<const int32_t> before = std::span(tokens).first(end);
       SampledToken& out = sampled[row++];
-      if (!sampled_row)
+      if (!part.is_sampled(i))
         out.token = tokens.at(end);
       else
         out.token =

@@ -68,7 +68,7 @@ void MaskBuilder::collect(const Step& step, std::span<SamplingRow> rows) {
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     row += static_cast<size_t>(part.num_logit_rows);
-    if (part.samples && part.seq->request.constraint != nullptr)
+    if (part.num_sampled > 0 && part.seq->request.constraint != nullptr)
       items_.push_back({part.seq, &rows[row - 1]});
   }
   if (masks_.size() < items_.size() * num_words_) masks_.resize(items_.size() * num_words_);

@@ -25,6 +25,17 @@ FinishReason reason_for_no_token(const Request& request) {
              : FinishReason::kConstraintFailed;
 }
 
+// Of a sequence that has just got a token.
+FinishReason reason_to_finish(const Sequence& seq) {
+  const std::vector<int32_t>& stops = seq.request.stop_token_ids;
+  const bool may_stop =
+      seq.num_output_tokens() > seq.request.min_tokens || seq.request.constraint != nullptr;
+  if (may_stop && std::binary_search(stops.begin(), stops.end(), seq.tokens.back()))
+    return FinishReason::kStop;
+  return seq.num_output_tokens() >= seq.request.max_tokens ? FinishReason::kLength
+                                                           : FinishReason::kNone;
+}
+
 void insert(std::vector<Sequence*>& order, Sequence* seq) {
   order.insert(std::upper_bound(order.begin(), order.end(), seq, before), seq);
 }
@@ -56,6 +67,11 @@ Result<void> Scheduler::submit(Request request, TimePoint now) {
                    fmt::format("{} prompt tokens and {} of output exceed the context of {}", prompt,
                                request.max_tokens, config_.max_model_len),
                    "context_length_exceeded");
+  if (const auto done = static_cast<int64_t>(request.progress.output.size());
+      done > 0 && done >= request.max_tokens)
+    return invalid("progress",
+                   fmt::format("{} tokens of output are there already, max_tokens is {}", done,
+                               request.max_tokens));
   // The last token of the output is never an input, so its K and V are not kept.
   const int64_t stored = std::max(prompt, length - 1);
   if (stored > int64_t{pool_.num_blocks()} * pool_.block_size())
@@ -73,6 +89,9 @@ Result<void> Scheduler::submit(Request request, TimePoint now) {
   seq->rank = config_.policy == SchedulingPolicy::kPriority ? request.priority : 0;
   seq->tokens.reserve(static_cast<size_t>(length));
   seq->tokens = request.prompt;
+  seq->tokens.insert(seq->tokens.end(), request.progress.output.begin(),
+                     request.progress.output.end());
+  seq->num_prompt_logprobs = request.progress.num_prompt_logprobs;
   const auto blocks = static_cast<size_t>(ceil_div(static_cast<int>(stored), pool_.block_size()));
   seq->block_table.reserve(blocks);
   seq->prefixes.reserve(blocks);
@@ -100,6 +119,12 @@ void Scheduler::abort_all(FinishReason reason) {
   }
   for (const auto& seq : finished_) pool_.release_all(seq->block_table);
   finished_.clear();
+}
+
+void Scheduler::propose(RequestId id, std::span<const int32_t> draft) {
+  const auto found = sequences_.find(id);
+  if (found != sequences_.end() && found->second->num_pending_drafts == 0)
+    found->second->draft.assign(draft.begin(), draft.end());
 }
 
 const Step& Scheduler::schedule(TimePoint now) {
@@ -144,8 +169,11 @@ void Scheduler::age(TimePoint now) {
 }
 
 bool Scheduler::wants_more(const Sequence& seq) const {
-  // What a constrained sequence may sample next depends on the token that is still being sampled.
-  if (seq.request.constraint != nullptr && seq.num_pending_tokens > 0) return false;
+  // What a constrained sequence may sample next depends on the token that is still being sampled,
+  // and where one with drafts goes on depends on how many are accepted.
+  if (seq.num_pending_tokens > 0 &&
+      (seq.request.constraint != nullptr || seq.num_pending_drafts > 0))
+    return false;
   const bool all_sampled =
       seq.num_output_tokens() + seq.num_pending_tokens >= seq.request.max_tokens;
   const int last =
@@ -171,7 +199,7 @@ void Scheduler::schedule_waiting(Budget& budget, TimePoint now) {
     if (!admit(seq)) return;
     if (seq.scheduled == TimePoint{}) {
       seq.scheduled = now;
-      seq.num_cached_tokens = seq.num_computed_tokens;
+      seq.num_cached_tokens = std::min(seq.num_computed_tokens, seq.num_prompt_tokens());
       if (pool_.caching() && !seq.request.prompt_logprobs) {
         totals_.prefix_cache_queries += static_cast<uint64_t>(seq.num_prompt_tokens());
         totals_.prefix_cache_hits += static_cast<uint64_t>(seq.num_cached_tokens);
@@ -218,6 +246,7 @@ bool Scheduler::admit(Sequence& seq) {
 bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   ScheduledSequence part{.seq = &seq, .first_position = seq.num_computed_tokens};
   part.num_tokens = std::min(seq.num_uncomputed_tokens(), budget.tokens);
+  part.num_drafts = num_drafts_for(seq, budget);
   // A row for each prompt position whose successor's log probability is still wanted, and one to
   // sample from.
   part.first_row_position = part.first_position;
@@ -227,18 +256,21 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
     part.first_row_position = std::max(part.first_position, seq.num_prompt_logprobs);
     last_prompt_row = std::min(part.first_position + part.num_tokens, seq.num_prompt_tokens() - 1);
   }
+  const bool samples =
+      part.first_position + part.num_tokens == seq.num_tokens() && seq.request.max_tokens > 0;
+  part.num_tokens += part.num_drafts;
+  part.num_sampled = samples ? 1 + part.num_drafts : 0;
   const int end = part.first_position + part.num_tokens;
-  part.samples = end == seq.num_tokens() && seq.request.max_tokens > 0;
-  part.num_logit_rows =
-      std::max(0, last_prompt_row - part.first_row_position) + (part.samples ? 1 : 0);
-  if (part.samples) part.first_row_position = end - part.num_logit_rows;
+  part.num_logit_rows = std::max(0, last_prompt_row - part.first_row_position) + part.num_sampled;
+  if (samples) part.first_row_position = end - part.num_logit_rows;
   if (part.num_tokens == 0 || part.num_logit_rows > budget.rows || !get_blocks(seq, end))
     return false;
 
   if (seq.num_pending_tokens > 0) part.pending_row = seq.pending_row;
   seq.num_computed_tokens = end;
-  seq.num_pending_tokens += part.samples ? 1 : 0;
-  if (part.samples) seq.pending_row = step_->num_logit_rows + part.num_logit_rows - 1;
+  seq.num_pending_tokens += part.num_sampled;
+  seq.num_pending_drafts = part.num_drafts;
+  if (samples) seq.pending_row = step_->num_logit_rows + part.num_logit_rows - 1;
   ++seq.in_flight;
   ++seq.trace.num_steps;
   if (part.first_position < seq.num_prompt_tokens())
@@ -251,6 +283,20 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   step_->num_logit_rows += part.num_logit_rows;
   step_->seqs.push_back(part);
   return true;
+}
+
+// How many of the proposed tokens its step verifies: as many as there is room for anyway.
+int Scheduler::num_drafts_for(const Sequence& seq, const Budget& budget) const {
+  if (seq.draft.empty() || !seq.decodes() || seq.num_pending_tokens > 0 ||
+      seq.request.constraint != nullptr)
+    return 0;
+  const int free_positions =
+      (static_cast<int>(seq.block_table.size()) + pool_.num_available()) * pool_.block_size() -
+      seq.num_tokens();
+  const int num_drafts =
+      std::min({static_cast<int>(seq.draft.size()), budget.tokens - 1, budget.rows - 1,
+                free_positions, seq.request.max_tokens - seq.num_output_tokens() - 1});
+  return std::max(0, num_drafts);
 }
 
 // Blocks for the first num_tokens positions, at the cost of those who come last. False: not now; it
@@ -280,6 +326,7 @@ Sequence* Scheduler::victim_for(const Sequence& seq) const {
 
 void Scheduler::preempt(Sequence& seq) {
   CHECK(seq.in_flight == 0 && seq.num_pending_tokens == 0);
+  seq.draft.clear();
   pool_.release_all(seq.block_table);
   seq.prefixes.clear();
   seq.num_computed_tokens = 0;
@@ -302,9 +349,65 @@ void Scheduler::commit(const Step& step, std::span<const SampledToken> sampled) 
       if (part.seq->in_flight == 0) retire(*part.seq);
       continue;
     }
-    publish_full_blocks(*part.seq, part.first_position + part.num_tokens);
-    commit_rows(part, rows);
+    commit_part(part, rows);
   }
+}
+
+// Accepts first: only then is it known which tokens there are, and which blocks they fill.
+void Scheduler::commit_part(const ScheduledSequence& part, std::span<const SampledToken> rows) {
+  Sequence& seq = *part.seq;
+  const auto sampled = rows.last(static_cast<size_t>(part.num_sampled));
+  const auto prompt_rows = rows.first(rows.size() - sampled.size());
+  const Accepted accepted = accept(part, sampled);
+  const int num_rejected = part.num_sampled - accepted.num_rows;
+  if (num_rejected > 0) roll_back(seq, num_rejected);
+  publish_full_blocks(seq, part.first_position + part.num_tokens - num_rejected);
+  if (!prompt_rows.empty()) {
+    emit(seq).prompt_logprobs.assign(prompt_rows.begin(), prompt_rows.end());
+    seq.num_prompt_logprobs = part.first_row_position + static_cast<int>(prompt_rows.size());
+  }
+  for (const SampledToken& token : sampled.first(static_cast<size_t>(accepted.num_tokens)))
+    emit_token(seq, token);
+  if (accepted.finish != FinishReason::kNone) return finish(seq, accepted.finish);
+  if (seq.request.max_tokens == 0 &&
+      part.first_position + part.num_tokens == seq.num_prompt_tokens())
+    finish(seq, FinishReason::kLength);
+}
+
+// Appends the tokens of the sampled rows up to the first that is not followed by its draft, or ends
+// the sequence.
+Scheduler::Accepted Scheduler::accept(const ScheduledSequence& part,
+                                      std::span<const SampledToken> sampled) {
+  Sequence& seq = *part.seq;
+  Accepted accepted;
+  for (const SampledToken& row : sampled) {
+    ++accepted.num_rows;
+    if (row.token < 0) {
+      accepted.finish = reason_for_no_token(seq.request);
+      break;
+    }
+    seq.tokens.push_back(row.token);
+    const auto draft = static_cast<size_t>(accepted.num_tokens++);
+    accepted.finish = reason_to_finish(seq);
+    if (accepted.finish != FinishReason::kNone || accepted.num_tokens > part.num_drafts ||
+        seq.draft[draft] != row.token)
+      break;
+  }
+  seq.num_pending_tokens -= part.num_sampled;
+  if (part.num_sampled > 0) {
+    seq.num_pending_drafts = 0;
+    seq.draft.clear();
+  }
+  return accepted;
+}
+
+// Forgets that the last num_tokens tokens were computed.
+void Scheduler::roll_back(Sequence& seq, int num_tokens) {
+  CHECK(seq.in_flight == 0, "a step behind a draft is in flight");
+  seq.num_computed_tokens -= num_tokens;
+  const auto kept = static_cast<size_t>(ceil_div(seq.num_computed_tokens, pool_.block_size()));
+  for (; seq.block_table.size() > kept; seq.block_table.pop_back())
+    pool_.release(seq.block_table.back());
 }
 
 void Scheduler::publish_full_blocks(Sequence& seq, int num_committed) {
@@ -318,36 +421,12 @@ void Scheduler::publish_full_blocks(Sequence& seq, int num_committed) {
   }
 }
 
-void Scheduler::commit_rows(const ScheduledSequence& part, std::span<const SampledToken> rows) {
-  Sequence& seq = *part.seq;
-  const auto prompt_rows = rows.first(rows.size() - (part.samples ? 1 : 0));
-  if (!prompt_rows.empty()) {
-    emit(seq).prompt_logprobs.assign(prompt_rows.begin(), prompt_rows.end());
-    seq.num_prompt_logprobs = part.first_row_position + static_cast<int>(prompt_rows.size());
-  }
-  if (part.samples)
-    append(seq, rows.back());
-  else if (seq.request.max_tokens == 0 &&
-           part.first_position + part.num_tokens == seq.num_prompt_tokens())
-    finish(seq, FinishReason::kLength);
-}
-
-void Scheduler::append(Sequence& seq, const SampledToken& sampled) {
-  --seq.num_pending_tokens;
-  if (sampled.token < 0) return finish(seq, reason_for_no_token(seq.request));
-  seq.tokens.push_back(sampled.token);
+void Scheduler::emit_token(Sequence& seq, const SampledToken& sampled) {
   TokenOutput& event = emit(seq);
   event.token = sampled.token;
   event.logprob = sampled.logprob;
   event.rank = sampled.rank;
   event.top_logprobs = sampled.top;
-  const auto& stops = seq.request.stop_token_ids;
-  const bool may_stop =
-      seq.num_output_tokens() > seq.request.min_tokens || seq.request.constraint != nullptr;
-  if (may_stop && std::binary_search(stops.begin(), stops.end(), sampled.token))
-    finish(seq, FinishReason::kStop);
-  else if (seq.num_output_tokens() >= seq.request.max_tokens)
-    finish(seq, FinishReason::kLength);
 }
 
 TokenOutput& Scheduler::emit(Sequence& seq) {
@@ -410,7 +489,11 @@ void Scheduler::check_invariants() const {
     CHECK(seq->num_tokens() <= config_.max_model_len && seq->in_flight <= config_.max_in_flight);
     CHECK(!running || static_cast<int>(seq->block_table.size()) ==
                           ceil_div(seq->num_computed_tokens, pool_.block_size()));
-    CHECK(seq->prefixes.size() <= seq->block_table.size());
+    CHECK(seq->prefixes.size() <= seq->block_table.size() &&
+          seq->prefixes.size() * static_cast<size_t>(pool_.block_size()) <= seq->tokens.size());
+    CHECK(seq->num_pending_drafts == 0 ||
+          (running && seq->in_flight == 1 && seq->num_output_tokens() > 0 &&
+           seq->num_pending_tokens == seq->num_pending_drafts + 1));
     tables.push_back(&seq->block_table);
   }
   for (const auto& seq : finished_) {

@@ -29,13 +29,12 @@ TEST(BatchBuilder, FlattensDecodesAndPrefills) {
                        .num_tokens = 1,
                        .first_row_position = 5,
                        .num_logit_rows = 1,
-                       .samples = true});
+                       .num_sampled = 1});
   step.seqs.push_back({.seq = &prefill,
                        .first_position = 1,
                        .num_tokens = 2,
                        .first_row_position = 1,
-                       .num_logit_rows = 2,
-                       .samples = false});
+                       .num_logit_rows = 2});
   step.num_tokens = 3;
   step.num_logit_rows = 3;
   for (int repeat = 0; repeat < 2; ++repeat) {
@@ -83,7 +82,7 @@ TEST(BatchBuilder, ATokenStillBeingSampledIsNamedByItsRow) {
                        .num_tokens = 1,
                        .first_row_position = 3,
                        .num_logit_rows = 1,
-                       .samples = true,
+                       .num_sampled = 1,
                        .pending_row = 5});
   step.num_tokens = step.num_logit_rows = 1;
   const HostBatch& built = builder.build(step);
@@ -123,7 +122,7 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToAShapeThatTheDeviceRepeats) {
                                  .num_tokens = 1,
                                  .first_row_position = 2,
                                  .num_logit_rows = 1,
-                                 .samples = true};
+                                 .num_sampled = 1};
   for (size_t i = 0; i < 3; ++i) add(i, decode);
   const HostBatch& built = builder.build(step);
   const BatchView& batch = built.view;
@@ -157,7 +156,7 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToAShapeThatTheDeviceRepeats) {
           .num_tokens = 1,
           .first_row_position = 1,
           .num_logit_rows = 1,
-          .samples = true});
+          .num_sampled = 1});
   EXPECT_FALSE(builder.build(step).view.shape) << "one is the last chunk of a prompt";
   EXPECT_EQ(batch.num_decodes, 1);
 
@@ -168,6 +167,50 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToAShapeThatTheDeviceRepeats) {
   EXPECT_EQ(builder.build_padding(kShapes[0]).view.shape, kShapes[0]);
   EXPECT_EQ(values(batch.kv_lens), (std::vector<int32_t>{0, 0}));
   EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 0, 0}));
+}
+
+TEST(BatchBuilder, DraftsAreTokensOfTheirSequenceAndEachHasARow) {
+  BatchBuilder builder(
+      {.max_tokens = 16, .max_seqs = 5, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4},
+      kShapes);
+  std::vector<Sequence> seqs(2);
+  Step step;
+  for (Sequence& seq : seqs) {
+    seq.request.prompt = {1, 2};
+    seq.request.min_tokens = 2;
+    seq.request.stop_token_ids = {9};
+    seq.tokens = {1, 2, 3};
+    seq.draft = {4, 5};  // one more than the step takes
+    seq.block_table = {1};
+    step.seqs.push_back({.seq = &seq,
+                         .first_position = 2,
+                         .num_tokens = 2,
+                         .first_row_position = 2,
+                         .num_logit_rows = 2,
+                         .num_sampled = 2,
+                         .num_drafts = 1});
+  }
+  step.num_tokens = step.num_logit_rows = 4;
+  const HostBatch& built = builder.build(step);
+  const BatchView& batch = built.view;
+  EXPECT_EQ(batch.shape, kShapes[2]) << "two tokens of each: padded to four sequences";
+  EXPECT_EQ(batch.num_decodes, 0);
+  EXPECT_EQ(batch.max_q_len, 2);
+  EXPECT_EQ(values(batch.token_ids), (std::vector<int32_t>{3, 4, 3, 4, 0, 0, 0, 0}));
+  EXPECT_EQ(values(batch.positions), (std::vector<int32_t>{2, 3, 2, 3, 0, 0, 0, 0}));
+  EXPECT_EQ(values(batch.slots), (std::vector<int32_t>{6, 7, 6, 7, -1, -1, -1, -1}));
+  EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 2, 4, 4, 4}));
+  EXPECT_EQ(values(batch.kv_lens), (std::vector<int32_t>{4, 4, 0, 0}));
+  EXPECT_EQ(values(batch.logit_rows), (std::vector<int32_t>{0, 1, 2, 3, -1, -1, -1, -1}));
+  ASSERT_EQ(built.rows.size(), 4u);
+  EXPECT_TRUE(built.rows[0].draft.empty());
+  ASSERT_EQ(built.rows[1].draft.size(), 1u) << "penalties count the draft before it";
+  EXPECT_EQ(built.rows[1].draft[0], 4);
+  EXPECT_EQ(built.rows[0].position, 3);
+  EXPECT_EQ(built.rows[1].position, 4);
+  EXPECT_EQ(built.rows[0].given_token, -1);
+  EXPECT_EQ(built.rows[0].banned.size(), 1u) << "the second of two tokens before a stop";
+  EXPECT_TRUE(built.rows[1].banned.empty());
 }
 
 }  // namespace

@@ -135,5 +135,33 @@ TEST(DecoderRunner, TokensAndLogprobsAreTheSameBitsInEveryCompany) {
   }
 }
 
+// As when another engine has begun it: every bit of what follows is that of the uncut run.
+TEST(DecoderRunner, ARequestGoesOnWhereAnotherEngineStopped) {
+  const std::vector<Request> requests = some_requests(8);
+  const std::vector<Recorder::Answer> uncut = run({}, requests, false);
+  std::vector<Request> cuts;
+  std::vector<std::pair<size_t, size_t>> origins;  // request, tokens before the cut
+  for (size_t r = 0; r < requests.size(); ++r)
+    for (size_t cut = 1; cut < uncut[r].tokens.size(); ++cut) {
+      Request& request = cuts.emplace_back(requests[r]);
+      request.id = cuts.size();
+      const auto begin = uncut[r].tokens.begin();
+      request.progress.output.assign(begin, begin + static_cast<long>(cut));
+      origins.emplace_back(r, cut);
+    }
+  const std::vector<Recorder::Answer> rest = run({.max_in_flight = 2}, cuts, false);
+  for (size_t i = 0; i < cuts.size(); ++i) {
+    const auto [r, cut] = origins[i];
+    Recorder::Answer expected = uncut[r];
+    expected.tokens.erase(expected.tokens.begin(),
+                          expected.tokens.begin() + static_cast<long>(cut));
+    expected.events.erase(expected.events.begin(),
+                          expected.events.begin() + static_cast<long>(cut));
+    SCOPED_TRACE(testing::Message() << "request " << r << " cut at " << cut);
+    expect_equal({expected}, {rest[i]});
+    EXPECT_EQ(rest[i].finish, expected.finish);
+  }
+}
+
 }  // namespace
 }  // namespace ember

@@ -32,7 +32,7 @@ TEST(FakeRunner, GivesOneTokenPerRow) {
                        .num_tokens = 3,
                        .first_row_position = 1,
                        .num_logit_rows = 2,
-                       .samples = true});
+                       .num_sampled = 1});
   step.num_logit_rows = 2;
   FakeRunner runner(100, Duration::zero());
   runner.launch(step);
@@ -50,13 +50,13 @@ TEST(FakeRunner, ContinuesATokenOfTheStepBefore) {
                         .num_tokens = 3,
                         .first_row_position = 2,
                         .num_logit_rows = 1,
-                        .samples = true});
+                        .num_sampled = 1});
   second.seqs.push_back({.seq = &seq,
                          .first_position = 3,
                          .num_tokens = 1,
                          .first_row_position = 3,
                          .num_logit_rows = 1,
-                         .samples = true,
+                         .num_sampled = 1,
                          .pending_row = 0});
   first.num_logit_rows = second.num_logit_rows = 1;
   FakeRunner runner(100, Duration::zero(), 2);

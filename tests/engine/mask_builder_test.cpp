@@ -27,7 +27,7 @@ struct Batch {
     seq.request.constraint = std::move(constraint);
     seq.tokens = {1, 2};
     seq.tokens.insert(seq.tokens.end(), output.begin(), output.end());
-    step.seqs.push_back({.seq = &seq, .num_logit_rows = num_logit_rows, .samples = true});
+    step.seqs.push_back({.seq = &seq, .num_logit_rows = num_logit_rows, .num_sampled = 1});
     step.num_logit_rows += num_logit_rows;
     rows.resize(static_cast<size_t>(step.num_logit_rows));
     return seq;

@@ -159,8 +159,12 @@ class FakeModel {
 
   void run(const ScheduledSequence& part, std::vector<SampledToken>& rows) {
     const Sequence& seq = *part.seq;
-    std::vector<int32_t>& known =
-        tokens_.try_emplace(seq.request.id, seq.request.prompt).first->second;
+    std::vector<int32_t>& known = known_tokens(seq);
+    if (part.num_drafts > 0) {
+      expect(known == seq.tokens,
+             fmt::format("request {}: a draft behind a token that is pending", seq.request.id));
+      known.insert(known.end(), seq.draft.begin(), seq.draft.begin() + part.num_drafts);
+    }
     for (int p = part.first_position; p < part.first_position + part.num_tokens; ++p) {
       expect(static_cast<size_t>(p) < known.size(),
              fmt::format("request {}: token {} is not known yet", seq.request.id, p));
@@ -171,21 +175,47 @@ class FakeModel {
           seq, p,
           mix(p == 0 ? start_of(seq.request) : read(seq, p - 1), static_cast<uint64_t>(known[i])));
     }
-    for (int row = 0; row < part.num_logit_rows; ++row)
-      add_row(part, part.first_row_position + row, known, rows);
+    for (int row = 0; row < part.num_logit_rows; ++row) add_row(part, row, known, rows);
+    if (part.num_drafts > 0)
+      verify(part, std::span(rows).last(static_cast<size_t>(part.num_sampled)), known);
   }
 
-  void add_row(const ScheduledSequence& part, int position, std::vector<int32_t>& known,
+  // Prompt and output, as far as the device knows them.
+  std::vector<int32_t>& known_tokens(const Sequence& seq) {
+    const auto [entry, first_seen] = tokens_.try_emplace(seq.request.id, seq.request.prompt);
+    if (first_seen)
+      entry->second.insert(entry->second.end(), seq.request.progress.output.begin(),
+                           seq.request.progress.output.end());
+    return entry->second;
+  }
+
+  // Keeps the tokens of the rows up to the first that differs from its draft. What was written for
+  // the drafts behind it counts as never written.
+  void verify(const ScheduledSequence& part, std::span<const SampledToken> sampled,
+              std::vector<int32_t>& known) {
+    const Sequence& seq = *part.seq;
+    known = seq.tokens;
+    int num_kept = 0;
+    do {
+      known.push_back(sampled[static_cast<size_t>(num_kept)].token);
+    } while (num_kept++ < part.num_drafts &&
+             known.back() == seq.draft[static_cast<size_t>(num_kept) - 1]);
+    for (int p = part.first_position + num_kept; p < part.first_position + part.num_tokens; ++p)
+      cell(seq, p) = {};
+  }
+
+  void add_row(const ScheduledSequence& part, int row, std::vector<int32_t>& known,
                std::vector<SampledToken>& rows) {
     const Sequence& seq = *part.seq;
+    const int position = part.first_row_position + row;
     const int end = part.first_position + part.num_tokens;
     expect(position >= part.first_position && position < end, "a logit row outside of the step");
     uint64_t sum = 0;
     for (int q = 0; q <= position; ++q) sum = mix(sum, read(seq, q));
-    if (part.samples && position == end - 1) {
+    if (part.is_sampled(row)) {
       if (seq.request.constraint) check_constraint(seq, known);
       rows.push_back(sample_of(seq.request, sum));
-      known.push_back(rows.back().token);
+      if (part.num_drafts == 0) known.push_back(rows.back().token);
     } else {
       rows.push_back(
           {.token = known.at(static_cast<size_t>(position) + 1), .logprob = logprob_of(sum)});

@@ -24,6 +24,15 @@ inline Request any_request(Choices& c, RequestId id, TimePoint now) {
   r.priority = c.below(3);
   r.sampling.seed = static_cast<uint64_t>(c.below(4));
   if (c.one_in(4)) r.constraint = std::make_shared<Witness>();
+  if (c.one_in(6)) {
+    // It begins in the middle.
+    const Answer answer = run_alone(r);
+    if (const auto n = static_cast<int>(answer.tokens.size()); n > 1) {
+      r.progress.output.assign(answer.tokens.begin(), answer.tokens.begin() + c.below(n));
+      if (r.prompt_logprobs && !r.progress.output.empty())
+        r.progress.num_prompt_logprobs = static_cast<int32_t>(answer.prompt_logprobs.size());
+    }
+  }
   if (c.one_in(8)) r.deadline = now + std::chrono::seconds(c.below(12));
   if (c.one_in(8)) r.start_deadline = now + std::chrono::seconds(c.below(6));
   return r;
@@ -31,12 +40,12 @@ inline Request any_request(Choices& c, RequestId id, TimePoint now) {
 
 struct LiveRequest {
   Request request;
-  std::vector<int32_t> tokens;
+  std::vector<int32_t> tokens;  // of the answer
   std::vector<float> prompt_logprobs;
   bool cancelled = false;
-  bool first_event_seen = false;
-  int num_computed = 0, num_preemptions = 0;  // F9
-  const Sequence* seq = nullptr;              // once it has been in a step
+  bool had_drafts = false;
+  int num_computed = 0, num_preemptions = 0;
+  const Sequence* seq = nullptr;  // once it has been in a step
 };
 
 }  // namespace ember::test

@@ -26,6 +26,7 @@ class Simulation {
 
   // A random operation.
   void any(Choices& c) {
+    if (!live_.empty() && c.one_in(4)) propose(c);
     const int op = c.below(16);
     if (op < 3)
       submit(any_request(c, ++last_id_, now_));
@@ -56,11 +57,27 @@ class Simulation {
     const Result<void> result = scheduler_.submit(r, now_);
     expect(result.ok() == (fits && room),
            fmt::format("submit {}: fits {}, room {}, answer {}", r.id, fits, room, result.ok()));
-    if (result.ok())
-      live_[r.id].request = r;
-    else
+    if (result.ok()) {
+      const std::vector<float> all = run_alone(r).prompt_logprobs;
+      live_[r.id] = {
+          .request = r,
+          .tokens = r.progress.output,
+          .prompt_logprobs = {all.begin(), all.begin() + r.progress.num_prompt_logprobs}};
+    } else
       expect(result.error().kind == (fits ? ErrorKind::kBusy : ErrorKind::kInvalid),
              "the wrong kind of refusal");
+    check();
+  }
+
+  // Some of what a request will say, and some that it will not.
+  void propose(Choices& c) {
+    const auto& [id, live] = *std::next(live_.begin(), c.below(static_cast<int>(live_.size())));
+    const std::vector<int32_t> answer = run_alone(live.request).tokens;
+    std::vector<int32_t> draft;
+    for (size_t i = live.tokens.size(); draft.size() < 5 && !c.one_in(5); ++i)
+      draft.push_back(i < answer.size() && !c.one_in(4) ? answer[i] : c.below(kVocab));
+    trace_.push_back(fmt::format("propose {} tokens for {}", draft.size(), id));
+    scheduler_.propose(id, draft);
     check();
   }
 
@@ -94,10 +111,10 @@ class Simulation {
     const Step& step = scheduler_.schedule(now_);
     check();  // first: deadlines end requests
     expect(!live_.contains(first_id) || first->num_preemptions == num_preemptions,
-           "F4: the oldest was preempted");
+           "the oldest was preempted");
     check_step(step);
     expect(!step.seqs.empty() || !in_flight_.empty() || live_.empty(),
-           "F2: work waits and nothing runs");
+           "work waits and nothing runs");
     if (step.seqs.empty()) return;
     ++num_steps_;
     in_flight_.push_back({&step, device_.launch(step)});
@@ -147,18 +164,18 @@ class Simulation {
 
   // Runs what is left to its end, without new requests.
   void drain() {
-    // F3, F4: the first sequence always advances, so the tokens of all bound the steps.
+    // The first sequence always advances, so the tokens of all bound the steps.
     const int bound = 20 + 8 * static_cast<int>(live_.size()) * setup_.scheduler.max_model_len;
     for (int i = 0; !idle(); ++i) {
-      expect(i < bound, fmt::format("F3: not finished after {} rounds", i));
+      expect(i < bound, fmt::format("not finished after {} rounds", i));
       if (can_schedule()) schedule();
       if (!in_flight_.empty() && (i % 2 == 0 || !can_schedule())) commit();
     }
     const SchedulerStats stats = scheduler_.stats();
     expect(!scheduler_.has_work() && stats.num_running == 0 && stats.num_waiting == 0 &&
                stats.num_used_blocks == 0,
-           "F10: not at rest");
-    expect(pool_.num_available() == pool_.num_blocks(), "F10: blocks are lost");
+           "not at rest");
+    expect(pool_.num_available() == pool_.num_blocks(), "blocks are lost");
   }
 
  private:
@@ -177,32 +194,31 @@ class Simulation {
     for (const TokenOutput& event : events_) check_event(event);
     expect(static_cast<size_t>(scheduler_.stats().num_running + scheduler_.stats().num_waiting) ==
                live_.size(),
-           "S1: the counts differ");
+           "the counts differ");
   }
 
-  // S4 to S8.
   void check_event(const TokenOutput& event) {
     const auto found = live_.find(event.request_id);
     expect(found != live_.end(),
-           fmt::format("S4: an event of request {}, which has ended", event.request_id));
+           fmt::format("an event of request {}, which has ended", event.request_id));
     LiveRequest& live = found->second;
     for (const SampledToken& row : event.prompt_logprobs)
       live.prompt_logprobs.push_back(row.logprob);
     if (event.token >= 0) live.tokens.push_back(event.token);
     expect(!live.cancelled || (event.token < 0 && event.finish == FinishReason::kCancelled),
-           "S8: an event after the cancellation");
+           "an event after the cancellation");
     expect(
         event.token >= 0 || !event.prompt_logprobs.empty() || event.finish != FinishReason::kNone,
         "an event that says nothing");
     const Answer answer = run_alone(live.request);
     const bool begins = live.tokens.size() <= answer.tokens.size() &&
                         std::equal(live.tokens.begin(), live.tokens.end(), answer.tokens.begin());
-    expect(begins, fmt::format("S6: request {} answers otherwise than alone, token {}",
+    expect(begins, fmt::format("request {} answers otherwise than alone, token {}",
                                event.request_id, live.tokens.size()));
     expect(live.prompt_logprobs.size() <= answer.prompt_logprobs.size() &&
                std::equal(live.prompt_logprobs.begin(), live.prompt_logprobs.end(),
                           answer.prompt_logprobs.begin()),
-           fmt::format("S6: request {} has other log probabilities of its prompt than alone",
+           fmt::format("request {} has other log probabilities of its prompt than alone",
                        event.request_id));
     if (event.finish == FinishReason::kNone) return;
     check_finish(live, event, answer);
@@ -219,27 +235,28 @@ class Simulation {
       case FinishReason::kConstraintFailed:
         expect(event.finish == answer.finish && live.tokens == answer.tokens &&
                    live.prompt_logprobs == answer.prompt_logprobs,
-               fmt::format("S6: request {} ends otherwise than alone", event.request_id));
-        // F9: only what the cache did not hold was computed, and no more than one token too many.
+               fmt::format("request {} ends otherwise than alone", event.request_id));
+        // Only what the cache did not hold was computed, and no more than one token too many.
+        // Drafts are computed for nothing, and a request that goes on may find its output in the
+        // cache.
         has_last_token =
             event.finish == FinishReason::kStop || event.finish == FinishReason::kLength;
-        if (live.num_preemptions == 0) {
+        if (live.num_preemptions == 0 && !live.had_drafts && live.request.progress.output.empty()) {
           const int stored = static_cast<int>(live.request.prompt.size() + live.tokens.size()) -
                              (has_last_token && live.request.max_tokens > 0 ? 1 : 0);
           const int computed = live.num_computed + event.num_cached_tokens;
-          expect(
-              computed >= stored && computed <= stored + setup_.scheduler.max_in_flight - 1,
-              fmt::format("F9: request {} computed {} of {}", event.request_id, computed, stored));
+          expect(computed >= stored && computed <= stored + setup_.scheduler.max_in_flight - 1,
+                 fmt::format("request {} computed {} of {}", event.request_id, computed, stored));
         }
         break;
       case FinishReason::kCancelled:
         expect(live.cancelled, "nobody cancelled");
         break;
       case FinishReason::kDeadline:
-        expect(live.request.deadline <= now_, "F8: before the deadline");
+        expect(live.request.deadline <= now_, "before the deadline");
         break;
       case FinishReason::kQueueTimeout:
-        expect(live.request.start_deadline <= now_ && live.num_computed == 0, "F8: it had begun");
+        expect(live.request.start_deadline <= now_ && live.num_computed == 0, "it had begun");
         break;
       case FinishReason::kEngineFailed:
         expect(aborted_, "nobody aborted");
@@ -249,7 +266,6 @@ class Simulation {
     }
   }
 
-  // F1, F5, F8.
   void check_step(const Step& step) {
     int tokens = 0, rows = 0;
     std::set<const Sequence*> seen;
@@ -259,26 +275,26 @@ class Simulation {
       expect(seen.insert(&seq).second, "a sequence is twice in a step");
       expect(seq.state == SequenceState::kRunning && live_.contains(seq.request.id),
              "what has ended, or waits, is in the step");
-      expect(seq.request.deadline > now_, "F8: past its deadline");
-      expect(part.num_tokens >= 1 && part.num_logit_rows >= (part.samples ? 1 : 0),
-             "an empty part");
+      expect(seq.request.deadline > now_, "past its deadline");
+      expect(part.num_tokens >= 1 && part.num_logit_rows >= part.num_sampled, "an empty part");
       expect(!(prefill && seq.request.max_tokens > 0 && seq.num_output_tokens() > 0 &&
-               part.num_tokens == 1 && seq.num_preemptions == 0),
+               part.num_tokens - part.num_drafts == 1 && seq.num_preemptions == 0),
              "decodes come first");
-      if (part.num_tokens > 1) prefill = true;
+      if (part.num_tokens - part.num_drafts > 1) prefill = true;
       tokens += part.num_tokens;
       rows += part.num_logit_rows;
       LiveRequest& live = live_.at(seq.request.id);
       live.num_computed += part.num_tokens;
+      live.had_drafts = live.had_drafts || part.num_drafts > 0;
       live.num_preemptions = seq.num_preemptions;
     }
     expect(tokens == step.num_tokens && rows == step.num_logit_rows,
            "the totals of a step are wrong");
     expect(tokens <= setup_.scheduler.max_num_batched_tokens &&
                rows <= setup_.scheduler.max_num_logit_rows,
-           "F1: the step is too large");
+           "the step is too large");
     expect(step.seqs.size() <= static_cast<size_t>(setup_.scheduler.max_num_seqs),
-           "F1: too many sequences");
+           "too many sequences");
   }
 
   const Setup setup_;

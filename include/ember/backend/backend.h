@@ -131,6 +131,7 @@ struct SamplingRow {
   const SamplingParams* params = nullptr;
   std::span<const int32_t> prompt;  // for penalties
   std::span<const int32_t> output;  // for penalties
+  std::span<const int32_t> draft;   // for penalties: proposed tokens that are more of the output
   int32_t pending =
       -1;  // >= 0: the token sampled for this row of the step before is one more of the output
   int64_t position = 0;      // of the token to be chosen: the counter of the random draw

@@ -17,22 +17,31 @@ namespace ember {
 
 using RequestId = uint64_t;
 
+// What has been generated before, perhaps by another engine: the request goes on behind it as if it
+// had never been interrupted.
+struct Progress {
+  std::vector<int32_t> output;      // fewer than max_tokens
+  int32_t num_prompt_logprobs = 0;  // prompt positions whose log probabilities were given out
+};
+
 // Immutable once submitted.
 struct Request {
   RequestId id = 0;             // unique for the life of the process
   std::vector<int32_t> prompt;  // at least one token
   SamplingParams sampling;
-  std::shared_ptr<TokenConstraint> constraint;  // the sequence's own, at its beginning; null: none.
-                                                // Touched only by who computes its masks
-  int32_t max_tokens = 1;  // of output, >= 0 (0: the prompt's log probabilities only); prompt +
-                           // max_tokens <= max_model_len
-  int32_t min_tokens =
-      0;  // stop ids cannot be chosen before, unless a constraint allows nothing else
+  // The sequence's own, at its beginning (also with progress); null: none. Touched only by who
+  // computes its masks.
+  std::shared_ptr<TokenConstraint> constraint;
+  // Of output, >= 0 (0: the prompt's log probabilities only). prompt + max_tokens <= max_model_len.
+  int32_t max_tokens = 1;
+  // Stop ids cannot be chosen before, unless a constraint allows nothing else.
+  int32_t min_tokens = 0;
   std::vector<int32_t> stop_token_ids;  // sorted; end-of-sequence ids included unless ignored
-  int32_t num_logprobs =
-      -1;  // -1: none; n >= 0: of the chosen token and the n most likely, for each output token
-  bool prompt_logprobs =
-      false;               // the same for each prompt token but the first, with num_logprobs as n
+  // -1: none; n >= 0: of the chosen token and the n most likely, for each output token.
+  int32_t num_logprobs = -1;
+  // The same for each prompt token but the first, with num_logprobs as n.
+  bool prompt_logprobs = false;
+  Progress progress;
   std::string tenant;      // whose cached blocks may be shared
   std::string cache_salt;  // further splits the prefix cache
   int32_t priority = 0;    // smaller goes first under the priority policy

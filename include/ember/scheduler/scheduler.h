@@ -39,13 +39,18 @@ struct ScheduledSequence {
   Sequence* seq = nullptr;
   int first_position = 0;  // computes tokens first_position .. first_position + num_tokens - 1
   int num_tokens = 0;
-  int first_row_position = 0;  // wants the logits of num_logit_rows positions from here on, the
-                               // last of them its last token's
-  int num_logit_rows =
-      0;  // if it samples; the others give the log probability of the prompt token that follows
-  bool samples = false;  // its last token's logits give a new token
-  int pending_row = -1;  // logit row of the step before that samples its last token, when that is
-                         // not committed yet
+  // Wants the logits of num_logit_rows positions from here on. The last num_sampled of them are its
+  // last tokens' and sampled from; the others give the log probability of the prompt token that
+  // follows.
+  int first_row_position = 0;
+  int num_logit_rows = 0;
+  int num_sampled = 0;
+  // Its last tokens that are drafts: num_sampled is one more.
+  int num_drafts = 0;
+  // Logit row of the step before that samples its last token, when that is not committed yet.
+  int pending_row = -1;
+
+  bool is_sampled(int row) const { return row >= num_logit_rows - num_sampled; }
 };
 
 struct Step {
@@ -83,12 +88,21 @@ class Scheduler {
   // any more.
   void abort_all(FinishReason reason);
 
+  // Tokens that may follow those the sequence has, to be verified in its next step together with
+  // the token that follows. As many are taken as the step's limits and the free blocks allow; it
+  // preempts nobody for them. They replace what was proposed before and are forgotten when the
+  // sequence gains a token or is preempted. Ignored for an unknown id, and not used for a
+  // constrained sequence or while a token of the sequence is pending.
+  void propose(RequestId id, std::span<const int32_t> draft);
+
   // The next step; empty `seqs` when nothing can run now. Valid until it is committed. Sequences
   // past their deadline end first. May be called while earlier steps are in flight, up to
   // max_in_flight.
   const Step& schedule(TimePoint now);
-  // `sampled` has one entry per logit row of the step. Steps are committed in the order in which
-  // they were scheduled.
+  // `sampled` has one entry per logit row of the step. Of a sequence's sampled rows the first is
+  // accepted, and each further one as long as the draft token before it is what was sampled; the
+  // rest is as if it had not been computed. Steps are committed in the order in which they were
+  // scheduled.
   void commit(const Step& step, std::span<const SampledToken> sampled);
 
   // Appends what happened since the last call, oldest first.
@@ -107,6 +121,12 @@ class Scheduler {
   struct Budget {
     int tokens, rows;
   };
+  // What a step's sampled rows add to a sequence.
+  struct Accepted {
+    int num_rows = 0;    // that were looked at; what the others computed is rolled back
+    int num_tokens = 0;  // new ones; one less than rows when the last row gave none
+    FinishReason finish = FinishReason::kNone;
+  };
 
   void expire(TimePoint now);
   void age(TimePoint now);
@@ -118,9 +138,12 @@ class Scheduler {
   Sequence* victim_for(const Sequence& seq) const;
   void preempt(Sequence& seq);
   bool admit(Sequence& seq);
+  int num_drafts_for(const Sequence& seq, const Budget& budget) const;
+  void commit_part(const ScheduledSequence& part, std::span<const SampledToken> rows);
+  Accepted accept(const ScheduledSequence& part, std::span<const SampledToken> sampled);
+  void roll_back(Sequence& seq, int num_tokens);
   void publish_full_blocks(Sequence& seq, int num_committed);
-  void commit_rows(const ScheduledSequence& part, std::span<const SampledToken> rows);
-  void append(Sequence& seq, const SampledToken& sampled);
+  void emit_token(Sequence& seq, const SampledToken& sampled);
   TokenOutput& emit(Sequence& seq);
   void finish(Sequence& seq, FinishReason reason);
   void retire(Sequence& seq);

@@ -27,10 +27,14 @@ struct Sequence {
   SequenceState state = SequenceState::kWaiting;
 
   std::vector<int32_t> tokens;  // prompt, then output
-  int num_computed_tokens =
-      0;  // their K and V are in the cache, or will be once the steps in flight are done
-  int num_pending_tokens = 0;  // being sampled by steps in flight: positions tokens.size() and on
+  std::vector<int32_t> draft;   // may follow them; proposed, to be verified
+  // Their K and V are in the cache, or will be once the steps in flight are done.
+  int num_computed_tokens = 0;
+  // Being sampled by steps in flight: positions tokens.size() and on. With drafts in flight, as
+  // many as there are if all are accepted.
+  int num_pending_tokens = 0;
   int pending_row = -1;        // the logit row that samples the last of them, in its step
+  int num_pending_drafts = 0;  // being verified by the step in flight
   int in_flight = 0;           // launched steps it is part of
 
   std::vector<int32_t> block_table;
@@ -46,7 +50,7 @@ struct Sequence {
 
   int num_prompt_tokens() const { return static_cast<int>(request.prompt.size()); }
   int num_output_tokens() const { return static_cast<int>(tokens.size()) - num_prompt_tokens(); }
-  // Tokens there will be once the steps in flight are done.
+  // Tokens there will be once the steps in flight are done and their drafts are accepted.
   int num_tokens() const { return static_cast<int>(tokens.size()) + num_pending_tokens; }
   int num_uncomputed_tokens() const { return num_tokens() - num_computed_tokens; }
   // What is left to compute is its newest output token. A prompt's last token alone is a chunk like

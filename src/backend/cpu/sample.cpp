@@ -83,7 +83,7 @@ void penalize(std::span<float> logits, const SamplingRow& row, int32_t pending,
   const SamplingParams& p = *row.params;
   const std::span<const int32_t> last(&pending, pending >= 0 ? 1 : 0);
   scratch.counts.resize(std::max(scratch.counts.size(), logits.size()));
-  for (const auto ids : {row.output, last})
+  for (const auto ids : {row.output, row.draft, last})
     for (const int32_t id : ids) ++scratch.counts[static_cast<size_t>(id)];
   const auto repeat = [&](int32_t id) {
     float& logit = logits[static_cast<size_t>(id)];
@@ -97,7 +97,7 @@ void penalize(std::span<float> logits, const SamplingRow& row, int32_t pending,
         p.presence_penalty + p.frequency_penalty * static_cast<float>(count);
     count = -count;
   };
-  for (const auto ids : {row.output, last})
+  for (const auto ids : {row.output, row.draft, last})
     for (const int32_t id : ids) penalize_once(id);
   if (p.repetition_penalty != 1.0f)
     for (const int32_t id : row.prompt)
@@ -105,7 +105,7 @@ void penalize(std::span<float> logits, const SamplingRow& row, int32_t pending,
         repeat(id);
         count = -1;
       }
-  for (const auto ids : {row.output, last, row.prompt})
+  for (const auto ids : {row.output, row.draft, last, row.prompt})
     for (const int32_t id : ids) scratch.counts[static_cast<size_t>(id)] = 0;
 }
 

@@ -190,15 +190,17 @@ bool Sampler::pack_history(Slot& slot, const SamplingRow& row, kernels::SampleRo
   if (!p.has_penalties()) return true;
   const std::span<const int32_t> prompt =
       p.repetition_penalty != 1.0f ? row.prompt : std::span<const int32_t>();
-  const size_t most = std::min(prompt.size() + row.output.size(), counts_.size());
+  const size_t most =
+      std::min(prompt.size() + row.output.size() + row.draft.size(), counts_.size());
   packed.history_begin = static_cast<int32_t>(lists_used_ / sizeof(kernels::SeenToken));
   auto* const history =
       reinterpret_cast<kernels::SeenToken*>(list(slot, most * sizeof(kernels::SeenToken)));
   if (history == nullptr) return false;
   constexpr int32_t kListed = -1;
   int32_t count = 0;
-  for (const int32_t id : row.output) ++counts_[static_cast<size_t>(id)];
-  for (const auto ids : {row.output, prompt})
+  for (const auto ids : {row.output, row.draft})
+    for (const int32_t id : ids) ++counts_[static_cast<size_t>(id)];
+  for (const auto ids : {row.output, row.draft, prompt})
     for (const int32_t id : ids) {
       int32_t& seen = counts_[static_cast<size_t>(id)];
       if (seen == kListed) continue;

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several tokens of one sequence in one step: proposed, verified, accepted in part, and rolled
+// back.
+#include <gtest/gtest.h>
+
+#include "ember/scheduler/scheduler.h"
+#include "scheduler/fake_model.h"
+
+namespace ember::test {
+namespace {
+
+constexpr TimePoint kNow{std::chrono::seconds(1000)};
+using Ids = std::vector<int32_t>;
+
+// A scheduler whose model says 100, 101, 102 ... in every answer.
+class Drafts : public testing::Test {
+ protected:
+  static constexpr int kBlock = 4;
+
+  void submit(int prompt, int max_tokens) {
+    Request r;
+    r.id = 1;
+    for (int i = 0; i < prompt; ++i) r.prompt.push_back(i);
+    r.max_tokens = max_tokens;
+    r.stop_token_ids = stops;
+    ASSERT_TRUE(scheduler.submit(r, kNow).ok());
+  }
+
+  // One step of the only sequence.
+  void step() {
+    const Step& s = scheduler.schedule(kNow);
+    scheduler.check_invariants();
+    EXPECT_EQ(s.seqs.size(), 1u);
+    part = s.seqs.at(0);
+    std::vector<SampledToken> rows;
+    for (int row = 0; row < part.num_logit_rows; ++row) {
+      const int at = part.first_row_position + row + 1 - part.seq->num_prompt_tokens();
+      rows.push_back({.token = 100 + at, .logprob = static_cast<float>(at)});
+    }
+    scheduler.commit(s, rows);
+    scheduler.check_invariants();
+    scheduler.take_events(events);
+  }
+
+  Ids answer() const {
+    Ids ids;
+    for (const TokenOutput& event : events)
+      if (event.token >= 0) ids.push_back(event.token);
+    return ids;
+  }
+  int num_published() const {
+    int n = 0;
+    for (int32_t block = 0; block < pool.num_blocks(); ++block) n += pool.is_published(block);
+    return n;
+  }
+
+  BlockPool pool{{.num_blocks = 8, .block_size = kBlock}};
+  Scheduler scheduler{{.max_num_batched_tokens = 8,
+                       .max_num_seqs = 4,
+                       .max_num_logit_rows = 6,
+                       .max_model_len = 40},
+                      pool};
+  std::vector<TokenOutput> events;
+  ScheduledSequence part;
+  Ids stops;
+};
+
+TEST_F(Drafts, AStepGivesAllAcceptedTokensAndOneMore) {
+  submit(3, 20);
+  step();
+  scheduler.propose(1, Ids{101, 102, 103});
+  step();
+  EXPECT_EQ(part.num_tokens, 4);
+  EXPECT_EQ(part.num_drafts, 3);
+  EXPECT_EQ(part.num_sampled, 4);
+  EXPECT_EQ(part.first_row_position, 3);
+  EXPECT_EQ(answer(), (Ids{100, 101, 102, 103, 104}));
+  for (const TokenOutput& event : events)
+    EXPECT_EQ(event.logprob, static_cast<float>(event.token - 100)) << "each has its row's";
+  step();
+  EXPECT_EQ(part.first_position, 7) << "it goes on behind the accepted tokens";
+  EXPECT_EQ(part.num_tokens, 1) << "a proposal is for one step";
+  EXPECT_EQ(answer().back(), 105);
+}
+
+TEST_F(Drafts, BlocksOfRejectedTokensAreGivenBackAndNeverPublished) {
+  submit(3, 20);
+  step();
+  EXPECT_EQ(num_published(), 0);
+  // Positions 3 to 8: the block of 4 to 7 would be full.
+  scheduler.propose(1, Ids{101, 7, 102, 103, 104});
+  step();
+  EXPECT_EQ(part.num_tokens, 6);
+  EXPECT_EQ(answer(), (Ids{100, 101, 102}))
+      << "the model's own token stands where a draft was wrong";
+  EXPECT_EQ(num_published(), 1) << "positions 0 to 3";
+  EXPECT_EQ(part.seq->num_computed_tokens, 5);
+  EXPECT_EQ(part.seq->block_table.size(), 2u);
+  EXPECT_EQ(pool.num_free(), 6);
+  while (scheduler.has_work()) {
+    step();
+    ASSERT_LE(num_published() * kBlock, 3 + static_cast<int>(answer().size()));
+  }
+  Ids expected;
+  for (int i = 0; i < 20; ++i) expected.push_back(100 + i);
+  EXPECT_EQ(answer(), expected);
+
+  // Whoever comes next finds what was said, not what was proposed.
+  Request again;
+  again.id = 2;
+  again.prompt = {0, 1, 2};
+  again.prompt.insert(again.prompt.end(), expected.begin(), expected.end());
+  ASSERT_TRUE(scheduler.submit(again, kNow).ok());
+  EXPECT_EQ(scheduler.schedule(kNow).seqs.at(0).first_position, 20);
+}
+
+TEST_F(Drafts, NothingFollowsAStopTokenThatWasProposed) {
+  stops = {102};
+  submit(3, 20);
+  step();
+  scheduler.propose(1, Ids{101, 102, 103, 104});
+  step();
+  EXPECT_EQ(answer(), (Ids{100, 101, 102}));
+  EXPECT_EQ(events.back().finish, FinishReason::kStop);
+  EXPECT_EQ(events.back().token, 102);
+  EXPECT_EQ(num_published(), 1) << "positions 0 to 3: that of the stop token has no more behind it";
+  EXPECT_EQ(pool.num_available(), pool.num_blocks());
+}
+
+TEST_F(Drafts, AnInvalidRowEndsTheAnswerBehindWhatWasAccepted) {
+  submit(3, 20);
+  step();
+  scheduler.propose(1, Ids{101, 102});
+  const Step& s = scheduler.schedule(kNow);
+  scheduler.commit(s, std::vector<SampledToken>{{.token = 101}, {.token = -1}, {.token = 103}});
+  scheduler.check_invariants();
+  scheduler.take_events(events);
+  EXPECT_EQ(answer(), (Ids{100, 101}));
+  EXPECT_EQ(events.back().finish, FinishReason::kNumericalError);
+}
+
+TEST_F(Drafts, TakeOnlyWhatThereIsRoomForAnyway) {
+  submit(3, 4);
+  step();
+  scheduler.propose(1, Ids{101, 102, 103, 104, 105});
+  step();
+  EXPECT_EQ(part.num_drafts, 2) << "four tokens are wanted, one is there, one comes by itself";
+  EXPECT_EQ(answer().size(), 4u);
+  EXPECT_EQ(events.back().finish, FinishReason::kLength);
+
+  submit(3, 20);
+  step();
+  scheduler.propose(1, Ids{101, 102, 103, 104, 105, 106, 107});
+  step();
+  EXPECT_EQ(part.num_drafts, 5) << "six rows of logits";
+}
+
+TEST_F(Drafts, PreemptNobody) {
+  Request other;
+  other.id = 2;
+  other.prompt.assign(25, 9);  // seven of the eight blocks
+  other.max_tokens = 3;
+  ASSERT_TRUE(scheduler.submit(other, kNow).ok());
+  const auto run = [&]() -> const Step& {
+    const Step& s = scheduler.schedule(kNow);
+    scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows),
+                                                  SampledToken{.token = 5}));
+    scheduler.check_invariants();
+    return s;
+  };
+  for (int i = 0; i < 4; ++i) run();
+  submit(3, 20);
+  ASSERT_EQ(run().seqs.size(), 2u);
+  ASSERT_EQ(pool.num_available(), 0);
+  scheduler.propose(1, Ids{5, 5, 5});
+  const Step& s = run();
+  ASSERT_EQ(s.seqs.size(), 2u);
+  EXPECT_EQ(s.seqs[1].num_tokens, 1) << "its block is full and no other is free";
+  EXPECT_EQ(s.seqs[1].num_drafts, 0);
+  EXPECT_EQ(scheduler.stats().num_preemptions, 0u);
+}
+
+TEST_F(Drafts, AreForgottenWhenTheSequenceGainsATokenWithoutThem) {
+  BlockPool small({.num_blocks = 8, .block_size = kBlock});
+  Scheduler ahead({.max_num_batched_tokens = 8,
+                   .max_num_seqs = 4,
+                   .max_num_logit_rows = 6,
+                   .max_model_len = 40,
+                   .max_in_flight = 2},
+                  small);
+  Request r;
+  r.id = 1;
+  r.prompt = {1, 2, 3};
+  r.max_tokens = 20;
+  ASSERT_TRUE(ahead.submit(r, kNow).ok());
+  const Step& first = ahead.schedule(kNow);
+  ahead.propose(1, Ids{101});
+  const Step& second = ahead.schedule(kNow);
+  ASSERT_EQ(second.seqs.size(), 1u);
+  EXPECT_EQ(second.seqs[0].num_drafts, 0) << "its place is not known yet";
+  ahead.commit(first, std::vector<SampledToken>{{.token = 100}});
+  ahead.commit(second, std::vector<SampledToken>{{.token = 101}});
+  const Step& third = ahead.schedule(kNow);
+  EXPECT_EQ(third.seqs.at(0).num_tokens, 1);
+  ahead.commit(third, std::vector<SampledToken>{{.token = 102}});
+
+  ahead.propose(1, Ids{103, 104});
+  const Step& verified = ahead.schedule(kNow);
+  EXPECT_EQ(verified.seqs.at(0).num_drafts, 2);
+  EXPECT_TRUE(ahead.schedule(kNow).seqs.empty()) << "where it goes on is not known yet";
+  ahead.check_invariants();
+  ahead.commit(verified, std::vector<SampledToken>{{.token = 103}, {.token = 7}, {.token = 105}});
+  ahead.check_invariants();
+  EXPECT_EQ(ahead.schedule(kNow).seqs.at(0).first_position, 7);
+}
+
+}  // namespace
+}  // namespace ember::test
