@@ -146,41 +146,42 @@ void BlockPool::check_lists(std::vector<int>& seen) const {
   for (int32_t block = free_.front; block != kNone;
        block = blocks_[static_cast<size_t>(block)].next) {
     ++seen[static_cast<size_t>(block)], ++num_free;
-    CHECK(!is_published(block) && num_refs(block) == 0);
+    CHECK(!is_published(block) && num_refs(block) == 0, "free-or-cached");
   }
   for (int32_t block = cached_.front; block != kNone;
        block = blocks_[static_cast<size_t>(block)].next) {
     ++seen[static_cast<size_t>(block)], ++num_cached;
-    CHECK(is_published(block) && num_refs(block) == 0);
+    CHECK(is_published(block) && num_refs(block) == 0, "free-or-cached");
   }
-  CHECK(num_free == num_free_ && num_cached == num_cached_, "{} {} {} {}", num_free, num_free_,
-        num_cached, num_cached_);
+  CHECK(num_free == num_free_ && num_cached == num_cached_, "one-list: {} {} {} {}", num_free,
+        num_free_, num_cached, num_cached_);
 }
 
 void BlockPool::check_invariants(std::span<const std::vector<int32_t>* const> tables) const {
   std::vector<int> refs(blocks_.size()), seen(blocks_.size());
   for (const std::vector<int32_t>* table : tables)
     for (const int32_t block : *table) {
-      CHECK(block >= 0 && block < config_.num_blocks);
+      CHECK(block >= 0 && block < config_.num_blocks, "refs-counted");
       ++refs[static_cast<size_t>(block)];
     }
   check_lists(seen);
   size_t published = 0;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const Block& block = blocks_[i];
-    CHECK(block.num_refs == refs[i], "block {}: {} references, in {} tables", i, block.num_refs,
-          refs[i]);
-    CHECK(seen[i] == (block.num_refs == 0 ? 1 : 0), "block {} with {} references is in {} lists", i,
-          block.num_refs, seen[i]);
+    CHECK(block.num_refs == refs[i], "refs-counted: block {}: {} references, in {} tables", i,
+          block.num_refs, refs[i]);
+    CHECK(seen[i] == (block.num_refs == 0 ? 1 : 0),
+          "one-list: block {} with {} references is in {} lists", i, block.num_refs, seen[i]);
     if (!block.published) continue;
     ++published;
     const auto entry = by_key_.find(block.key);
-    CHECK(entry != by_key_.end() && entry->second == static_cast<int32_t>(i));
+    CHECK(entry != by_key_.end() && entry->second == static_cast<int32_t>(i), "key-finds-block");
     const auto begin = tokens_.begin() + static_cast<std::ptrdiff_t>(i) * config_.block_size;
     CHECK(key_of(block.parent, std::span(&*begin, static_cast<size_t>(config_.block_size))) ==
-          block.key);
+              block.key,
+          "key-finds-block");
   }
-  CHECK(published == by_key_.size());
+  CHECK(published == by_key_.size(), "key-finds-block");
 }
 
 }  // namespace ember

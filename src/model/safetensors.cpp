@@ -167,7 +167,7 @@ Tensor Checkpoint::tensor(std::string_view name, std::span<const int64_t> shape)
     bad_model(file.path(),
               fmt::format("tensor \"{}\": expected F32, F16 or BF16, found {}", name, entry.dtype));
   tensor.data = const_cast<void*>(file.data(entry));
-  tensor.rank = static_cast<int>(shape.size());
+  tensor.ndim = static_cast<int>(shape.size());
   tensor.row_stride = 1;
   for (size_t i = 0; i < shape.size(); ++i) tensor.shape[i] = shape[i];
   for (size_t i = 1; i < shape.size(); ++i) tensor.row_stride *= shape[i];

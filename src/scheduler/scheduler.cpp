@@ -86,7 +86,7 @@ Result<void> Scheduler::submit(Request request, TimePoint now) {
 
   auto seq = std::make_unique<Sequence>();
   seq->arrival = num_submitted_++;
-  seq->rank = config_.policy == SchedulingPolicy::kPriority ? request.priority : 0;
+  seq->priority_key = config_.policy == SchedulingPolicy::kPriority ? request.priority : 0;
   seq->tokens.reserve(static_cast<size_t>(length));
   seq->tokens = request.prompt;
   seq->tokens.insert(seq->tokens.end(), request.progress.output.begin(),
@@ -161,8 +161,8 @@ void Scheduler::age(TimePoint now) {
   if (config_.policy != SchedulingPolicy::kPriority) return;
   bool changed = false;
   for (Sequence* seq : waiting_)
-    if (seq->rank != kFirst && now - seq->request.arrival >= config_.ageing) {
-      seq->rank = kFirst;
+    if (seq->priority_key != kFirst && now - seq->request.arrival >= config_.ageing) {
+      seq->priority_key = kFirst;
       changed = true;
     }
   if (changed) std::sort(waiting_.begin(), waiting_.end(), before);
@@ -425,7 +425,7 @@ void Scheduler::emit_token(Sequence& seq, const SampledToken& sampled) {
   TokenOutput& event = emit(seq);
   event.token = sampled.token;
   event.logprob = sampled.logprob;
-  event.rank = sampled.rank;
+  event.token_rank = sampled.token_rank;
   event.top_logprobs = sampled.top;
 }
 
@@ -471,40 +471,6 @@ SchedulerStats Scheduler::stats() const {
   stats.num_blocks = pool_.num_blocks();
   stats.num_used_blocks = pool_.num_blocks() - pool_.num_available();
   return stats;
-}
-
-void Scheduler::check_invariants() const {
-  std::vector<const std::vector<int32_t>*> tables;
-  size_t num_running = 0;
-  for (const auto& [id, seq] : sequences_) {
-    CHECK(id == seq->request.id && seq->state != SequenceState::kFinished);
-    const bool running = seq->state == SequenceState::kRunning;
-    const Order& order = running ? running_ : waiting_;
-    CHECK(std::count(order.begin(), order.end(), seq.get()) == 1);
-    num_running += running ? 1 : 0;
-    CHECK(running ||
-          (seq->block_table.empty() && seq->num_computed_tokens == 0 && seq->in_flight == 0));
-    CHECK(seq->num_computed_tokens <= seq->num_tokens() &&
-          seq->num_output_tokens() <= seq->request.max_tokens);
-    CHECK(seq->num_tokens() <= config_.max_model_len && seq->in_flight <= config_.max_in_flight);
-    CHECK(!running || static_cast<int>(seq->block_table.size()) ==
-                          ceil_div(seq->num_computed_tokens, pool_.block_size()));
-    CHECK(seq->prefixes.size() <= seq->block_table.size() &&
-          seq->prefixes.size() * static_cast<size_t>(pool_.block_size()) <= seq->tokens.size());
-    CHECK(seq->num_pending_drafts == 0 ||
-          (running && seq->in_flight == 1 && seq->num_output_tokens() > 0 &&
-           seq->num_pending_tokens == seq->num_pending_drafts + 1));
-    tables.push_back(&seq->block_table);
-  }
-  for (const auto& seq : finished_) {
-    CHECK(seq->state == SequenceState::kFinished && seq->in_flight > 0);
-    tables.push_back(&seq->block_table);
-  }
-  CHECK(running_.size() == num_running && running_.size() + waiting_.size() == sequences_.size());
-  CHECK(running_.size() <= static_cast<size_t>(config_.max_num_seqs));
-  CHECK(std::is_sorted(running_.begin(), running_.end(), before) &&
-        std::is_sorted(waiting_.begin(), waiting_.end(), before));
-  pool_.check_invariants(tables);
 }
 
 }  // namespace ember

@@ -123,7 +123,8 @@ class SampleBatch {
     for (size_t i = 0; i < rows_.size(); ++i) {
       EXPECT_EQ(tokens_[i], out_[i].token);
       EXPECT_EQ(previous_[i], out_[i].token) << "the next step's";
-      SampledToken t{.token = out_[i].token, .logprob = out_[i].logprob, .rank = out_[i].rank};
+      SampledToken t{
+          .token = out_[i].token, .logprob = out_[i].logprob, .token_rank = out_[i].rank};
       for (int j = 0; j < out_[i].num_top; ++j)
         t.top.push_back({out_[i].top_token[j], out_[i].top_logprob[j]});
       results.push_back(std::move(t));
@@ -159,7 +160,7 @@ inline void expect_logprob(float got, float expected) {
 inline void expect_same(const SampledToken& got, const SampledToken& expected) {
   EXPECT_EQ(got.token, expected.token);
   expect_logprob(got.logprob, expected.logprob);
-  EXPECT_EQ(got.rank, expected.rank);
+  EXPECT_EQ(got.token_rank, expected.token_rank);
   ASSERT_EQ(got.top.size(), expected.top.size());
   for (size_t i = 0; i < got.top.size(); ++i) {
     EXPECT_EQ(got.top[i].token, expected.top[i].token) << "place " << i;

@@ -275,7 +275,7 @@ TEST_P(Sample, ARowIsTheSameInEveryCompany) {
     const SampledToken among = run(kVocab, cases)[at];
     EXPECT_EQ(among.token, alone.token);
     EXPECT_EQ(among.logprob, alone.logprob);
-    EXPECT_EQ(among.rank, alone.rank);
+    EXPECT_EQ(among.token_rank, alone.token_rank);
     for (size_t i = 0; i < alone.top.size(); ++i)
       EXPECT_EQ(among.top[i].logprob, alone.top[i].logprob);
   }
@@ -317,7 +317,7 @@ TEST_P(Sample, MissingBarriersAreNoticed) {
         batch.add(c);
         const SampleArgs args = batch.args(q_);
         sample(q_, args);
-        noticed += args.out[0].token != expected.token || args.out[0].rank != expected.rank ||
+        noticed += args.out[0].token != expected.token || args.out[0].rank != expected.token_rank ||
                            args.out[0].top_token[5] != expected.top[5].token
                        ? 1
                        : 0;

@@ -48,4 +48,28 @@ struct LiveRequest {
   const Sequence* seq = nullptr;  // once it has been in a step
 };
 
+// Some of what the request will say, and some that it will not.
+inline std::vector<int32_t> any_draft(Choices& c, const LiveRequest& live) {
+  const std::vector<int32_t> answer = run_alone(live.request).tokens;
+  std::vector<int32_t> draft;
+  for (size_t i = live.tokens.size(); draft.size() < 5 && !c.one_in(5); ++i)
+    draft.push_back(i < answer.size() && !c.one_in(4) ? answer[i] : c.below(kVocab));
+  return draft;
+}
+
+// Of a request that has come to its end: only what the cache did not hold was computed, and no more
+// than one token too many for each step ahead. Drafts are computed for nothing, and a request that
+// goes on may find its output in the cache.
+inline void expect_little_computed(const LiveRequest& live, const TokenOutput& event,
+                                   int max_in_flight) {
+  if (live.num_preemptions > 0 || live.had_drafts || !live.request.progress.output.empty()) return;
+  const bool has_last_token =
+      event.finish == FinishReason::kStop || event.finish == FinishReason::kLength;
+  const int stored = static_cast<int>(live.request.prompt.size() + live.tokens.size()) -
+                     (has_last_token && live.request.max_tokens > 0 ? 1 : 0);
+  const int computed = live.num_computed + event.num_cached_tokens;
+  expect(computed >= stored && computed <= stored + max_in_flight - 1,
+         fmt::format("request {} computed {} of {}", event.request_id, computed, stored));
+}
+
 }  // namespace ember::test

@@ -69,13 +69,9 @@ class Simulation {
     check();
   }
 
-  // Some of what a request will say, and some that it will not.
   void propose(Choices& c) {
     const auto& [id, live] = *std::next(live_.begin(), c.below(static_cast<int>(live_.size())));
-    const std::vector<int32_t> answer = run_alone(live.request).tokens;
-    std::vector<int32_t> draft;
-    for (size_t i = live.tokens.size(); draft.size() < 5 && !c.one_in(5); ++i)
-      draft.push_back(i < answer.size() && !c.one_in(4) ? answer[i] : c.below(kVocab));
+    const std::vector<int32_t> draft = any_draft(c, live);
     trace_.push_back(fmt::format("propose {} tokens for {}", draft.size(), id));
     scheduler_.propose(id, draft);
     check();
@@ -227,7 +223,6 @@ class Simulation {
   }
 
   void check_finish(const LiveRequest& live, const TokenOutput& event, const Answer& answer) {
-    bool has_last_token = false;
     switch (event.finish) {
       case FinishReason::kStop:
       case FinishReason::kLength:
@@ -236,18 +231,7 @@ class Simulation {
         expect(event.finish == answer.finish && live.tokens == answer.tokens &&
                    live.prompt_logprobs == answer.prompt_logprobs,
                fmt::format("request {} ends otherwise than alone", event.request_id));
-        // Only what the cache did not hold was computed, and no more than one token too many.
-        // Drafts are computed for nothing, and a request that goes on may find its output in the
-        // cache.
-        has_last_token =
-            event.finish == FinishReason::kStop || event.finish == FinishReason::kLength;
-        if (live.num_preemptions == 0 && !live.had_drafts && live.request.progress.output.empty()) {
-          const int stored = static_cast<int>(live.request.prompt.size() + live.tokens.size()) -
-                             (has_last_token && live.request.max_tokens > 0 ? 1 : 0);
-          const int computed = live.num_computed + event.num_cached_tokens;
-          expect(computed >= stored && computed <= stored + setup_.scheduler.max_in_flight - 1,
-                 fmt::format("request {} computed {} of {}", event.request_id, computed, stored));
-        }
+        expect_little_computed(live, event, setup_.scheduler.max_in_flight);
         break;
       case FinishReason::kCancelled:
         expect(live.cancelled, "nobody cancelled");

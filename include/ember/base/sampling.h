@@ -42,8 +42,8 @@ struct TokenLogprob {
 struct SampledToken {
   int32_t token =
       -1;  // -1: the row held a NaN or no finite logit, or none was allowed; the sequence must end
-  float logprob = 0.0f;  // of `token`; only when logprobs were asked for
-  int32_t rank = 0;      // of `token` among all by logit, 1 is the largest; only with logprobs
+  float logprob = 0.0f;    // of `token`; only when logprobs were asked for
+  int32_t token_rank = 0;  // of `token` among all by logit, 1 is the largest; only with logprobs
   std::vector<TokenLogprob> top;  // the most likely ones, best first, ties to the lowest id
 };
 

@@ -15,22 +15,22 @@ namespace ember {
 struct Tensor {
   void* data = nullptr;
   DType dtype = DType::kF32;
-  int rank = 0;
+  int ndim = 0;
   std::array<int64_t, 4> shape{};
   int64_t row_stride = 0;  // elements from one row (index of dimension 0) to the next
 
   Tensor() = default;
   Tensor(void* data_, DType dtype_, std::initializer_list<int64_t> shape_)
       : data(data_), dtype(dtype_) {
-    for (const int64_t n : shape_) shape[static_cast<size_t>(rank++)] = n;
+    for (const int64_t n : shape_) shape[static_cast<size_t>(ndim++)] = n;
     row_stride = 1;
-    for (int i = 1; i < rank; ++i) row_stride *= shape[static_cast<size_t>(i)];
+    for (int i = 1; i < ndim; ++i) row_stride *= shape[static_cast<size_t>(i)];
   }
 
   explicit operator bool() const { return data != nullptr; }
   int64_t elements() const {
-    int64_t n = rank > 0 ? 1 : 0;
-    for (int i = 0; i < rank; ++i) n *= shape[static_cast<size_t>(i)];
+    int64_t n = ndim > 0 ? 1 : 0;
+    for (int i = 0; i < ndim; ++i) n *= shape[static_cast<size_t>(i)];
     return n;
   }
   size_t bytes() const { return static_cast<size_t>(elements()) * size_of(dtype); }

@@ -83,7 +83,11 @@ class BlockPool {
     return blocks_[static_cast<size_t>(block)].generation;
   }
 
-  // CHECKs invariants B1 to B11 against `tables`, all live block tables. Slow: for tests.
+  // CHECKs against `tables`, all live block tables. Slow: for tests.
+  // refs-counted: a block has as many references as there are tables that hold it.
+  // one-list: a block without references is in exactly one list, one with references in none.
+  // free-or-cached: the free list holds unpublished blocks, the other one published ones.
+  // key-finds-block: a published block is found by its key, which is that of its parent and tokens.
   void check_invariants(std::span<const std::vector<int32_t>* const> tables) const;
 
  private:

@@ -69,7 +69,7 @@ struct TokenOutput {
   FinishReason finish = FinishReason::kNone;
   int32_t num_cached_tokens = 0;  // prompt tokens found in the prefix cache at first admission
   float logprob = 0.0f;           // of token, when asked for
-  int32_t rank = 0;
+  int32_t token_rank = 0;         // of token, when asked for
   std::vector<TokenLogprob> top_logprobs;
   std::vector<SampledToken>
       prompt_logprobs;    // a run of the prompt's, in order, starting with its second token

@@ -112,7 +112,7 @@ class Scheduler {
   SchedulerStats stats() const;
   // Of all sequences: those that run, then those that wait, each in the order in which they go.
   std::vector<SequenceTrace> traces() const;
-  // CHECKs what must hold between any two calls (invariants B, S and F). Slow: for tests.
+  // CHECKs what must hold between any two calls, see src/scheduler/README.md. Slow: for tests.
   void check_invariants() const;
 
  private:
@@ -128,6 +128,7 @@ class Scheduler {
     FinishReason finish = FinishReason::kNone;
   };
 
+  void check_invariants(const Sequence& seq) const;
   void expire(TimePoint now);
   void age(TimePoint now);
   void schedule_running(Budget& budget, bool decodes, TimePoint now);

@@ -22,7 +22,7 @@ enum class SequenceState : uint8_t {
 struct Sequence {
   Request request;
   uint64_t arrival = 0;  // how many were submitted before
-  int64_t rank =
+  int64_t priority_key =
       0;  // its priority under that policy, else 0; smaller goes first, then the earlier arrival
   SequenceState state = SequenceState::kWaiting;
 
@@ -65,7 +65,8 @@ struct Sequence {
 
   // Whether it goes before `other` wherever they compete.
   bool before(const Sequence& other) const {
-    return rank != other.rank ? rank < other.rank : arrival < other.arrival;
+    return priority_key != other.priority_key ? priority_key < other.priority_key
+                                              : arrival < other.arrival;
   }
 };
 

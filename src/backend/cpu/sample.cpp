@@ -64,9 +64,9 @@ void fill_logprobs(std::span<const float> logits, int num_logprobs, int32_t toke
   const Likelier likelier{logits.data()};
   if (token >= 0) {
     out.logprob = logprob(token);
-    out.rank = 1;
+    out.token_rank = 1;
     for (size_t i = 0; i < logits.size(); ++i)
-      out.rank += likelier(static_cast<int32_t>(i), token) ? 1 : 0;
+      out.token_rank += likelier(static_cast<int32_t>(i), token) ? 1 : 0;
   }
   out.top.clear();
   const size_t n = std::min(static_cast<size_t>(std::max(num_logprobs, 0)), logits.size());

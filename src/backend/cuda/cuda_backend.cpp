@@ -43,7 +43,7 @@ int64_t stride_of(DType dtype, int64_t columns) {
 
 Tensor strided(DType dtype, std::initializer_list<int64_t> shape) {
   Tensor tensor(nullptr, dtype, shape);
-  if (tensor.rank == 2) tensor.row_stride = stride_of(dtype, tensor.shape[1]);
+  if (tensor.ndim == 2) tensor.row_stride = stride_of(dtype, tensor.shape[1]);
   return tensor;
 }
 
@@ -176,7 +176,7 @@ class CudaBackend final : public Backend {
   }
 
   void write(Tensor to, const void* from, size_t bytes) override {
-    CHECK(bytes <= to.bytes() && (to.rank == 1 || to.row_stride == to.elements() / to.shape[0]));
+    CHECK(bytes <= to.bytes() && (to.ndim == 1 || to.row_stride == to.elements() / to.shape[0]));
     if (staging_ && staging_->write(to.data, from, bytes, stream_)) return;
     CHECK(!sealed_, "a write of {} bytes has no room in the staging of a step", bytes);
     stream_.wait();

@@ -236,7 +236,7 @@ void Sampler::wait() {
     to = {.token = from.token};
     if (slot.num_logprobs[i] < 0 || from.token < 0) continue;
     to.logprob = from.logprob;
-    to.rank = from.rank;
+    to.token_rank = from.rank;
     for (int k = 0; k < from.num_top; ++k)
       to.top.push_back({from.top_token[k], from.top_logprob[k]});
   }

@@ -27,13 +27,13 @@ std::optional<Choice::Delta> Choice::take(const TokenOutput& event, Metrics& met
   num_cached_tokens_ = event.num_cached_tokens;
   if (event.scheduled != TimePoint{}) times_.scheduled = event.scheduled;
   for (const SampledToken& t : event.prompt_logprobs)
-    prompt_tokens_.push_back({t.token, t.logprob, t.rank, t.top});
+    prompt_tokens_.push_back({t.token, t.logprob, t.token_rank, t.top});
   if (!prompt_counted_ && (event.token >= 0 || event.finish == FinishReason::kLength)) {
     prompt_counted_ = true;
     metrics.prompt_done(num_prompt_tokens_);
   }
   if (event.token >= 0) {
-    tokens_.push_back({event.token, event.logprob, event.rank, event.top_logprobs});
+    tokens_.push_back({event.token, event.logprob, event.token_rank, event.top_logprobs});
     metrics.token(times_, now);
     if (times_.first_token == TimePoint{}) times_.first_token = now;
     times_.last_token = now;

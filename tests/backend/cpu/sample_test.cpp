@@ -33,7 +33,7 @@ TEST(Sample, LogprobsAreOfTheRawDistribution) {
   const double total = std::exp(1.0) + std::exp(2.0) + std::exp(3.0);
   EXPECT_EQ(s.token, 0);
   EXPECT_NEAR(s.logprob, 1 - std::log(total), 1e-6);
-  EXPECT_EQ(s.rank, 3);
+  EXPECT_EQ(s.token_rank, 3);
   ASSERT_EQ(s.top.size(), 2u);
   EXPECT_EQ(s.top[0].token, 2);
   EXPECT_NEAR(s.top[1].logprob, 2 - std::log(total), 1e-6);

@@ -141,7 +141,7 @@ TEST_F(CudaSampler, ChoosesWhatTheCpuChoosesStepAfterStep) {
     for (size_t i = 0; i < rows; ++i) {
       ASSERT_EQ(got[i].token, expected[i].token)
           << "step " << step << ", row " << i << ": " << described[i];
-      EXPECT_EQ(got[i].rank, expected[i].rank);
+      EXPECT_EQ(got[i].token_rank, expected[i].token_rank);
       EXPECT_NEAR(got[i].logprob, expected[i].logprob, 1e-4);
       ASSERT_EQ(got[i].top.size(), expected[i].top.size());
       for (size_t k = 0; k < got[i].top.size(); ++k)
