@@ -52,6 +52,9 @@ std::unique_ptr<Engine> make_engine(const EngineSettings& settings, const ModelF
                                     OutputSink& sink, const LoadProgress& progress) {
   std::unique_ptr<Backend> backend = open_device(settings, files.config);
   spdlog::info("{}: {}, {}", settings.model.path, files.config.architecture, backend->describe());
+  if (const RowInvariance rows = backend->row_invariance(); !rows.exact())
+    spdlog::info("a token's bits do not depend on its step's others, up to {} tokens",
+                 rows.max_rows);
   const Layout layout = lay_out(settings, *backend, files.config);
   log_plan(layout.plan);
   if (layout.plan.max_model_len < files.config.max_position && settings.model.max_model_len == 0)
