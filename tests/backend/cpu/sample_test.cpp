@@ -46,6 +46,7 @@ TEST(Sample, PenaltiesBansAndAllowedIdsDecide) {
   EXPECT_EQ(sample({1, 2.5f, 3}, params, {.output = output}).token, 1);
   EXPECT_EQ(sample({1, 2, 3}, {.temperature = 0}, {.banned = banned}).token, 1);
   EXPECT_EQ(sample({1, 2.5f, 3}, params, {}, 2).token, 1) << "a pending token is one of the output";
+  EXPECT_EQ(sample({1, 2.5f, 3}, params, {.draft = output}).token, 1) << "and so is a draft before";
   EXPECT_EQ(sample({0.9f, 2.5f, 3}, params, {.output = output}, 1).token, 2) << "0.9, 0.5 and 1";
   EXPECT_EQ(sample({1, 2, 3}, {.temperature = 0, .allowed_token_ids = {0}}).token, 0);
 }

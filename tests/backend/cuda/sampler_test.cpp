@@ -23,10 +23,15 @@ constexpr int kVocab = 1000, kRows = 6;
 
 struct Case {
   SamplingParams params;
-  std::vector<int32_t> prompt, output, banned;
+  std::vector<int32_t> prompt, output, draft, banned;
   std::vector<uint32_t> mask;
   SamplingRow row() const {
-    return {.params = &params, .prompt = prompt, .output = output, .banned = banned, .mask = mask};
+    return {.params = &params,
+            .prompt = prompt,
+            .output = output,
+            .draft = draft,
+            .banned = banned,
+            .mask = mask};
   }
 };
 
@@ -78,6 +83,7 @@ class CudaSampler : public testing::Test {
     if (one_in(2)) c.params.frequency_penalty = 0.25f;
     c.prompt = ids(random_() % 200);
     c.output = ids(random_() % 100);
+    if (one_in(3)) c.draft = ids(random_() % 5);
     if (one_in(3)) c.banned = ids(5);
     if (one_in(3)) {
       c.params.allowed_token_ids = ids(300);
