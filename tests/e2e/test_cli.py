@@ -39,7 +39,7 @@ BAD_USAGE = [
 
 
 @pytest.mark.parametrize("arguments, words", BAD_USAGE, ids=lambda x: " ".join(map(str, x))[-40:])
-def test_c01_usage(arguments, words):
+def test_usage(arguments, words):
     refused(ember(*arguments), USAGE, *words)
 
 
@@ -52,14 +52,14 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_c05_settings_file(tmp_path, name):
+def test_settings_file(tmp_path, name):
     text, words = BAD_FILES[name]
     path = tmp_path / "settings.json"
     path.write_text(text)
     refused(ember("serve", MODEL_DIR, "--config", path), CONFIG, *words)
 
 
-def test_c05_settings_file_missing_or_a_directory(tmp_path):
+def test_settings_file_missing_or_a_directory(tmp_path):
     refused(ember("serve", MODEL_DIR, "--config", tmp_path / "none.json"), CONFIG, "none.json")
     refused(ember("serve", MODEL_DIR, "--config", tmp_path), CONFIG, str(tmp_path))
 
@@ -73,7 +73,7 @@ CONTRADICTIONS = [
 
 
 @pytest.mark.parametrize("flags, word", CONTRADICTIONS, ids=str)
-def test_c06_contradictions(flags, word):
+def test_contradictions(flags, word):
     run = ember(*SERVE, *flags)
     assert run.returncode in (CONFIG, USAGE), (run.returncode, run.stderr)
     assert word in run.stderr
@@ -85,7 +85,7 @@ KEY_FILES = {"empty": ("", 0o600), "readable by others": ("sk-0123456789abcdef\n
 
 
 @pytest.mark.parametrize("name", KEY_FILES)
-def test_c08_key_file(tmp_path, name):
+def test_key_file(tmp_path, name):
     text, mode = KEY_FILES[name]
     path = tmp_path / "keys"
     path.write_text(text)
@@ -95,15 +95,15 @@ def test_c08_key_file(tmp_path, name):
     assert "0123456789abcdef" not in run.stderr
 
 
-def test_c08_key_file_missing(tmp_path):
+def test_key_file_missing(tmp_path):
     refused(ember(*SERVE, "--api-key-file", tmp_path / "none"), CONFIG, "none")
 
 
-def test_c13_environment_of_the_wrong_type():
+def test_environment_of_the_wrong_type():
     refused(ember(*SERVE[:4], env={"EMBER_MAX_NUM_SEQS": "x"}), CONFIG, "EMBER_MAX_NUM_SEQS")
 
 
-def test_c02_host_that_does_not_resolve():
+def test_host_that_does_not_resolve():
     run = ember(*SERVE, "--host", "999.0.0.1", "--api-key", "sk-0123456789abcdef")
     assert run.returncode == 64, run.stderr
     assert "999.0.0.1" in run.stderr
@@ -119,7 +119,7 @@ def test_flags_over_environment_over_file(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["serve", "--help"], ["plan", "--help"], ["check", "--help"]])
-def test_c18_help_and_version(arguments):
+def test_help_and_version(arguments):
     run = ember(*arguments, env={"CUDA_VISIBLE_DEVICES": ""})
     assert run.returncode == 0, run.stderr
     assert "ember" in run.stdout.lower()
@@ -138,12 +138,12 @@ def test_tokenize_and_back():
 
 
 @pytest.mark.parametrize("locale", ["C", "de_DE.UTF-8", "tr_TR.UTF-8"])
-def test_c14_locale_changes_nothing(start, server, locale):
+def test_locale_changes_nothing(start, server, locale):
     other = start(env={"LC_ALL": locale, "TZ": "Pacific/Chatham"})
     assert other.golden() == server.golden()
 
 
-def test_c15_log_that_cannot_be_written():
+def test_log_that_cannot_be_written():
     server = Server("/dev/full", "--device", "fake", "--log-level", "debug")
     try:
         assert server.golden() == server.golden()

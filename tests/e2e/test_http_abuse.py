@@ -44,68 +44,68 @@ def post(*headers, body=BODY, path="/v1/completions", length=True):
 HOST = "Host: localhost\n"
 # name: (bytes, statuses, must the connection close)
 CASES = {
-    "H01 unknown method": (raw(f"FOO /health HTTP/1.1\n{HOST}\n"), {405}, True),
-    "H02 GET on a POST route": (get("/v1/chat/completions"), {405}, False),
-    "H03 TRACE": (raw(f"TRACE / HTTP/1.1\n{HOST}\n"), {400, 405, 501}, True),
-    "H03 CONNECT": (raw("CONNECT a:1 HTTP/1.1\nHost: a:1\n\n"), {400, 405, 501}, True),
-    "H03 HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 405, 505}, True),
-    "H04 no version": (raw("GET /health\n\n"), {400, 505}, True),
-    "H04 HTTP/9.9": (raw(f"GET /health HTTP/9.9\n{HOST}\n"), {400, 505}, True),
-    "H04 HTTP/2.0": (raw(f"GET /health HTTP/2.0\n{HOST}\n"), {400, 505}, True),
-    "H05 no Host": (raw("GET /health HTTP/1.1\n\n"), {400}, True),
-    "H05 two Hosts": (raw("GET /health HTTP/1.1\nHost: a\nHost: b\n\n"), {400}, True),
-    "H05 Host with space": (raw("GET /health HTTP/1.1\nHost: a b\n\n"), {400}, True),
-    "H07 unknown path": (get("/v1/nope"), {404}, False),
-    "H07 double slash": (get("//v1/models"), {404}, False),
-    "H07 trailing slash": (get("/v1/models/"), {404}, False),
-    "H09 dots": (get("/%2e%2e/etc/passwd"), {400, 404}, False),
-    "H09 bad escape": (get("/%zz"), {400, 404}, False),
-    "H09 NUL": (get("/%00"), {400, 404}, False),
-    "H09 overlong UTF-8": (get("/%c0%af"), {400, 404}, False),
-    "H10 long URI": (get("/" + "a" * 9000), {414}, True),
-    "H12 long header": (get("/health", "X-A: " + "a" * 9000), {431}, True),
-    "H13 101 headers": (get("/health", *[f"X-{i}: 1" for i in range(101)]), {431}, True),
-    "H14 no colon": (raw(f"GET /health HTTP/1.1\n{HOST}nocolon\n\n"), {400}, True),
-    "H15 folded": (raw(f"GET /health HTTP/1.1\n{HOST}X-A: 1\n 2\n\n"), {400}, True),
-    "H15 NUL": (raw(f"GET /health HTTP/1.1\n{HOST}X-A: 1\0002\n\n"), {400}, True),
-    "H15 bare CR": (raw(f"GET /health HTTP/1.1\n{HOST}X-A: 1\r2\n\n"), {400}, True),
-    "H20 length and chunked": (post("Content-Length: 5", CHUNKED, body=b"0\r\n\r\n" + INNER, length=False), {400}, True),
-    "H20 two lengths": (post("Content-Length: 0", f"Content-Length: {len(INNER)}", body=INNER, length=False), {400}, True),
-    "H20 space before colon": (post("Content-Length : 0", body=INNER, length=False), {400}, True),
-    "H20 signed length": (post("Content-Length: +0", body=INNER, length=False), {400}, True),
-    "H20 word as length": (post("Content-Length: abc", body=INNER, length=False), {400}, True),
-    "H20 list of lengths": (post("Content-Length: 0, 0", body=INNER, length=False), {400}, True),
-    "H20 gzip, chunked": (post("Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n" + INNER, length=False), {400, 501}, True),
-    "H20 xchunked": (post("Transfer-Encoding: xchunked", body=b"0\r\n\r\n" + INNER, length=False), {400, 501}, True),
-    "H20 chunked twice": (post(CHUNKED, CHUNKED, body=b"0\r\n\r\n" + INNER, length=False), {400, 501}, True),
-    "H20 bad chunk size": (post(CHUNKED, body=b"zz\r\n" + INNER, length=False), {400}, True),
-    "H25 length 0 and chunked": (post("Content-Length: 0", CHUNKED, body=chunked(BODY, 9), length=False), {400}, True),
-    "H26 neither length nor chunked": (post(body=b"", length=False), {400, 411}, False),
-    "H27 length above the limit": (post(f"Content-Length: {MAX_BODY + 1}", body=b"12345", length=False), {413}, True),
-    "H27 length 2^64": (post(f"Content-Length: {2**64}", body=b"12345", length=False), {400, 413}, True),
-    "H28 chunks above the limit": (post(CHUNKED, body=chunked(b" " * (MAX_BODY + 1), 65536), length=False), {413}, True),
-    "H29 body at the limit": (post(body=BODY + b" " * (MAX_BODY - len(BODY))), {200}, False),
-    "H29 body above the limit": (post(body=BODY + b" " * (MAX_BODY - len(BODY) + 1)), {413}, True),
-    "H34 chunk of 2^64-1": (post(CHUNKED, body=b"ffffffffffffffff\r\n", length=False), {400, 413, 408}, True),
-    "H35 1-byte chunks": (post(CHUNKED, body=chunked(BODY + b" " * 50000, 1), length=False), {200, 413}, False),
-    "H37 unknown expectation": (post("Expect: x"), {417}, False),
-    "H38 expectation and too long": (post("Expect: 100-continue", f"Content-Length: {MAX_BODY + 1}", body=b"", length=False), {413}, True),
-    "H39 gzip": (post("Content-Encoding: gzip"), {415}, False),
-    "H39 br": (post("Content-Encoding: br"), {415}, False),
-    "H39 zstd": (post("Content-Encoding: zstd"), {415}, False),
-    "H40 multipart": (post('Content-Type: multipart/form-data; boundary=x', body=b'--x\r\nContent-Disposition: form-data; filename*='
+    "unknown method": (raw(f"FOO /health HTTP/1.1\n{HOST}\n"), {405}, True),
+    "GET on a POST route": (get("/v1/chat/completions"), {405}, False),
+    "TRACE": (raw(f"TRACE / HTTP/1.1\n{HOST}\n"), {400, 405, 501}, True),
+    "CONNECT": (raw("CONNECT a:1 HTTP/1.1\nHost: a:1\n\n"), {400, 405, 501}, True),
+    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 405, 505}, True),
+    "no version": (raw("GET /health\n\n"), {400, 505}, True),
+    "HTTP/9.9": (raw(f"GET /health HTTP/9.9\n{HOST}\n"), {400, 505}, True),
+    "HTTP/2.0": (raw(f"GET /health HTTP/2.0\n{HOST}\n"), {400, 505}, True),
+    "no Host": (raw("GET /health HTTP/1.1\n\n"), {400}, True),
+    "two Hosts": (raw("GET /health HTTP/1.1\nHost: a\nHost: b\n\n"), {400}, True),
+    "Host with space": (raw("GET /health HTTP/1.1\nHost: a b\n\n"), {400}, True),
+    "unknown path": (get("/v1/nope"), {404}, False),
+    "double slash": (get("//v1/models"), {404}, False),
+    "trailing slash": (get("/v1/models/"), {404}, False),
+    "dots": (get("/%2e%2e/etc/passwd"), {400, 404}, False),
+    "bad escape": (get("/%zz"), {400, 404}, False),
+    "NUL in the path": (get("/%00"), {400, 404}, False),
+    "overlong UTF-8": (get("/%c0%af"), {400, 404}, False),
+    "long URI": (get("/" + "a" * 9000), {414}, True),
+    "long header": (get("/health", "X-A: " + "a" * 9000), {431}, True),
+    "101 headers": (get("/health", *[f"X-{i}: 1" for i in range(101)]), {431}, True),
+    "no colon": (raw(f"GET /health HTTP/1.1\n{HOST}nocolon\n\n"), {400}, True),
+    "folded": (raw(f"GET /health HTTP/1.1\n{HOST}X-A: 1\n 2\n\n"), {400}, True),
+    "NUL in a header": (raw(f"GET /health HTTP/1.1\n{HOST}X-A: 1\0002\n\n"), {400}, True),
+    "bare CR": (raw(f"GET /health HTTP/1.1\n{HOST}X-A: 1\r2\n\n"), {400}, True),
+    "length and chunked": (post("Content-Length: 5", CHUNKED, body=b"0\r\n\r\n" + INNER, length=False), {400}, True),
+    "two lengths": (post("Content-Length: 0", f"Content-Length: {len(INNER)}", body=INNER, length=False), {400}, True),
+    "space before colon": (post("Content-Length : 0", body=INNER, length=False), {400}, True),
+    "signed length": (post("Content-Length: +0", body=INNER, length=False), {400}, True),
+    "word as length": (post("Content-Length: abc", body=INNER, length=False), {400}, True),
+    "list of lengths": (post("Content-Length: 0, 0", body=INNER, length=False), {400}, True),
+    "gzip, chunked": (post("Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n" + INNER, length=False), {400, 501}, True),
+    "xchunked": (post("Transfer-Encoding: xchunked", body=b"0\r\n\r\n" + INNER, length=False), {400, 501}, True),
+    "chunked twice": (post(CHUNKED, CHUNKED, body=b"0\r\n\r\n" + INNER, length=False), {400, 501}, True),
+    "bad chunk size": (post(CHUNKED, body=b"zz\r\n" + INNER, length=False), {400}, True),
+    "length 0 and chunked": (post("Content-Length: 0", CHUNKED, body=chunked(BODY, 9), length=False), {400}, True),
+    "neither length nor chunked": (post(body=b"", length=False), {400, 411}, False),
+    "length above the limit": (post(f"Content-Length: {MAX_BODY + 1}", body=b"12345", length=False), {413}, True),
+    "length 2^64": (post(f"Content-Length: {2**64}", body=b"12345", length=False), {400, 413}, True),
+    "chunks above the limit": (post(CHUNKED, body=chunked(b" " * (MAX_BODY + 1), 65536), length=False), {413}, True),
+    "body at the limit": (post(body=BODY + b" " * (MAX_BODY - len(BODY))), {200}, False),
+    "body above the limit": (post(body=BODY + b" " * (MAX_BODY - len(BODY) + 1)), {413}, True),
+    "chunk of 2^64-1": (post(CHUNKED, body=b"ffffffffffffffff\r\n", length=False), {400, 413, 408}, True),
+    "1-byte chunks": (post(CHUNKED, body=chunked(BODY + b" " * 50000, 1), length=False), {200, 413}, False),
+    "unknown expectation": (post("Expect: x"), {417}, False),
+    "expectation and too long": (post("Expect: 100-continue", f"Content-Length: {MAX_BODY + 1}", body=b"", length=False), {413}, True),
+    "gzip": (post("Content-Encoding: gzip"), {415}, False),
+    "br": (post("Content-Encoding: br"), {415}, False),
+    "zstd": (post("Content-Encoding: zstd"), {415}, False),
+    "multipart": (post('Content-Type: multipart/form-data; boundary=x', body=b'--x\r\nContent-Disposition: form-data; filename*='
                            + b"a" * 65536 + b"\r\n\r\n1\r\n--x--\r\n"), {415}, False),
-    "H41 text/plain": (post("Content-Type: text/plain"), {415}, False),
-    "H41 utf-16": (post("Content-Type: application/json; charset=utf-16"), {415}, False),
-    "H41 utf-8": (post("Content-Type: application/json; charset=utf-8"), {200}, False),
-    "H42 Accept": (post("Accept: image/png"), {200}, False),
-    "H42 malformed Accept": (post("Accept: ;;,/"), {200}, False),
-    "H42 Range": (get("/v1/models", "Range: bytes=0-1"), {200}, False),
-    "H43 X-Forwarded-For": (post("X-Forwarded-For: ,"), {200}, False),
-    "H44 REMOTE_ADDR": (post("REMOTE_ADDR: 1.2.3.4"), {200}, False),
-    "H49 OPTIONS": (raw(f"OPTIONS /v1/chat/completions HTTP/1.1\n{HOST}Origin: http://a\nContent-Length: 0\n\n"), {405}, False),
-    "H50 websocket": (get("/v1/models", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x"), {200, 400}, False),
-    "H50 h2c": (get("/v1/models", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x"), {200, 400}, False),
+    "text/plain": (post("Content-Type: text/plain"), {415}, False),
+    "utf-16": (post("Content-Type: application/json; charset=utf-16"), {415}, False),
+    "utf-8": (post("Content-Type: application/json; charset=utf-8"), {200}, False),
+    "Accept": (post("Accept: image/png"), {200}, False),
+    "malformed Accept": (post("Accept: ;;,/"), {200}, False),
+    "Range": (get("/v1/models", "Range: bytes=0-1"), {200}, False),
+    "X-Forwarded-For": (post("X-Forwarded-For: ,"), {200}, False),
+    "REMOTE_ADDR": (post("REMOTE_ADDR: 1.2.3.4"), {200}, False),
+    "OPTIONS": (raw(f"OPTIONS /v1/chat/completions HTTP/1.1\n{HOST}Origin: http://a\nContent-Length: 0\n\n"), {405}, False),
+    "websocket": (get("/v1/models", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x"), {200, 400}, False),
+    "h2c": (get("/v1/models", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x"), {200, 400}, False),
 }
 
 
@@ -122,19 +122,19 @@ def test_refused(http, name):
     if final[0] >= 400:
         assert b"application/json" in reply.head
         check_error_body(json.loads(reply.raw.split(b"\r\n\r\n")[-1]), final[0])
-    if final[0] == 405 and name.startswith("H02"):
+    if final[0] == 405 and name == "GET on a POST route":
         assert b"allow: post" in reply.head.lower()
-    if name.startswith("H38"):
+    if name == "expectation and too long":
         assert 100 not in reply.statuses
     assert http.golden() == http.golden_answer
 
 
-def test_h41_missing_content_type_is_accepted(http):
+def test_missing_content_type_is_accepted(http):
     data = raw(f"POST /v1/completions HTTP/1.1\n{HOST}Content-Length: {len(BODY)}\n\n", BODY)
     assert talk(http.port, data).statuses == [200]
 
 
-def test_h37_continue_then_body(http):
+def test_continue_then_body(http):
     with connect(http.port) as sock:
         send(sock, post("Expect: 100-continue", f"Content-Length: {len(BODY)}", body=b"", length=False))
         assert receive(sock).statuses == [100]
@@ -143,19 +143,19 @@ def test_h37_continue_then_body(http):
 
 
 @pytest.mark.parametrize("data", [get("/version", "Content-Length: 7") + b"GET / H", post(path="/v1/nope")], ids=["GET", "404"])
-def test_h24_unused_body_is_not_a_request(http, data):
+def test_unused_body_is_not_a_request(http, data):
     reply = talk(http.port, data + INNER)
     assert len(reply.statuses) <= 2, reply.raw[:900]
     assert 400 not in reply.statuses[1:]
 
 
-def test_h06_tls_on_the_plain_port(http):
+def test_tls_on_the_plain_port(http):
     hello = bytes.fromhex("16030100c8010000c40303") + b"\x01" * 194
     assert talk(http.port, hello, limit_s=SLOW_LIMIT_S).closed
     assert http.golden() == http.golden_answer
 
 
-def test_h13_endless_headers(http):
+def test_endless_headers(http):
     before = http.rss_bytes()
     with connect(http.port) as sock:
         send(sock, b"GET /health HTTP/1.1\r\nHost: a\r\n" + b"X-A: 1\r\n" * 1_000_000)
@@ -166,7 +166,7 @@ def test_h13_endless_headers(http):
 
 
 @pytest.mark.parametrize("value", ["a%0d%0aSet-Cookie: z", "a\r\nSet-Cookie: z", "é", "x" * 10000], ids=["escaped", "raw", "latin", "long"])
-def test_h19_request_id_is_no_way_in(http, value):
+def test_request_id_is_no_way_in(http, value):
     reply = talk(http.port, raw(f"GET /version HTTP/1.1\n{HOST}") + b"X-Request-Id: " + value.encode() + b"\r\n\r\n")
     assert reply.statuses[0] in (200, 400, 431)
     assert b"\nset-cookie" not in reply.head.lower()
@@ -198,7 +198,7 @@ def trickle(port, first, more, out):
                                          (post("Content-Length: 1000", body=b"{", length=False), b" "),
                                          (post("Content-Length: 10", body=b"{1234", length=False), b""),
                                          (post(CHUNKED, body=b"5\r\n12", length=False), b"")],
-                         ids=["H17 header", "H18 idle", "H31 body", "H30 stalled body", "H34 stalled chunk"])
+                         ids=["header", "idle", "body", "stalled body", "stalled chunk"])
 def test_slow_clients_are_cut_and_stop_nobody(http, first, more):
     ended = []
     threads = [threading.Thread(target=trickle, args=(http.port, first, more, ended)) for _ in range(48)]
@@ -213,13 +213,13 @@ def test_slow_clients_are_cut_and_stop_nobody(http, first, more):
     assert http.golden() == http.golden_answer
 
 
-def test_h30_stalled_body_is_told(http):
+def test_stalled_body_is_told(http):
     reply = talk(http.port, post("Content-Length: 10", body=b"12345", length=False), limit_s=SLOW_LIMIT_S)
     assert reply.statuses == [408]
     assert reply.closed
 
 
-def test_h32_client_leaves_mid_body(http):
+def test_client_leaves_mid_body(http):
     received = http.metric("vllm:prompt_tokens_total")
     for _ in range(50):
         with connect(http.port) as sock:
@@ -228,7 +228,7 @@ def test_h32_client_leaves_mid_body(http):
     assert http.metric("vllm:prompt_tokens_total") - received == http.golden_answer["usage"]["prompt_tokens"]
 
 
-def test_h53_connections_above_the_cap(start):
+def test_connections_above_the_cap(start):
     capped = start("--device", "fake", "--max-connections", 20)
     golden = capped.golden()
     capped.client.close()
@@ -274,7 +274,7 @@ def locked(tmp_path_factory):
 
 
 @pytest.mark.parametrize("method, path", ROUTES)
-def test_h48_deny_by_default(locked, method, path):
+def test_deny_by_default(locked, method, path):
     expected_open = path in OPEN
     status = locked.client.request(method, path, json={} if method == "POST" else None).status_code
     assert status == (200 if expected_open else 401)
@@ -283,13 +283,13 @@ def test_h48_deny_by_default(locked, method, path):
 
 
 @pytest.mark.parametrize("value", WRONG)
-def test_h47_almost_the_key(locked, value):
+def test_almost_the_key(locked, value):
     response = locked.client.get("/v1/models", headers={"Authorization": value})
     assert response.status_code == 401
     check_error_body(response.json(), 401, code="invalid_api_key")
     assert KEY not in response.text
 
 
-def test_h47_key_in_the_query(locked):
+def test_key_in_the_query(locked):
     assert locked.client.get(f"/v1/models?api_key={KEY}").status_code == 401
     assert locked.client.get("/v1/models", headers=locked.headers).status_code == 200

@@ -132,60 +132,60 @@ def nan_weight(m):
 
 # name: (break it, words of the message)
 CASES = {
-    "M01 empty shard": (lambda m: m.write(SHARD, b""), [SHARD]),
-    "M02 seven bytes": (lambda m: m.write(SHARD, b"\0" * 7), [SHARD]),
-    "M03 header of length 0": (lambda m: m.write(SHARD, struct.pack("<Q", 0) + b"x"), [SHARD]),
-    "M04 header longer than the file": (lambda m: m.write(SHARD, struct.pack("<Q", 1000) + b"{}"), [SHARD]),
-    "M05 header of length 2^64-1": (lambda m: m.write(SHARD, struct.pack("<Q", 2**64 - 1) + b"{}"), [SHARD]),
-    "M05 header of 100 MB + 1": (lambda m: m.write(SHARD, struct.pack("<Q", 100_000_001) + b"{}"), [SHARD]),
-    "M07 file cut": (lambda m: m.write(SHARD, m.read(SHARD)[:-1]), [SHARD]),
-    "M07 file cut in half": (lambda m: m.write(SHARD, m.read(SHARD)[:6_000_000]), [SHARD]),
-    "M08 begin after end": (tensor(data_offsets=[8, 0]), [SHARD]),
-    "M09 overlap": (first_header(overlap), [SHARD]),
-    "M10 hole": (first_header(hole), [SHARD]),
-    "M11 bytes after the last tensor": (lambda m: m.write(SHARD, m.read(SHARD) + b"PK"), [SHARD]),
-    "M12 shape and size differ": (tensor(shape=[1, 1]), [SHARD]),
-    "M13 huge shape": (tensor(shape=[2**40, 2**40]), [SHARD]),
-    "M14 product that wraps": (tensor(shape=[2**32, 2**32]), [SHARD]),
-    "M14 negative": (tensor(shape=[-1, -1]), [SHARD]), "M14 fraction": (tensor(shape=[1.5]), [SHARD]),
-    "M14 nine dimensions": (tensor(shape=[1] * 9), [SHARD]),
-    "M15 unknown dtype": (tensor(dtype="F8_WEIRD"), [SHARD]), "M15 dtype a number": (tensor(dtype=5), [SHARD]),
-    "M15 no dtype": (lambda m: m.edit_tensor(lambda e: e.pop("dtype")), [SHARD]),
-    "M16 duplicate name": (first_header(duplicate), [SHARD]),
-    "M16 no JSON": (first_header(lambda h, d: (b"{nonsense", d)), [SHARD]),
-    "M16 array": (first_header(lambda h, d: (b"[]", d)), [SHARD]),
-    "M16 invalid UTF-8": (first_header(lambda h, d: (b'{"\xff": 1}', d)), [SHARD]),
-    "M16 leading space": (first_header(lambda h, d: (b" " + json.dumps(h).encode(), d)), [SHARD]),
-    "M17 shard outside": (index_names("../../x.safetensors"), [INDEX]),
-    "M17 absolute shard": (index_names("/dev/zero"), [INDEX]),
-    "M18 FIFO": (fifo, [SHARD]), "M18 directory": (directory, [SHARD]),
-    "M19 link out of the directory": (symlink_out, [SHARD]), "M20 link to itself": (symlink_loop, [SHARD]),
-    "M21 shard missing": (lambda m: m.remove(SHARD), [SHARD]),
-    "M22 index names an absent tensor": (absent_tensor, ["model.layers.0.extra.weight"]),
-    "M23 tensor missing": (missing_tensor, ["mlp"]),
-    "M24 wrong shape for the config": (lambda m: m.config(intermediate_size=1024), ["mlp"]),
-    "M25 no config": (lambda m: m.remove("config.json"), ["config.json"]),
-    "M25 empty config": (lambda m: m.write("config.json", ""), ["config.json"]),
-    "M26 config an array": (lambda m: m.write("config.json", "[]"), ["config.json"]),
-    "M26 config of 50 MB": (lambda m: m.write("config.json", b" " * 50_000_000), ["config.json"]),
-    "M27 deep config": (lambda m: m.write("config.json", '{"a":' * 100_000 + "1" + "}" * 100_000), ["config.json"]),
-    **{f"M28 hidden_size {v}": (lambda m, v=v: m.config(hidden_size=v), ["hidden_size"]) for v in (0, -1, 2**31, "4096", 1e30)},
-    **{f"M29 layers {v}": (lambda m, v=v: m.config(num_hidden_layers=v), ["num_hidden_layers"]) for v in (0, 10**6)},
-    **{f"M30 KV heads {v}": (lambda m, v=v: m.config(num_key_value_heads=v), ["num_key_value_heads"]) for v in (0, 7, 4)},
-    "M31 vocab_size": (lambda m: m.config(vocab_size=6145), ["vocab"]),
-    **{f"M32 context {v}": (lambda m, v=v: m.config(max_position_embeddings=v), ["max_position_embeddings"]) for v in (0, 2**40)},
-    "M33 rope_theta 0": (lambda m: m.config(rope_theta=0), ["rope_theta"]),
-    "M33 unknown rope_scaling": (lambda m: m.config(rope_scaling={"rope_type": "odd", "factor": 2}), ["rope"]),
-    "M33 odd head_dim": (lambda m: m.config(head_dim=63), ["head_dim"]),
-    "M34 unknown architecture": (lambda m: m.config(architectures=["OddForCausalLM"]), ["OddForCausalLM"]),
-    "M35 unknown dtype": (lambda m: m.config(torch_dtype="float7"), ["dtype"]),
-    "M36 quantised": (lambda m: m.config(quantization_config={"quant_method": "odd"}), ["quantization"]),
-    "M37 no tokenizer": (lambda m: m.remove("tokenizer.json"), ["tokenizer.json"]),
-    "M37 tokenizer cut": (lambda m: m.write("tokenizer.json", m.read("tokenizer.json")[:1000]), ["tokenizer.json"]),
-    "M38 duplicate token id": (tokenizer(vocab_hole), ["tokenizer.json"]),
-    "M39 merge of unknown tokens": (tokenizer(lambda c: c["model"]["merges"].append(["qqqqzz", "zzqqq"])), ["tokenizer.json"]),
-    "M42 EOS out of range": (lambda m: m.edit_json("generation_config.json", lambda c: c.update(eos_token_id=6144)), ["eos_token_id"]),
-    "M43 template error": (lambda m: m.edit_json("tokenizer_config.json", lambda c: c.update(chat_template="{% if %}")), ["template"]),
+    "empty shard": (lambda m: m.write(SHARD, b""), [SHARD]),
+    "seven bytes": (lambda m: m.write(SHARD, b"\0" * 7), [SHARD]),
+    "header of length 0": (lambda m: m.write(SHARD, struct.pack("<Q", 0) + b"x"), [SHARD]),
+    "header longer than the file": (lambda m: m.write(SHARD, struct.pack("<Q", 1000) + b"{}"), [SHARD]),
+    "header of length 2^64-1": (lambda m: m.write(SHARD, struct.pack("<Q", 2**64 - 1) + b"{}"), [SHARD]),
+    "header of 100 MB + 1": (lambda m: m.write(SHARD, struct.pack("<Q", 100_000_001) + b"{}"), [SHARD]),
+    "file cut": (lambda m: m.write(SHARD, m.read(SHARD)[:-1]), [SHARD]),
+    "file cut in half": (lambda m: m.write(SHARD, m.read(SHARD)[:6_000_000]), [SHARD]),
+    "begin after end": (tensor(data_offsets=[8, 0]), [SHARD]),
+    "overlap": (first_header(overlap), [SHARD]),
+    "hole": (first_header(hole), [SHARD]),
+    "bytes after the last tensor": (lambda m: m.write(SHARD, m.read(SHARD) + b"PK"), [SHARD]),
+    "shape and size differ": (tensor(shape=[1, 1]), [SHARD]),
+    "huge shape": (tensor(shape=[2**40, 2**40]), [SHARD]),
+    "product that wraps": (tensor(shape=[2**32, 2**32]), [SHARD]),
+    "negative": (tensor(shape=[-1, -1]), [SHARD]), "fraction": (tensor(shape=[1.5]), [SHARD]),
+    "nine dimensions": (tensor(shape=[1] * 9), [SHARD]),
+    "unknown dtype": (tensor(dtype="F8_WEIRD"), [SHARD]), "dtype a number": (tensor(dtype=5), [SHARD]),
+    "no dtype": (lambda m: m.edit_tensor(lambda e: e.pop("dtype")), [SHARD]),
+    "duplicate name": (first_header(duplicate), [SHARD]),
+    "no JSON": (first_header(lambda h, d: (b"{nonsense", d)), [SHARD]),
+    "array": (first_header(lambda h, d: (b"[]", d)), [SHARD]),
+    "invalid UTF-8": (first_header(lambda h, d: (b'{"\xff": 1}', d)), [SHARD]),
+    "leading space": (first_header(lambda h, d: (b" " + json.dumps(h).encode(), d)), [SHARD]),
+    "shard outside": (index_names("../../x.safetensors"), [INDEX]),
+    "absolute shard": (index_names("/dev/zero"), [INDEX]),
+    "FIFO": (fifo, [SHARD]), "directory": (directory, [SHARD]),
+    "link out of the directory": (symlink_out, [SHARD]), "link to itself": (symlink_loop, [SHARD]),
+    "shard missing": (lambda m: m.remove(SHARD), [SHARD]),
+    "index names an absent tensor": (absent_tensor, ["model.layers.0.extra.weight"]),
+    "tensor missing": (missing_tensor, ["mlp"]),
+    "wrong shape for the config": (lambda m: m.config(intermediate_size=1024), ["mlp"]),
+    "no config": (lambda m: m.remove("config.json"), ["config.json"]),
+    "empty config": (lambda m: m.write("config.json", ""), ["config.json"]),
+    "config an array": (lambda m: m.write("config.json", "[]"), ["config.json"]),
+    "config of 50 MB": (lambda m: m.write("config.json", b" " * 50_000_000), ["config.json"]),
+    "deep config": (lambda m: m.write("config.json", '{"a":' * 100_000 + "1" + "}" * 100_000), ["config.json"]),
+    **{f"hidden_size {v}": (lambda m, v=v: m.config(hidden_size=v), ["hidden_size"]) for v in (0, -1, 2**31, "4096", 1e30)},
+    **{f"layers {v}": (lambda m, v=v: m.config(num_hidden_layers=v), ["num_hidden_layers"]) for v in (0, 10**6)},
+    **{f"KV heads {v}": (lambda m, v=v: m.config(num_key_value_heads=v), ["num_key_value_heads"]) for v in (0, 7, 4)},
+    "vocab_size": (lambda m: m.config(vocab_size=6145), ["vocab"]),
+    **{f"context {v}": (lambda m, v=v: m.config(max_position_embeddings=v), ["max_position_embeddings"]) for v in (0, 2**40)},
+    "rope_theta 0": (lambda m: m.config(rope_theta=0), ["rope_theta"]),
+    "unknown rope_scaling": (lambda m: m.config(rope_scaling={"rope_type": "odd", "factor": 2}), ["rope"]),
+    "odd head_dim": (lambda m: m.config(head_dim=63), ["head_dim"]),
+    "unknown architecture": (lambda m: m.config(architectures=["OddForCausalLM"]), ["OddForCausalLM"]),
+    "unknown torch_dtype": (lambda m: m.config(torch_dtype="float7"), ["dtype"]),
+    "quantised": (lambda m: m.config(quantization_config={"quant_method": "odd"}), ["quantization"]),
+    "no tokenizer": (lambda m: m.remove("tokenizer.json"), ["tokenizer.json"]),
+    "tokenizer cut": (lambda m: m.write("tokenizer.json", m.read("tokenizer.json")[:1000]), ["tokenizer.json"]),
+    "duplicate token id": (tokenizer(vocab_hole), ["tokenizer.json"]),
+    "merge of unknown tokens": (tokenizer(lambda c: c["model"]["merges"].append(["qqqqzz", "zzqqq"])), ["tokenizer.json"]),
+    "EOS out of range": (lambda m: m.edit_json("generation_config.json", lambda c: c.update(eos_token_id=6144)), ["eos_token_id"]),
+    "template error": (lambda m: m.edit_json("tokenizer_config.json", lambda c: c.update(chat_template="{% if %}")), ["template"]),
 }
 
 
@@ -202,17 +202,17 @@ def test_whole_model_passes(model):
         assert run.returncode == 0, run.stderr
 
 
-def test_m44_template_absent_passes(model):
+def test_template_absent_passes(model):
     model.edit_json("tokenizer_config.json", lambda c: c.pop("chat_template", None))
     assert check(model.path).returncode == 0
 
 
-def test_m45_nan_is_found_with_deep(model):
+def test_nan_is_found_with_deep(model):
     refused(model.path, nan_weight(model), flags=["--deep"])
 
 
 @pytest.mark.parametrize("kind", ["file", "absent", "empty", "other format"])
-def test_m49_no_model(tmp_path, kind):
+def test_no_model(tmp_path, kind):
     path = tmp_path / "x"
     if kind == "file":
         path.write_text("x")
@@ -224,20 +224,20 @@ def test_m49_no_model(tmp_path, kind):
 
 
 @pytest.mark.parametrize("percent", range(0, 100, 7))
-def test_m07_cut_anywhere(model, percent):
+def test_cut_anywhere(model, percent):
     raw = model.read(SHARDS[1])
     model.write(SHARDS[1], raw[:len(raw) * percent // 100])
     refused(model.path, SHARDS[1])
 
 
-def test_m50_nothing_is_written(start, model):
+def test_nothing_is_written(start, model):
     before = {f.name: f.stat().st_mtime_ns for f in model.path.iterdir()}
     first, second = start(model_dir=model.path), start(model_dir=model.path)
     assert first.golden()["choices"] == second.golden()["choices"]
     assert {f.name: f.stat().st_mtime_ns for f in model.path.iterdir()} == before
 
 
-def test_m47_weights_cut_while_serving(start, model):
+def test_weights_cut_while_serving(start, model):
     shard = model.path / SHARD
     model.write(SHARD, model.read(SHARD))  # a file of its own, not a link
     server = start(model_dir=model.path)

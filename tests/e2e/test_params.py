@@ -145,12 +145,12 @@ def test_completion_accepted(fake, golden, fields):
     assert fake.golden() == golden
 
 
-def test_p17_both_numbers_are_told(fake):
+def test_both_numbers_are_told(fake):
     message = fake.complete([1] * 5000).json()["error"]["message"]
     assert "5000" in message.replace(",", "") and str(CONTEXT) in message.replace(",", "")
 
 
-def test_p03_long_names_are_cut(fake):
+def test_long_names_are_cut(fake):
     assert len(fake.chat(model="x" * 1_000_000).text) < 1000
 
 
@@ -161,7 +161,7 @@ VALUES = [-1, 0, 1, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64,
 
 
 @pytest.mark.parametrize("endpoint, field", FIELDS)
-def test_p56_every_number(fake, golden, endpoint, field):
+def test_every_number(fake, golden, endpoint, field):
     ask = getattr(fake, endpoint)
     for value in VALUES:
         more = {"logprobs": True} if field == "top_logprobs" else {}
@@ -176,14 +176,14 @@ def test_p56_every_number(fake, golden, endpoint, field):
     assert fake.golden() == golden
 
 
-def test_p57_models(fake):
+def test_models(fake):
     assert fake.client.get(f"/v1/models/{MODEL}?x=1").status_code == 200
     check_error(fake.client.get("/v1/models/nope"), 404, "model", "model_not_found")
     listed = fake.client.get("/v1/models").json()
     assert [m["id"] for m in listed["data"]] == [MODEL] and listed["data"][0]["max_model_len"] == CONTEXT
 
 
-def test_p58_tokenize_large(fake, golden):
+def test_tokenize_large(fake, golden):
     response = fake.post("/tokenize", {"model": MODEL, "prompt": "a tale " * (8_000_000 // 7)})
     assert response.status_code in (200, 400, 413), response.text[:300]
     if response.status_code != 200:
@@ -192,5 +192,5 @@ def test_p58_tokenize_large(fake, golden):
 
 
 @pytest.mark.parametrize("tokens", [[2**31], [VOCAB], [-1], "x", ["a"], None, [1.5]])
-def test_p58_detokenize_refused(fake, tokens):
+def test_detokenize_refused(fake, tokens):
     check_error(fake.post("/detokenize", {"model": MODEL, "tokens": tokens}), 400, "tokens")

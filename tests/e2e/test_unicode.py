@@ -46,7 +46,7 @@ def test_rendered_chats_equal_the_reference(fake):
 
 @pytest.mark.parametrize("unit, count", [("a", 10**6), ("^", 10**6), (" ", 10**6), ("\n", 10**6), ("1", 10**6), ("é", 5 * 10**5),
                                          ("Z", 131072), ("_", 50000), ("\u0301", 10**6), ("👩‍👩‍👧", 50000), ("\u200f", 10**6)])
-def test_t01_long_runs(fake, unit, count):
+def test_long_runs(fake, unit, count):
     started = time.monotonic()
     response = fake.chat(unit * count)
     assert response.status_code in (200, 400, 413), response.text[:300]
@@ -59,7 +59,7 @@ SPECIAL = ["<|eot_id|>", "<|end_of_text|>", "<|begin_of_text|>", "<|start_header
 
 
 @pytest.mark.parametrize("text", SPECIAL)
-def test_t03_special_text_of_users_is_plain(fake, text):
+def test_special_text_of_users_is_plain(fake, text):
     def prompt_ids(content):
         body = {"model": MODEL, "messages": [{"role": "user", "content": content}]}
         return fake.post("/v1/chat/completions/render", body).json()["prompt_token_ids"]
@@ -70,14 +70,14 @@ def test_t03_special_text_of_users_is_plain(fake, text):
     assert special(prompt_ids(f"a {text} b")) == special(prompt_ids("a b"))
 
 
-def test_t05_every_code_point(fake):
+def test_every_code_point(fake):
     points = [p for p in range(0x110000) if not 0xD800 <= p <= 0xDFFF]
     for start in range(0, len(points), 1 << 18):
         text = "".join(map(chr, points[start:start + (1 << 18)]))
         assert decode(fake, encode(fake, text)) == text
 
 
-def test_t14_any_ids_decode(fake):
+def test_any_ids_decode(fake):
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
     for _ in range(50):
@@ -86,7 +86,7 @@ def test_t14_any_ids_decode(fake):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_t08_streamed_text_is_the_whole_text(fake, seed):
+def test_streamed_text_is_the_whole_text(fake, seed):
     """The fake device's tokens are arbitrary, so characters are split over tokens all the time."""
     body = {"model": MODEL, "prompt": f"start {seed}", "max_tokens": 200, "temperature": 0, "ignore_eos": True}
     whole = fake.post("/v1/completions", body).json()["choices"][0]["text"]
@@ -95,7 +95,7 @@ def test_t08_streamed_text_is_the_whole_text(fake, seed):
 
 
 @pytest.mark.parametrize("prompt", [[6136], [6136, 6137, 6140], [220] * 5])
-def test_t18_odd_prompts(server, prompt):
+def test_odd_prompts(server, prompt):
     response = server.complete(prompt, max_tokens=2, ignore_eos=True)
     assert response.status_code == 200, response.text
     assert response.json()["usage"]["completion_tokens"] == 2
