@@ -103,11 +103,12 @@ void MaskBuilder::take_items() {
 }
 
 void MaskBuilder::fill(size_t item) {
-  const Sequence& seq = *items_[item].seq;
+  Sequence& seq = *items_[item].seq;
   SamplingRow& row = *items_[item].row;
   const std::span<uint32_t> mask = std::span(masks_).subspan(item * num_words_, num_words_);
   try {
-    seq.request.constraint->next_mask(seq.output(), mask);
+    if (seq.constraint == nullptr) seq.constraint = seq.request.constraint->start();
+    seq.constraint->next_mask(seq.output(), mask);
     hold_back(mask, row.banned);
   } catch (const std::exception& e) {
     spdlog::error("request {}: no mask: {}", seq.request.id, e.what());

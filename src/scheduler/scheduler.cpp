@@ -18,11 +18,11 @@ bool before(const Sequence* a, const Sequence* b) { return a->before(*b); }
 
 // A model may have no token that ends an answer: then a complete one ends because nothing may
 // follow.
-FinishReason reason_for_no_token(const Request& request) {
-  if (request.constraint == nullptr) return FinishReason::kNumericalError;
-  return request.constraint->state() == TokenConstraint::State::kDone
-             ? FinishReason::kStop
-             : FinishReason::kConstraintFailed;
+FinishReason reason_for_no_token(const Sequence& seq) {
+  if (seq.request.constraint == nullptr) return FinishReason::kNumericalError;
+  const bool done =
+      seq.constraint != nullptr && seq.constraint->state() == TokenConstraint::State::kDone;
+  return done ? FinishReason::kStop : FinishReason::kConstraintFailed;
 }
 
 // Of a sequence that has just got a token.
@@ -383,7 +383,7 @@ Scheduler::Accepted Scheduler::accept(const ScheduledSequence& part,
   for (const SampledToken& row : sampled) {
     ++accepted.num_rows;
     if (row.token < 0) {
-      accepted.finish = reason_for_no_token(seq.request);
+      accepted.finish = reason_for_no_token(seq);
       break;
     }
     seq.tokens.push_back(row.token);

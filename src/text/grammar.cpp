@@ -68,8 +68,8 @@ void Grammar::Deleter::operator()(void* handle) const {
   ember_grammar_free(static_cast<EmberGrammar*>(handle));
 }
 
-std::shared_ptr<TokenConstraint> Grammar::start() const {
-  return std::make_shared<GrammarConstraint>(static_cast<const EmberGrammar*>(handle_.get()));
+std::unique_ptr<TokenConstraint> Grammar::start() const {
+  return std::make_unique<GrammarConstraint>(static_cast<const EmberGrammar*>(handle_.get()));
 }
 
 // How many compilations run, those that nobody waits for any more included.

@@ -2,6 +2,7 @@
 // A constraint made of lists: what may come first, second, and so on.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "ember/base/token_constraint.h"
@@ -36,5 +37,24 @@ class ScriptedConstraint final : public TokenConstraint {
   size_t at_ = 0;
   bool failed_ = false;
 };
+
+// Starts copies of a constraint as it is given.
+template <class Constraint>
+class CopyingSource final : public ConstraintSource {
+ public:
+  explicit CopyingSource(Constraint original = Constraint()) : original_(std::move(original)) {}
+  std::unique_ptr<TokenConstraint> start() const override {
+    return std::make_unique<Constraint>(original_);
+  }
+
+ private:
+  const Constraint original_;
+};
+
+inline std::shared_ptr<const ConstraintSource> scripted(
+    std::vector<ScriptedConstraint::Ids> allowed) {
+  return std::make_shared<CopyingSource<ScriptedConstraint>>(
+      ScriptedConstraint(std::move(allowed)));
+}
 
 }  // namespace ember

@@ -168,11 +168,8 @@ TEST(Engine, AConstraintDecidesOneAnswerAndNobodyElses) {
                        sink);
   for (RequestId id = 1; id <= 8; ++id) {
     Request r = request(id, 1 + static_cast<int>(id), 6);
-    using Ids = ScriptedConstraint::Ids;
-    if (id == 2)
-      r.constraint = std::make_shared<ScriptedConstraint>(
-          std::vector<Ids>{{10}, {20, 21}, {30}, {kVocab - 1}});
-    if (id == 4) r.constraint = std::make_shared<ScriptedConstraint>(std::vector<Ids>{{10}, {}});
+    if (id == 2) r.constraint = scripted({{10}, {20, 21}, {30}, {kVocab - 1}});
+    if (id == 4) r.constraint = scripted({{10}, {}});
     r.stop_token_ids = {kVocab - 1};
     engine->submit(std::move(r));
   }

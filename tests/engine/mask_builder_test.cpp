@@ -20,7 +20,7 @@ struct Batch {
   Step step;
   std::vector<SamplingRow> rows;
 
-  Sequence& add(std::shared_ptr<TokenConstraint> constraint, const Ids& output = {},
+  Sequence& add(std::shared_ptr<const ConstraintSource> constraint, const Ids& output = {},
                 int num_logit_rows = 1) {
     Sequence& seq = *sequences.emplace_back(std::make_unique<Sequence>());
     seq.request.prompt = {1, 2};
@@ -39,10 +39,6 @@ Ids ids_of(std::span<const uint32_t> mask) {
   for (size_t id = 0; id < mask.size() * 32; ++id)
     if ((mask[id / 32] >> (id % 32) & 1) != 0) ids.push_back(static_cast<int32_t>(id));
   return ids;
-}
-
-std::shared_ptr<TokenConstraint> scripted(std::vector<Ids> lists) {
-  return std::make_shared<ScriptedConstraint>(std::move(lists));
 }
 
 TEST(MaskBuilder, MasksTheRowsThatConstrainedSequencesSampleFrom) {
@@ -86,7 +82,7 @@ class Thrower final : public TokenConstraint {
 TEST(MaskBuilder, WhatThrowsCannotContinueAndTheOthersCan) {
   MaskBuilder builder(kVocab, 8);
   Batch batch;
-  batch.add(std::make_shared<Thrower>());
+  batch.add(std::make_shared<CopyingSource<Thrower>>());
   batch.add(scripted({{3}}));
   builder.begin(batch.step, batch.rows).finish();
   ASSERT_EQ(batch.rows[0].mask.size(), 3u);

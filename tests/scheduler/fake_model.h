@@ -50,6 +50,11 @@ class Witness final : public TokenConstraint {
   std::vector<int32_t> accepted_;
 };
 
+class WitnessSource final : public ConstraintSource {
+ public:
+  std::unique_ptr<TokenConstraint> start() const override { return std::make_unique<Witness>(); }
+};
+
 inline float logprob_of(uint64_t sum) { return -static_cast<float>(sum % 1000) / 100; }
 
 inline SampledToken sample_of(const Request& r, uint64_t sum) {
@@ -206,7 +211,7 @@ class FakeModel {
 
   void add_row(const ScheduledSequence& part, int row, std::vector<int32_t>& known,
                std::vector<SampledToken>& rows) {
-    const Sequence& seq = *part.seq;
+    Sequence& seq = *part.seq;
     const int position = part.first_row_position + row;
     const int end = part.first_position + part.num_tokens;
     expect(position >= part.first_position && position < end, "a logit row outside of the step");
@@ -224,13 +229,13 @@ class FakeModel {
 
   // What it is asked for follows the committed tokens, each of which it saw once, and nothing is
   // sampled ahead of them.
-  static void check_constraint(const Sequence& seq, const std::vector<int32_t>& known) {
+  static void check_constraint(Sequence& seq, const std::vector<int32_t>& known) {
     expect(known == seq.tokens,
            fmt::format("request {}: sampled ahead of a constraint", seq.request.id));
     uint32_t word = 0;
-    seq.request.constraint->next_mask(seq.output(), {&word, 1});
-    const std::vector<int32_t>& accepted =
-        static_cast<const Witness&>(*seq.request.constraint).accepted();
+    if (seq.constraint == nullptr) seq.constraint = seq.request.constraint->start();
+    seq.constraint->next_mask(seq.output(), {&word, 1});
+    const std::vector<int32_t>& accepted = static_cast<const Witness&>(*seq.constraint).accepted();
     expect(std::equal(accepted.begin(), accepted.end(), seq.output().begin(), seq.output().end()),
            fmt::format("request {}: the constraint saw other tokens", seq.request.id));
   }

@@ -23,7 +23,7 @@ inline Request any_request(Choices& c, RequestId id, TimePoint now) {
   if (c.one_in(6)) r.cache_salt.assign(1, 's');
   r.priority = c.below(3);
   r.sampling.seed = static_cast<uint64_t>(c.below(4));
-  if (c.one_in(4)) r.constraint = std::make_shared<Witness>();
+  if (c.one_in(4)) r.constraint = std::make_shared<WitnessSource>();
   if (c.one_in(6)) {
     // It begins in the middle.
     const Answer answer = run_alone(r);

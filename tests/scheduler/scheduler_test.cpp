@@ -305,7 +305,7 @@ TEST(Scheduler, AConstrainedSequenceWaitsForItsTokenAndOthersRunAhead) {
   Fixture f(c, {.num_blocks = 40, .block_size = 4});
   Request r = request(
       1, 10, 4);  // its chunks may run ahead: only what is sampled depends on the constraint
-  r.constraint = std::make_shared<Witness>();
+  r.constraint = std::make_shared<WitnessSource>();
   f.submit(r);
   f.submit(request(2, 2, 9));
   const auto ids = [](const Step& s) {
@@ -335,18 +335,19 @@ TEST(Scheduler, AConstrainedSequenceWaitsForItsTokenAndOthersRunAhead) {
 TEST(Scheduler, AConstrainedRequestEndsForAReasonOfItsOwn) {
   Fixture f(config(), {.num_blocks = 40, .block_size = 4});
   Request r = request(1, 2, 9);
-  const auto done = std::make_shared<ScriptedConstraint>(std::vector<ScriptedConstraint::Ids>{});
-  r.constraint = done;
+  r.constraint = scripted({});
   f.submit(r);
   r = request(2, 2, 9);
-  r.constraint = std::make_shared<Witness>();
+  r.constraint = std::make_shared<WitnessSource>();
   f.submit(r);
   r = request(3, 2, 9);
-  r.constraint = std::make_shared<Witness>();
+  r.constraint = std::make_shared<WitnessSource>();
   r.min_tokens = 5;
   r.stop_token_ids = {7};
   f.submit(r);
   const Step& s = f.scheduler.schedule(f.now);
+  for (const ScheduledSequence& part : s.seqs)
+    part.seq->constraint = part.seq->request.constraint->start();
   f.scheduler.commit(s, std::vector<SampledToken>{{.token = -1}, {.token = -1}, {.token = 7}});
   f.scheduler.take_events(f.events);
   EXPECT_EQ(f.finish(1), FinishReason::kStop);  // complete, in a vocabulary without an end

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 namespace ember {
@@ -42,6 +43,15 @@ class TokenConstraint {
   virtual void fill_mask(std::span<uint32_t> words) = 0;
 
   size_t num_accepted_ = 0;
+};
+
+// What a request asks for: it starts the constraint of one answer, as often as the request is begun
+// or taken up again. Immutable: any thread may call it.
+class ConstraintSource {
+ public:
+  virtual ~ConstraintSource() = default;
+  // At the beginning of an answer.
+  virtual std::unique_ptr<TokenConstraint> start() const = 0;
 };
 
 }  // namespace ember

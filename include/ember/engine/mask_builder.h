@@ -54,7 +54,7 @@ class MaskBuilder {
 
  private:
   struct Item {
-    const Sequence* seq;
+    Sequence* seq;
     SamplingRow* row;
   };
 

@@ -29,9 +29,7 @@ struct Request {
   RequestId id = 0;             // unique for the life of the process
   std::vector<int32_t> prompt;  // at least one token
   SamplingParams sampling;
-  // The sequence's own, at its beginning (also with progress); null: none. Touched only by who
-  // computes its masks.
-  std::shared_ptr<TokenConstraint> constraint;
+  std::shared_ptr<const ConstraintSource> constraint;  // null: none
   // Of output, >= 0 (0: the prompt's log probabilities only). prompt + max_tokens <= max_model_len.
   int32_t max_tokens = 1;
   // Stop ids cannot be chosen before, unless a constraint allows nothing else.

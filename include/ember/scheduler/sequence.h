@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "ember/cache/block_pool.h"
@@ -36,6 +37,10 @@ struct Sequence {
   int pending_row = -1;        // the logit row that samples the last of them, in its step
   int num_pending_drafts = 0;  // being verified by the step in flight
   int in_flight = 0;           // launched steps it is part of
+
+  // Of a constrained sequence, null until its first mask is computed. Touched by who computes its
+  // masks, and by the scheduler while no step that samples from it is in flight.
+  std::unique_ptr<TokenConstraint> constraint;
 
   std::vector<int32_t> block_table;
   std::vector<PrefixId>

@@ -36,13 +36,12 @@ struct GrammarSource {
 };
 
 // Compiled and immutable: every function may be called from any thread.
-class Grammar {
+class Grammar final : public ConstraintSource {
  public:
   explicit Grammar(void* handle) : handle_(handle) {}  // an EmberGrammar, which it takes over
 
-  // For one answer, at its beginning. When the answer is complete only the tokens that end it are
-  // allowed.
-  std::shared_ptr<TokenConstraint> start() const;
+  // When the answer is complete only the tokens that end it are allowed.
+  std::unique_ptr<TokenConstraint> start() const override;
 
  private:
   struct Deleter {

@@ -22,7 +22,7 @@ Result<std::vector<std::vector<int32_t>>> banned_sequences(const Tokenizer& toke
 class BannedWords final : public TokenConstraint {
  public:
   BannedWords(std::vector<std::vector<int32_t>> sequences, int32_t vocab_size,
-              std::shared_ptr<TokenConstraint> inner)
+              std::unique_ptr<TokenConstraint> inner)
       : sequences_(std::move(sequences)), vocab_size_(vocab_size), inner_(std::move(inner)) {}
 
   State state() const override { return inner_ ? inner_->state() : State::kOpen; }
@@ -33,8 +33,26 @@ class BannedWords final : public TokenConstraint {
 
   const std::vector<std::vector<int32_t>> sequences_;
   const int32_t vocab_size_;
-  const std::shared_ptr<TokenConstraint> inner_;
+  const std::unique_ptr<TokenConstraint> inner_;
   std::vector<int32_t> output_;
+};
+
+// The same for a request; inner as above.
+class BannedWordsSource final : public ConstraintSource {
+ public:
+  BannedWordsSource(std::vector<std::vector<int32_t>> sequences, int32_t vocab_size,
+                    std::shared_ptr<const ConstraintSource> inner)
+      : sequences_(std::move(sequences)), vocab_size_(vocab_size), inner_(std::move(inner)) {}
+
+  std::unique_ptr<TokenConstraint> start() const override {
+    return std::make_unique<BannedWords>(sequences_, vocab_size_,
+                                         inner_ ? inner_->start() : nullptr);
+  }
+
+ private:
+  const std::vector<std::vector<int32_t>> sequences_;
+  const int32_t vocab_size_;
+  const std::shared_ptr<const ConstraintSource> inner_;
 };
 
 }  // namespace ember

@@ -59,7 +59,7 @@ Request make_request(const ApiContext& context, const AnswerSpec& spec,
   request.stop_token_ids = params.stop_token_ids;
   // A complete answer ends, whatever was asked for: nothing else may follow. Before that an ignored
   // end is one held back.
-  if (spec.grammar) request.constraint = spec.grammar->start();
+  if (spec.grammar) request.constraint = spec.grammar;
   if (spec.grammar && params.ignore_eos) request.min_tokens = max_tokens;
   if (!params.ignore_eos || spec.grammar)
     request.stop_token_ids.insert(request.stop_token_ids.end(),
@@ -97,8 +97,8 @@ Result<std::vector<Request>> make_requests(ApiContext& context, const AnswerSpec
                                         : mix(context.model.info.seed, request.id);
       request.sampling.seed = mix(base, requests.size());
       if (!banned.value().empty())
-        request.constraint = std::make_shared<BannedWords>(banned.value(), tokenizer.vocab_size(),
-                                                           std::move(request.constraint));
+        request.constraint = std::make_shared<BannedWordsSource>(
+            banned.value(), tokenizer.vocab_size(), std::move(request.constraint));
       requests.push_back(std::move(request));
     }
   }

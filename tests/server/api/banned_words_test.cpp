@@ -57,13 +57,29 @@ class OnlyEven final : public TokenConstraint {
 };
 
 TEST(BannedWords, AnotherConstraintHoldsToo) {
-  BannedWords ban({{4}, {6, 8}}, 40, std::make_shared<OnlyEven>());
+  BannedWords ban({{4}, {6, 8}}, 40, std::make_unique<OnlyEven>());
   const auto first = mask(ban, {6});
   EXPECT_FALSE(allows(first, 4) || allows(first, 8) || allows(first, 5));
   EXPECT_TRUE(allows(first, 2));
   EXPECT_EQ(ban.state(), State::kOpen);
   mask(ban, {6, 2, 2});
   EXPECT_EQ(ban.state(), State::kDone);
+}
+
+class OnlyEvenSource final : public ConstraintSource {
+ public:
+  std::unique_ptr<TokenConstraint> start() const override { return std::make_unique<OnlyEven>(); }
+};
+
+TEST(BannedWords, EveryAnswerOfARequestStartsAnew) {
+  const BannedWordsSource source({{4}}, 40, std::make_shared<OnlyEvenSource>());
+  for (int i = 0; i < 2; ++i) {
+    const std::unique_ptr<TokenConstraint> ban = source.start();
+    EXPECT_FALSE(allows(mask(*ban, {6}), 4));
+    mask(*ban, {6, 2, 2});
+    EXPECT_EQ(ban->state(), State::kDone);
+  }
+  EXPECT_EQ(BannedWordsSource({{4}}, 40, nullptr).start()->state(), State::kOpen);
 }
 
 TEST(BannedWords, WordsWithAndWithoutASpace) {
