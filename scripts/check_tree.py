@@ -41,7 +41,6 @@ TESTED_END_TO_END = {  # sources whose tests are those of the real binary; every
     "src/server/api/completion_answer.cpp": "test_openai_client.py",
     "src/server/api/generate.cpp": "test_params.py",
     "src/server/api/generation_answer.cpp": "test_lifecycle.py",
-    "src/server/http/http_answer.cpp": "test_curl.py",
     "src/server/api/messages.cpp": "test_params.py",
     "src/server/admin/metrics.cpp": "test_metrics.py",
     "src/server/admin/page.cpp": "test_page.py",

@@ -43,7 +43,7 @@ Outcome parse(std::string_view bytes, size_t piece) {
     }
     if (parser->state() != RequestParser::State::kDone) continue;
     require(parser->feed("GET ") == 0);  // one request, and not a byte more
-    const ember::FramedRequest request = parser->take();
+    const ember::HttpRequest request = parser->take();
     require(request.body.size() <= kLimits.max_body_bytes &&
             request.target.size() <= kLimits.max_uri_bytes);
     require(request.headers.size() <= static_cast<size_t>(kLimits.max_headers) &&

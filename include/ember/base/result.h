@@ -9,12 +9,15 @@
 namespace ember {
 
 enum class ErrorKind {
-  kInvalid,      // the request is wrong: HTTP 400
-  kNotFound,     // names something that does not exist: 404
-  kTooLarge,     // over a size limit: 413
-  kBusy,         // too much at the moment: 429
-  kUnavailable,  // not able now (loading, draining, engine failed): 503
-  kInternal,     // our fault: 500
+  kInvalid,       // the request is wrong: HTTP 400
+  kUnauthorized,  // no key, or a wrong one: 401
+  kForbidden,     // not allowed to whoever asks: 403
+  kNotFound,      // names something that does not exist: 404
+  kTooLarge,      // over a size limit: 413
+  kBusy,          // too much at the moment: 429
+  kInternal,      // our fault: 500
+  kUnavailable,   // not able now (loading, draining, engine failed): 503
+  kTimeout,       // not finished before its deadline: 504
 };
 
 struct Error {

@@ -247,9 +247,4 @@ Result<Json> reload(ApiContext& context, const Json& body) {
   return Json{{"status", "reloaded"}, {"num_api_keys", context.keys.size()}};
 }
 
-Result<void> check_origin(const httplib::Request& request) {
-  if (!request.has_header("Origin")) return {};
-  return invalid("", "Requests of web pages are not answered here.", "cross_origin");
-}
-
 }  // namespace ember

@@ -3,8 +3,6 @@
 // reload.
 #pragma once
 
-#include <httplib.h>
-
 #include "ember/base/result.h"
 #include "ember/server/api_context.h"
 #include "ember/server/json_reader.h"
@@ -27,9 +25,5 @@ Result<Json> drain(ApiContext& context);
 // Reads the key file again and sets the log level ({"log_level": "debug"}), if given. A bad file
 // changes nothing.
 Result<Json> reload(ApiContext& context, const Json& body);
-
-// A page of another site may not give orders through the browser of somebody on this machine:
-// kInvalid ("cross_origin", 403) for requests that carry an Origin.
-Result<void> check_origin(const httplib::Request& request);
 
 }  // namespace ember

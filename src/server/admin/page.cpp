@@ -29,17 +29,15 @@ std::string page_with(const std::string& nonce) {
 
 }  // namespace
 
-void answer_page(httplib::Response& response) {
+void answer_page(HttpResponse& response) {
   const std::string nonce = make_nonce();
-  response.set_header(
-      "Content-Security-Policy",
-      fmt::format("default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; connect-src "
-                  "'self'; base-uri 'none'; form-action 'none'; "
-                  "frame-ancestors 'none'",
-                  nonce));
-  response.set_header("X-Content-Type-Options", "nosniff");
-  response.set_header("Referrer-Policy", "no-referrer");
-  response.set_header("Cache-Control", "no-store");
+  response.headers["Content-Security-Policy"] = fmt::format(
+      "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; connect-src 'self'; "
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      nonce);
+  response.headers["X-Content-Type-Options"] = "nosniff";
+  response.headers["Referrer-Policy"] = "no-referrer";
+  response.headers["Cache-Control"] = "no-store";
   response.set_content(page_with(nonce), "text/html; charset=utf-8");
 }
 

@@ -2,11 +2,11 @@
 // The page at /: a chat and the server's load, in one file without anything from elsewhere.
 #pragma once
 
-#include <httplib.h>
+#include "ember/server/exchange.h"
 
 namespace ember {
 
 // With a policy that lets it run its own script and talk to this server, and nothing else.
-void answer_page(httplib::Response& response);
+void answer_page(HttpResponse& response);
 
 }  // namespace ember

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/anthropic_format.h"
 
-#include "admin/access.h"
 #include "api/chat_api.h"
+#include "api/error_answer.h"
 
 namespace ember {
 

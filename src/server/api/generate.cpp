@@ -11,10 +11,9 @@
 #include "api/chat_api.h"
 #include "api/generation_answer.h"
 #include "ember/base/splitmix64.h"
-#include "ember/server/http_server.h"
 #include "ember/server/params.h"
 #include "ember/text/tool_grammar.h"
-#include "http/http_message.h"
+#include "http/access_log.h"
 
 namespace ember {
 
@@ -105,18 +104,17 @@ Result<std::vector<Request>> make_requests(ApiContext& context, const AnswerSpec
   return requests;
 }
 
-AnswerSpec make_spec(ApiContext& context, const httplib::Request& request,
-                     const GenerationParams& params, const char* id_prefix) {
+AnswerSpec make_spec(ApiContext& context, Exchange& exchange, const GenerationParams& params,
+                     const char* id_prefix) {
   AnswerSpec spec;
-  const std::string request_id = request.get_header_value("X-Request-Id");
-  spec.id = id_prefix + request_id;
+  const HttpRequest& request = exchange.request();
+  spec.id = id_prefix + exchange.request_id();
   spec.model = params.model.empty() ? context.model.info.names.front() : params.model;
-  spec.access_line =
-      fmt::format("{} {} {}", request.method, escape_for_log(request.target), request_id);
+  spec.access_line = access_line(request, exchange.request_id());
   spec.created = std::chrono::duration_cast<std::chrono::seconds>(
                      std::chrono::system_clock::now().time_since_epoch())
                      .count();
-  spec.head = {.request_id = request_id, .keep_connection = HttpServer::keep_connection()};
+  spec.head = {.request_id = exchange.request_id(), .keep_connection = exchange.keep_alive()};
   spec.params = params;
   spec.arrival = Clock::now();
   spec.tokenizer = context.model.tokenizer;
@@ -127,7 +125,8 @@ AnswerSpec make_spec(ApiContext& context, const httplib::Request& request,
 }
 
 // The last checks, then hands everything over.
-Result<void> hand_over(ApiContext& context, AnswerSpec spec, const std::vector<int32_t>& max_tokens,
+Result<void> hand_over(ApiContext& context, Exchange& exchange, AnswerSpec spec,
+                       const std::vector<int32_t>& max_tokens,
                        std::unique_ptr<Response> (*make_answer)(AnswerSpec)) {
   const auto num_sequences = static_cast<int>(spec.prompts.size()) * spec.params.n;
   int64_t num_tokens = 0;
@@ -140,7 +139,7 @@ Result<void> hand_over(ApiContext& context, AnswerSpec spec, const std::vector<i
                                                       std::memory_order_relaxed);
   Result<std::vector<Request>> requests = make_requests(context, spec, max_tokens);
   if (!requests.ok()) return requests.error();
-  std::unique_ptr<Connection> connection = HttpServer::take_connection();
+  std::unique_ptr<Connection> connection = exchange.take();
   context.requests.begin({.first_sequence = spec.first_request,
                           .num_sequences = num_sequences,
                           .request_id = spec.head.request_id,
@@ -287,11 +286,10 @@ Result<ChatPrompt> render_chat(const ApiContext& context, const ChatInput& input
 namespace {
 
 // api: null for chat completions themselves.
-Result<void> start_chat_as(const ChatApi* api, ApiContext& context,
-                           const httplib::Request& request) {
+Result<void> start_chat_as(const ChatApi* api, ApiContext& context, Exchange& exchange) {
   Result<Ticket> ticket = context.model.admission->reserve();
   if (!ticket.ok()) return ticket.error();
-  const Result<Json> body = parse_body(request.body);
+  const Result<Json> body = parse_body(exchange.request().body);
   if (!body.ok()) return body.error();
   const Result<Json> chat = api ? api->to_chat(body.value()) : body;
   if (!chat.ok()) return chat.error();
@@ -315,32 +313,32 @@ Result<void> start_chat_as(const ChatApi* api, ApiContext& context,
   const Result<int32_t> max_tokens =
       output_tokens(params.value(), prompt.value().ids.size(), limit, limit, "messages");
   if (!max_tokens.ok()) return max_tokens.error();
-  AnswerSpec spec = make_spec(context, request, params.value(), api ? api->id_prefix : "chatcmpl-");
+  AnswerSpec spec =
+      make_spec(context, exchange, params.value(), api ? api->id_prefix : "chatcmpl-");
   if (api) spec.format = api->make_format(body.value(), spec);
   spec.ticket = std::move(ticket).value();
   spec.grammar = std::move(grammar).value();
   spec.chat_text = std::move(text);
   spec.prompts.push_back(std::move(prompt.value().ids));
-  return hand_over(context, std::move(spec), {max_tokens.value()}, make_chat_answer);
+  return hand_over(context, exchange, std::move(spec), {max_tokens.value()}, make_chat_answer);
 }
 
-Result<void> start_renamed(const ChatApi& api, ApiContext& context,
-                           const httplib::Request& request) {
-  Result<void> started = start_chat_as(&api, context, request);
+Result<void> start_renamed(const ChatApi& api, ApiContext& context, Exchange& exchange) {
+  Result<void> started = start_chat_as(&api, context, exchange);
   if (!started.ok()) return renamed(api, started.error());
   return started;
 }
 
 }  // namespace
 
-Result<void> start_chat(ApiContext& context, const httplib::Request& request) {
-  return start_chat_as(nullptr, context, request);
+Result<void> start_chat(ApiContext& context, Exchange& exchange) {
+  return start_chat_as(nullptr, context, exchange);
 }
-Result<void> start_messages(ApiContext& context, const httplib::Request& request) {
-  return start_renamed(kMessagesApi, context, request);
+Result<void> start_messages(ApiContext& context, Exchange& exchange) {
+  return start_renamed(kMessagesApi, context, exchange);
 }
-Result<void> start_responses(ApiContext& context, const httplib::Request& request) {
-  return start_renamed(kResponsesApi, context, request);
+Result<void> start_responses(ApiContext& context, Exchange& exchange) {
+  return start_renamed(kResponsesApi, context, exchange);
 }
 
 Result<Json> count_message_tokens(ApiContext& context, const Json& body) {
@@ -355,11 +353,11 @@ Result<Json> count_message_tokens(ApiContext& context, const Json& body) {
   return Json{{"input_tokens", prompt.value().ids.size()}};
 }
 
-Result<void> start_completion(ApiContext& context, const httplib::Request& request) {
+Result<void> start_completion(ApiContext& context, Exchange& exchange) {
   constexpr int32_t kDefaultTokens = 16;  // OpenAI's
   Result<Ticket> ticket = context.model.admission->reserve();
   if (!ticket.ok()) return ticket.error();
-  const Result<Json> body = parse_body(request.body);
+  const Result<Json> body = parse_body(exchange.request().body);
   if (!body.ok()) return body.error();
   Result<CompletionParams> parsed =
       parse_completion(body.value(), context.model.info, context.limits);
@@ -368,7 +366,7 @@ Result<void> start_completion(ApiContext& context, const httplib::Request& reque
   if (const Result<void> known = check_model(context, params.model); !known.ok()) return known;
   Result<std::shared_ptr<const Grammar>> grammar = compile_format(context, params.format);
   if (!grammar.ok()) return grammar.error();
-  AnswerSpec spec = make_spec(context, request, params, "cmpl-");
+  AnswerSpec spec = make_spec(context, exchange, params, "cmpl-");
   spec.grammar = std::move(grammar).value();
   std::vector<int32_t> max_tokens;
   for (const CompletionParams::Prompt& prompt : params.prompts) {
@@ -385,7 +383,7 @@ Result<void> start_completion(ApiContext& context, const httplib::Request& reque
     spec.echo.push_back(std::move(text).value());
   }
   spec.ticket = std::move(ticket).value();
-  return hand_over(context, std::move(spec), max_tokens, make_completion_answer);
+  return hand_over(context, exchange, std::move(spec), max_tokens, make_completion_answer);
 }
 
 }  // namespace ember

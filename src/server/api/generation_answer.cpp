@@ -5,9 +5,10 @@
 
 #include <algorithm>
 
-#include "admin/access.h"
-#include "ember/server/http_server.h"
+#include "admin/retry_after.h"
+#include "api/error_answer.h"
 #include "ember/text/utf8.h"
+#include "http/http_error.h"
 
 namespace ember {
 
@@ -24,7 +25,7 @@ Error error_of(FinishReason reason) {
       return {ErrorKind::kUnavailable, "The request waited too long for its turn.", "",
               "queue_timeout"};
     case FinishReason::kDeadline:
-      return {ErrorKind::kInternal, "The request was not finished in time.", "",
+      return {ErrorKind::kTimeout, "The request was not finished in time.", "",
               "deadline_exceeded"};
     case FinishReason::kNumericalError:
       return {ErrorKind::kInternal, "The model's output is not a number.", "", "numerical_error"};
@@ -121,7 +122,7 @@ void GenerationAnswer::fail(const Error& error, std::string& out) {
   if (finished_) return;
   finished_ = true;
   for (Choice& choice : choices_) choice.give_up("error", *spec_.metrics);
-  const int status = http_status(error);
+  const int status = http_status(error.kind);
   ended(status);
   const bool begun = status_ != 0;
   if (!begun) {

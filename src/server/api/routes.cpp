@@ -8,6 +8,7 @@
 #include "admin/admin.h"
 #include "admin/page.h"
 #include "admin/status.h"
+#include "api/error_answer.h"
 #include "api/generate.h"
 #include "api/messages.h"
 #include "embedded.h"
@@ -16,9 +17,6 @@
 namespace ember {
 
 namespace {
-
-using HttpRequest = httplib::Request;
-using HttpResponse = httplib::Response;
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -98,25 +96,28 @@ Result<Json> answer_render(ApiContext& context, const Json& body) {
   return Json{{"prompt", prompt.value().text}, {"prompt_token_ids", prompt.value().ids}};
 }
 
+void answer_json(std::string body, Exchange& exchange) {
+  exchange.response().set_content(std::move(body), "application/json");
+}
+
 // An endpoint that answers JSON with JSON at once.
 HttpServer::Handler of_body(ApiContext& context, Result<Json> (*answer)(ApiContext&, const Json&),
                             bool may_be_empty = false) {
-  return [&context, answer, may_be_empty](const HttpRequest& request, HttpResponse& response) {
-    const Result<Json> body =
-        request.body.empty() && may_be_empty ? Json::object() : parse_body(request.body);
+  return [&context, answer, may_be_empty](Exchange& exchange) {
+    const std::string& text = exchange.request().body;
+    const Result<Json> body = text.empty() && may_be_empty ? Json::object() : parse_body(text);
     const Result<Json> result = body.ok() ? answer(context, body.value()) : body;
-    if (!result.ok()) return answer_error(context, request, result.error(), response);
-    answer_json(dump(result.value()), response);
+    if (!result.ok()) return answer_error(context, result.error(), exchange);
+    answer_json(dump(result.value()), exchange);
   };
 }
 
 // An endpoint whose answer the hub writes.
-HttpServer::Handler generating(ApiContext& context,
-                               Result<void> (*start)(ApiContext&, const HttpRequest&)) {
-  return [&context, start](const HttpRequest& request, HttpResponse& response) {
-    if (const Result<void> started = start(context, request); !started.ok()) {
-      answer_error(context, request, started.error(), response);
-      context.metrics->answered(response.status);
+HttpServer::Handler generating(ApiContext& context, Result<void> (*start)(ApiContext&, Exchange&)) {
+  return [&context, start](Exchange& exchange) {
+    if (const Result<void> started = start(context, exchange); !started.ok()) {
+      answer_error(context, started.error(), exchange);
+      context.metrics->answered(exchange.response().status);
     }
   };
 }
@@ -126,18 +127,18 @@ HttpServer::Handler document(const ApiContext& context, std::string_view text) {
   constexpr std::string_view kMark = "@VERSION@";
   std::string body(text);
   body.replace(body.find(kMark), kMark.size(), context.version);
-  return [body](const HttpRequest&, HttpResponse& response) { answer_json(body, response); };
+  return [body](Exchange& exchange) { answer_json(body, exchange); };
 }
 
 void add_health_routes(HttpServer& server, ApiContext& context) {
-  const auto alive = [&context](const HttpRequest&, HttpResponse& response) {
-    answer_json(dump({{"status", state_name(context)}}), response);
+  const auto alive = [&context](Exchange& exchange) {
+    answer_json(dump({{"status", state_name(context)}}), exchange);
   };
   server.route("GET", "/livez", alive);
   server.route("GET", "/health", alive);
-  server.route("GET", "/readyz", [&context](const HttpRequest&, HttpResponse& response) {
-    response.status = is_ready(context) ? 200 : 503;
-    answer_json(dump({{"status", state_name(context)}}), response);
+  server.route("GET", "/readyz", [&context](Exchange& exchange) {
+    exchange.response().status = is_ready(context) ? 200 : 503;
+    answer_json(dump({{"status", state_name(context)}}), exchange);
   });
 }
 
@@ -147,29 +148,28 @@ bool is_informative(const std::string& path) {
 }
 
 // True, with the answer, when it is an error.
-bool refused(const ApiContext& context, const HttpRequest& request, const Result<void>& result,
-             HttpResponse& response) {
-  if (!result.ok()) answer_error(context, request, result.error(), response);
+bool refused(const ApiContext& context, Exchange& exchange, const Result<void>& result) {
+  if (!result.ok()) answer_error(context, result.error(), exchange);
   return !result.ok();
 }
 
 // An endpoint of which the answer depends on the path at most.
 HttpServer::Handler of_path(ApiContext& context,
                             const std::function<Result<Json>(const std::string& match)>& answer) {
-  return [&context, answer](const HttpRequest& request, HttpResponse& response) {
-    const Result<Json> result = answer(request.matches.size() > 1 ? request.matches[1].str() : "");
-    if (!result.ok()) return answer_error(context, request, result.error(), response);
-    answer_json(dump(result.value()), response);
+  return [&context, answer](Exchange& exchange) {
+    const Result<Json> result = answer(exchange.path_parameter());
+    if (!result.ok()) return answer_error(context, result.error(), exchange);
+    answer_json(dump(result.value()), exchange);
   };
 }
 
 }  // namespace
 
 void add_routes(HttpServer& server, ApiContext& context) {
-  server.set_before([&context](const HttpRequest& request, HttpResponse& response) {
-    if (refused(context, request, check_key(context, request), response)) return true;
-    if (is_health(request.path) || is_informative(request.path)) return false;
-    return refused(context, request, check_ready(context), response);
+  server.set_before([&context](Exchange& exchange) {
+    if (refused(context, exchange, check_key(context, exchange.request()))) return true;
+    if (is_health(exchange.request().path) || is_informative(exchange.request().path)) return false;
+    return refused(context, exchange, check_ready(context));
   });
   server.route("POST", "/v1/chat/completions", generating(context, start_chat));
   server.route("POST", "/v1/completions", generating(context, start_completion));
@@ -181,7 +181,7 @@ void add_routes(HttpServer& server, ApiContext& context) {
   server.route("POST", "/detokenize", of_body(context, answer_detokenize));
   server.route("GET", "/v1/models",
                of_path(context, [&context](const std::string&) { return list_models(context); }));
-  server.route("GET", "/v1/models/(.+)", of_path(context, [&context](const std::string& name) {
+  server.route("GET", "/v1/models/{model}", of_path(context, [&context](const std::string& name) {
                  return show_model(context, name);
                }));
   server.route("GET", "/version", of_path(context, [&context](const std::string&) {
@@ -190,28 +190,28 @@ void add_routes(HttpServer& server, ApiContext& context) {
   server.route("GET", "/status",
                of_path(context, [&context](const std::string&) { return status_json(context); }));
   server.route("GET", "/openapi.json", document(context, kOpenApi));
-  server.route("GET", "/",
-               [](const HttpRequest&, HttpResponse& response) { answer_page(response); });
+  server.route("GET", "/", [](Exchange& exchange) { answer_page(exchange.response()); });
   add_health_routes(server, context);
 }
 
 void add_admin_routes(HttpServer& server, ApiContext& context) {
-  server.set_before([&context](const HttpRequest& request, HttpResponse& response) {
-    return refused(context, request, check_origin(request), response) ||
-           refused(context, request, check_key(context, request), response);
+  server.set_before([&context](Exchange& exchange) {
+    return refused(context, exchange, check_origin(exchange.request())) ||
+           refused(context, exchange, check_key(context, exchange.request()));
   });
   add_health_routes(server, context);
-  server.route("GET", "/metrics", [&context](const HttpRequest&, HttpResponse& response) {
-    response.set_content(context.metrics->text(), "text/plain; version=0.0.4; charset=utf-8");
+  server.route("GET", "/metrics", [&context](Exchange& exchange) {
+    exchange.response().set_content(context.metrics->text(),
+                                    "text/plain; version=0.0.4; charset=utf-8");
   });
   server.route("GET", "/openapi.json", document(context, kAdminOpenApi));
   server.route("GET", "/admin/requests",
                of_path(context, [&context](const std::string&) { return list_requests(context); }));
-  server.route("GET", "/admin/requests/(.+)", of_path(context, [&context](const std::string& id) {
+  server.route("GET", "/admin/requests/{id}", of_path(context, [&context](const std::string& id) {
                  return explain_request(context, id);
                }));
   server.route(
-      "DELETE", "/admin/requests/(.+)",
+      "DELETE", "/admin/requests/{id}",
       of_path(context, [&context](const std::string& id) { return abort_request(context, id); }));
   server.route("POST", "/admin/drain",
                of_path(context, [&context](const std::string&) { return drain(context); }));

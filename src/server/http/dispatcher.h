@@ -1,65 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers one framed request: cpp-httplib's request and response types around our routes.
+// Finds the handler of a request and runs it.
 #pragma once
 
-#include <httplib.h>
-
 #include <functional>
-#include <memory>
-#include <optional>
-#include <regex>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "ember/server/connection.h"
-#include "ember/server/http_server.h"
-#include "http/framing.h"
+#include "ember/server/exchange.h"
 
 namespace ember {
 
-struct Answer {
-  std::string bytes;
-  int status = 0;
-  bool close = true;
-};
-
-class Dispatcher : private httplib::Server {
+// route() and set_before() come before the first dispatch(), which any thread may call.
+class Dispatcher {
  public:
-  using Handler = HttpServer::Handler;
+  using Before = std::function<bool(Exchange&)>;
 
-  Dispatcher();
+  // See HttpServer.
   void route(const std::string& method, const std::string& path, Handler handler);
-  std::vector<std::pair<std::string, std::string>> routes()
-      const;  // method and path, in the order in which they were added
-  void set_before(std::function<bool(const httplib::Request&, httplib::Response&)> before) {
-    before_ = std::move(before);
-  }
+  void set_before(Before before) { before_ = std::move(before); }
+  std::vector<std::pair<std::string, std::string>> routes() const;
 
-  // Any thread. The answer; `connection` is null afterwards when a handler has taken it (the answer
-  // is then not to be sent).
-  Answer answer(FramedRequest request, const std::string& request_id,
-                std::unique_ptr<Connection>& connection);
-
-  // See HttpServer; only inside a handler.
-  static std::unique_ptr<Connection> take_connection();
-  static bool keep_connection();
+  // Afterwards a handler has taken the connection, or the response is complete. Handlers that throw
+  // are answered 500.
+  void dispatch(Exchange& exchange) const;
 
  private:
   struct Route {
-    std::string method, path;
-    std::optional<std::regex> pattern;
+    std::string method;
+    std::string path;       // with a parameter: up to and with the '/' before it
+    std::string parameter;  // "{name}"; empty: none
     Handler handler;
+
+    bool matches(std::string_view requested) const;
   };
-  struct Call;
 
-  void handle(httplib::Request& request, httplib::Response& response) const;
-  bool run_before(httplib::Request& request, httplib::Response& response) const;
-  void run(const Route& route, httplib::Request& request, httplib::Response& response) const;
-  const Route* find(httplib::Request& request, std::string& allow) const;
+  void run(Exchange& exchange) const;
+  // Null: none; `allow` becomes the methods of the path's other routes, empty if it has none.
+  const Route* find(const HttpRequest& request, std::string& allow) const;
 
-  static thread_local Call* call_;
   std::vector<Route> routes_;
-  std::function<bool(const httplib::Request&, httplib::Response&)> before_;
+  Before before_;
 };
 
 }  // namespace ember

@@ -54,24 +54,6 @@ bool is_json(std::string_view type) {
 
 }  // namespace
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
-const std::string* FramedRequest::header(std::string_view name) const {
-  for (const auto& [key, value] : headers)
-    if (equal_ignoring_case(key, name)) return &value;
-  return nullptr;
-}
-
-std::vector<std::string_view> RequestParser::values(std::string_view name) const {
-  std::vector<std::string_view> found;
-  for (const auto& [key, value] : request_.headers)
-    if (equal_ignoring_case(key, name)) found.push_back(value);
-  return found;
-}
-
 RequestParser::State RequestParser::state() const {
   switch (part_) {
     case Part::kRequestLine:
@@ -89,7 +71,6 @@ RequestParser::State RequestParser::state() const {
 size_t RequestParser::feed(std::string_view data) {
   size_t used = 0;
   while (used < data.size() && part_ != Part::kDone && part_ != Part::kFailed) {
-    started_ = true;
     if (part_ == Part::kBody || part_ == Part::kChunkData) {
       used += add_body(data.substr(used));
     } else {
@@ -234,7 +215,7 @@ void RequestParser::end_of_head() {
 }
 
 bool RequestParser::check_host() {
-  const auto hosts = values("Host");
+  const auto hosts = request_.header_values("Host");
   if (hosts.size() > 1 || (hosts.empty() && !http_1_0_))
     fail(400, "exactly one Host header is required");
   else if (!hosts.empty() && !is_host(hosts[0]))
@@ -245,7 +226,8 @@ bool RequestParser::check_host() {
 // RFC 9112, section 6.3, without its leniencies: whatever two parsers could read differently is
 // refused.
 bool RequestParser::check_length() {
-  const auto lengths = values("Content-Length"), codings = values("Transfer-Encoding");
+  const auto lengths = request_.header_values("Content-Length"),
+             codings = request_.header_values("Transfer-Encoding");
   const std::string& method = request_.method;
   if (!codings.empty()) {
     if (!lengths.empty())
@@ -279,18 +261,18 @@ bool RequestParser::check_length() {
 }
 
 bool RequestParser::check_content() {
-  for (const std::string_view coding : values("Content-Encoding")) {
+  for (const std::string_view coding : request_.header_values("Content-Encoding")) {
     if (equal_ignoring_case(coding, "identity")) continue;
     fail(415, "the only Content-Encoding supported is identity", "unsupported_media_type");
     return false;
   }
-  const auto types = values("Content-Type");
+  const auto types = request_.header_values("Content-Type");
   if (request_.method == "POST" &&
       (types.size() > 1 || (types.size() == 1 && !is_json(types[0])))) {
     fail(415, "Content-Type must be application/json, in UTF-8", "unsupported_media_type");
     return false;
   }
-  for (const std::string_view expectation : values("Expect")) {
+  for (const std::string_view expectation : request_.header_values("Expect")) {
     if (http_1_0_) continue;
     if (!equal_ignoring_case(expectation, "100-continue")) {
       fail(417, "the only Expect supported is 100-continue", "expectation_failed");
@@ -303,7 +285,7 @@ bool RequestParser::check_content() {
 
 void RequestParser::check_keep_alive() {
   request_.keep_alive = !http_1_0_;
-  for (const std::string_view options : values("Connection"))
+  for (const std::string_view options : request_.header_values("Connection"))
     if (has_token(options, "close")) request_.keep_alive = false;
 }
 

@@ -7,7 +7,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
+
+#include "ember/server/exchange.h"
 
 namespace ember {
 
@@ -18,25 +19,12 @@ struct FramingLimits {
   size_t max_body_bytes = 16 * 1024 * 1024;
 };
 
-struct FramedRequest {
-  std::string method;
-  std::string target;                                        // origin form: starts with '/'
-  std::vector<std::pair<std::string, std::string>> headers;  // in order, values trimmed
-  std::string body;                                          // transfer coding removed
-  bool keep_alive = false;  // the client allows another request on the connection
-
-  // The first header of that name (any case); nullptr when there is none.
-  const std::string* header(std::string_view name) const;
-};
-
 struct FramingError {
   int status = 400;
   std::string message;
   std::string code;
   std::string allow;  // value of the Allow header, for 405
 };
-
-bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 // Reads one request. After kDone or kFailed it is used up; a failure leaves no way to find the next
 // request's start.
@@ -51,11 +39,10 @@ class RequestParser {
   size_t feed(std::string_view data);
 
   State state() const;
-  bool started() const { return started_; }
   // True while in kBody when the client waits for "100 Continue" before it sends the body.
   bool expects_continue() const { return expects_continue_; }
-  FramedRequest take() { return std::move(request_); }  // in kDone
-  const FramedRequest& request() const { return request_; }
+  HttpRequest take() { return std::move(request_); }  // in kDone; without its path
+  const HttpRequest& request() const { return request_; }
   const FramingError& error() const { return error_; }  // in kFailed
 
  private:
@@ -86,17 +73,15 @@ class RequestParser {
   size_t add_body(std::string_view data);
   size_t line_limit() const;
   void fail(int status, std::string message, std::string code = "invalid_http");
-  std::vector<std::string_view> values(std::string_view name) const;
 
   const FramingLimits limits_;
   Part part_ = Part::kRequestLine;
-  bool started_ = false;
   bool http_1_0_ = false;
   bool expects_continue_ = false;
   std::string line_;   // without its CRLF, except a CR that waits for its LF
   int num_lines_ = 0;  // headers, or trailers
   size_t left_ = 0;    // bytes of the body or chunk still to come
-  FramedRequest request_;
+  HttpRequest request_;
   FramingError error_;
 };
 

@@ -13,7 +13,8 @@
 
 #include "ember/base/check.h"
 #include "ember/base/log.h"
-#include "http/http_message.h"
+#include "http/access_log.h"
+#include "http/http_answer.h"
 
 namespace ember {
 namespace {
@@ -308,7 +309,7 @@ void Gate::advance(Client& client) {
 }
 
 void Gate::answer_error(Client& client, const FramingError& error) {
-  const FramedRequest& request = client.parser.request();
+  const HttpRequest& request = client.parser.request();
   const std::string id = request_id_for(request);
   std::string bytes = framing_error_answer(error, id);
   log_access(access_line(request, id), error.status, bytes.size(), Clock::now() - client.since);

@@ -17,7 +17,7 @@
 #include "ember/base/clock.h"
 #include "ember/base/queue.h"
 #include "ember/server/connection.h"
-#include "ember/server/http_server.h"
+#include "ember/server/http_options.h"
 #include "http/framing.h"
 
 namespace ember {
@@ -25,7 +25,7 @@ namespace ember {
 // A request on its way to the pool, and who waits for its answer.
 struct Incoming {
   std::unique_ptr<Connection> connection;
-  FramedRequest request;
+  HttpRequest request;
   TimePoint since{};  // the request's first byte
 };
 

@@ -7,9 +7,10 @@
 
 #include "ember/base/check.h"
 #include "ember/base/mutex.h"
+#include "http/access_log.h"
 #include "http/dispatcher.h"
 #include "http/gate.h"
-#include "http/http_message.h"
+#include "http/http_answer.h"
 #include "http/listener.h"
 
 namespace ember {
@@ -41,14 +42,16 @@ class HttpServer::Impl {
   }
 
   void answer(Incoming incoming) {
-    const std::string id = request_id_for(incoming.request);
-    const std::string line = access_line(incoming.request, id);
-    std::unique_ptr<Connection> connection = std::move(incoming.connection);
-    Answer answer = dispatcher.answer(std::move(incoming.request), id, connection);
-    if (!connection) return;
-    log_access(line, answer.status, answer.bytes.size(), Clock::now() - incoming.since);
-    connection->closing = answer.close;
-    gate.send(std::move(connection), std::move(answer.bytes));
+    std::string id = request_id_for(incoming.request);
+    Exchange exchange(std::move(incoming.request), std::move(id), std::move(incoming.connection));
+    dispatcher.dispatch(exchange);
+    if (exchange.taken()) return;
+    std::string bytes = response_bytes(exchange);
+    log_access(access_line(exchange.request(), exchange.request_id()), exchange.response().status,
+               bytes.size(), Clock::now() - incoming.since);
+    std::unique_ptr<Connection> connection = exchange.take();
+    connection->closing = exchange.response().close || !exchange.keep_alive();
+    gate.send(std::move(connection), std::move(bytes));
   }
 
   void stop() {
@@ -85,10 +88,7 @@ void HttpServer::route(const std::string& method, const std::string& path, Handl
 std::vector<std::pair<std::string, std::string>> HttpServer::routes() const {
   return impl_->dispatcher.routes();
 }
-void HttpServer::set_before(
-    std::function<bool(const httplib::Request&, httplib::Response&)> before) {
-  impl_->dispatcher.set_before(std::move(before));
-}
+void HttpServer::set_before(Before before) { impl_->dispatcher.set_before(std::move(before)); }
 
 void HttpServer::bind() { impl_->listener = std::make_unique<Listener>(impl_->options); }
 int HttpServer::port() const {
@@ -104,8 +104,6 @@ void HttpServer::start() {
 
 void HttpServer::stop() { impl_->stop(); }
 
-std::unique_ptr<Connection> HttpServer::take_connection() { return Dispatcher::take_connection(); }
-bool HttpServer::keep_connection() { return Dispatcher::keep_connection(); }
 void HttpServer::give_back(std::unique_ptr<Connection> connection) {
   impl_->gate.give_back(std::move(connection));
 }

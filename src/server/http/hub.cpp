@@ -16,7 +16,7 @@
 #include "ember/base/log.h"
 #include "ember/base/mutex.h"
 #include "ember/base/queue.h"
-#include "http/http_message.h"
+#include "http/access_log.h"
 
 namespace ember {
 namespace {

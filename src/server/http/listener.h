@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "ember/server/http_server.h"
+#include "ember/server/http_options.h"
 
 namespace ember {
 

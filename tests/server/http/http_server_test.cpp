@@ -24,9 +24,7 @@ TEST(HttpServer, TakenConnectionCountsAndCanComeBack) {
   HttpServer server{HttpOptions{}};
   add_routes(server);
   std::promise<std::unique_ptr<Connection>> taken;
-  server.route("GET", "/take", [&](const httplib::Request&, httplib::Response&) {
-    taken.set_value(HttpServer::take_connection());
-  });
+  server.route("GET", "/take", [&](Exchange& e) { taken.set_value(e.take()); });
   server.bind();
   server.start();
   Client client(server.port());
@@ -43,8 +41,8 @@ TEST(HttpServer, TakenConnectionCountsAndCanComeBack) {
 
 TEST(HttpServer, ClosingConnectionGivenBackEnds) {
   HttpServer server{HttpOptions{}};
-  server.route("GET", "/take", [&](const httplib::Request&, httplib::Response&) {
-    std::unique_ptr<Connection> connection = HttpServer::take_connection();
+  server.route("GET", "/take", [&](Exchange& e) {
+    std::unique_ptr<Connection> connection = e.take();
     connection->closing = true;
     server.give_back(std::move(connection));
   });
@@ -58,10 +56,10 @@ TEST(HttpServer, ClosingConnectionGivenBackEnds) {
 TEST(HttpServer, StopLetsRunningHandlersAnswer) {
   HttpServer server{HttpOptions{}};
   std::promise<void> entered, go;
-  server.route("GET", "/slow", [&](const httplib::Request&, httplib::Response& r) {
+  server.route("GET", "/slow", [&](Exchange& e) {
     entered.set_value();
     go.get_future().wait();
-    r.set_content("done", "text/plain");
+    e.response().set_content("done", "text/plain");
   });
   server.bind();
   server.start();

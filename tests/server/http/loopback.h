@@ -97,24 +97,17 @@ inline int status_of(const std::string& answer) {
   return answer.starts_with("HTTP/1.1 ") ? std::stoi(answer.substr(9, 3)) : 0;
 }
 
-// GET /health, POST /echo (answers its body), GET /id/(name), GET /throw, GET /bye (Connection:
-// close).
+// GET /health, POST /echo (answers its body), GET /id/{name}, GET /throw, GET /bye (closes).
 inline void add_routes(HttpServer& server) {
-  server.route("GET", "/health", [](const httplib::Request&, httplib::Response& r) {
-    r.set_content("ok", "text/plain");
-  });
-  server.route("POST", "/echo", [](const httplib::Request& q, httplib::Response& r) {
-    r.set_content(q.body, "application/json");
-  });
-  server.route("GET", "/id/([a-z]+)", [](const httplib::Request& q, httplib::Response& r) {
-    r.set_content(q.matches[1].str(), "text/plain");
-  });
-  server.route("GET", "/throw", [](const httplib::Request&, httplib::Response&) {
-    throw std::runtime_error("secret");
-  });
-  server.route("GET", "/bye", [](const httplib::Request&, httplib::Response& r) {
-    r.set_header("Connection", "close");
-    r.set_content("bye", "text/plain");
+  server.route("GET", "/health", [](Exchange& e) { e.response().set_content("ok", "text/plain"); });
+  server.route("POST", "/echo",
+               [](Exchange& e) { e.response().set_content(e.request().body, "application/json"); });
+  server.route("GET", "/id/{name}",
+               [](Exchange& e) { e.response().set_content(e.path_parameter(), "text/plain"); });
+  server.route("GET", "/throw", [](Exchange&) { throw std::runtime_error("secret"); });
+  server.route("GET", "/bye", [](Exchange& e) {
+    e.response().close = true;
+    e.response().set_content("bye", "text/plain");
   });
 }
 
