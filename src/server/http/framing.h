@@ -9,22 +9,9 @@
 #include <utility>
 
 #include "ember/server/exchange.h"
+#include "http/request_head.h"
 
 namespace ember {
-
-struct FramingLimits {
-  size_t max_uri_bytes = 8 * 1024;
-  size_t max_header_line_bytes = 8 * 1024;  // with its CRLF
-  int max_headers = 100;
-  size_t max_body_bytes = 16 * 1024 * 1024;
-};
-
-struct FramingError {
-  int status = 400;
-  std::string message;
-  std::string code;
-  std::string allow;  // value of the Allow header, for 405
-};
 
 // Reads one request. After kDone or kFailed it is used up; a failure leaves no way to find the next
 // request's start.
@@ -59,20 +46,15 @@ class RequestParser {
   };
 
   void add_to_line(char c);
-  void fail_line_too_long();
+  FramingError line_too_long() const;
   void end_line();
   void parse_request_line();
   void parse_header();
-  void check_method();
   void end_of_head();
-  bool check_host();
-  bool check_length();
-  bool check_content();
-  void check_keep_alive();
   void parse_chunk_size();
   size_t add_body(std::string_view data);
   size_t line_limit() const;
-  void fail(int status, std::string message, std::string code = "invalid_http");
+  void fail(FramingError error);
 
   const FramingLimits limits_;
   Part part_ = Part::kRequestLine;

@@ -19,6 +19,8 @@
 #include "ember/server/connection.h"
 #include "ember/server/http_options.h"
 #include "http/framing.h"
+#include "http/poller.h"
+#include "http/send_buffer.h"
 
 namespace ember {
 
@@ -67,8 +69,7 @@ class Gate {
     Phase phase = Phase::kIdle;
     TimePoint since{};     // the current request's first byte
     TimePoint deadline{};  // of the phase
-    std::string out;       // to be written
-    size_t num_sent = 0;   // of out
+    SendBuffer out;        // to be written
     size_t num_drained = 0;
     uint32_t events = 0;     // asked of epoll
     bool continued = false;  // 100 Continue has been sent
@@ -85,7 +86,6 @@ class Gate {
   void expire(TimePoint now);
   void accept_some(TimePoint now);
   void add(std::unique_ptr<Connection> connection);
-  bool refuse(Connection& connection);
   void watch_listener(bool on);
   void begin_stop();
   bool is_done(TimePoint now) const;
@@ -98,8 +98,6 @@ class Gate {
   void begin_writing(Client& client, std::string bytes);
   void write_some(Client& client);
   void after_writing(Client& client);
-  void linger(Client& client);
-  void drain(Client& client);
   void remove(Client& client) { std::unique_ptr<Connection> end = release(client); }
 
   std::unique_ptr<Connection> release(Client& client);
@@ -111,7 +109,8 @@ class Gate {
   const OnRequest on_request_;
   const Accept accept_;
   const std::shared_ptr<std::atomic<int>> num_connections_;
-  int epoll_ = -1, wake_ = -1, listen_ = -1;
+  Poller poller_;
+  int listen_ = -1;
 
   // The gate's thread alone:
   std::unordered_map<int, std::unique_ptr<Client>> clients_;
