@@ -34,7 +34,6 @@ MAIN_PATH = {
                     "src/server/api/generation_answer.cpp", "src/server/http/hub.cpp")),
 }
 TESTED_END_TO_END = {  # sources whose tests are those of the real binary; everything else has a unit test of its own
-    "src/server/admin/admin.cpp": "test_admin.py",
     "src/server/api/anthropic_request.cpp": "test_anthropic.py",
     "src/server/api/chat_answer.cpp": "test_openai_client.py",
     "src/server/api/choice.cpp": "test_streams.py",
@@ -43,11 +42,8 @@ TESTED_END_TO_END = {  # sources whose tests are those of the real binary; every
     "src/server/api/generation_answer.cpp": "test_lifecycle.py",
     "src/server/api/messages.cpp": "test_params.py",
     "src/server/admin/metrics.cpp": "test_metrics.py",
-    "src/server/admin/page.cpp": "test_page.py",
     "src/server/api/params.cpp": "test_params.py",
     "src/server/api/responses_request.cpp": "test_responses.py",
-    "src/server/api/routes.cpp": "test_unicode.py",
-    "src/server/admin/status.cpp": "test_page.py",
     "src/server/api/tools.cpp": "test_params.py",
 }
 LICENCE = "SPDX-License-Identifier: Apache-2.0"

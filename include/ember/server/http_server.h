@@ -35,6 +35,10 @@ class HttpServer {
   // missing key, draining).
   void set_before(Before before);
 
+  // Any thread, also before start(): what a request goes through once it has been read. Afterwards
+  // a handler has taken the connection, or the response is complete.
+  void dispatch(Exchange& exchange) const;
+
   // Binds and listens. Throws StartError: kPortInUse, kNoPermission, kUsage.
   void bind();
   int port() const;  // the chosen one

@@ -90,6 +90,8 @@ std::vector<std::pair<std::string, std::string>> HttpServer::routes() const {
 }
 void HttpServer::set_before(Before before) { impl_->dispatcher.set_before(std::move(before)); }
 
+void HttpServer::dispatch(Exchange& exchange) const { impl_->dispatcher.dispatch(exchange); }
+
 void HttpServer::bind() { impl_->listener = std::make_unique<Listener>(impl_->options); }
 int HttpServer::port() const {
   return impl_->listener ? impl_->listener->port() : impl_->options.port;

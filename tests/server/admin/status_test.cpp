@@ -40,5 +40,27 @@ TEST(Status, AFailedEngineIsNotReadyFromThatMomentOn) {
   EXPECT_STREQ(state_name(context), "failed");
 }
 
+TEST(Status, NamesTheModelOnceItIsLoaded) {
+  Metrics metrics("m", "1");
+  ApiContext context;
+  context.metrics = &metrics;
+  context.version = "1.2";
+  const Json loading = status_json(context);
+  EXPECT_EQ(loading["status"], "loading");
+  EXPECT_EQ(loading["version"], "1.2");
+  EXPECT_TRUE(loading["model"].is_null());
+  context.model.info.names = {"m", "n"};
+  context.model.info.max_model_len = 8;
+  context.tokens_per_second = 12.4;
+  context.state = ServerState::kReady;
+  const Json ready = status_json(context);
+  EXPECT_EQ(ready["status"], "ready");
+  EXPECT_EQ(ready["model"], "m");
+  EXPECT_EQ(ready["max_model_len"], 8);
+  EXPECT_EQ(ready["tokens_per_second"], 12);
+  context.state = ServerState::kDraining;
+  EXPECT_STREQ(state_name(context), "draining");
+}
+
 }  // namespace
 }  // namespace ember
