@@ -287,8 +287,7 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
 
 // How many of the proposed tokens its step verifies: as many as there is room for anyway.
 int Scheduler::num_drafts_for(const Sequence& seq, const Budget& budget) const {
-  if (seq.draft.empty() || !seq.decodes() || seq.num_pending_tokens > 0 ||
-      seq.request.constraint != nullptr)
+  if (seq.draft.empty() || !seq.decodes() || seq.in_flight > 0 || seq.request.constraint != nullptr)
     return 0;
   const int free_positions =
       (static_cast<int>(seq.block_table.size()) + pool_.num_available()) * pool_.block_size() -

@@ -261,9 +261,9 @@ class Simulation {
              "what has ended, or waits, is in the step");
       expect(seq.request.deadline > now_, "past its deadline");
       expect(part.num_tokens >= 1 && part.num_logit_rows >= part.num_sampled, "an empty part");
-      expect(!(prefill && seq.request.max_tokens > 0 && seq.num_output_tokens() > 0 &&
-               part.num_tokens - part.num_drafts == 1 && seq.num_preemptions == 0),
-             "decodes come first");
+      const bool decode = seq.num_output_tokens() > std::ssize(seq.request.progress.output) &&
+                          part.num_tokens - part.num_drafts == 1 && seq.request.max_tokens > 0;
+      expect(!prefill || !decode || seq.num_preemptions > 0, "decodes come first");
       if (part.num_tokens - part.num_drafts > 1) prefill = true;
       tokens += part.num_tokens;
       rows += part.num_logit_rows;

@@ -17,7 +17,7 @@ struct Parsed {
   bool operator==(const Parsed&) const = default;
 };
 
-std::string text_of(const FramedRequest& request) {
+std::string text_of(const HttpRequest& request) {
   std::string text =
       request.method + "|" + request.target + "|" + (request.keep_alive ? "keep" : "close") + "|";
   for (const auto& [name, value] : request.headers) text += name + "=" + value + ";";
