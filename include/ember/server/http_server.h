@@ -43,8 +43,8 @@ class HttpServer {
   void bind();
   int port() const;  // the chosen one
   void start();      // gate and pool threads
-  void
-  stop();  // no new connections, idle ones closed, handlers that run finish and are answered; joins
+  // No new connections; idle ones are closed; handlers that run finish and are answered. Joins.
+  void stop();
 
   // Any thread: gives a connection (back) to the gate, which waits for its next request, or ends it
   // when it is closing.
