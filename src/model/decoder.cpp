@@ -113,9 +113,12 @@ void Decoder::add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tens
 
 size_t weight_bytes(const Backend& backend, const DecoderConfig& config,
                     std::optional<DType> dtype) {
-  const DType type = dtype.value_or(config.dtype);
+  const WeightFormat format = format_of(dtype.value_or(config.dtype));
   const auto matrix = [&](const MatrixSpec& spec) {
-    return backend.linear_bytes(type, spec.out_features(), spec.in_features, spec.bias);
+    std::vector<WeightShape> shapes;
+    for (const MatrixSpec::Part& part : spec.parts)
+      shapes.push_back({format, part.rows, spec.in_features});
+    return backend.linear_bytes(shapes, spec.bias);
   };
   const auto norm = [&](const std::string& name, int64_t size) {
     return name.empty() ? 0 : backend.tensor_bytes(DType::kF32, {size});

@@ -142,17 +142,6 @@ void WeightLoader::count(const Tensor& tensor) {
   if (options_.progress) options_.progress(bytes_done_, bytes_total_);
 }
 
-namespace {
-
-float as_float(const Tensor& tensor, int64_t i) {
-  const auto at = static_cast<size_t>(i);
-  if (tensor.dtype == DType::kF16) return f16_to_float(tensor.as<uint16_t>()[at]);
-  if (tensor.dtype == DType::kBF16) return bf16_to_float(tensor.as<uint16_t>()[at]);
-  return tensor.as<float>()[at];
-}
-
-}  // namespace
-
 Tensor WeightLoader::fetch(const std::string& name, const std::vector<int64_t>& shape,
                            std::vector<uint8_t>& copy) const {
   if (dummy_) return dummy_->tensor(name, shape, dummy_dtype_, copy);
@@ -172,7 +161,7 @@ Tensor WeightLoader::converted(Tensor tensor, const std::string& name,
   storage.resize(result.bytes());
   result.data = storage.data();
   for (int64_t i = 0; i < tensor.elements(); ++i) {
-    const float value = as_float(tensor, i);
+    const float value = element_to_float(tensor.dtype, tensor.data, static_cast<size_t>(i));
     if (result.dtype == DType::kF32) {
       result.as<float>()[i] = value;
       continue;
@@ -189,13 +178,14 @@ Tensor WeightLoader::converted(Tensor tensor, const std::string& name,
 }
 
 Linear WeightLoader::matrix(const MatrixSpec& spec, bool gated) {
-  std::vector<Tensor> weights, biases;
+  std::vector<WeightView> weights;
+  std::vector<Tensor> biases;
   std::vector<std::vector<uint8_t>> storage(spec.parts.size()), weight_copies(spec.parts.size()),
       bias_copies(spec.parts.size());
   for (size_t i = 0; i < spec.parts.size(); ++i) {
     const auto& [name, rows] = spec.parts[i];
     const Tensor weight = fetch(name + ".weight", {rows, spec.in_features}, weight_copies[i]);
-    weights.push_back(converted(weight, name + ".weight", storage[i]));
+    weights.push_back(weight_view(converted(weight, name + ".weight", storage[i])));
     if (spec.bias) biases.push_back(fetch(name + ".bias", {rows}, bias_copies[i]));
     count(weight);
   }

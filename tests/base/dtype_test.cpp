@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace ember {
 namespace {
@@ -44,6 +45,20 @@ TEST(Dtype, RoundsToNearestAndTiesToEven) {
   EXPECT_EQ(float_to_f16(-std::numeric_limits<float>::infinity()), 0xfc00);
   EXPECT_EQ(float_to_bf16(1.0f + 0x1p-8f), float_to_bf16(1.0f));
   EXPECT_EQ(float_to_bf16(1.0f + 0x3p-8f), float_to_bf16(1.0f + 0x1p-6f));
+}
+
+TEST(Dtype, ElementsAreReadAtAnyAddress) {
+  std::vector<unsigned char> bytes(1 + 3 * sizeof(float));
+  const float floats[] = {1.5f, -2.0f, 0x1p-20f};
+  std::memcpy(bytes.data() + 1, floats, sizeof floats);
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(element_to_float(DType::kF32, bytes.data() + 1, i), floats[i]);
+  const uint16_t halves[] = {float_to_f16(0.5f), float_to_f16(-3.0f)};
+  std::memcpy(bytes.data() + 1, halves, sizeof halves);
+  EXPECT_EQ(element_to_float(DType::kF16, bytes.data() + 1, 1), -3.0f);
+  const uint16_t bfloats[] = {float_to_bf16(0.5f), float_to_bf16(-3.0f)};
+  std::memcpy(bytes.data() + 1, bfloats, sizeof bfloats);
+  EXPECT_EQ(element_to_float(DType::kBF16, bytes.data() + 1, 1), -3.0f);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ void bench_rows(const std::string& isa, DType dtype, int64_t rows, cpu::ThreadPo
   for (size_t i = 0; i < host.size(); ++i)
     host[i] =
         static_cast<uint16_t>((dtype == DType::kF16 ? 0x2c00 : 0x3d80) + i * 2654435761u % 64);
-  const Tensor weight(host.data(), dtype, {kOut, kIn});
+  const WeightView weight = weight_view(Tensor(host.data(), dtype, {kOut, kIn}));
   std::vector<Linear> matrices;
   for (int i = 0; i < (rows == 1 ? 32 : 1); ++i)
     matrices.push_back(backend->make_linear(std::span(&weight, 1), {}, Split::kNone));

@@ -56,26 +56,31 @@ class NaiveBackend : public Backend {
     return t;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, Split split,
-                     bool) override {
+  Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
+                     Split split, bool) override {
     auto matrix = std::make_unique<Matrix>();
     matrix->split = split;
     for (size_t part = 0; part < weights.size(); ++part) {
-      const Tensor& w = weights[part];
-      CHECK(w.shape[1] == weights[0].shape[1]);
-      for (int64_t i = 0; i < w.elements(); ++i) matrix->weight.push_back(naive_element(w, i));
-      for (int64_t i = 0; i < w.shape[0]; ++i)
+      const WeightView& w = weights[part];
+      CHECK(w.columns == weights[0].columns);
+      for (int64_t r = 0; r < w.rows; ++r) {
+        const Tensor row(const_cast<std::byte*>(w.row(r)), dtype_of(w.format).value(), {w.columns});
+        for (int64_t i = 0; i < w.columns; ++i) matrix->weight.push_back(naive_element(row, i));
         matrix->bias.push_back(biases.empty() || !biases[part] ? 0
-                                                               : naive_element(biases[part], i));
-      matrix->dtypes.push_back(w.dtype);
+                                                               : naive_element(biases[part], r));
+      }
+      matrix->formats.push_back(w.format);
     }
     matrices.push_back(std::move(matrix));
     const Matrix& made = *matrices.back();
-    return {weights[0].shape[1], static_cast<int64_t>(made.bias.size()), &made};
+    return {weights[0].columns, static_cast<int64_t>(made.bias.size()), &made};
   }
-  size_t linear_bytes(DType dtype, int64_t out, int64_t in, bool bias) const override {
-    return static_cast<size_t>(out * in) * size_of(dtype) +
-           (bias ? static_cast<size_t>(out) * sizeof(float) : 0);
+  size_t linear_bytes(std::span<const WeightShape> weights, bool bias) const override {
+    size_t bytes = 0;
+    for (const WeightShape& w : weights)
+      bytes += static_cast<size_t>(w.rows) *
+               (row_bytes(w.format, w.columns) + (bias ? sizeof(float) : 0));
+    return bytes;
   }
   AttentionOp make_attention(const AttentionSpec& spec) override { return {spec, nullptr}; }
   size_t kv_block_bytes(const KvCacheSpec& s) const override {
@@ -191,7 +196,7 @@ class NaiveBackend : public Backend {
 
   struct Matrix {
     std::vector<float> weight, bias;
-    std::vector<DType> dtypes;  // of the parts
+    std::vector<WeightFormat> formats;  // of the parts
     Split split = Split::kNone;
   };
   std::vector<std::unique_ptr<Matrix>> matrices;  // in the order made

@@ -25,7 +25,7 @@ TEST(Weights, PartsAreStackedInOrderAndKeepTheirType) {
   const Linear qkv = loader.matrix(spec);
   EXPECT_EQ(qkv.out_features, 128);
   const NaiveBackend::Matrix& made = *backend.matrices.back();
-  EXPECT_EQ(made.dtypes, std::vector<DType>(3, DType::kBF16));
+  EXPECT_EQ(made.formats, std::vector<WeightFormat>(3, WeightFormat::kBF16));
   const Tensor k =
       checkpoint.tensor("model.layers.1.self_attn.k_proj.weight", std::vector<int64_t>{32, 64});
   const Tensor v_bias =
@@ -61,18 +61,19 @@ TEST(Weights, ConversionKeepsValuesAndRefusesOverflow) {
     const Checkpoint checkpoint = Checkpoint::open(model.path());
     WeightLoader loader(backend, {}, checkpoint, options);
     loader.matrix(layer_spec(config, 0).down);
-    return std::pair(backend.matrices.back()->weight[0], backend.matrices.back()->dtypes[0]);
+    return std::pair(backend.matrices.back()->weight[0], backend.matrices.back()->formats[0]);
   };
   const float value = load(DType::kF32).first;
-  EXPECT_EQ(load(DType::kF16), std::pair(f16_to_float(float_to_f16(value)), DType::kF16));
-  EXPECT_EQ(load(DType::kBF16), std::pair(bf16_to_float(float_to_bf16(value)), DType::kBF16));
+  EXPECT_EQ(load(DType::kF16), std::pair(f16_to_float(float_to_f16(value)), WeightFormat::kF16));
+  EXPECT_EQ(load(DType::kBF16),
+            std::pair(bf16_to_float(float_to_bf16(value)), WeightFormat::kBF16));
   model.edit_checkpoint([](nlohmann::json& header, std::string& data) {
     const float large = 70000;
     std::memcpy(data.data() +
                     header["model.layers.0.mlp.down_proj.weight"]["data_offsets"][0].get<size_t>(),
                 &large, sizeof large);
   });
-  EXPECT_EQ(load(DType::kBF16).second, DType::kBF16);
+  EXPECT_EQ(load(DType::kBF16).second, WeightFormat::kBF16);
   EXPECT_THAT(refusal([&] { load(DType::kF16); }),
               AllOf(HasSubstr("\"model.layers.0.mlp.down_proj.weight\" holds 70000"),
                     HasSubstr("--dtype float16")));

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "ember/backend/weight_view.h"
 #include "ember/base/sampling.h"
 #include "ember/base/tensor.h"
 
@@ -158,8 +159,8 @@ class Backend {
   // Memory. The plan (engine/memory_plan.h) adds up these sizes, so they are exact.
   virtual size_t tensor_bytes(
       DType dtype, std::initializer_list<int64_t> shape) const = 0;  // that allocate() takes
-  virtual size_t linear_bytes(DType dtype, int64_t out_features, int64_t in_features,
-                              bool bias) const = 0;
+  // What make_linear() takes for views of these shapes.
+  virtual size_t linear_bytes(std::span<const WeightShape> weights, bool bias) const = 0;
   virtual size_t kv_block_bytes(const KvCacheSpec& spec) const = 0;  // of one block over all layers
   virtual size_t step_bytes(const StepLimits& limits) const = 0;     // that prepare() takes
   // Before anything is allocated: all that will be, so that a device takes it at once. More is a
@@ -180,11 +181,12 @@ class Backend {
   // whichever ops read.
   virtual Tensor upload(const Tensor& host) = 0;
 
-  // Stacks row-blocks into one matrix: weights[i] is [out_i, in] in host memory (16-bit stays
-  // 16-bit), biases is empty or has one entry per weight, itself empty or [out_i]. The weights are
-  // this rank's part, as `split` says. gated: for linear_silu_mul only, the first half of the rows
-  // are the gates. Throws StartError naming what exists where there is no variant.
-  virtual Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases,
+  // Stacks the weights' rows into one matrix: all have the same columns, each its own format.
+  // biases is empty or has one entry per weight, itself empty or [rows]. The weights are this
+  // rank's part, as `split` says. gated: for linear_silu_mul only, the first half of the rows are
+  // the gates. The host's memory may be reused at once. Throws StartError naming what exists where
+  // there is no variant.
+  virtual Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
                              Split split, bool gated = false) = 0;
   virtual AttentionOp make_attention(const AttentionSpec& spec) = 0;
   virtual std::vector<KvLayer> make_kv_cache(const KvCacheSpec& spec) = 0;

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace ember {
 
@@ -61,6 +62,15 @@ constexpr uint16_t float_to_f16(float value) {
   }
   const uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
   return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
+}
+
+// Element i of an array of F32, F16 or BF16, which may lie at any address.
+inline float element_to_float(DType type, const void* data, size_t i) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, static_cast<const std::byte*>(data) + i * size_of(type), size_of(type));
+  if (type == DType::kF16) return f16_to_float(static_cast<uint16_t>(bits));
+  if (type == DType::kBF16) return bf16_to_float(static_cast<uint16_t>(bits));
+  return std::bit_cast<float>(bits);
 }
 
 }  // namespace ember

@@ -47,8 +47,8 @@ class CpuBackend final : public Backend {
   size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override {
     return Tensor(nullptr, dtype, shape).bytes();
   }
-  size_t linear_bytes(DType dtype, int64_t out, int64_t in, bool bias) const override {
-    return PackedLinear::bytes(dtype, out, in, bias);
+  size_t linear_bytes(std::span<const WeightShape> weights, bool bias) const override {
+    return PackedLinear::bytes(weights, bias);
   }
   size_t kv_block_bytes(const KvCacheSpec& spec) const override {
     return 2 * sizeof(float) * static_cast<size_t>(spec.num_layers) *
@@ -86,11 +86,12 @@ class CpuBackend final : public Backend {
     Tensor tensor = host;
     tensor.dtype = DType::kF32;
     tensor.data = arena_.allocate(tensor.bytes());
-    for (int64_t i = 0; i < host.elements(); ++i) tensor.as<float>()[i] = to_float(host, i);
+    for (size_t i = 0; i < static_cast<size_t>(host.elements()); ++i)
+      tensor.as<float>()[i] = element_to_float(host.dtype, host.data, i);
     return tensor;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, Split,
+  Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases, Split,
                      bool) override {
     const PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_, pool_));
     if (const int64_t needed = parts_size(kMaxSplitProduct, matrix.in);
@@ -217,30 +218,55 @@ class CpuBackend final : public Backend {
     int sequence, first_token, num_tokens, kv_head;
   };
 
+  // The product with one segment of a matrix, and which of a product's tasks are its.
+  struct SegmentProduct {
+    LinearArgs args;
+    int64_t first_task = 0;
+  };
+
   void multiply(Tensor y, Tensor x, const Linear& w, bool add) {
     const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
-    LinearArgs args{.weights = matrix.weights,
-                    .dtype = matrix.dtype,
-                    .bias = matrix.bias,
-                    .x_stride = x.row_stride,
-                    .y_stride = y.row_stride,
-                    .add = add,
-                    .in = matrix.in,
-                    .out = matrix.out,
-                    .parts = parts_.as<uint16_t>(),
-                    .num_threads = pool_.num_threads()};
     const int64_t at_once = splits(matrix) ? kMaxSplitProduct : x.shape[0];
     for (int64_t t = 0; t < x.shape[0]; t += at_once) {
-      args.x = row(x, t);
-      args.y = row(y, t);
-      args.rows = std::min(at_once, x.shape[0] - t);
+      const int64_t rows = std::min(at_once, x.shape[0] - t);
+      const int64_t tasks =
+          plan_products(matrix, row(y, t), y.row_stride, row(x, t), x.row_stride, rows, add);
       if (splits(matrix))
-        pool_.run(static_cast<int>(round_up(args.rows, kSplitRows) / kSplitRows),
-                  [&](int group, int) { kernels_.split(args, int64_t{group} * kSplitRows); });
-      pool_.run(static_cast<int>(kernels_.linear_tasks(args)), [&](int task, int thread) {
-        kernels_.linear(args, task, scratch_[static_cast<size_t>(thread)].as<float>());
+        pool_.run(static_cast<int>(round_up(rows, kSplitRows) / kSplitRows), [&](int group, int) {
+          kernels_.split(products_.front().args, int64_t{group} * kSplitRows);
+        });
+      pool_.run(static_cast<int>(tasks), [&](int task, int thread) {
+        auto product = products_.end() - 1;
+        while (product->first_task > task) --product;
+        kernels_.linear(product->args, task - product->first_task,
+                        scratch_[static_cast<size_t>(thread)].as<float>());
       });
     }
+  }
+
+  // Fills products_ and returns the number of their tasks.
+  int64_t plan_products(const PackedLinear& matrix, float* y, int64_t y_stride, const float* x,
+                        int64_t x_stride, int64_t rows, bool add) {
+    products_.clear();
+    int64_t tasks = 0;
+    for (const Segment& segment : matrix.segments) {
+      const LinearArgs args{.weights = segment.weights,
+                            .dtype = segment.dtype,
+                            .bias = segment.bias,
+                            .x = x,
+                            .x_stride = x_stride,
+                            .y = y + segment.first_output,
+                            .y_stride = y_stride,
+                            .add = add,
+                            .rows = rows,
+                            .in = matrix.in,
+                            .out = segment.outputs,
+                            .parts = parts_.as<uint16_t>(),
+                            .num_threads = pool_.num_threads()};
+      products_.push_back({args, tasks});
+      tasks += kernels_.linear_tasks(args);
+    }
+    return tasks;
   }
 
   static float* row(const Tensor& tensor, int64_t i) {
@@ -262,7 +288,9 @@ class CpuBackend final : public Backend {
   }
 
   bool splits(const PackedLinear& matrix) const {
-    return kernels_.split != nullptr && matrix.dtype == DType::kBF16;
+    return kernels_.split != nullptr && std::ranges::any_of(matrix.segments, [](const Segment& s) {
+             return s.dtype == DType::kBF16;
+           });
   }
 
   void plan_attention(const BatchView& b, const AttentionSpec& spec) {
@@ -312,6 +340,7 @@ class CpuBackend final : public Backend {
   Tensor parts_;                 // of the inputs of a product (see Kernels::split)
   std::vector<Tensor> scratch_;  // one per thread
   std::vector<SampleScratch> sample_scratch_;
+  std::vector<SegmentProduct> products_;
   std::vector<AttentionTask> attention_tasks_;
   std::vector<int32_t> previous_,
       sampling_previous_;  // tokens of the last sample(), and while it runs of the one before

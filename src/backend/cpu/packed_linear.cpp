@@ -12,88 +12,123 @@ namespace ember::cpu {
 
 namespace {
 
-// Copies 32 rows of the stacked weights to their block, a few columns at a time, so that reads and
-// writes stay in the cache.
-template <class T>
-void pack_block(std::span<const Tensor> weights, const PackedLinear& matrix, int64_t block,
-                T* packed) {
-  const unsigned char* sources[kBlockOutputs] = {};  // tensors of a file may lie at any address
-  int64_t first = 0;                                 // row of the stack at which the tensor begins
-  for (const Tensor& weight : weights) {
-    for (int64_t i = 0; i < kBlockOutputs; ++i) {
-      const int64_t row = block * kBlockOutputs + i - first;
-      if (row < 0 || row >= weight.shape[0]) continue;
-      sources[i] = static_cast<const unsigned char*>(weight.data) +
-                   static_cast<size_t>(row * matrix.in) * sizeof(T);
-    }
-    first += weight.shape[0];
+DType number_type(WeightFormat format) {
+  const std::optional<DType> dtype = dtype_of(format);
+  if (!dtype)
+    throw StartError(ExitCode::kBadModel,
+                     fmt::format("the CPU multiplies with float32, float16 and bfloat16 weights, "
+                                 "not with {}",
+                                 name_of(format)));
+  return *dtype;
+}
+
+// The segments of the stacked weights, without memory.
+template <class Shape>
+std::vector<Segment> segments_of(std::span<const Shape> weights) {
+  std::vector<Segment> segments;
+  int64_t row = 0;
+  for (const WeightShape& weight : weights) {
+    const DType dtype = number_type(weight.format);
+    if (segments.empty() || segments.back().dtype != dtype)
+      segments.push_back({.dtype = dtype, .first_output = row});
+    segments.back().outputs += weight.rows;
+    row += weight.rows;
   }
-  const int64_t step = packed_index(matrix.dtype, matrix.in, 0, 2) / 2,
-                pair = packed_index(matrix.dtype, matrix.in, 0, 1);
-  for (int64_t begin = 0; begin < matrix.in; begin += kPaddedInputs)
-    for (int64_t i = 0; i < kBlockOutputs && sources[i] != nullptr; ++i) {
-      T* column = packed + packed_index(matrix.dtype, matrix.in, block * kBlockOutputs + i, 0);
-      for (int64_t k = begin; k < std::min(matrix.in, begin + kPaddedInputs); ++k)
+  return segments;
+}
+
+size_t weight_bytes(const Segment& segment, int64_t in) {
+  return static_cast<size_t>(segment.blocks() * kBlockOutputs * round_up(in, kPaddedInputs)) *
+         size_of(segment.dtype);
+}
+
+size_t bias_bytes(const Segment& segment) {
+  return static_cast<size_t>(segment.blocks() * kBlockOutputs) * sizeof(float);
+}
+
+const std::byte* stacked_row(std::span<const WeightView> weights, int64_t row) {
+  size_t i = 0;
+  for (; row >= weights[i].rows; ++i) row -= weights[i].rows;
+  return weights[i].row(row);
+}
+
+// Copies 32 rows of a segment to their block, a few columns at a time, so that reads and writes
+// stay in the cache.
+template <class T>
+void pack_block(std::span<const WeightView> weights, const Segment& segment, int64_t in,
+                int64_t block) {
+  auto* const packed = static_cast<T*>(segment.weights);
+  const int64_t first = block * kBlockOutputs,
+                rows = std::min<int64_t>(kBlockOutputs, segment.outputs - first);
+  const std::byte* sources[kBlockOutputs] = {};
+  for (int64_t i = 0; i < rows; ++i)
+    sources[i] = stacked_row(weights, segment.first_output + first + i);
+  const int64_t step = packed_index(segment.dtype, in, 0, 2) / 2,
+                pair = packed_index(segment.dtype, in, 0, 1);
+  for (int64_t begin = 0; begin < in; begin += kPaddedInputs)
+    for (int64_t i = 0; i < rows; ++i) {
+      T* column = packed + packed_index(segment.dtype, in, first + i, 0);
+      for (int64_t k = begin; k < std::min(in, begin + kPaddedInputs); ++k)
         std::memcpy(column + k / 2 * 2 * step + k % 2 * pair,
                     sources[i] + static_cast<size_t>(k) * sizeof(T), sizeof(T));
     }
 }
 
+void pack_biases(PackedLinear& matrix, std::span<const WeightView> weights,
+                 std::span<const Tensor> biases, Arena& arena) {
+  for (Segment& segment : matrix.segments)
+    segment.bias = static_cast<float*>(arena.allocate(bias_bytes(segment)));
+  int64_t row = 0;  // of the stack
+  auto segment = matrix.segments.begin();
+  for (size_t i = 0; i < weights.size(); row += weights[i++].rows) {
+    while (row >= segment->first_output + segment->outputs) ++segment;
+    for (int64_t r = 0; biases[i] && r < weights[i].rows; ++r)
+      segment->bias[row - segment->first_output + r] =
+          element_to_float(biases[i].dtype, biases[i].data, static_cast<size_t>(r));
+  }
+}
+
 }  // namespace
 
-float to_float(const Tensor& tensor, int64_t i) {
-  const auto* bytes = static_cast<const unsigned char*>(tensor.data) +
-                      static_cast<size_t>(i) * size_of(tensor.dtype);
-  uint32_t bits = 0;  // tensors of a file may lie at any address
-  std::memcpy(&bits, bytes, size_of(tensor.dtype));
-  if (tensor.dtype == DType::kF16) return f16_to_float(static_cast<uint16_t>(bits));
-  if (tensor.dtype == DType::kBF16) return bf16_to_float(static_cast<uint16_t>(bits));
-  return std::bit_cast<float>(bits);
+size_t PackedLinear::bytes(std::span<const WeightShape> weights, bool bias) {
+  size_t bytes = 0;
+  for (const Segment& segment : segments_of(weights))
+    bytes += weight_bytes(segment, weights.front().columns) + (bias ? bias_bytes(segment) : 0);
+  return bytes;
 }
 
-size_t PackedLinear::bytes(DType dtype, int64_t out, int64_t in, bool bias) {
-  const auto outputs = static_cast<size_t>(round_up(out, kBlockOutputs)),
-             inputs = static_cast<size_t>(round_up(in, kPaddedInputs));
-  return outputs * inputs * size_of(dtype) + (bias ? outputs * sizeof(float) : 0);
-}
-
-PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biases, Arena& arena,
+PackedLinear pack(std::span<const WeightView> weights, std::span<const Tensor> biases, Arena& arena,
                   ThreadPool& pool) {
-  PackedLinear matrix;
-  matrix.dtype = weights.front().dtype;
-  matrix.in = weights.front().shape[1];
-  for (const Tensor& weight : weights) {
-    if (weight.dtype != matrix.dtype || weight.shape[1] != matrix.in)
+  const WeightView& first = weights.front();
+  PackedLinear matrix{.in = first.columns, .segments = segments_of(weights)};
+  for (const WeightView& weight : weights) {
+    if (weight.columns != matrix.in)
       throw StartError(
           ExitCode::kBadModel,
           fmt::format("matrices that are used as one differ: {} with {} columns, {} with {}",
-                      name_of(matrix.dtype), matrix.in, name_of(weight.dtype), weight.shape[1]));
-    matrix.out += weight.shape[0];
+                      name_of(first.format), matrix.in, name_of(weight.format), weight.columns));
+    matrix.out += weight.rows;
   }
-  matrix.weights = arena.allocate(PackedLinear::bytes(matrix.dtype, matrix.out, matrix.in, false));
-  pool.run(static_cast<int>(matrix.blocks()), [&](int block, int) {
-    if (size_of(matrix.dtype) == 2)
-      pack_block(weights, matrix, block, static_cast<uint16_t*>(matrix.weights));
-    else
-      pack_block(weights, matrix, block, static_cast<uint32_t*>(matrix.weights));
-  });
-  if (biases.empty()) return matrix;
-  matrix.bias = static_cast<float*>(
-      arena.allocate(static_cast<size_t>(matrix.blocks() * kBlockOutputs) * sizeof(float)));
-  int64_t row = 0;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    for (int64_t r = 0; biases[i] && r < weights[i].shape[0]; ++r)
-      matrix.bias[row + r] = to_float(biases[i], r);
-    row += weights[i].shape[0];
+  for (Segment& segment : matrix.segments) {
+    segment.weights = arena.allocate(weight_bytes(segment, matrix.in));
+    pool.run(static_cast<int>(segment.blocks()), [&](int block, int) {
+      if (size_of(segment.dtype) == 2)
+        pack_block<uint16_t>(weights, segment, matrix.in, block);
+      else
+        pack_block<uint32_t>(weights, segment, matrix.in, block);
+    });
   }
+  if (!biases.empty()) pack_biases(matrix, weights, biases, arena);
   return matrix;
 }
 
 void unpack_row(const PackedLinear& matrix, int64_t row, float* y) {
-  const Tensor all(matrix.weights, matrix.dtype,
-                   {matrix.blocks() * kBlockOutputs, round_up(matrix.in, kPaddedInputs)});
+  auto segment = matrix.segments.begin();
+  while (row >= segment->first_output + segment->outputs) ++segment;
   for (int64_t k = 0; k < matrix.in; ++k)
-    y[k] = to_float(all, packed_index(matrix.dtype, matrix.in, row, k));
+    y[k] = element_to_float(segment->dtype, segment->weights,
+                            static_cast<size_t>(packed_index(segment->dtype, matrix.in,
+                                                             row - segment->first_output, k)));
 }
 
 }  // namespace ember::cpu

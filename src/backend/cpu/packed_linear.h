@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "cpu/kernels.h"
 #include "cpu/memory.h"
@@ -11,27 +12,31 @@
 
 namespace ember::cpu {
 
-// 32 outputs side by side, so that each is one lane's sum over `in`; packed_index tells where a
-// weight lies.
-struct PackedLinear {
+// Outputs of a matrix whose weights have one type: 32 of them side by side, so that each is one
+// lane's sum over the inputs; packed_index tells where a weight lies.
+struct Segment {
   DType dtype = DType::kF32;
-  int64_t in = 0, out = 0;
+  int64_t first_output = 0, outputs = 0;
   void* weights = nullptr;
-  float* bias = nullptr;  // [ceil(out / 32) * 32]; null: none
+  float* bias = nullptr;  // [ceil(outputs / 32) * 32]; null: none
 
-  int64_t blocks() const { return round_up(out, kBlockOutputs) / kBlockOutputs; }
-  static size_t bytes(DType dtype, int64_t out, int64_t in, bool bias);
+  int64_t blocks() const { return round_up(outputs, kBlockOutputs) / kBlockOutputs; }
 };
 
-// Arguments as Backend::make_linear. All weights have one type and one number of columns. Each page
-// is first touched by the thread that packs it.
-PackedLinear pack(std::span<const Tensor> weights, std::span<const Tensor> biases, Arena& arena,
+// Its product is that of each segment; neighbouring outputs of one type are one segment.
+struct PackedLinear {
+  int64_t in = 0, out = 0;
+  std::vector<Segment> segments;  // in the order of the outputs
+
+  static size_t bytes(std::span<const WeightShape> weights, bool bias);
+};
+
+// Arguments as Backend::make_linear. Each page is first touched by the thread that packs it. Throws
+// StartError(kBadModel) where weights differ in columns, or are none of plain numbers.
+PackedLinear pack(std::span<const WeightView> weights, std::span<const Tensor> biases, Arena& arena,
                   ThreadPool& pool);
 
 // Copies row `row` of the matrix to y[in], as floats.
 void unpack_row(const PackedLinear& matrix, int64_t row, float* y);
-
-// Element i of a contiguous tensor.
-float to_float(const Tensor& tensor, int64_t i);
 
 }  // namespace ember::cpu

@@ -127,8 +127,10 @@ class CudaBackend final : public Backend {
   size_t tensor_bytes(DType dtype, std::initializer_list<int64_t> shape) const override {
     return arena_.rounded(bytes_of(strided(dtype, shape)));
   }
-  size_t linear_bytes(DType, int64_t out, int64_t in, bool bias) const override {
-    return matrix_bytes(arena_, out, in, bias);
+  size_t linear_bytes(std::span<const WeightShape> weights, bool bias) const override {
+    int64_t out = 0;
+    for (const WeightShape& weight : weights) out += weight.rows;
+    return matrix_bytes(arena_, out, weights.front().columns, bias);
   }
   size_t kv_block_bytes(const KvCacheSpec& spec) const override {
     return static_cast<size_t>(spec.num_layers) * layer_block_bytes(spec);
@@ -186,15 +188,16 @@ class CudaBackend final : public Backend {
 
   Tensor upload(const Tensor& host) override {
     std::vector<float> values(static_cast<size_t>(host.elements()));
-    for (size_t i = 0; i < values.size(); ++i) values[i] = element(host, static_cast<int64_t>(i));
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = element_to_float(host.dtype, host.data, i);
     Tensor tensor(nullptr, DType::kF32, {host.elements()});
     tensor.data = arena_.take(tensor.bytes());
     upload_.bytes(tensor.data, values.data(), tensor.bytes());
     return tensor;
   }
 
-  Linear make_linear(std::span<const Tensor> weights, std::span<const Tensor> biases, Split split,
-                     bool gated) override {
+  Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
+                     Split split, bool gated) override {
     Matrix& made = matrices_.emplace_back(planned([&] {
       return make_matrix(arena_, upload_, queue_, options_.dtype, weights, biases, gated);
     }));

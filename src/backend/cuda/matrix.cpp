@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
 #include <stdexcept>
 #include <vector>
 
@@ -15,39 +14,17 @@ namespace {
 
 int64_t padded(int64_t in) { return (in + 7) / 8 * 8; }
 
-float element(const Tensor& t, int64_t i) {
-  if (t.dtype == DType::kF32) {
-    float value;
-    std::memcpy(&value, static_cast<const std::byte*>(t.data) + i * 4, sizeof value);
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, static_cast<const std::byte*>(t.data) + i * 2, sizeof bits);
-  return t.dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
-}
-
-// Row r of matrices that are stacked.
-class Stack {
- public:
-  explicit Stack(std::span<const Tensor> parts) : parts_(parts) {}
-  struct Place {
-    size_t part;
-    int64_t row;
-  };
-  Place find(int64_t row) const {
-    size_t part = 0;
-    for (; row >= parts_[part].shape[0]; ++part) row -= parts_[part].shape[0];
-    return {part, row};
-  }
-  const void* data(int64_t row, size_t row_bytes) const {
-    const Place at = find(row);
-    return static_cast<const std::byte*>(parts_[at.part].data) +
-           static_cast<size_t>(at.row) * row_bytes;
-  }
-
- private:
-  std::span<const Tensor> parts_;
+// Where row r of the stacked weights is.
+struct Place {
+  size_t part;
+  int64_t row;
 };
+
+Place find(std::span<const WeightView> parts, int64_t row) {
+  size_t part = 0;
+  for (; row >= parts[part].rows; ++part) row -= parts[part].rows;
+  return {part, row};
+}
 
 }  // namespace
 
@@ -59,35 +36,39 @@ size_t matrix_bytes(const Arena& arena, int64_t out, int64_t in, bool bias) {
 }
 
 Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::Queue& queue, DType dtype,
-                   std::span<const Tensor> weights, std::span<const Tensor> biases, bool gated) {
+                   std::span<const WeightView> weights, std::span<const Tensor> biases,
+                   bool gated) {
   Matrix matrix;
-  matrix.in = weights.front().shape[1];
+  matrix.in = weights.front().columns;
   int64_t out = 0;
-  for (const Tensor& weight : weights) {
-    if (weight.dtype != dtype || weight.shape[1] != matrix.in)
+  for (const WeightView& weight : weights) {
+    if (weight.format != format_of(dtype) || weight.columns != matrix.in)
       throw StartError(
           ExitCode::kBadModel,
           fmt::format("a matrix is {} with {} columns where {} with {} is expected",
-                      name_of(weight.dtype), weight.shape[1], name_of(dtype), matrix.in));
-    out += weight.shape[0];
+                      name_of(weight.format), weight.columns, name_of(dtype), matrix.in));
+    out += weight.rows;
   }
   if (gated && out % 16 != 0)
     throw std::runtime_error(fmt::format(
         "the width of the feed-forward layer is {}, it must be a multiple of 8", out / 2));
   const auto source_row = [&](int64_t r) { return gated ? gated_row(r, out) : r; };
-  const Stack stack(weights);
   const size_t row_bytes = static_cast<size_t>(padded(matrix.in)) * sizeof(uint16_t),
                source_bytes = static_cast<size_t>(matrix.in) * sizeof(uint16_t);
   void* const data = arena.take(static_cast<size_t>(out) * row_bytes);
-  upload.rows(data, out, row_bytes, source_bytes,
-              [&](int64_t r) { return stack.data(source_row(r), source_bytes); });
+  upload.rows(data, out, row_bytes, source_bytes, [&](int64_t r) -> const void* {
+    const Place at = find(weights, source_row(r));
+    return weights[at.part].row(at.row);
+  });
   float* bias = nullptr;
   if (!biases.empty()) {
     std::vector<float> values(static_cast<size_t>(out));
     std::vector<uint16_t> values16(values.size());
     for (int64_t r = 0; r < out; ++r) {
-      const Stack::Place at = stack.find(source_row(r));
-      const float value = biases[at.part] ? element(biases[at.part], at.row) : 0;
+      const Place at = find(weights, source_row(r));
+      const Tensor& part = biases[at.part];
+      const float value =
+          part ? element_to_float(part.dtype, part.data, static_cast<size_t>(at.row)) : 0;
       values[static_cast<size_t>(r)] = value;
       values16[static_cast<size_t>(r)] =
           dtype == DType::kF16 ? float_to_f16(value) : float_to_bf16(value);

@@ -7,7 +7,6 @@
 #include "cuda/memory.h"
 #include "cuda/weight_upload.h"
 #include "ember/backend/backend.h"
-#include "ember/base/tensor.h"
 #include "kernels/gemm.h"
 
 namespace ember::cuda {
@@ -24,10 +23,10 @@ size_t matrix_bytes(const Arena& arena, int64_t out, int64_t in, bool bias);
 
 // Arguments as Backend::make_linear; gated rows are interleaved by eights as
 // kernels::Epilogue::kSiluMul wants them. The host's tensors may be reused at once, the device's
-// are ready after upload.wait(). Throws StartError(kBadModel) for a weight that is not of type
-// `dtype`, std::runtime_error where the kernels have no variant.
+// are ready after upload.wait(). Throws StartError(kBadModel) for a weight whose format is not
+// that of `dtype`, std::runtime_error where the kernels have no variant.
 Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::Queue& queue, DType dtype,
-                   std::span<const Tensor> weights, std::span<const Tensor> biases, bool gated);
+                   std::span<const WeightView> weights, std::span<const Tensor> biases, bool gated);
 
 // Which row of the stacked weights lies at row r of a gated matrix with `out` rows.
 constexpr int64_t gated_row(int64_t r, int64_t out) {

@@ -11,13 +11,17 @@
 namespace ember {
 namespace {
 
+WeightView float_weights(const std::vector<float>& values, int64_t rows, int64_t columns) {
+  return weight_view(Tensor(const_cast<float*>(values.data()), DType::kF32, {rows, columns}));
+}
+
 TEST(CpuBackend, ResultsDoNotDependOnThreads) {
   const std::vector<float> weights = cpu::random_floats(200 * 96, 1),
                            input = cpu::random_floats(40 * 96, 2);
   std::vector<std::vector<float>> results;
   for (const int threads : {1, 2, 3}) {
     const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = threads});
-    const Tensor weight(const_cast<float*>(weights.data()), DType::kF32, {200, 96});
+    const WeightView weight = float_weights(weights, 200, 96);
     const Linear linear = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
     const Tensor x = backend->allocate(DType::kF32, {40, 96}),
                  y = backend->allocate(DType::kF32, {40, 200});
@@ -58,7 +62,7 @@ TEST(CpuBackend, PlansTheMemoryOfItsThreadsAndOfSplitInputs) {
 TEST(CpuBackend, ATokenOfTheStepBeforeIsEmbeddedAndPenalizedByItsRow) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2, .max_in_flight = 2});
   std::vector<float> weights = {0, 10, 20, 30}, logits = {1, 2, 3, 0, 9, 2, 8, 0};
-  const Tensor weight(weights.data(), DType::kF32, {4, 1});
+  const WeightView weight = float_weights(weights, 4, 1);
   const Linear table = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
   const SamplingParams greedy{.temperature = 0, .frequency_penalty = 5};
   const auto step = [&](std::vector<float> values, std::vector<SamplingRow> rows) {
@@ -90,7 +94,7 @@ TEST(CpuBackend, LinearAddNormHasTheBitsOfItsParts) {
                            input = cpu::random_floats(9 * 33, 4),
                            start = cpu::random_floats(9 * 70, 5);
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2});
-  const Tensor weight(const_cast<float*>(weights.data()), DType::kF32, {70, 33});
+  const WeightView weight = float_weights(weights, 70, 33);
   const Linear w = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
   const Tensor x = backend->allocate(DType::kF32, {9, 33}),
                y = backend->allocate(DType::kF32, {9, 70}),
@@ -130,7 +134,7 @@ TEST(CpuBackend, EveryInstructionSetOfTheMachineGivesTheSameUpToRounding) {
       EXPECT_NE(backend->describe().find(cpu::name_of(isa)), std::string::npos);
       void* data = halves.data();
       if (dtype == DType::kF32) data = const_cast<float*>(m.values.data());
-      const Tensor weight(data, dtype, {out, in});
+      const WeightView weight = weight_view(Tensor(data, dtype, {out, in}));
       const Linear linear = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
       const Tensor x = backend->allocate(DType::kF32, {rows, in}),
                    y = backend->allocate(DType::kF32, {rows, out});
@@ -154,6 +158,63 @@ TEST(CpuBackend, EveryInstructionSetOfTheMachineGivesTheSameUpToRounding) {
                   std::vector<float>(expected, expected + out));
       }
     }
+  }
+}
+
+// q, k and v of one layer, say.
+TEST(CpuBackend, AStackOfSeveralTypesIsTheProductsOfItsPartsBitForBit) {
+  const int64_t in = 70, outs[] = {97, 33, 40};
+  const DType dtypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+  std::vector<std::vector<float>> floats;
+  std::vector<std::vector<uint16_t>> halves(3);
+  std::vector<WeightView> parts;
+  std::vector<Tensor> biases;
+  std::vector<float> bias = cpu::random_floats(97, 9);
+  for (size_t i = 0; i < 3; ++i) {
+    floats.push_back(cpu::random_floats(static_cast<size_t>(outs[i] * in), i + 1));
+    for (const float v : floats[i])
+      halves[i].push_back(dtypes[i] == DType::kF16 ? float_to_f16(v) : float_to_bf16(v));
+    void* data = halves[i].data();
+    if (i == 0) data = floats[i].data();
+    parts.push_back(weight_view(Tensor(data, dtypes[i], {outs[i], in})));
+    biases.push_back(i == 1 ? Tensor() : Tensor(bias.data(), DType::kF32, {outs[i]}));
+  }
+  for (const cpu::Isa isa : cpu::available_isas()) {
+    const std::unique_ptr<Backend> backend =
+        make_cpu_backend({.num_threads = 2, .isa = cpu::name_of(isa)});
+    const Linear stack = backend->make_linear(parts, biases, Split::kNone);
+    ASSERT_EQ(stack.out_features, 170);
+    for (const int64_t rows : {1, 7, 600}) {
+      SCOPED_TRACE(testing::Message() << cpu::name_of(isa) << ", " << rows << " rows");
+      const std::vector<float> input = cpu::random_floats(static_cast<size_t>(rows * in), 5);
+      const Tensor x = backend->allocate(DType::kF32, {rows, in}),
+                   y = backend->allocate(DType::kF32, {rows, 170});
+      backend->write(x, input.data(), input.size() * sizeof(float));
+      std::fill_n(y.as<float>(), y.elements(), 2.0f);
+      const Tensor norm = backend->allocate(DType::kF32, {170}),
+                   normed = backend->allocate(DType::kF32, {rows, 170});
+      backend->linear_add_norm(normed, y, x, stack, norm, 1e-5f);
+      int64_t first = 0;
+      for (size_t i = 0; i < 3; ++i) {
+        const Linear alone =
+            backend->make_linear(std::span(&parts[i], 1), std::span(&biases[i], 1), Split::kNone);
+        const Tensor one = backend->allocate(DType::kF32, {rows, outs[i]}),
+                     normed_one = backend->allocate(DType::kF32, {rows, outs[i]});
+        std::fill_n(one.as<float>(), one.elements(), 2.0f);
+        backend->linear_add_norm(normed_one, one, x, alone, norm, 1e-5f);
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t n = 0; n < outs[i]; ++n)
+            ASSERT_EQ(y.as<float>()[r * 170 + first + n], one.as<float>()[r * outs[i] + n])
+                << r << " " << first + n;
+        first += outs[i];
+      }
+    }
+    std::vector<int32_t> ids = {96, 97, 169};
+    const Tensor rows = backend->allocate(DType::kF32, {3, in});
+    backend->embed(rows, stack, Tensor(ids.data(), DType::kI32, {3}));
+    EXPECT_EQ(rows.as<float>()[0], floats[0][static_cast<size_t>(96 * in)]);
+    EXPECT_EQ(rows.as<float>()[in], f16_to_float(halves[1][0]));
+    EXPECT_EQ(rows.as<float>()[2 * in], bf16_to_float(halves[2][static_cast<size_t>(39 * in)]));
   }
 }
 

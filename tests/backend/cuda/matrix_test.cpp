@@ -21,7 +21,8 @@ std::vector<uint16_t> numbers(int64_t n, int first) {
 TEST(CudaMatrix, StacksAndPads) {
   std::vector<uint16_t> a = numbers(2 * 5, 0), b = numbers(3 * 5, 100);
   std::vector<float> bias = {7, 8, 9};
-  const Tensor weights[] = {{a.data(), DType::kF16, {2, 5}}, {b.data(), DType::kF16, {3, 5}}};
+  const WeightView weights[] = {weight_view({a.data(), DType::kF16, {2, 5}}),
+                                weight_view({b.data(), DType::kF16, {3, 5}})};
   const Tensor biases[] = {Tensor(), {bias.data(), DType::kF32, {3}}};
   Arena arena(0);
   WeightUpload upload;
@@ -45,7 +46,8 @@ TEST(CudaMatrix, StacksAndPads) {
 
 TEST(CudaMatrix, GatesAndUpsAreInterleavedByEights) {
   std::vector<uint16_t> gate = numbers(16 * 8, 0), up = numbers(16 * 8, 1000);
-  const Tensor weights[] = {{gate.data(), DType::kF16, {16, 8}}, {up.data(), DType::kF16, {16, 8}}};
+  const WeightView weights[] = {weight_view({gate.data(), DType::kF16, {16, 8}}),
+                                weight_view({up.data(), DType::kF16, {16, 8}})};
   Arena arena(0);
   WeightUpload upload;
   arena.reserve(matrix_bytes(arena, 32, 8, false));
@@ -59,9 +61,27 @@ TEST(CudaMatrix, GatesAndUpsAreInterleavedByEights) {
   }
 }
 
+TEST(CudaMatrix, TakesSomeColumnsOfEveryRow) {
+  std::vector<uint16_t> whole = numbers(3 * 10, 0);
+  WeightView weights = weight_view({whole.data(), DType::kF16, {3, 10}});
+  weights.columns = 4;
+  weights.data += 5 * sizeof(uint16_t);
+  Arena arena(0);
+  WeightUpload upload;
+  arena.reserve(matrix_bytes(arena, 3, 4, false));
+  const Matrix m =
+      make_matrix(arena, upload, kQueue, DType::kF16, std::span(&weights, 1), {}, false);
+  upload.wait();
+  const auto* data = static_cast<const uint16_t*>(m.plan.data);
+  for (size_t r = 0; r < 3; ++r)
+    for (size_t i = 0; i < 8; ++i)
+      EXPECT_EQ(data[r * 8 + i], i < 4 ? whole[r * 10 + 5 + i] : 0) << r << " " << i;
+}
+
 TEST(CudaMatrix, RefusesOtherTypesAndWidths) {
   std::vector<uint16_t> data = numbers(12 * 8, 0);
-  const Tensor weight(data.data(), DType::kBF16, {12, 8}), right(data.data(), DType::kF16, {12, 8});
+  const WeightView weight = weight_view({data.data(), DType::kBF16, {12, 8}}),
+                   right = weight_view({data.data(), DType::kF16, {12, 8}});
   Arena arena(0);
   WeightUpload upload;
   arena.reserve(4096);
