@@ -7,6 +7,7 @@
 #include "bench_engine.h"
 #include "commands.h"
 #include "ember/backend/cpu/cpu_backend.h"
+#include "ember/model/dummy_checkpoint.h"
 #include "load_report.h"
 #include "start_log.h"
 
@@ -61,8 +62,8 @@ BenchEngine::Loaded load(std::unique_ptr<Backend> backend, const DecoderConfig& 
   layout.plan = plan_memory(*backend, config, layout.limits, kMaxSeqs,
                             {.dtype = dtype, .kv_cache_bytes = kv_bytes});
   backend->reserve(layout.plan.total_bytes());
-  auto decoder = std::make_unique<Decoder>(*backend, config, Checkpoint(),
-                                           LoadOptions{.dummy_seed = 1, .dtype = dtype});
+  auto decoder = std::make_unique<Decoder>(*backend, config, DummyCheckpoint(config, 1, dtype),
+                                           LoadOptions{.dtype = dtype});
   return {std::move(backend), std::move(decoder), layout};
 }
 

@@ -10,6 +10,7 @@
 #include "ember/base/clock.h"
 #include "ember/base/log.h"
 #include "ember/base/start_error.h"
+#include "ember/model/dummy_checkpoint.h"
 #include "model_source.h"
 #if defined(EMBER_CUDA)
 #include "ember/backend/cuda/cuda_backend.h"
@@ -72,6 +73,14 @@ int block_size(const DeviceSettings& settings, const Backend& backend) {
   return only > 0 ? only : settings.block_size > 0 ? settings.block_size : kCpuBlockSize;
 }
 
+// Random weights are of dummy_dtype.
+std::unique_ptr<Checkpoint> open_checkpoint(const ModelSettings& settings,
+                                            const DecoderConfig& config, DType dummy_dtype) {
+  if (settings.load_format == "dummy")
+    return std::make_unique<DummyCheckpoint>(config, 0, dummy_dtype);
+  return ModelSource(settings.path).checkpoint(config);
+}
+
 }  // namespace
 
 std::unique_ptr<Backend> open_device(const EngineSettings& settings, const DecoderConfig& config) {
@@ -121,15 +130,13 @@ std::unique_ptr<Decoder> load_decoder(const ModelSettings& settings, Backend& ba
                                       const DecoderConfig& config, const MemoryPlan& plan,
                                       std::function<void(size_t, size_t)> progress) {
   const TimePoint begin = Clock::now();
-  const bool dummy = settings.load_format == "dummy";
-  LoadOptions options{.dtype = weight_dtype(settings, backend), .progress = std::move(progress)};
-  if (dummy) options.dummy_seed = 0;
-  const Checkpoint checkpoint =
-      dummy ? Checkpoint() : ModelSource(settings.path).checkpoint(config);
+  const LoadOptions options{.dtype = weight_dtype(settings, backend),
+                            .progress = std::move(progress)};
+  const std::unique_ptr<Checkpoint> checkpoint =
+      open_checkpoint(settings, config, options.dtype.value_or(config.dtype));
   backend.reserve(plan.total_bytes());
-  auto decoder = std::make_unique<Decoder>(backend, config, checkpoint, options);
-  spdlog::info("loaded {:.2f} GB in {:.1f} s",
-               static_cast<double>(dummy ? plan.weight_bytes : checkpoint.total_bytes()) / 1e9,
+  auto decoder = std::make_unique<Decoder>(backend, config, *checkpoint, options);
+  spdlog::info("loaded {:.2f} GB in {:.1f} s", static_cast<double>(checkpoint->total_bytes()) / 1e9,
                seconds(Clock::now() - begin));
   return decoder;
 }

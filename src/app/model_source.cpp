@@ -7,6 +7,7 @@
 
 #include "ember/base/start_error.h"
 #include "ember/model/check.h"
+#include "ember/model/safetensors.h"
 
 namespace ember {
 
@@ -45,9 +46,9 @@ std::unique_ptr<ChatTemplate> ModelSource::chat_template(const Tokenizer& tokeni
   return value_or_refuse(ChatTemplate::load(path_, tokenizer, file));
 }
 
-Checkpoint ModelSource::checkpoint(const DecoderConfig& config) const {
-  Checkpoint checkpoint = Checkpoint::open(path_);
-  check_tensors(checkpoint, config);
+std::unique_ptr<Checkpoint> ModelSource::checkpoint(const DecoderConfig& config) const {
+  auto checkpoint = std::make_unique<SafetensorsCheckpoint>(path_);
+  check_tensors(*checkpoint, config);
   return checkpoint;
 }
 

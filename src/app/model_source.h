@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "ember/model/checkpoint.h"
 #include "ember/model/decoder_config.h"
-#include "ember/model/safetensors.h"
 #include "ember/text/chat_template.h"
 #include "ember/text/tokenizer.h"
 
@@ -33,7 +33,7 @@ class ModelSource {
   std::unique_ptr<ChatTemplate> chat_template(const Tokenizer& tokenizer,
                                               const std::string& file) const;
   // The weights, of which every one that the config asks for is there.
-  Checkpoint checkpoint(const DecoderConfig& config) const;
+  std::unique_ptr<Checkpoint> checkpoint(const DecoderConfig& config) const;
   // Reads everything that serving reads; with `deep` also that all weights are finite.
   void check(bool deep) const;
 

@@ -1,20 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ember/model/check.h"
 
-#include "ember/model/decoder_config.h"
+#include <fmt/format.h>
+
+#include <cstring>
+#include <set>
+
+#include "ember/base/log.h"
 #include "ember/model/safetensors.h"
 #include "json_object.h"
-#include "weights.h"
+#include "weight_specs.h"
 
 namespace ember {
+
+namespace {
+
+// Looks tensors up as loading does and remembers which were wanted.
+class Inventory final : public WeightVisitor {
+ public:
+  explicit Inventory(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+
+  void matrix(const MatrixSpec& spec, Linear&) override {
+    for (size_t i = 0; i < spec.weights.size(); ++i) {
+      require(spec.weights[i]);
+      if (!spec.biases.empty()) require(spec.biases[i]);
+    }
+  }
+  void vector(const TensorSpec& spec, Tensor&) override { require(spec); }
+  void tied(const TensorSpec& spec, const TensorSpec& other) override {
+    if (!checkpoint_.has(spec.name)) return;
+    const StoredTensor a = require(spec), b = require(other);
+    if (a.type != b.type || a.bytes != b.bytes || std::memcmp(a.data, b.data, a.bytes) != 0)
+      bad_model(a.file,
+                fmt::format("tensor \"{}\" differs from \"{}\", to which config.json ties it",
+                            spec.name, other.name));
+  }
+
+  void warn_of_others() const {
+    size_t others = 0;
+    std::string first;
+    for (const std::string& name : checkpoint_.names()) {
+      if (wanted_.contains(name) || name.ends_with("rotary_emb.inv_freq")) continue;
+      if (others++ == 0) first = name;
+    }
+    if (others > 0)
+      spdlog::warn("{} tensors of the checkpoint are not used, e.g. \"{}\"", others, first);
+  }
+
+ private:
+  StoredTensor require(const TensorSpec& spec) {
+    wanted_.insert(spec.name);
+    return checkpoint_.tensor(spec.name, spec.shape);
+  }
+
+  const Checkpoint& checkpoint_;
+  std::set<std::string> wanted_;
+};
+
+// True when an exponent field of all ones (NaN or infinity) occurs. The bytes may lie at any
+// address.
+template <class Word>
+bool has_non_finite(const StoredTensor& tensor, Word exponent) {
+  const auto* bytes = static_cast<const unsigned char*>(tensor.data);
+  for (size_t i = 0; i + sizeof(Word) <= tensor.bytes; i += sizeof(Word)) {
+    Word word;
+    std::memcpy(&word, bytes + i, sizeof word);
+    if ((word & exponent) == exponent) return true;
+  }
+  return false;
+}
+
+bool is_finite(const StoredTensor& tensor) {
+  if (tensor.format == WeightFormat::kF32) return !has_non_finite<uint32_t>(tensor, 0x7f800000u);
+  if (tensor.format == WeightFormat::kF16) return !has_non_finite<uint16_t>(tensor, 0x7c00u);
+  if (tensor.format == WeightFormat::kBF16) return !has_non_finite<uint16_t>(tensor, 0x7f80u);
+  return true;  // nothing that is computed with
+}
+
+}  // namespace
 
 void check_model(const std::filesystem::path& model_dir, bool deep) {
   if (!std::filesystem::is_directory(model_dir)) bad_model(model_dir, "is not a directory");
   const DecoderConfig config = load_decoder_config(model_dir);
   load_generation_defaults(model_dir, config);
-  const Checkpoint checkpoint = Checkpoint::open(model_dir);
+  const SafetensorsCheckpoint checkpoint(model_dir);
   check_tensors(checkpoint, config);
   if (deep) check_finite(checkpoint);
+}
+
+void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config) {
+  Inventory inventory(checkpoint);
+  DecoderWeights none;
+  visit_weights(config, none, inventory);
+  inventory.warn_of_others();
+}
+
+void check_finite(const Checkpoint& checkpoint) {
+  for (const std::string& name : checkpoint.names())
+    if (const StoredTensor tensor = checkpoint.stored(name); !is_finite(tensor))
+      bad_model(tensor.file, fmt::format("tensor \"{}\" holds a NaN or an infinity", name));
 }
 
 }  // namespace ember

@@ -160,7 +160,10 @@ std::optional<float> optional_number(const JsonObject& source, const char* field
 }  // namespace
 
 DecoderConfig load_decoder_config(const std::filesystem::path& model_dir) {
-  const JsonObject config = JsonObject::read(model_dir / "config.json");
+  return parse_decoder_config(JsonObject::read(model_dir / "config.json"));
+}
+
+DecoderConfig parse_decoder_config(const JsonObject& config) {
   const Family& family = find_family(config);
   refuse_quantization(config);
   DecoderConfig decoder;

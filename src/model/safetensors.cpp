@@ -47,6 +47,30 @@ std::filesystem::path resolved(const std::filesystem::path& dir,
   return path;
 }
 
+// Which file each tensor is in.
+std::map<std::string, std::string> read_index(const std::filesystem::path& model_dir,
+                                              const std::filesystem::path& index_file) {
+  const JsonObject index = JsonObject::read(resolved(model_dir, index_file));
+  const std::optional<JsonObject> map = index.object("weight_map");
+  if (!map || map->json().empty())
+    index.refuse("weight_map", "an object of tensor names and files");
+  std::map<std::string, std::string> weight_map;
+  for (const auto& [name, shard] : map->json().items()) {
+    const std::string file = map->text(name, "");
+    if (file.empty() || file.find('/') != std::string::npos || file == "." || file == "..")
+      map->refuse(name, "the name of a file in the model directory");
+    weight_map[name] = file;
+  }
+  return weight_map;
+}
+
+std::optional<WeightFormat> format_of(std::string_view type) {
+  if (type == "F32") return WeightFormat::kF32;
+  if (type == "F16") return WeightFormat::kF16;
+  if (type == "BF16") return WeightFormat::kBF16;
+  return std::nullopt;
+}
+
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path) {
@@ -91,128 +115,57 @@ SafetensorsFile::~SafetensorsFile() {
   if (mapping_ != nullptr) ::munmap(mapping_, mapped_bytes_);
 }
 
-Checkpoint Checkpoint::open(const std::filesystem::path& model_dir) {
-  Checkpoint checkpoint;
-  checkpoint.dir_ = model_dir;
+SafetensorsCheckpoint::SafetensorsCheckpoint(const std::filesystem::path& model_dir)
+    : dir_(model_dir) {
   const std::filesystem::path index_file = model_dir / "model.safetensors.index.json",
                               single = model_dir / "model.safetensors";
   std::map<std::string, std::string> weight_map;
   std::map<std::string, size_t> shards;
-  if (!std::filesystem::exists(std::filesystem::symlink_status(single)) &&
-      std::filesystem::exists(index_file)) {
-    const JsonObject index = JsonObject::read(resolved(model_dir, index_file));
-    const std::optional<JsonObject> map = index.object("weight_map");
-    if (!map || map->json().empty())
-      index.refuse("weight_map", "an object of tensor names and files");
-    for (const auto& [name, shard] : map->json().items()) {
-      const std::string file = map->text(name, "");
-      if (file.empty() || file.find('/') != std::string::npos || file == "." || file == "..")
-        map->refuse(name, "the name of a file in the model directory");
-      weight_map[name] = file;
-      shards.emplace(file, 0);
-    }
-  } else {
-    if (!std::filesystem::exists(std::filesystem::symlink_status(single)))
-      bad_model(model_dir, "has neither model.safetensors nor model.safetensors.index.json");
+  if (std::filesystem::exists(std::filesystem::symlink_status(single))) {
     shards.emplace("model.safetensors", 0);
+  } else if (std::filesystem::exists(index_file)) {
+    weight_map = read_index(model_dir, index_file);
+    for (const auto& [name, file] : weight_map) shards.emplace(file, 0);
+  } else {
+    bad_model(model_dir, "has neither model.safetensors nor model.safetensors.index.json");
   }
   for (auto& [file, number] : shards) {
-    number = checkpoint.files_.size();
-    checkpoint.files_.emplace_back(resolved(model_dir, model_dir / file));
+    number = files_.size();
+    files_.emplace_back(resolved(model_dir, model_dir / file));
   }
-  for (size_t i = 0; i < checkpoint.files_.size(); ++i)
-    for (const auto& [name, entry] : checkpoint.files_[i].entries())
-      if (const auto [old, inserted] = checkpoint.where_.try_emplace(name, Place{i, &entry});
-          !inserted)
-        bad_model(checkpoint.files_[i].path(),
-                  fmt::format("tensor \"{}\" is also in {}", name,
-                              checkpoint.files_[old->second.file].path().string()));
+  for (size_t i = 0; i < files_.size(); ++i)
+    for (const auto& [name, entry] : files_[i].entries())
+      if (const auto [old, inserted] = where_.try_emplace(name, Place{i, &entry}); !inserted)
+        bad_model(files_[i].path(), fmt::format("tensor \"{}\" is also in {}", name,
+                                                files_[old->second.file].path().string()));
   for (const auto& [name, file] : weight_map) {
-    const auto place = checkpoint.where_.find(name);
-    if (place == checkpoint.where_.end() || place->second.file != shards[file])
+    const auto place = where_.find(name);
+    if (place == where_.end() || place->second.file != shards[file])
       bad_model(index_file, fmt::format("tensor \"{}\" is not in {}", name.substr(0, 128),
                                         file.substr(0, 128)));
   }
-  return checkpoint;
 }
 
-std::vector<std::string> Checkpoint::names() const {
+std::vector<std::string> SafetensorsCheckpoint::names() const {
   std::vector<std::string> names;
   for (const auto& [name, place] : where_) names.push_back(name);
   return names;
 }
 
-const std::filesystem::path& Checkpoint::file_of(std::string_view name) const {
-  return files_[where_.find(name)->second.file].path();
-}
-
-Tensor Checkpoint::tensor(std::string_view name, std::span<const int64_t> shape) const {
-  const auto found = where_.find(name);
-  if (found == where_.end())
-    bad_model(dir_,
-              fmt::format("tensor \"{}\" of shape [{}] is missing", name, fmt::join(shape, ", ")));
-  const SafetensorsFile& file = files_[found->second.file];
-  const TensorEntry& entry = *found->second.entry;
-  if (!std::equal(shape.begin(), shape.end(), entry.shape.begin(), entry.shape.end()))
-    bad_model(file.path(), fmt::format("tensor \"{}\": expected shape [{}], found [{}]", name,
-                                       fmt::join(shape, ", "), fmt::join(entry.shape, ", ")));
-  Tensor tensor;
-  if (entry.dtype == "F32")
-    tensor.dtype = DType::kF32;
-  else if (entry.dtype == "F16")
-    tensor.dtype = DType::kF16;
-  else if (entry.dtype == "BF16")
-    tensor.dtype = DType::kBF16;
-  else
-    bad_model(file.path(),
-              fmt::format("tensor \"{}\": expected F32, F16 or BF16, found {}", name, entry.dtype));
-  tensor.data = const_cast<void*>(file.data(entry));
-  tensor.ndim = static_cast<int>(shape.size());
-  tensor.row_stride = 1;
-  for (size_t i = 0; i < shape.size(); ++i) tensor.shape[i] = shape[i];
-  for (size_t i = 1; i < shape.size(); ++i) tensor.row_stride *= shape[i];
-  return tensor;
-}
-
-size_t Checkpoint::total_bytes() const {
+size_t SafetensorsCheckpoint::total_bytes() const {
   size_t total = 0;
   for (const auto& [name, place] : where_) total += place.entry->end - place.entry->begin;
   return total;
 }
 
-namespace {
-
-// True when an exponent field of all ones (NaN or infinity) occurs. The bytes may lie at any
-// address.
-template <class Word>
-bool has_non_finite(const void* data, size_t count, Word exponent) {
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  for (size_t i = 0; i < count; ++i) {
-    Word word;
-    std::memcpy(&word, bytes + i * sizeof word, sizeof word);
-    if ((word & exponent) == exponent) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-void check_finite(const Checkpoint& checkpoint) {
-  for (const std::string& name : checkpoint.names()) {
-    const auto [dtype, data, bytes] = checkpoint.raw(name);
-    const bool bad = (dtype == "F32" && has_non_finite<uint32_t>(data, bytes / 4, 0x7f800000u)) ||
-                     (dtype == "F16" && has_non_finite<uint16_t>(data, bytes / 2, 0x7c00u)) ||
-                     (dtype == "BF16" && has_non_finite<uint16_t>(data, bytes / 2, 0x7f80u));
-    if (bad)
-      bad_model(checkpoint.file_of(name),
-                fmt::format("tensor \"{}\" holds a NaN or an infinity", name));
-  }
-}
-
-Checkpoint::Raw Checkpoint::raw(std::string_view name) const {
-  const Place& place = where_.find(name)->second;
-  return {place.entry->dtype, files_[place.file].data(*place.entry),
-          place.entry->end - place.entry->begin};
+StoredTensor SafetensorsCheckpoint::stored(std::string_view name) const {
+  const auto& [file, entry] = where_.find(name)->second;
+  return {.type = entry->dtype,
+          .format = format_of(entry->dtype),
+          .shape = entry->shape,
+          .data = files_[file].data(*entry),
+          .bytes = entry->end - entry->begin,
+          .file = files_[file].path()};
 }
 
 }  // namespace ember

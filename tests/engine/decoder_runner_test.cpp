@@ -6,6 +6,7 @@
 
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/engine/engine_thread.h"
+#include "ember/model/safetensors.h"
 #include "engine/recorder.h"
 
 namespace ember {
@@ -52,7 +53,7 @@ std::unique_ptr<Engine> make_engine(const Setup& setup, OutputSink& sink) {
                              .num_blocks = setup.num_blocks,
                              .block_size = setup.block_size};
   auto decoder = std::make_unique<Decoder>(*backend, load_decoder_config(kDemo),
-                                           Checkpoint::open(kDemo), LoadOptions{});
+                                           SafetensorsCheckpoint(kDemo), LoadOptions{});
   return std::make_unique<Engine>(
       SchedulerConfig{.max_num_batched_tokens = setup.max_num_batched_tokens,
                       .max_num_seqs = 16,

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ember/model/safetensors.h"
 #include "model/temp_model.h"
 
 namespace ember {
@@ -64,6 +65,62 @@ TEST(CheckModel, GenerationConfigIsChecked) {
   model.edit("generation_config.json", [](nlohmann::json& g) { g["eos_token_id"] = 128; });
   EXPECT_THAT(why_refused(model.path()), AllOf(HasSubstr("generation_config.json"),
                                                HasSubstr("eos_token_id"), HasSubstr("0 to 127")));
+}
+
+TEST(CheckFinite, NonFiniteWeightsAreFoundInEveryType) {
+  const struct {
+    const char* model;
+    std::string bits;
+    bool finite;
+  } cases[] = {{"llama2", std::string("\x00\x00\xc0\x7f", 4), false},
+               {"llama2", std::string("\x00\x00\x80\xff", 4), false},
+               {"llama2", std::string("\xff\xff\x7f\x7f", 4), true},
+               {"qwen3", std::string("\x80\x7f", 2), false},
+               {"qwen3", std::string("\x7f\x7f", 2), true},
+               {"llama_biases", std::string("\x00\x7e", 2), false},
+               {"llama_biases", std::string("\xff\x7b", 2), true}};
+  for (const auto& c : cases) {
+    const TempModel model(c.model);
+    model.edit_checkpoint([&](nlohmann::json& header, std::string& data) {
+      data.replace(header["model.norm.weight"]["data_offsets"][0].get<size_t>(), c.bits.size(),
+                   c.bits);
+    });
+    const SafetensorsCheckpoint checkpoint(model.path());
+    if (c.finite)
+      EXPECT_NO_THROW(check_finite(checkpoint)) << c.model;
+    else
+      EXPECT_THAT(refusal([&] { check_finite(checkpoint); }),
+                  HasSubstr("\"model.norm.weight\" holds a NaN"))
+          << c.model;
+  }
+}
+
+TEST(CheckTensors, ATiedOutputMatrixMustEqualTheEmbedding) {
+  const TempModel model("qwen2");
+  const DecoderConfig config = load_decoder_config(model.path());
+  ASSERT_TRUE(config.tie_word_embeddings);
+  model.edit_checkpoint([](nlohmann::json& header, std::string& data) {
+    const auto offsets =
+        header["model.embed_tokens.weight"]["data_offsets"].get<std::vector<size_t>>();
+    header["lm_head.weight"] = header["model.embed_tokens.weight"];
+    header["lm_head.weight"]["data_offsets"] = {data.size(), data.size() + offsets[1] - offsets[0]};
+    data += data.substr(offsets[0], offsets[1] - offsets[0]);
+  });
+  EXPECT_NO_THROW(check_tensors(SafetensorsCheckpoint(model.path()), config));
+  model.edit_checkpoint(
+      [](nlohmann::json&, std::string& data) { data.back() = static_cast<char>(data.back() ^ 1); });
+  EXPECT_THAT(refusal([&] { check_tensors(SafetensorsCheckpoint(model.path()), config); }),
+              HasSubstr("\"lm_head.weight\" differs from \"model.embed_tokens.weight\""));
+}
+
+TEST(CheckTensors, AnUntiedModelNeedsItsOutputMatrix) {
+  const TempModel model("qwen2");
+  model.set("tie_word_embeddings", false);
+  EXPECT_THAT(refusal([&] {
+                check_tensors(SafetensorsCheckpoint(model.path()),
+                              load_decoder_config(model.path()));
+              }),
+              HasSubstr("\"lm_head.weight\""));
 }
 
 }  // namespace

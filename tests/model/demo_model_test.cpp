@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ember/backend/cpu/cpu_backend.h"
+#include "ember/model/safetensors.h"
 #include "model/model_runner.h"
 
 namespace ember {
@@ -21,7 +22,7 @@ TEST(DemoModel, EveryPromptContinuesAsTheReference) {
       nlohmann::json::parse(std::ifstream(kSource / "tests/data/demo/reference.json"));
   const std::unique_ptr<Backend> backend = make_cpu_backend({});
   const DecoderConfig config = load_decoder_config(dir);
-  Decoder decoder(*backend, config, Checkpoint::open(dir), {});
+  Decoder decoder(*backend, config, SafetensorsCheckpoint(dir), {});
   ModelRunner runner(*backend, decoder,
                      {.max_tokens = 2048,
                       .max_logit_rows = 1,

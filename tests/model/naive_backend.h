@@ -17,10 +17,17 @@
 
 namespace ember {
 
+// Element i of a contiguous tensor, which may lie at any address.
 inline float naive_element(const Tensor& t, int64_t i) {
-  if (t.dtype == DType::kF16) return f16_to_float(t.as<uint16_t>()[i]);
-  if (t.dtype == DType::kBF16) return bf16_to_float(t.as<uint16_t>()[i]);
-  return t.as<float>()[i];
+  const auto* bytes = t.as<unsigned char>() + static_cast<size_t>(i) * size_of(t.dtype);
+  float value = 0;
+  uint16_t half = 0;
+  if (t.dtype == DType::kF32)
+    std::memcpy(&value, bytes, sizeof value);
+  else
+    std::memcpy(&half, bytes, sizeof half);
+  if (t.dtype == DType::kF16) return f16_to_float(half);
+  return t.dtype == DType::kBF16 ? bf16_to_float(half) : value;
 }
 
 class NaiveBackend : public Backend {

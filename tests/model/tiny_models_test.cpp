@@ -10,6 +10,7 @@
 
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/base/start_error.h"
+#include "ember/model/safetensors.h"
 #include "model/model_runner.h"
 #include "model/naive_backend.h"
 
@@ -56,8 +57,8 @@ class TinyModel : public testing::TestWithParam<std::tuple<const char*, const ch
         backend == std::string("cpu") ? make_cpu_backend({}) : std::make_unique<NaiveBackend>();
     const DecoderConfig config = load_decoder_config(kTiny / name);
     ASSERT_GE(config.max_position, 128) << "with rope scaling";
-    decoder_ =
-        std::make_unique<Decoder>(*backend_, config, Checkpoint::open(kTiny / name), LoadOptions{});
+    decoder_ = std::make_unique<Decoder>(*backend_, config, SafetensorsCheckpoint(kTiny / name),
+                                         LoadOptions{});
     vocab_ = static_cast<size_t>(config.vocab_size);
     seed_ = std::random_device{}();
     runner_ = std::make_unique<ModelRunner>(*backend_, *decoder_,
@@ -158,7 +159,7 @@ TEST_P(TinyModelIn16Bits, EqualsDoublePrecision) {
       const DecoderConfig config = load_decoder_config(kTiny / name);
       const Prompt prompt = prompts_of(name).back();
       const auto logits_of = [&](Backend& backend) {
-        Decoder decoder(backend, config, Checkpoint::open(kTiny / name),
+        Decoder decoder(backend, config, SafetensorsCheckpoint(kTiny / name),
                         LoadOptions{.dtype = dtype});
         return ModelRunner(backend, decoder, limits).forward(prompt.input, 4);
       };

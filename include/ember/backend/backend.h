@@ -177,8 +177,8 @@ class Backend {
   // Copies `bytes` of host memory to the start of a tensor, after the operations called before and
   // before those called later. The memory may be reused at once.
   virtual void write(Tensor to, const void* from, size_t bytes) = 0;
-  // A copy of a host tensor (F32, F16, BF16), e.g. a norm's weight, as activation_dtype or float32,
-  // whichever ops read.
+  // A copy of a host tensor (F32, F16, BF16; at any address), e.g. a norm's weight, as
+  // activation_dtype or float32, whichever ops read.
   virtual Tensor upload(const Tensor& host) = 0;
 
   // Stacks the weights' rows into one matrix: all have the same columns, each its own format.

@@ -46,15 +46,15 @@ inline constexpr WeightFormatInfo kWeightFormats[] = {
     {"Q6_K", 256, 210},   {"IQ4_NL", 32, 18}, {"MXFP4", 32, 17},  {"int4", 2, 1},
     {"float8_e4m3", 1, 1}};
 
-constexpr const WeightFormatInfo& info(WeightFormat format) {
+constexpr const WeightFormatInfo& info_of(WeightFormat format) {
   return kWeightFormats[static_cast<size_t>(format)];
 }
 
-constexpr const char* name_of(WeightFormat format) { return info(format).name; }
+constexpr const char* name_of(WeightFormat format) { return info_of(format).name; }
 
 // Of one row of `columns` weights, which is a multiple of the format's block_weights.
 constexpr size_t row_bytes(WeightFormat format, int64_t columns) {
-  return static_cast<size_t>(columns / info(format).block_weights * info(format).block_bytes);
+  return static_cast<size_t>(columns / info_of(format).block_weights * info_of(format).block_bytes);
 }
 
 // The format of a tensor's elements; float types only.

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "ember/backend/backend.h"
-#include "ember/model/decoder.h"
+#include "ember/model/decoder_plan.h"
 
 namespace ember {
 

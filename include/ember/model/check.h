@@ -4,8 +4,8 @@
 
 #include <filesystem>
 
+#include "ember/model/checkpoint.h"
 #include "ember/model/decoder_config.h"
-#include "ember/model/safetensors.h"
 
 namespace ember {
 
@@ -18,5 +18,9 @@ void check_model(const std::filesystem::path& model_dir, bool deep);
 // in the log. Reads no weight but a tied output matrix that is stored besides the embedding: the
 // two must be equal. Throws StartError(kBadModel).
 void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config);
+
+// Reads every weight: all are finite. Throws StartError(kBadModel) naming file and tensor
+// otherwise.
+void check_finite(const Checkpoint& checkpoint);
 
 }  // namespace ember

@@ -12,6 +12,8 @@
 
 namespace ember {
 
+class JsonObject;
+
 enum class RopeScaling : uint8_t { kNone, kLinear, kDynamic, kLlama3, kYarn };
 
 // Rotary position embedding; the fields as in Hugging Face's modeling_rope_utils.
@@ -29,8 +31,12 @@ struct RopeConfig {
   bool truncate = true;                              // yarn
 };
 
+// What the checkpoint calls its tensors.
+enum class TensorNaming : uint8_t { kHuggingFace };
+
 struct DecoderConfig {
   std::string architecture;
+  TensorNaming naming = TensorNaming::kHuggingFace;
   int num_layers = 0;
   int hidden_size = 0;
   int intermediate_size = 0;
@@ -54,6 +60,8 @@ struct DecoderConfig {
 
 // Throws StartError(kBadModel): one line with file, field, what was found and what is expected.
 DecoderConfig load_decoder_config(const std::filesystem::path& model_dir);
+// The same of an object with config.json's fields, wherever it comes from.
+DecoderConfig parse_decoder_config(const JsonObject& config);
 
 // What generation_config.json says, or config.json where it is silent.
 struct GenerationDefaults {

@@ -7,14 +7,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ember/base/dtype.h"
-#include "ember/base/tensor.h"
+#include "ember/model/checkpoint.h"
 
 namespace ember {
 
@@ -55,27 +52,17 @@ class SafetensorsFile {
 
 // All weights of a model directory: model.safetensors, or the shards that
 // model.safetensors.index.json names.
-class Checkpoint {
+class SafetensorsCheckpoint final : public Checkpoint {
  public:
   // Opens and checks every file; reads no weight. Throws StartError(kBadModel).
-  static Checkpoint open(const std::filesystem::path& model_dir);
+  explicit SafetensorsCheckpoint(const std::filesystem::path& model_dir);
 
-  bool has(std::string_view name) const { return where_.contains(name); }
-  std::vector<std::string> names() const;
-  // A view into the mapping, valid as long as the checkpoint. Throws when it is missing, not F32,
-  // F16 or BF16, or of another shape.
-  Tensor tensor(std::string_view name, std::span<const int64_t> shape) const;
-  // The file that holds it.
-  const std::filesystem::path& file_of(std::string_view name) const;
-  size_t total_bytes() const;
-
-  struct Raw {
-    std::string_view dtype;
-    const void* data;
-    size_t bytes;
-  };
-  // The bytes of a tensor that is there, whatever its type.
-  Raw raw(std::string_view name) const;
+  const std::filesystem::path& path() const override { return dir_; }
+  std::vector<std::string> names() const override;
+  bool has(std::string_view name) const override { return where_.contains(name); }
+  // The data is a view into the file's mapping.
+  StoredTensor stored(std::string_view name) const override;
+  size_t total_bytes() const override;
 
  private:
   struct Place {
@@ -86,9 +73,5 @@ class Checkpoint {
   std::vector<SafetensorsFile> files_;
   std::map<std::string, Place, std::less<>> where_;
 };
-
-// Reads every weight: all are finite. Throws StartError(kBadModel) naming file and tensor
-// otherwise.
-void check_finite(const Checkpoint& checkpoint);
 
 }  // namespace ember

@@ -77,8 +77,8 @@ class Cuda : public testing::Test {
     EXPECT_EQ(built.plan.num_blocks, limits.num_blocks);
     const size_t before = fake_cuda::stats().device_bytes;
     backend->reserve(built.plan.total_bytes());
-    auto decoder = std::make_unique<Decoder>(*backend, config, Checkpoint(),
-                                             LoadOptions{.dummy_seed = 1, .dtype = s.dtype});
+    auto decoder = std::make_unique<Decoder>(*backend, config, DummyCheckpoint(config, 1, s.dtype),
+                                             LoadOptions{.dtype = s.dtype});
     built.runner = std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits,
                                                    s.max_num_seqs, 2);
     if (on_cuda) {

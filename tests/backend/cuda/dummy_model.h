@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ember/model/decoder.h"
+#include "ember/model/dummy_checkpoint.h"
 #include "model/temp_model.h"
 
 namespace ember {

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a decoder takes of its device, known before anything is loaded or allocated.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <optional>
+
+#include "ember/backend/backend.h"
+#include "ember/model/decoder_config.h"
+
+namespace ember {
+
+// The largest step, and the KV cache.
+struct DecoderLimits {
+  int max_tokens = 0;      // of one step
+  int max_logit_rows = 0;  // of one step
+  int max_model_len = 0;   // positions of one sequence
+  int num_blocks = 0;
+  int block_size = 0;  // tokens
+};
+
+// What a step computes with, for the largest one: T = max_tokens, R = max_logit_rows. In the
+// backend's activation_dtype, but for the last two. The names of the sizes are DecoderConfig's.
+struct Activations {
+  Tensor residual;   // [T, hidden_size] the sum of the embedding and of all blocks so far
+  Tensor hidden;     // [T, hidden_size] what a block reads: the residual, normalised
+  Tensor qkv;        // [T, (num_heads + 2 * num_kv_heads) * head_dim]
+  Tensor attention;  // [T, num_heads * head_dim]
+  Tensor gate_up;    // [T, 2 * intermediate_size]
+  Tensor mlp;        // [T, intermediate_size] silu(gate) * up
+  Tensor last;       // [R, hidden_size] rows of hidden whose logits are wanted
+  Tensor logits;     // float [R, vocab_size]
+  Tensor cos_sin;    // float [max_model_len, rotary_dim], see Backend::rope_and_store
+};
+
+// Calls `allocate` once for each, whether it allocates or only counts.
+using Allocate = std::function<Tensor(DType, std::initializer_list<int64_t> shape)>;
+Activations make_activations(const DecoderConfig& config, const DecoderLimits& limits,
+                             DType activation_dtype, const Allocate& allocate);
+
+// What Decoder's constructor takes. `dtype` as in LoadOptions.
+size_t weight_bytes(const Backend& backend, const DecoderConfig& config,
+                    std::optional<DType> dtype);
+// What Decoder::allocate takes beside the KV cache.
+size_t activation_bytes(const Backend& backend, const DecoderConfig& config,
+                        const DecoderLimits& limits);
+KvCacheSpec kv_cache_spec(const DecoderConfig& config, const DecoderLimits& limits);
+AttentionSpec attention_spec(const DecoderConfig& config, int layer);
+StepLimits step_limits(const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs);
+
+}  // namespace ember

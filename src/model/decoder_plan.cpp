@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ember/model/decoder_plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "weight_specs.h"
+
+namespace ember {
+
+Activations make_activations(const DecoderConfig& config, const DecoderLimits& limits,
+                             DType activation_dtype, const Allocate& allocate) {
+  const int64_t head_dim = config.head_dim, mlp = config.intermediate_size;
+  const auto rows = [&](int64_t columns) {
+    return allocate(activation_dtype, {limits.max_tokens, columns});
+  };
+  Activations a;
+  a.hidden = rows(config.hidden_size);
+  a.residual = rows(config.hidden_size);
+  a.qkv = rows((config.num_heads + 2 * config.num_kv_heads) * head_dim);
+  a.attention = rows(config.num_heads * head_dim);
+  a.gate_up = rows(2 * mlp);
+  a.mlp = rows(mlp);
+  a.last = allocate(activation_dtype, {limits.max_logit_rows, config.hidden_size});
+  a.logits = allocate(DType::kF32, {limits.max_logit_rows, config.vocab_size});
+  a.cos_sin = allocate(DType::kF32, {limits.max_model_len, config.rope.rotary_dim});
+  return a;
+}
+
+namespace {
+
+class WeightCounter final : public WeightVisitor {
+ public:
+  WeightCounter(const Backend& backend, WeightFormat format) : backend_(backend), format_(format) {}
+
+  void matrix(const MatrixSpec& spec, Linear&) override {
+    std::vector<WeightShape> shapes;
+    for (const TensorSpec& weight : spec.weights)
+      shapes.push_back({format_, weight.shape[0], weight.shape[1]});
+    bytes += backend_.linear_bytes(shapes, !spec.biases.empty());
+  }
+  void vector(const TensorSpec& spec, Tensor&) override {
+    bytes += backend_.tensor_bytes(DType::kF32, {spec.shape[0]});
+  }
+
+  size_t bytes = 0;
+
+ private:
+  const Backend& backend_;
+  const WeightFormat format_;
+};
+
+}  // namespace
+
+size_t weight_bytes(const Backend& backend, const DecoderConfig& config,
+                    std::optional<DType> dtype) {
+  WeightCounter counter(backend, format_of(dtype.value_or(config.dtype)));
+  DecoderWeights none;
+  visit_weights(config, none, counter);
+  return counter.bytes;
+}
+
+size_t activation_bytes(const Backend& backend, const DecoderConfig& config,
+                        const DecoderLimits& limits) {
+  size_t bytes = 0;
+  make_activations(config, limits, backend.activation_dtype(),
+                   [&](DType dtype, std::initializer_list<int64_t> shape) {
+                     bytes += backend.tensor_bytes(dtype, shape);
+                     return Tensor(nullptr, dtype, shape);
+                   });
+  return bytes;
+}
+
+KvCacheSpec kv_cache_spec(const DecoderConfig& config, const DecoderLimits& limits) {
+  return {.num_layers = config.num_layers,
+          .num_blocks = limits.num_blocks,
+          .block_size = limits.block_size,
+          .num_kv_heads = config.num_kv_heads,
+          .head_dim = config.head_dim};
+}
+
+AttentionSpec attention_spec(const DecoderConfig& config, int layer) {
+  return {.num_heads = config.num_heads,
+          .num_kv_heads = config.num_kv_heads,
+          .head_dim = config.head_dim,
+          .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(config.head_dim))),
+          .window = config.layer_window[static_cast<size_t>(layer)],
+          .rotary_dim = config.rope.rotary_dim,
+          .interleaved = config.rope.interleaved};
+}
+
+StepLimits step_limits(const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs) {
+  StepLimits result{
+      .max_tokens = limits.max_tokens,
+      .max_seqs = max_num_seqs,
+      .max_logit_rows = limits.max_logit_rows,
+      .max_model_len = limits.max_model_len,
+      .vocab_size = config.vocab_size,
+      .max_in_features = std::max<int64_t>({config.hidden_size, config.intermediate_size,
+                                            int64_t{config.num_heads} * config.head_dim})};
+  for (int layer = 0; layer < config.num_layers; ++layer)
+    if (const AttentionSpec spec = attention_spec(config, layer);
+        std::ranges::find(result.attention, spec) == result.attention.end())
+      result.attention.push_back(spec);
+  return result;
+}
+
+}  // namespace ember

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// How weights get from a checkpoint to a device.
+#pragma once
+
+#include <vector>
+
+#include "ember/model/checkpoint.h"
+#include "weight_specs.h"
+
+namespace ember {
+
+// Fills the slots it is shown. Throws StartError(kBadModel) where the checkpoint does not have what
+// a spec says, or where a number is too large for LoadOptions::dtype.
+class WeightLoader final : public WeightVisitor {
+ public:
+  WeightLoader(Backend& backend, const Checkpoint& checkpoint, const LoadOptions& options);
+
+  void matrix(const MatrixSpec& spec, Linear& slot) override;
+  void vector(const TensorSpec& spec, Tensor& slot) override;
+
+ private:
+  // The weights, in `storage` where they are to have another type.
+  WeightView converted(const StoredTensor& stored, const std::string& name,
+                       std::vector<uint8_t>& storage) const;
+  void count(const StoredTensor& stored);
+
+  Backend& backend_;
+  const Checkpoint& checkpoint_;
+  const LoadOptions& options_;
+  size_t bytes_done_ = 0;
+  const size_t bytes_total_;
+};
+
+}  // namespace ember

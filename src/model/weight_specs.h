@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tensors a decoder is made of.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ember/model/decoder_weights.h"
+#include "tensor_names.h"
+
+namespace ember {
+
+// One tensor of a checkpoint.
+struct TensorSpec {
+  Role role = Role::kEmbedding;
+  std::string name;            // as the checkpoint spells it
+  std::vector<int64_t> shape;  // [rows, columns] of a matrix; [n] of a vector or bias
+  bool bias = false;
+};
+
+// A matrix that is stored as one or several tensors, stacked in this order.
+struct MatrixSpec {
+  std::vector<TensorSpec> weights;
+  std::vector<TensorSpec> biases;  // one for each weight, or none
+  Split split = Split::kNone;      // over the ranks
+  bool gated = false;              // the first half of the rows are gates
+};
+
+// What visit_weights() tells of every weight. A slot is where the weight goes.
+class WeightVisitor {
+ public:
+  virtual ~WeightVisitor() = default;
+  virtual void matrix(const MatrixSpec& spec, Linear& slot) = 0;
+  virtual void vector(const TensorSpec& spec, Tensor& slot) = 0;
+  // `spec` is the same matrix as `other`, which was visited before. A checkpoint may store it all
+  // the same.
+  virtual void tied(const TensorSpec& /*spec*/, const TensorSpec& /*other*/) {}
+};
+
+// Visits every weight of the decoder once, and makes room for its layers. The one list of a
+// decoder's tensors: loading, planning and checking are visitors.
+void visit_weights(const DecoderConfig& config, DecoderWeights& weights, WeightVisitor& visitor);
+
+// All tensors that a checkpoint must have.
+std::vector<TensorSpec> required_tensors(const DecoderConfig& config);
+
+}  // namespace ember

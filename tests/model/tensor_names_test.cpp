@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor_names.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace ember {
+namespace {
+
+TEST(TensorNames, EveryRoleHasANameOfItsOwnInEveryLayer) {
+  std::set<std::string> names;
+  for (size_t role = 0; role < kNumRoles; ++role)
+    for (const int layer : {0, 17})
+      names.insert(tensor_name(TensorNaming::kHuggingFace, static_cast<Role>(role), layer));
+  EXPECT_EQ(names.size(), 2 * kNumRoles - 3) << "embedding, final norm and lm_head have no layer";
+  for (const std::string& name : names) EXPECT_EQ(name.find_first_of("{}"), std::string::npos);
+}
+
+TEST(TensorNames, AreThoseOfTransformers) {
+  const auto name = [](Role role) { return tensor_name(TensorNaming::kHuggingFace, role, 3); };
+  EXPECT_EQ(name(Role::kEmbedding), "model.embed_tokens");
+  EXPECT_EQ(name(Role::kV), "model.layers.3.self_attn.v_proj");
+  EXPECT_EQ(name(Role::kGateUp), "model.layers.3.mlp.gate_up_proj");
+  EXPECT_EQ(name(Role::kMlpNorm), "model.layers.3.post_attention_layernorm");
+  EXPECT_EQ(name(Role::kPostAttentionNorm), "model.layers.3.post_self_attn_layernorm");
+  EXPECT_EQ(name(Role::kFinalNorm), "model.norm");
+  EXPECT_EQ(name(Role::kLmHead), "lm_head");
+}
+
+}  // namespace
+}  // namespace ember
