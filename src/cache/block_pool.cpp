@@ -41,13 +41,6 @@ void BlockPool::remove(List& list, int32_t block) {
   b.previous = b.next = kNone;
 }
 
-PrefixId BlockPool::root(const std::string& tenant, const std::string& salt) {
-  const std::string text =
-      std::to_string(tenant.size()) + ':' + tenant + salt;  // the length keeps the two apart
-  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
-  return {hash.high64 | 1, hash.low64};  // ids given out by publish() have no high part
-}
-
 BlockKey BlockPool::key_of(const PrefixId& parent, std::span<const int32_t> tokens) const {
   XXH3_state_t state;
   XXH3_128bits_reset(&state);
@@ -135,7 +128,7 @@ PrefixId BlockPool::publish(int32_t block, const PrefixId& parent,
   b.published = true;
   b.key = key;
   b.parent = parent;
-  b.id = {0, ++last_id_};
+  b.id = {0, ++last_id_};  // roots have a high part
   std::copy(tokens.begin(), tokens.end(),
             tokens_.begin() + static_cast<std::ptrdiff_t>(block) * config_.block_size);
   return b.id;

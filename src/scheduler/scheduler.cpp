@@ -226,8 +226,7 @@ bool Scheduler::admit(Sequence& seq) {
   const bool everything =
       seq.request.prompt_logprobs && seq.num_prompt_logprobs < seq.num_prompt_tokens() - 1;
   if (!everything)
-    pool_.find_prefix(BlockPool::root(seq.request.tenant, seq.request.cache_salt), seq.tokens,
-                      seq.block_table, seq.prefixes);
+    pool_.find_prefix(seq.request.cache_scope.root(), seq.tokens, seq.block_table, seq.prefixes);
   if (ceil_div(seq.num_tokens(), pool_.block_size()) - static_cast<int>(seq.block_table.size()) >
       pool_.num_available()) {
     pool_.release_all(seq.block_table);
@@ -413,8 +412,7 @@ void Scheduler::publish_full_blocks(Sequence& seq, int num_committed) {
   if (!pool_.caching()) return;
   const auto size = static_cast<size_t>(pool_.block_size());
   for (size_t i = seq.prefixes.size(); (i + 1) * size <= static_cast<size_t>(num_committed); ++i) {
-    const PrefixId parent =
-        i == 0 ? BlockPool::root(seq.request.tenant, seq.request.cache_salt) : seq.prefixes[i - 1];
+    const PrefixId parent = i == 0 ? seq.request.cache_scope.root() : seq.prefixes[i - 1];
     seq.prefixes.push_back(pool_.publish(
         seq.block_table[i], parent, std::span<const int32_t>(seq.tokens).subspan(i * size, size)));
   }

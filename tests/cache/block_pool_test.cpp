@@ -11,7 +11,7 @@ namespace {
 
 using Tokens = std::vector<int32_t>;
 
-const PrefixId kRoot = BlockPool::root("tenant", "salt");
+const PrefixId kRoot = CacheScope{"tenant", "salt"}.root();
 
 // A sequence as the scheduler keeps it: its table, the names of its published blocks, its tokens.
 struct User {
@@ -80,12 +80,12 @@ TEST(BlockPool, FindsWholeBlocksButNeverTheLastToken) {
 
 TEST(BlockPool, SharesNothingBetweenTenantsAndSalts) {
   BlockPool pool({.num_blocks = 8, .block_size = 1});
-  User user{.tokens = {1, 2, 3}, .root = BlockPool::root("a", "b")};
+  User user{.tokens = {1, 2, 3}, .root = CacheScope{"a", "b"}.root()};
   fill(pool, user);
-  EXPECT_EQ(hits(pool, BlockPool::root("a", "b"), {1, 2, 3}), 2);
+  EXPECT_EQ(hits(pool, CacheScope{"a", "b"}.root(), {1, 2, 3}), 2);
   for (const auto& [tenant, salt] :
        {std::pair{"a", ""}, {"", "b"}, {"ab", ""}, {"", "ab"}, {"b", "a"}, {"", ""}})
-    EXPECT_EQ(hits(pool, BlockPool::root(tenant, salt), {1, 2, 3}), 0) << tenant << "/" << salt;
+    EXPECT_EQ(hits(pool, CacheScope{tenant, salt}.root(), {1, 2, 3}), 0) << tenant << "/" << salt;
 }
 
 TEST(BlockPool, EvictsWhatWasReleasedLongestAgoChildrenFirst) {
@@ -161,7 +161,7 @@ TEST(BlockPool, RandomUsersNeverFindForeignTokens) {
     const int size = 1 + below(4);
     BlockPool pool(
         {.num_blocks = 3 + below(18), .block_size = size, .key_bits = below(2) == 0 ? 4 : 128});
-    const PrefixId roots[] = {BlockPool::root("a", ""), BlockPool::root("b", "")};
+    const PrefixId roots[] = {CacheScope{"a", ""}.root(), CacheScope{"b", ""}.root()};
     std::vector<std::pair<int, Tokens>> contents(
         static_cast<size_t>(pool.num_blocks()));  // root, all tokens up to the block's end
     std::vector<User> users;

@@ -205,6 +205,24 @@ def test_keys_of_the_admin_listener_and_reload(start, tmp_path):
     server.headers = old
 
 
+def test_each_key_is_a_tenant_with_cached_prefixes_of_its_own(start, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("sk-one\nsk-two\n")
+    keys.chmod(0o600)
+    server = start("--device", "fake", "--api-key-file", keys)
+    prompt = list(range(100, 164))  # four blocks of 16
+
+    def cached(key):
+        server.headers = {"Authorization": f"Bearer {key}"}
+        return server.complete(prompt).json()["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+    assert [cached(key) for key in ("sk-one", "sk-two")] == [0, 0]
+    assert [cached(key) for key in ("sk-one", "sk-two")] == [48, 48]
+    keys.write_text("sk-three\nsk-one\n")
+    assert server.admin.post("/admin/reload", headers=server.headers).status_code == 200
+    assert [cached(key) for key in ("sk-one", "sk-three")] == [48, 0]
+
+
 def test_reload_sets_the_log_level(start):
     server = start("--device", "fake")
     for level, logs in (("off", False), ("info", True)):

@@ -32,8 +32,9 @@ inline constexpr int kNanIn = 53;  // one token in so many is a NaN
 
 // What lies before the first cell: no two tenants or salts may see the same.
 inline uint64_t start_of(const Request& r) {
-  uint64_t h = r.tenant.size() + 1;
-  for (const char c : r.tenant + "/" + r.cache_salt) h = mix(h, static_cast<uint64_t>(c));
+  uint64_t h = r.cache_scope.tenant.size() + 1;
+  for (const char c : r.cache_scope.tenant + "/" + r.cache_scope.salt)
+    h = mix(h, static_cast<uint64_t>(c));
   return h;
 }
 

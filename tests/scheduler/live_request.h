@@ -19,8 +19,8 @@ inline Request any_request(Choices& c, RequestId id, TimePoint now) {
   r.min_tokens = c.below(3);
   if (c.one_in(3)) r.stop_token_ids = {c.below(kVocab)};
   r.prompt_logprobs = c.one_in(4);
-  r.tenant.assign(1, c.one_in(4) ? 'b' : 'a');
-  if (c.one_in(6)) r.cache_salt.assign(1, 's');
+  r.cache_scope.tenant.assign(1, c.one_in(4) ? 'b' : 'a');
+  if (c.one_in(6)) r.cache_scope.salt.assign(1, 's');
   r.priority = c.below(3);
   r.sampling.seed = static_cast<uint64_t>(c.below(4));
   if (c.one_in(4)) r.constraint = std::make_shared<WitnessSource>();

@@ -279,6 +279,25 @@ TEST(Scheduler, ASecondPromptTakesTheFirstOnesBlocks) {
   EXPECT_EQ(f.scheduler.stats().prefix_cache_queries, 7u + 9u);
 }
 
+TEST(Scheduler, AnotherTenantOrSaltFindsNothing) {
+  Fixture f(config(), {.num_blocks = 40, .block_size = 2});
+  RequestId id = 0;
+  const auto cached = [&](const std::string& tenant, const std::string& salt) {
+    Request one = request(1, 7, 3);
+    one.id = ++id;
+    one.cache_scope = {.tenant = tenant, .salt = salt};
+    f.submit(one);
+    f.events.clear();
+    while (f.scheduler.has_work()) f.step();
+    return f.events.front().num_cached_tokens;
+  };
+  for (const int expected : {0, 6}) {
+    EXPECT_EQ(cached("a", ""), expected);
+    EXPECT_EQ(cached("b", ""), expected);
+    EXPECT_EQ(cached("a", "b"), expected);
+  }
+}
+
 TEST(Scheduler, ASteadyStepAllocatesNothing) {
   SchedulerConfig c = config();
   c.max_model_len = 3000;

@@ -6,19 +6,12 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
-namespace ember {
+#include "ember/cache/cache_scope.h"
 
-// Names one sequence of tokens from the start of a prompt to the end of a full block, within one
-// tenant and salt. Never reused.
-struct PrefixId {
-  uint64_t high = 0, low = 0;
-  bool operator==(const PrefixId&) const = default;
-  bool known() const { return high != 0 || low != 0; }
-};
+namespace ember {
 
 // XXH3-128 over a prefix id and the tokens of the block that follows it.
 struct BlockKey {
@@ -52,12 +45,9 @@ class BlockPool {
   int num_free() const { return num_free_; }
   int num_cached() const { return num_cached_; }
 
-  // The prefix before the first block. Equal prompts share blocks only within one tenant and salt.
-  static PrefixId root(const std::string& tenant, const std::string& salt);
-
   // Appends to `table` the published blocks of the longest known beginning of `tokens` and takes a
-  // reference to each. Only whole blocks count, and the last token is never covered: its logits are
-  // needed. `ids` receives one id per block.
+  // reference to each. `root` is CacheScope::root() of the prompt. Only whole blocks count, and the
+  // last token is never covered: its logits are needed. `ids` receives one id per block.
   void find_prefix(const PrefixId& root, std::span<const int32_t> tokens,
                    std::vector<int32_t>& table, std::vector<PrefixId>& ids);
 

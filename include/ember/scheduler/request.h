@@ -5,12 +5,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "ember/base/clock.h"
 #include "ember/base/sampling.h"
 #include "ember/base/token_constraint.h"
+#include "ember/cache/cache_scope.h"
 #include "ember/scheduler/trace.h"
 
 namespace ember {
@@ -40,8 +40,7 @@ struct Request {
   // The same for each prompt token but the first, with num_logprobs as n.
   bool prompt_logprobs = false;
   Progress progress;
-  std::string tenant;      // whose cached blocks may be shared
-  std::string cache_salt;  // further splits the prefix cache
+  CacheScope cache_scope;  // whose request it is, and whose cached blocks it may share
   int32_t priority = 0;    // smaller goes first under the priority policy
   TimePoint arrival{};
   TimePoint start_deadline = kNever;  // still waiting then: kQueueTimeout

@@ -52,12 +52,13 @@ bool is_health(const std::string& path) {
   return path == "/livez" || path == "/readyz" || path == "/health";
 }
 
-Result<void> check_key(const ApiContext& context, const HttpRequest& request) {
-  if (context.keys.size() == 0 || is_health(request.path)) return {};
-  if (context.keys.holds(credentials(request, "Authorization", "Bearer "))) return {};
-  if (is_anthropic_path(request.path) && context.keys.holds(credentials(request, "x-api-key", "")))
-    return {};
-  if (request.path == "/" && context.keys.holds(password(request))) return {};
+Result<Principal> authenticate(const ApiContext& context, const HttpRequest& request) {
+  if (context.keys.size() == 0 || is_health(request.path)) return Principal{};
+  auto found = context.keys.find(credentials(request, "Authorization", "Bearer "));
+  if (!found && is_anthropic_path(request.path))
+    found = context.keys.find(credentials(request, "x-api-key", ""));
+  if (!found && request.path == "/") found = context.keys.find(password(request));
+  if (found) return *found;
   return Error{ErrorKind::kUnauthorized,
                "The API key is missing or wrong: send \"Authorization: Bearer KEY\".", "",
                "invalid_api_key"};

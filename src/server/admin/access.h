@@ -15,12 +15,12 @@ bool is_health(const std::string& path);
 // One of the paths of Anthropic's API.
 bool is_anthropic_path(const std::string& path);
 
-// Liveness and readiness are for everybody, everything else for those with a key (if there are
-// any): kUnauthorized ("invalid_api_key"). A key comes as "Authorization: Bearer KEY",
+// Who asks. Liveness and readiness are for everybody, everything else for those with a key (if
+// there are any): kUnauthorized ("invalid_api_key"). A key comes as "Authorization: Bearer KEY",
 // for Anthropic's paths also as "x-api-key: KEY", and for the page at / as the password that a
 // browser asks for: that one opens nothing else, since browsers send it along with other sites'
 // requests.
-Result<void> check_key(const ApiContext& context, const HttpRequest& request);
+Result<Principal> authenticate(const ApiContext& context, const HttpRequest& request);
 
 // kUnavailable unless the server is ready: codes "loading", "draining", "engine_failed".
 Result<void> check_ready(const ApiContext& context);

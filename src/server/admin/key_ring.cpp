@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ember/server/key_ring.h"
 
+#include <fmt/format.h>
+#include <openssl/sha.h>
+
+#include <iterator>
+#include <utility>
+
 namespace ember {
 
 namespace {
@@ -13,23 +19,36 @@ bool equal(std::string_view a, std::string_view b) {
   return different == 0;
 }
 
+// The beginning of the key's SHA-256: it cannot be turned back into the key.
+std::string tenant_of(const std::string& key) {
+  constexpr size_t kBytes = 8;
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  ::SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest);
+  std::string name = "key-";
+  for (size_t i = 0; i < kBytes; ++i) fmt::format_to(std::back_inserter(name), "{:02x}", digest[i]);
+  return name;
+}
+
 }  // namespace
 
-void KeyRing::replace(std::vector<std::string> keys) {
+void KeyRing::replace(const std::vector<std::string>& keys) {
+  std::vector<Entry> entries;
+  for (const std::string& key : keys) entries.push_back({key, {.tenant = tenant_of(key)}});
   MutexLock lock(mu_);
-  keys_ = std::move(keys);
+  entries_ = std::move(entries);
 }
 
 size_t KeyRing::size() const {
   MutexLock lock(mu_);
-  return keys_.size();
+  return entries_.size();
 }
 
-bool KeyRing::holds(std::string_view key) const {
+std::optional<Principal> KeyRing::find(std::string_view key) const {
   MutexLock lock(mu_);
-  bool found = false;
-  for (const std::string& one : keys_) found |= equal(key, one);
-  return found;
+  const Entry* found = nullptr;
+  for (const Entry& entry : entries_)
+    if (equal(key, entry.key)) found = &entry;
+  return found != nullptr ? std::optional(found->principal) : std::nullopt;
 }
 
 }  // namespace ember

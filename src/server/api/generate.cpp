@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "admin/access.h"
 #include "api/banned_words.h"
 #include "api/chat_api.h"
 #include "api/generation_answer.h"
@@ -68,7 +69,7 @@ Request make_request(const ApiContext& context, const AnswerSpec& spec,
   request.num_logprobs = std::max(params.num_logprobs, params.prompt_logprobs.value_or(-1));
   request.prompt_logprobs =
       params.prompt_logprobs || (!spec.echo.empty() && params.num_logprobs >= 0);
-  request.cache_salt = params.cache_salt;
+  request.cache_scope = {.tenant = spec.principal.tenant, .salt = params.cache_salt};
   request.priority = params.priority;
   request.arrival = spec.arrival;
   request.start_deadline = spec.arrival + context.queue_timeout;
@@ -287,6 +288,8 @@ namespace {
 
 // api: null for chat completions themselves.
 Result<void> start_chat_as(const ChatApi* api, ApiContext& context, Exchange& exchange) {
+  Result<Principal> principal = authenticate(context, exchange.request());
+  if (!principal.ok()) return principal.error();
   Result<Ticket> ticket = context.model.admission->reserve();
   if (!ticket.ok()) return ticket.error();
   const Result<Json> body = parse_body(exchange.request().body);
@@ -316,6 +319,7 @@ Result<void> start_chat_as(const ChatApi* api, ApiContext& context, Exchange& ex
   AnswerSpec spec =
       make_spec(context, exchange, params.value(), api ? api->id_prefix : "chatcmpl-");
   if (api) spec.format = api->make_format(body.value(), spec);
+  spec.principal = std::move(principal).value();
   spec.ticket = std::move(ticket).value();
   spec.grammar = std::move(grammar).value();
   spec.chat_text = std::move(text);
@@ -355,6 +359,8 @@ Result<Json> count_message_tokens(ApiContext& context, const Json& body) {
 
 Result<void> start_completion(ApiContext& context, Exchange& exchange) {
   constexpr int32_t kDefaultTokens = 16;  // OpenAI's
+  Result<Principal> principal = authenticate(context, exchange.request());
+  if (!principal.ok()) return principal.error();
   Result<Ticket> ticket = context.model.admission->reserve();
   if (!ticket.ok()) return ticket.error();
   const Result<Json> body = parse_body(exchange.request().body);
@@ -382,6 +388,7 @@ Result<void> start_completion(ApiContext& context, Exchange& exchange) {
     if (!text.ok()) return text.error();
     spec.echo.push_back(std::move(text).value());
   }
+  spec.principal = std::move(principal).value();
   spec.ticket = std::move(ticket).value();
   return hand_over(context, exchange, std::move(spec), max_tokens, make_completion_answer);
 }

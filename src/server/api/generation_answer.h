@@ -23,6 +23,7 @@ struct AnswerSpec {
   std::string path;     // of the endpoint
   int64_t created = 0;  // seconds since 1970
   AnswerHead head;
+  Principal principal;  // who asked
   GenerationParams params;
   std::vector<std::vector<int32_t>> prompts;  // n choices belong to each
   std::vector<std::string> echo;              // text to begin with, one per prompt; empty: none

@@ -148,7 +148,8 @@ bool is_informative(const std::string& path) {
 }
 
 // True, with the answer, when it is an error.
-bool refused(const ApiContext& context, Exchange& exchange, const Result<void>& result) {
+template <class T>
+bool refused(const ApiContext& context, Exchange& exchange, const Result<T>& result) {
   if (!result.ok()) answer_error(context, result.error(), exchange);
   return !result.ok();
 }
@@ -167,7 +168,7 @@ HttpServer::Handler of_path(ApiContext& context,
 
 void add_routes(HttpServer& server, ApiContext& context) {
   server.set_before([&context](Exchange& exchange) {
-    if (refused(context, exchange, check_key(context, exchange.request()))) return true;
+    if (refused(context, exchange, authenticate(context, exchange.request()))) return true;
     if (is_health(exchange.request().path) || is_informative(exchange.request().path)) return false;
     return refused(context, exchange, check_ready(context));
   });
@@ -197,7 +198,7 @@ void add_routes(HttpServer& server, ApiContext& context) {
 void add_admin_routes(HttpServer& server, ApiContext& context) {
   server.set_before([&context](Exchange& exchange) {
     return refused(context, exchange, check_origin(exchange.request())) ||
-           refused(context, exchange, check_key(context, exchange.request()));
+           refused(context, exchange, authenticate(context, exchange.request()));
   });
   add_health_routes(server, context);
   server.route("GET", "/metrics", [&context](Exchange& exchange) {

@@ -14,45 +14,48 @@ HttpRequest request(const std::string& path, const std::string& header = {},
   return r;
 }
 
-TEST(CheckKey, OnlyHealthIsOpenOnceThereIsAKey) {
+TEST(Authenticate, OnlyHealthIsOpenOnceThereIsAKey) {
   ApiContext context;
-  EXPECT_TRUE(check_key(context, request("/v1/models")).ok());
+  EXPECT_TRUE(authenticate(context, request("/v1/models")).ok());
   context.keys.replace({"sk-1"});
-  EXPECT_EQ(check_key(context, request("/v1/models")).error().kind, ErrorKind::kUnauthorized);
+  EXPECT_EQ(authenticate(context, request("/v1/models")).error().kind, ErrorKind::kUnauthorized);
   for (const char* path : {"/livez", "/readyz", "/health"})
-    EXPECT_TRUE(check_key(context, request(path)).ok()) << path;
+    EXPECT_TRUE(authenticate(context, request(path)).ok()) << path;
   for (const char* path : {"/", "/v1/models", "/nope", "/version", "/livez/", "/metrics",
                            "/admin/requests", "/v1/messages"}) {
-    EXPECT_FALSE(check_key(context, request(path)).ok()) << path;
-    EXPECT_TRUE(check_key(context, request(path, "Authorization", "Bearer sk-1")).ok()) << path;
-    EXPECT_FALSE(check_key(context, request(path, "Authorization", "bearer sk-1")).ok()) << path;
-    EXPECT_FALSE(check_key(context, request(path, "Authorization", "sk-1")).ok()) << path;
+    EXPECT_FALSE(authenticate(context, request(path)).ok()) << path;
+    EXPECT_TRUE(authenticate(context, request(path, "Authorization", "Bearer sk-1")).ok()) << path;
+    EXPECT_FALSE(authenticate(context, request(path, "Authorization", "bearer sk-1")).ok()) << path;
+    EXPECT_FALSE(authenticate(context, request(path, "Authorization", "sk-1")).ok()) << path;
   }
   HttpRequest twice = request("/v1/models", "Authorization", "Bearer sk-1");
   twice.headers.emplace_back("authorization", "Bearer sk-2");
-  EXPECT_FALSE(check_key(context, twice).ok());
+  EXPECT_FALSE(authenticate(context, twice).ok());
 }
 
-TEST(CheckKey, AnthropicsHeaderOpensAnthropicsPathsOnly) {
+TEST(Authenticate, AnthropicsHeaderOpensAnthropicsPathsOnly) {
   ApiContext context;
   context.keys.replace({"sk-1"});
-  EXPECT_TRUE(check_key(context, request("/v1/messages", "x-api-key", "sk-1")).ok());
-  EXPECT_TRUE(check_key(context, request("/v1/messages/count_tokens", "x-api-key", "sk-1")).ok());
-  EXPECT_FALSE(check_key(context, request("/v1/messages", "x-api-key", "sk-2")).ok());
-  EXPECT_FALSE(check_key(context, request("/v1/messagesx", "x-api-key", "sk-1")).ok());
-  EXPECT_FALSE(check_key(context, request("/v1/models", "x-api-key", "sk-1")).ok());
+  EXPECT_TRUE(authenticate(context, request("/v1/messages", "x-api-key", "sk-1")).ok());
+  EXPECT_TRUE(
+      authenticate(context, request("/v1/messages/count_tokens", "x-api-key", "sk-1")).ok());
+  EXPECT_FALSE(authenticate(context, request("/v1/messages", "x-api-key", "sk-2")).ok());
+  EXPECT_FALSE(authenticate(context, request("/v1/messagesx", "x-api-key", "sk-1")).ok());
+  EXPECT_FALSE(authenticate(context, request("/v1/models", "x-api-key", "sk-1")).ok());
 }
 
-TEST(CheckKey, ABrowsersPasswordOpensThePageOnly) {
+TEST(Authenticate, ABrowsersPasswordOpensThePageOnly) {
   ApiContext context;
   context.keys.replace({"sk-1"});
   EXPECT_TRUE(
-      check_key(context, request("/", "Authorization", "Basic bWU6c2stMQ==")).ok());      // me:sk-1
-  EXPECT_TRUE(check_key(context, request("/", "Authorization", "Basic OnNrLTE=")).ok());  // :sk-1
-  EXPECT_FALSE(check_key(context, request("/status", "Authorization", "Basic bWU6c2stMQ==")).ok());
+      authenticate(context, request("/", "Authorization", "Basic bWU6c2stMQ==")).ok());  // me:sk-1
+  EXPECT_TRUE(
+      authenticate(context, request("/", "Authorization", "Basic OnNrLTE=")).ok());  // :sk-1
+  EXPECT_FALSE(
+      authenticate(context, request("/status", "Authorization", "Basic bWU6c2stMQ==")).ok());
   for (const char* wrong : {"Basic bWU6c2stMg==", "Basic c2stMQ==", "Basic ",
                             "Basic ====", "Basic b*U6c2stMQ==", "bWU6c2stMQ=="})
-    EXPECT_FALSE(check_key(context, request("/", "Authorization", wrong)).ok()) << wrong;
+    EXPECT_FALSE(authenticate(context, request("/", "Authorization", wrong)).ok()) << wrong;
 }
 
 TEST(CheckReady, SaysWhyNot) {
