@@ -52,15 +52,15 @@ HostModel::HostModel(const ModelSource& source, const EngineSettings& settings,
       max_num_queued_tokens_(max_num_queued_tokens),
       files_(read_model_files(source, settings.model.chat_template)) {}
 
-ServedModel HostModel::serve_with(Engine& engine) {
+ServedModel HostModel::serve_with(std::shared_ptr<Engine> engine) {
   ServedModel model;
-  model.info = info(engine.max_model_len());
+  model.info = info(engine->max_model_len());
   grammars_ = make_grammars(*files_.tokenizer, model.info.eos_token_ids, source_.path());
-  admission_ = make_admission(settings_.scheduler, max_num_queued_tokens_, engine.max_model_len());
+  admission_ = make_admission(settings_.scheduler, max_num_queued_tokens_, engine->max_model_len());
   model.tokenizer = files_.tokenizer.get();
   model.chat_template = files_.chat_template.get();
   model.grammars = grammars_.get();
-  model.engine = &engine;
+  model.generator = std::move(engine);
   model.admission = admission_.get();
   choose_dialects(model);
   log_defaults(model.info);

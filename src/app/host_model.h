@@ -27,9 +27,9 @@ class HostModel {
             int64_t max_num_queued_tokens);
 
   const ModelFiles& files() const { return files_; }
-  // What the API serves with `engine`. Valid as long as this and the engine are. Throws
-  // StartError(kBadModel) for a tokenizer that grammars cannot be made for.
-  ServedModel serve_with(Engine& engine);
+  // What the API serves with `engine`. Valid as long as this is. Throws StartError(kBadModel) for a
+  // tokenizer that grammars cannot be made for.
+  ServedModel serve_with(std::shared_ptr<Engine> engine);
 
  private:
   ModelInfo info(int max_model_len) const;

@@ -104,10 +104,8 @@ class Server {
     });
     wait_for_engine(signals);
     engine_ = engine_thread_->engine();
-    context_.model = model_->serve_with(*engine_);
-    hub_.start([this](Request request) { engine_->submit(std::move(request)); },
-               [this](RequestId id) { engine_->cancel(id); },
-               [this](const SequenceTrace& trace) { context_.requests.add_trace(trace); });
+    context_.model = model_->serve_with(engine_);
+    hub_.start([this](const SequenceTrace& trace) { context_.requests.add_trace(trace); });
     ::malloc_trim(0);  // loading's leavings
     context_.state.store(ServerState::kReady, std::memory_order_release);
   }

@@ -24,12 +24,12 @@ class HostModelTest : public testing::Test {
   ServedModel serve(const EngineSettings& settings) {
     host_.emplace(ModelSource(settings.model.path), settings, 0);
     engine_ = make_engine(settings, host_->files(), sink_, {});
-    return host_->serve_with(*engine_);
+    return host_->serve_with(engine_);
   }
 
   NoSink sink_;
   std::optional<HostModel> host_;
-  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Engine> engine_;
 };
 
 TEST_F(HostModelTest, ServesWhatTheDirectorySays) {
@@ -37,7 +37,7 @@ TEST_F(HostModelTest, ServesWhatTheDirectorySays) {
   EXPECT_EQ(model.info.names, std::vector<std::string>{"demo-model"});
   EXPECT_EQ(model.info.max_model_len, engine_->max_model_len());
   EXPECT_EQ(model.info.vocab_size, 6144);
-  EXPECT_EQ(model.engine, engine_.get());
+  EXPECT_EQ(model.generator, engine_);
   EXPECT_EQ(model.tokenizer, host_->files().tokenizer.get());
   EXPECT_EQ(model.chat_template, host_->files().chat_template.get());
   EXPECT_NE(model.tool_dialect, nullptr);
@@ -75,7 +75,7 @@ TEST_F(HostModelTest, TheTokensInsideAreBoundedToo) {
   const EngineSettings settings = demo_settings();
   host_.emplace(ModelSource(settings.model.path), settings, 10);
   engine_ = make_engine(settings, host_->files(), sink_, {});
-  const ServedModel model = host_->serve_with(*engine_);
+  const ServedModel model = host_->serve_with(engine_);
   Ticket ticket = model.admission->reserve().value();
   EXPECT_TRUE(ticket.extend(0, 10).ok());
   EXPECT_FALSE(ticket.extend(0, 1).ok());

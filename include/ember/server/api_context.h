@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "ember/engine/admission.h"
-#include "ember/engine/engine.h"
+#include "ember/engine/generator.h"
 #include "ember/engine/model_info.h"
 #include "ember/server/hub.h"
 #include "ember/server/key_ring.h"
@@ -33,7 +33,7 @@ struct ServedModel {
   const ToolDialect* tool_dialect = nullptr;      // null: tools are refused
   std::optional<ReasoningStyle> reasoning_style;  // nullopt: reasoning stays in the content
   GrammarCompiler* grammars = nullptr;
-  Engine* engine = nullptr;
+  std::shared_ptr<Generator> generator;
   Admission* admission = nullptr;
 };
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ember/base/clock.h"
-#include "ember/engine/engine.h"
+#include "ember/engine/generator.h"
 #include "ember/scheduler/request.h"
 #include "ember/server/connection.h"
 #include "ember/server/response.h"
@@ -25,8 +25,6 @@ struct HubOptions {
 
 class ResponseHub final : public OutputSink {
  public:
-  using Submit = std::function<void(Request)>;
-  using Cancel = std::function<void(RequestId)>;
   using OnTrace = std::function<void(const SequenceTrace&)>;
   using OnDone = std::function<void(std::unique_ptr<Connection>)>;
 
@@ -35,19 +33,22 @@ class ResponseHub final : public OutputSink {
   ResponseHub(const HubOptions& options, OnDone on_done);
   ~ResponseHub() override;  // stop()
 
-  // Before the first adopt. All are called on the hub's thread, must not block, and must be
-  // callable until stop() returns. on_trace gets the trace of every sequence that ended, also of
-  // cancelled ones.
-  void start(Submit submit, Cancel cancel, OnTrace on_trace = {});
+  // Before the first adopt. on_trace gets, on the hub's thread, the trace of every sequence that
+  // ended, also of cancelled ones; it must not block.
+  void start(OnTrace on_trace = {});
   // Cancels and fails what is unfinished with `error`, flushes for at most `grace`, joins. Later
   // adopts are dropped.
   void stop(const Error& error, Duration grace);
 
-  // Any thread. Watches the socket from now on, then submits the requests (ids unique; their events
-  // go to `response`). A client that goes away, or closes only its sending side, cancels them. No
-  // requests: only what `response` starts with.
+  // Any thread. Watches the socket from now on, then submits the requests to `generator` (ids
+  // unique; their events go to `response`), which is kept until the answer is done: so a model
+  // outlives its answers. A client that goes away, or closes only its sending side, cancels them.
+  // No requests: only what `response` starts with, and `generator` may be null.
   void adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response,
-             std::vector<Request> requests);
+             std::vector<Request> requests, std::shared_ptr<Generator> generator);
+  // Any thread. Cancels these requests where they run; their answers get the event of it. Unknown
+  // ones are ignored.
+  void abort(std::vector<RequestId> ids);
   // Events of unknown requests (cancelled ones among them) are ignored.
   void on_step(std::vector<TokenOutput> events, const StepReport& report) override;
 

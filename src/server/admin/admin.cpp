@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "ember/base/log.h"
@@ -31,7 +32,7 @@ Error unknown(const std::string& id) {
 Result<std::vector<SequenceTrace>> live_traces(ApiContext& context) {
   if (context.state.load(std::memory_order_acquire) == ServerState::kLoading)
     return std::vector<SequenceTrace>{};
-  std::future<std::vector<SequenceTrace>> traces = context.model.engine->traces();
+  std::future<std::vector<SequenceTrace>> traces = context.model.generator->traces();
   if (traces.wait_for(kPatience) != std::future_status::ready) return stalled();
   return traces.get();
 }
@@ -214,8 +215,9 @@ Result<Json> abort_request(ApiContext& context, const std::string& id) {
   Json aborted = Json::array();
   for (const RequestRecord& record : context.requests.find(id)) {
     if (!record.inside()) continue;
-    for (int i = 0; i < record.num_sequences; ++i)
-      context.model.engine->cancel(record.first_sequence + static_cast<RequestId>(i));
+    std::vector<RequestId> ids(static_cast<size_t>(record.num_sequences));
+    std::iota(ids.begin(), ids.end(), record.first_sequence);
+    context.hub->abort(std::move(ids));
     aborted.push_back(record.answer_id);
   }
   if (aborted.empty()) return unknown(id);

@@ -8,8 +8,9 @@ namespace ember {
 bool is_ready(const ApiContext& context) {
   constexpr Duration kHang = std::chrono::seconds(5);
   if (context.state.load(std::memory_order_acquire) != ServerState::kReady) return false;
-  const Engine* engine = context.model.engine;
-  return engine == nullptr || (!engine->failed() && Clock::now() - engine->last_progress() < kHang);
+  const Generator* generator = context.model.generator.get();
+  return generator == nullptr ||
+         (!generator->failed() && Clock::now() - generator->last_progress() < kHang);
 }
 
 const char* state_name(const ApiContext& context) {

@@ -150,7 +150,7 @@ Result<void> hand_over(ApiContext& context, Exchange& exchange, AnswerSpec spec,
                           .stream = spec.params.stream,
                           .arrival = spec.arrival});
   context.hub->adopt(std::move(connection), make_answer(std::move(spec)),
-                     std::move(requests).value());
+                     std::move(requests).value(), context.model.generator);
   return {};
 }
 

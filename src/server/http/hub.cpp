@@ -29,18 +29,20 @@ struct Adoption {
   std::unique_ptr<Connection> connection;
   std::unique_ptr<Response> response;
   std::vector<Request> requests;
+  std::shared_ptr<Generator> generator;
 };
 
 // One answer and its socket.
 struct Stream {
   std::unique_ptr<Connection> connection;
   std::unique_ptr<Response> response;
-  std::vector<RequestId> open;     // submitted, without a last event so far
-  std::string out;                 // appended by the response
-  size_t num_sent = 0;             // of out
-  size_t num_bytes = 0;            // sent altogether
-  bool want_write = false;         // epoll waits for room
-  bool dirty = false;              // in Impl::dirty_
+  std::shared_ptr<Generator> generator;  // of its requests
+  std::vector<RequestId> open;           // submitted, without a last event so far
+  std::string out;                       // appended by the response
+  size_t num_sent = 0;                   // of out
+  size_t num_bytes = 0;                  // sent altogether
+  bool want_write = false;               // epoll waits for room
+  bool dirty = false;                    // in Impl::dirty_
   TimePoint since{}, last_sent{};  // last_sent: when the client last took a byte, or had taken all
 
   bool flushed() const { return num_sent == out.size(); }
@@ -64,10 +66,8 @@ class ResponseHub::Impl {
     ::close(epoll_);
   }
 
-  void start(Submit submit, Cancel cancel, OnTrace on_trace) {
+  void start(OnTrace on_trace) {
     on_trace_ = std::move(on_trace);
-    submit_ = std::move(submit);
-    cancel_ = std::move(cancel);
     thread_ = std::thread([this] { loop(); });
   }
 
@@ -86,6 +86,9 @@ class ResponseHub::Impl {
   void adopt(Adoption adoption) {
     ++num_open_;
     if (adoptions_.push(std::move(adoption))) wake();
+  }
+  void abort(std::vector<RequestId> ids) {
+    if (aborts_.push(std::move(ids))) wake();
   }
   void push_events(std::vector<TokenOutput> events) {
     if (events_.push(std::move(events))) wake();
@@ -118,8 +121,10 @@ class ResponseHub::Impl {
         ::eventfd_read(wake_, &value);
       else if (const auto found = streams_.find(events[i].data.fd); found != streams_.end())
         on_socket(*found->second, events[i].events);
-    // Adoptions first: the events of a request come after its submission, which happens here.
+    // Adoptions first: what concerns a request comes after its submission, which happens here.
     for (Adoption& adoption : adoptions_.take_all()) begin(std::move(adoption));
+    for (const auto& ids : aborts_.take_all())
+      for (const RequestId id : ids) cancel_open(id);
     for (const auto& batch : events_.take_all())
       for (const TokenOutput& event : batch) on_event(event);
     flush_dirty();
@@ -144,6 +149,7 @@ class ResponseHub::Impl {
     Stream& stream = *slot;
     stream.connection = std::move(adoption.connection);
     stream.response = std::move(adoption.response);
+    stream.generator = std::move(adoption.generator);
     stream.since = stream.last_sent = Clock::now();
     epoll_event event{EPOLLRDHUP, {.fd = fd}};
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) return drop(stream);
@@ -152,7 +158,7 @@ class ResponseHub::Impl {
     for (Request& request : adoption.requests) {
       stream.open.push_back(request.id);
       by_request_[request.id] = &stream;
-      submit_(std::move(request));
+      stream.generator->submit(std::move(request));
     }
     touch(stream);
   }
@@ -171,7 +177,7 @@ class ResponseHub::Impl {
     std::vector<RequestId> cancels;
     if (!guarded(stream, [&] { stream.response->on_event(event, stream.out, cancels); })) return;
     for (const RequestId id : cancels)
-      if (forget(stream, id)) cancel_(id);
+      if (forget(stream, id)) stream.generator->cancel(id);
     touch(stream);
   }
 
@@ -184,10 +190,16 @@ class ResponseHub::Impl {
     return true;
   }
 
+  // Its last event is still to come.
+  void cancel_open(RequestId id) {
+    const auto found = by_request_.find(id);
+    if (found != by_request_.end()) found->second->generator->cancel(id);
+  }
+
   void cancel_all(Stream& stream) {
     for (const RequestId id : stream.open) {
       by_request_.erase(id);
-      cancel_(id);
+      stream.generator->cancel(id);
     }
     stream.open.clear();
   }
@@ -328,8 +340,6 @@ class ResponseHub::Impl {
   const HubOptions options_;
   const OnDone on_done_;
   const int epoll_, wake_;
-  Submit submit_;
-  Cancel cancel_;
   OnTrace on_trace_;
 
   // The hub's thread alone:
@@ -339,6 +349,7 @@ class ResponseHub::Impl {
   TimePoint stop_until_ = kNever;
 
   Queue<Adoption> adoptions_;
+  Queue<std::vector<RequestId>> aborts_;
   Queue<std::vector<TokenOutput>> events_;
   std::atomic<int> num_open_{0};
   std::atomic<bool> stopping_{false};
@@ -355,14 +366,14 @@ ResponseHub::~ResponseHub() {
        Duration::zero());
 }
 
-void ResponseHub::start(Submit submit, Cancel cancel, OnTrace on_trace) {
-  impl_->start(std::move(submit), std::move(cancel), std::move(on_trace));
-}
+void ResponseHub::start(OnTrace on_trace) { impl_->start(std::move(on_trace)); }
 void ResponseHub::stop(const Error& error, Duration grace) { impl_->stop(error, grace); }
 void ResponseHub::adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response,
-                        std::vector<Request> requests) {
-  impl_->adopt({std::move(connection), std::move(response), std::move(requests)});
+                        std::vector<Request> requests, std::shared_ptr<Generator> generator) {
+  impl_->adopt(
+      {std::move(connection), std::move(response), std::move(requests), std::move(generator)});
 }
+void ResponseHub::abort(std::vector<RequestId> ids) { impl_->abort(std::move(ids)); }
 void ResponseHub::on_step(std::vector<TokenOutput> events, const StepReport&) {
   if (!events.empty()) impl_->push_events(std::move(events));
 }

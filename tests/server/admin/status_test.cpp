@@ -25,7 +25,7 @@ TEST(Status, AFailedEngineIsNotReadyFromThatMomentOn) {
       {.max_num_batched_tokens = 8, .max_num_seqs = 1, .max_num_logit_rows = 1, .max_model_len = 8},
       {.num_blocks = 2, .block_size = 4}, std::make_unique<BrokenRunner>(), sink);
   ApiContext context;
-  context.model.engine = engine.shared().get();
+  context.model.generator = engine.shared();
   EXPECT_FALSE(is_ready(context)) << "loading";
   context.state = ServerState::kReady;
   EXPECT_TRUE(is_ready(context));

@@ -24,7 +24,7 @@ bool eventually(F&& condition) {
   return false;
 }
 
-// What the hub asks of the engine, and what came of the answers.
+// What the hub asks of the generator, and what came of the answers.
 struct Books {
   Mutex mu;
   std::set<RequestId> submitted, cancelled;
@@ -47,6 +47,25 @@ struct Books {
     MutexLock lock(mu);
     return done;
   }
+};
+
+class BookingGenerator final : public Generator {
+ public:
+  explicit BookingGenerator(Books& books) : books_(books) {}
+  void submit(Request request) override {
+    MutexLock lock(books_.mu);
+    books_.submitted.insert(request.id);
+  }
+  void cancel(RequestId id) override {
+    MutexLock lock(books_.mu);
+    books_.cancelled.insert(id);
+  }
+  std::future<std::vector<SequenceTrace>> traces() override { return {}; }
+  bool failed() const override { return false; }
+  TimePoint last_progress() const override { return Clock::now(); }
+
+ private:
+  Books& books_;
 };
 
 // Sends "head;", then each token as "<token>;" (a large filler for token 1000), and "end;" after
@@ -101,15 +120,7 @@ class HubTest : public testing::Test {
       books.closing += connection->closing;
       books.returned.push_back(std::move(connection));
     });
-    hub->start(
-        [this](Request r) {
-          MutexLock lock(books.mu);
-          books.submitted.insert(r.id);
-        },
-        [this](RequestId id) {
-          MutexLock lock(books.mu);
-          books.cancelled.insert(id);
-        });
+    hub->start();
   }
 
   Client adopt(std::vector<RequestId> ids, bool keep = true, const std::string& input = "") {
@@ -122,7 +133,7 @@ class HubTest : public testing::Test {
     connection->input = input;
     hub->adopt(std::move(connection),
                std::make_unique<ScriptedResponse>(books, static_cast<int>(ids.size()), keep),
-               std::move(requests));
+               std::move(requests), generator);
     return Client(Client::Adopt{}, fds[1]);
   }
   void token(RequestId id, int token, FinishReason finish = FinishReason::kNone) {
@@ -130,6 +141,7 @@ class HubTest : public testing::Test {
   }
 
   Books books;
+  std::shared_ptr<Generator> generator = std::make_shared<BookingGenerator>(books);
   std::unique_ptr<ResponseHub> hub;
 };
 
@@ -170,6 +182,32 @@ TEST_F(HubTest, StopStringCancelsAndLateTokensAreIgnored) {
   token(2, 9, FinishReason::kStop);
   EXPECT_TRUE(client.read_until("end;"));
   EXPECT_EQ(client.received, "head;7;9;end;");
+}
+
+TEST_F(HubTest, AbortCancelsAndTheAnswerGetsItsLastEvent) {
+  begin();
+  Client client = adopt({1});
+  ASSERT_TRUE(eventually([&] { return books.has_submitted(1); }));
+  hub->abort({99, 1});
+  ASSERT_TRUE(eventually([&] { return books.has_cancelled(1); }));
+  EXPECT_FALSE(books.has_cancelled(99)) << "nobody runs it";
+  token(1, -1, FinishReason::kCancelled);
+  EXPECT_TRUE(client.read_until("end;"));
+  EXPECT_EQ(client.received, "head;end;");
+}
+
+TEST_F(HubTest, AGeneratorLivesAsLongAsItsAnswers) {
+  begin();
+  Client first = adopt({1}), second = adopt({2});
+  ASSERT_TRUE(eventually([&] { return books.has_submitted(2); }));
+  const std::weak_ptr<Generator> watched = std::exchange(generator, nullptr);
+  token(1, 5, FinishReason::kStop);
+  EXPECT_TRUE(first.read_until("end;"));
+  ASSERT_TRUE(eventually([&] { return hub->num_open() == 1; }));
+  EXPECT_FALSE(watched.expired());
+  token(2, 5, FinishReason::kStop);
+  EXPECT_TRUE(second.read_until("end;"));
+  EXPECT_TRUE(eventually([&] { return watched.expired(); }));
 }
 
 TEST_F(HubTest, DisconnectInEachPhaseCancels) {
