@@ -16,7 +16,8 @@ ExitCode bench_kernels([[maybe_unused]] const Settings& settings,
   start_log(settings.log);
   const DType dtype =
       settings.bench_kernels.dtype == name_of(DType::kF16) ? DType::kF16 : DType::kBF16;
-  const bool right = bench_cuda_kernels({.dtype = dtype,
+  const bool right = bench_cuda_kernels({.device = settings.device.index,
+                                         .dtype = dtype,
                                          .tiny = settings.bench_kernels.tiny,
                                          .families = settings.bench_kernels.families},
                                         out);

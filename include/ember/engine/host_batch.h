@@ -27,7 +27,8 @@ struct HostBatch {
   BatchView view;               // its arrays lie in `memory`
   std::vector<int32_t> memory;  // [BatchLimits::num_elements()]
   size_t num_used = 0;          // the first so many elements hold all arrays
-  // How each logit row becomes a token. Refers to the sequences of the step.
+  // How each logit row becomes a token. Refers to the sequences of the step; the masks come later
+  // (MaskBuilder).
   std::vector<SamplingRow> rows;
 };
 

@@ -92,7 +92,7 @@ class Scheduler {
   // the token that follows. As many are taken as the step's limits and the free blocks allow; it
   // preempts nobody for them. They replace what was proposed before and are forgotten when the
   // sequence gains a token or is preempted. Ignored for an unknown id, and not used for a
-  // constrained sequence or while a token of the sequence is pending.
+  // constrained sequence or while a step of the sequence is in flight.
   void propose(RequestId id, std::span<const int32_t> draft);
 
   // The next step; empty `seqs` when nothing can run now. Valid until it is committed. Sequences
