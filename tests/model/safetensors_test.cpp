@@ -61,14 +61,16 @@ TEST(SafetensorsCheckpoint, RefusesDamagedFilesByName) {
     const char* id;
     std::string bytes;
     const char* reason;
-  } cases[] = {{"M01", "", "0 bytes are no safetensors"},
-               {"M02", "1234567", "7 bytes are no safetensors"},
-               {"M03", length_prefix(0) + kOne, "header of 0 bytes"},
-               {"M04", length_prefix(1000) + "{}", "truncated?"},
-               {"M05", length_prefix(~uint64_t{0}) + "{}", "18446744073709551615 bytes, must be"},
-               {"M05", length_prefix(100'000'001) + "{}", "100000001 bytes, must be"},
-               {"M07", kOne.substr(0, kOne.size() - 1), "truncated?"},
-               {"M11", kOne + "PK", "2 bytes follow"}};
+  } cases[] = {
+      {"an empty file", "", "0 bytes are no safetensors"},
+      {"seven bytes", "1234567", "7 bytes are no safetensors"},
+      {"a header of length 0", length_prefix(0) + kOne, "header of 0 bytes"},
+      {"a header longer than the file", length_prefix(1000) + "{}", "truncated?"},
+      {"a header of length 2^64-1", length_prefix(~uint64_t{0}) + "{}",
+       "18446744073709551615 bytes, must be"},
+      {"a header of 100 MB + 1", length_prefix(100'000'001) + "{}", "100000001 bytes, must be"},
+      {"a file cut", kOne.substr(0, kOne.size() - 1), "truncated?"},
+      {"bytes after the last tensor", kOne + "PK", "2 bytes follow"}};
   for (const auto& c : cases) {
     const TempDir dir;
     write_file(dir / "model.safetensors", c.bytes);
