@@ -105,6 +105,17 @@ def licence_problems(root):
                     yield f"{path.relative_to(root).as_posix()}: has no line {LICENCE}"
 
 
+def version_problems(root):
+    """CMakeLists.txt has the version; the Rust library's manifest and lock file follow it."""
+    cmake, manifest, lock = (root / name for name in ("CMakeLists.txt", "src/text/hf/Cargo.toml", "src/text/hf/Cargo.lock"))
+    if not cmake.is_file():
+        return
+    wanted = re.search(r"^project\(.* VERSION (\S+)", cmake.read_text(), re.M).group(1)
+    for path in (manifest, lock):
+        if path.is_file() and f'name = "ember_hf"\nversion = "{wanted}"' not in path.read_text():
+            yield f"{path.relative_to(root).as_posix()}: ember_hf has not version {wanted}, that of CMakeLists.txt"
+
+
 def main_path_problems(root):
     for half, limit, counts in main_path(root):
         if sum(counts.values()) > limit:
@@ -125,6 +136,7 @@ def problems(root):
             if not (root / test).is_file():
                 yield f"{path.as_posix()}: no {test.as_posix()}"
     yield from licence_problems(root)
+    yield from version_problems(root)
     yield from main_path_problems(root)
 
 

@@ -5,9 +5,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libcpp-httplib-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
   libxxhash-dev prometheus-cpp-dev libssl-dev zlib1g-dev ca-certificates)
-TEST_PACKAGES=(qemu-user libgtest-dev libgmock-dev libbenchmark-dev clang-19 libclang-rt-19-dev prometheus curl chromium-headless-shell fonts-dejavu-core python3 python3-venv)
+TEST_PACKAGES=(qemu-user libgtest-dev libgmock-dev libbenchmark-dev clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev prometheus curl chromium-headless-shell fonts-dejavu-core python3 python3-venv)
 
-say() { printf '== %s\n' "$*"; }
+export NINJA_STATUS='[%f of %t, %es] '  # ninja's own lines: how many steps of how many are done, seconds passed
+
+# What begins, and the minutes and seconds since the script began.
+say() { printf '== %d:%02d %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
 as_root() {
@@ -31,6 +34,12 @@ need_rust() {
   [ -x "$HOME/.cargo/bin/cargo" ] && PATH="$PATH:$HOME/.cargo/bin"
   command -v cargo >/dev/null || install rustc-web cargo-web
   export PATH
+}
+
+# Compiles the Rust library in the background, beside all the C++; the build's own cargo waits for it and finds the work done.
+start_rust() {
+  mkdir -p build
+  cargo build --release --locked --quiet --manifest-path src/text/hf/Cargo.toml --target-dir build/hf >build/rust.log 2>&1 &
 }
 
 # make_venv FOLDER PINS: made again when the pins or the interpreter changed.

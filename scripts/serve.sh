@@ -5,8 +5,11 @@
 caller=$PWD
 source "$(dirname "$0")/lib.sh"
 
-install "${BUILD_PACKAGES[@]}"
-need_rust
+say "1 of 3: packages" >&2
+install "${BUILD_PACKAGES[@]}" >&2
+need_rust >&2
+say "2 of 3: building (the first time takes some minutes, the Rust library in the background)" >&2
+start_rust
 tests=OFF  # a build with tests stays one, so that this script and test.sh do not undo each other's work
 grep -qs '^EMBER_TESTS:BOOL=ON' build/release/CMakeCache.txt && tests=ON
 if [ -e /dev/nvidiactl ] && find_cuda; then
@@ -17,6 +20,7 @@ else
   configure release -DEMBER_TESTS=$tests
 fi
 build $preset ember >&2
+say "3 of 3: the server" >&2
 
 flags=(--model-path "$PWD/configs/demo-model")
 name=demo-model

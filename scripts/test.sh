@@ -66,7 +66,7 @@ summary=()
 step() {
   local name=$1 rc=0 counts=(0 0 0) started=$SECONDS
   shift
-  say "$name"
+  say "step $((${#summary[@]} + 1)) of ${#steps[@]}: $name"
   mkdir -p "$reports/$name"
   "$@" || rc=$?
   if compgen -G "$reports/$name/*.xml" >/dev/null; then
@@ -124,7 +124,7 @@ run_pytest() {
   shift
   local rc=0
   EMBER_BIN="$PWD/build/release/ember" PYTHONDONTWRITEBYTECODE=1 \
-    .venv/bin/pytest -q -p no:cacheprovider --junitxml="$reports/$name/pytest.xml" ${filter:+-k "$filter"} "$@" || rc=$?
+    .venv/bin/pytest -q -p no:cacheprovider --durations=10 --junitxml="$reports/$name/pytest.xml" ${filter:+-k "$filter"} "$@" || rc=$?
   [ "$rc" -eq 5 ] && rc=0  # nothing matched the filter
   return $rc
 }
@@ -133,7 +133,7 @@ run_pytest() {
 sanitized() {
   local name=$1 preset=$2 targets
   shift 2
-  configure "$preset" -DEMBER_TESTS=ON || return 1
+  configure "$preset" -DEMBER_TESTS=ON -DEMBER_WERROR=ON || return 1
   mapfile -t targets < <(targets_of "$preset" "$@")
   build "$preset" "${targets[@]}" || return 1
   unit_tests "$name" "$preset" "$@"
@@ -155,23 +155,40 @@ lesser_cpu() {
   return $rc
 }
 
-build_release() { configure release -DEMBER_TESTS=ON && build release; }
+build_release() {
+  start_rust
+  configure release -DEMBER_TESTS=ON -DEMBER_WERROR=ON && build release
+}
 
-step check_tree python3 scripts/check_tree.py
-step build build_release
-step scripts run_pytest scripts tests/scripts
-step ctest run_ctest
-step lesser_cpu lesser_cpu
-step e2e run_pytest e2e tests/e2e
-if [ -z "$quick" ]; then
-  step cuda_build cuda_build
-  step kernel_resources kernel_resources
-  step emulated emulated
-  step thread_safety scripts/check_thread_safety.sh
-  export UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
-  step asan_ubsan sanitized asan_ubsan dev "${SANITIZED[@]}"
-  step tsan sanitized tsan tsan "${THREADED[@]}"
-fi
+# clang-tidy's list, clang's warnings and its thread-safety analysis.
+tidy() {
+  configure clang -DEMBER_TESTS=OFF -DEMBER_WERROR=ON || return 1
+  python3 scripts/check_tidy.py build/clang
+}
+
+# The name of each step and its command.
+steps=(
+  "check_tree python3 scripts/check_tree.py"
+  "format scripts/check_format.sh"
+  "build build_release"
+  "scripts run_pytest scripts tests/scripts"
+  "ctest run_ctest"
+  "lesser_cpu lesser_cpu"
+  "e2e run_pytest e2e --numprocesses 2 --dist loadfile tests/e2e"
+)
+[ -n "$quick" ] || steps+=(
+  "cuda_build cuda_build"
+  "kernel_resources kernel_resources"
+  "emulated emulated"
+  "tidy tidy"
+  "asan_ubsan sanitized asan_ubsan dev ${SANITIZED[*]}"
+  "tsan sanitized tsan tsan ${THREADED[*]}"
+)
+export UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+for words in "${steps[@]}"; do
+  # shellcheck disable=SC2086  # a name and a command
+  step $words
+done
 
 printf '%s\n' "${summary[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One `ember serve` process with the demo model: started on free ports, watched, stopped."""
+import itertools
 import os
+import random
 import re
 import signal
 import socket
@@ -25,10 +27,23 @@ def clean_environment():
     return {k: v for k, v in os.environ.items() if not k.startswith(KEY_HEADERS)}
 
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS_PER_WORKER = 2000
+FIRST_PORT = 10000 + PORTS_PER_WORKER * (WORKER % 10)
+PORT_NUMBERS = itertools.count(random.randrange(PORTS_PER_WORKER))
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nothing listens on. Each worker of a run has a range of its own, below the ports that the system gives to clients, so that
+    nobody takes the port before the server does."""
+    for n in PORT_NUMBERS:
+        port = FIRST_PORT + n % PORTS_PER_WORKER
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 class Server:

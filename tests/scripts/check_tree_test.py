@@ -46,6 +46,10 @@ BAD = {
     "cuda type": ({"src/engine/e.h": "cudaStream_t s;\n"}, "CUDA outside"),
     "kernel header": ({"src/backend/cpu/c.h": '#include "kernels/gemm.cuh"\n'}, "CUDA outside"),
     "no licence": ({"src/base/g.h": "unlicensed\n"}, "src/base/g.h: has no line SPDX"),
+    "version": (
+        {"CMakeLists.txt": "project(ember VERSION 1.2.3 LANGUAGES CXX)\n", "src/text/hf/Cargo.toml": '[package]\nname = "ember_hf"\nversion = "1.2.2"\n'},
+        "src/text/hf/Cargo.toml: ember_hf has not version 1.2.3",
+    ),
     "getenv": ({"src/base/g.h": 'auto x = std::getenv("X");\n'}, "reads the environment"),
     "environ": ({"src/base/g.h": "extern char** environ;\n"}, "reads the environment"),
     "ptx": ({"kernels/attention/a.cuh": 'asm volatile("");\n'}, "PTX outside"),
