@@ -23,7 +23,9 @@ SchedulerConfig scheduler_config(const SchedulerSettings& s, const Layout& layou
           .policy = s.policy == "priority" ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs};
 }
 
-int cpu_threads(const DeviceSettings& s) { return s.cpu_threads > 0 ? s.cpu_threads : usable_cpus(); }
+int cpu_threads(const DeviceSettings& s) {
+  return s.cpu_threads > 0 ? s.cpu_threads : usable_cpus();
+}
 
 void log_plan(const MemoryPlan& plan) {
   const std::string table = plan.table();
@@ -43,7 +45,8 @@ std::unique_ptr<StepRunner> make_runner(const EngineSettings& settings, const Mo
   std::unique_ptr<Decoder> decoder =
       load_decoder(settings.model, *backend, files.config, layout.plan, progress);
   return std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), layout.limits,
-                                         settings.scheduler.max_num_seqs, cpu_threads(settings.device));
+                                         settings.scheduler.max_num_seqs,
+                                         cpu_threads(settings.device));
 }
 
 }  // namespace
