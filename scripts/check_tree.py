@@ -41,7 +41,6 @@ TESTED_END_TO_END = {  # sources whose tests are those of the real binary; every
     "src/server/api/generate.cpp": "test_params.py",
     "src/server/api/generation_answer.cpp": "test_lifecycle.py",
     "src/server/api/messages.cpp": "test_params.py",
-    "src/server/admin/metrics.cpp": "test_metrics.py",
     "src/server/api/params.cpp": "test_params.py",
     "src/server/api/responses_request.cpp": "test_responses.py",
     "src/server/api/tools.cpp": "test_params.py",

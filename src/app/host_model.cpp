@@ -52,7 +52,9 @@ HostModel::HostModel(const ModelSource& source, const EngineSettings& settings,
       max_num_queued_tokens_(max_num_queued_tokens),
       files_(read_model_files(source, settings.model.chat_template)) {}
 
-ServedModel HostModel::serve_with(std::shared_ptr<Engine> engine) {
+ServedModel HostModel::serve_with(std::shared_ptr<Engine> engine,
+                                  std::shared_ptr<ModelMetrics> metrics,
+                                  std::shared_ptr<const EngineMetrics> engine_metrics) {
   ServedModel model;
   model.info = info(engine->max_model_len());
   grammars_ = make_grammars(*files_.tokenizer, model.info.eos_token_ids, source_.path());
@@ -60,6 +62,8 @@ ServedModel HostModel::serve_with(std::shared_ptr<Engine> engine) {
   model.tokenizer = files_.tokenizer.get();
   model.chat_template = files_.chat_template.get();
   model.grammars = grammars_.get();
+  model.metrics = std::move(metrics);
+  model.engine_metrics = std::move(engine_metrics);
   model.generator = std::move(engine);
   model.admission = admission_.get();
   choose_dialects(model);

@@ -29,7 +29,8 @@ class HostModel {
   const ModelFiles& files() const { return files_; }
   // What the API serves with `engine`. Valid as long as this is. Throws StartError(kBadModel) for a
   // tokenizer that grammars cannot be made for.
-  ServedModel serve_with(std::shared_ptr<Engine> engine);
+  ServedModel serve_with(std::shared_ptr<Engine> engine, std::shared_ptr<ModelMetrics> metrics,
+                         std::shared_ptr<const EngineMetrics> engine_metrics);
 
  private:
   ModelInfo info(int max_model_len) const;

@@ -14,7 +14,6 @@
 #include "progress_line.h"
 #include "sd_notify.h"
 #include "signals.h"
-#include "speed_meter.h"
 #include "start_log.h"
 #include "version.h"
 
@@ -54,14 +53,15 @@ class Server {
   explicit Server(const Settings& settings)
       : settings_(settings),
         source_(settings.model().path),
-        metrics_(served_names(settings.model(), source_).front(), version_line()),
+        metrics_(version_line()),
         http_(http_options(settings.http)),
         admin_(admin_options(settings.http)),
         hub_(hub_options(settings.http),
              [this](std::unique_ptr<Connection> connection) {
                http_.give_back(std::move(connection));
              }),
-        meter_(metrics_, hub_, context_.tokens_per_second) {
+        model_metrics_(std::make_shared<ModelMetrics>(metrics_, model_name())),
+        engine_metrics_(std::make_shared<EngineMetrics>(metrics_, model_name(), 0, hub_)) {
     context_.version = kVersion;
     context_.started = std::chrono::duration_cast<std::chrono::seconds>(
                            std::chrono::system_clock::now().time_since_epoch())
@@ -100,11 +100,11 @@ class Server {
   void load(const Signals& signals) {
     model_.emplace(source_, settings_.engine(), settings_.limits.max_num_queued_tokens);
     engine_thread_.emplace([this](const LoadProgress& progress) {
-      return make_engine(settings_.engine(), model_->files(), meter_, progress);
+      return make_engine(settings_.engine(), model_->files(), *engine_metrics_, progress);
     });
     wait_for_engine(signals);
     engine_ = engine_thread_->engine();
-    context_.model = model_->serve_with(engine_);
+    context_.model = model_->serve_with(engine_, model_metrics_, engine_metrics_);
     hub_.start([this](const SequenceTrace& trace) { context_.requests.add_trace(trace); });
     ::malloc_trim(0);  // loading's leavings
     context_.state.store(ServerState::kReady, std::memory_order_release);
@@ -150,6 +150,8 @@ class Server {
   }
 
  private:
+  std::string model_name() const { return served_names(settings_.model(), source_).front(); }
+
   // Shows how far loading has come, and stops it when a signal comes.
   void wait_for_engine(const Signals& signals) {
     ProgressLine line;
@@ -167,7 +169,9 @@ class Server {
   std::optional<HostModel> model_;
   HttpServer http_, admin_;
   ResponseHub hub_;
-  SpeedMeter meter_;
+  // From the start, so that a scrape while the model is loaded finds every name.
+  const std::shared_ptr<ModelMetrics> model_metrics_;
+  const std::shared_ptr<EngineMetrics> engine_metrics_;
   std::optional<EngineThread> engine_thread_;
   std::shared_ptr<Engine> engine_;
 };

@@ -109,10 +109,13 @@ void Engine::fail(const std::string& why) {
 }
 
 void Engine::publish(int num_tokens) {
-  last_progress_.store(Clock::now().time_since_epoch().count(), std::memory_order_release);
+  const TimePoint now = Clock::now();
+  last_progress_.store(now.time_since_epoch().count(), std::memory_order_release);
+  speed_.measure(num_tokens, now);
   scheduler_.take_events(events_);
-  sink_.on_step(std::exchange(events_, {}),
-                {.num_tokens = num_tokens, .scheduler = scheduler_.stats()});
+  sink_.on_step(std::exchange(events_, {}), {.num_tokens = num_tokens,
+                                             .scheduler = scheduler_.stats(),
+                                             .tokens_per_second = speed_.tokens_per_second()});
 }
 
 }  // namespace ember

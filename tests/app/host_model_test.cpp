@@ -24,7 +24,7 @@ class HostModelTest : public testing::Test {
   ServedModel serve(const EngineSettings& settings) {
     host_.emplace(ModelSource(settings.model.path), settings, 0);
     engine_ = make_engine(settings, host_->files(), sink_, {});
-    return host_->serve_with(engine_);
+    return host_->serve_with(engine_, {}, {});
   }
 
   NoSink sink_;
@@ -75,7 +75,7 @@ TEST_F(HostModelTest, TheTokensInsideAreBoundedToo) {
   const EngineSettings settings = demo_settings();
   host_.emplace(ModelSource(settings.model.path), settings, 10);
   engine_ = make_engine(settings, host_->files(), sink_, {});
-  const ServedModel model = host_->serve_with(engine_);
+  const ServedModel model = host_->serve_with(engine_, {}, {});
   Ticket ticket = model.admission->reserve().value();
   EXPECT_TRUE(ticket.extend(0, 10).ok());
   EXPECT_FALSE(ticket.extend(0, 1).ok());

@@ -14,6 +14,7 @@
 #include "ember/base/queue.h"
 #include "ember/cache/block_pool.h"
 #include "ember/engine/generator.h"
+#include "ember/engine/speed_meter.h"
 #include "ember/engine/step_runner.h"
 #include "ember/scheduler/request.h"
 #include "ember/scheduler/scheduler.h"
@@ -66,6 +67,7 @@ class Engine final : public Generator {
   Queue<Command> commands_;
   std::vector<const Step*> in_flight_;  // launched, oldest first
   std::vector<TokenOutput> events_;
+  SpeedMeter speed_;
   bool stopping_ = false;
   std::atomic<bool> failed_{false};
   std::atomic<Duration::rep> last_progress_;

@@ -14,8 +14,9 @@ namespace ember {
 
 // What one trip through an engine's loop did.
 struct StepReport {
-  int num_tokens = 0;        // in the step committed; 0 when there was none
-  SchedulerStats scheduler;  // after it
+  int num_tokens = 0;            // in the step committed; 0 when there was none
+  SchedulerStats scheduler;      // after it
+  double tokens_per_second = 0;  // of the last seconds with work; 0: not measured yet
 };
 
 // Receives what an engine produces. Called on the engine's thread after every step, also when

@@ -33,6 +33,8 @@ struct ServedModel {
   const ToolDialect* tool_dialect = nullptr;      // null: tools are refused
   std::optional<ReasoningStyle> reasoning_style;  // nullopt: reasoning stays in the content
   GrammarCompiler* grammars = nullptr;
+  std::shared_ptr<ModelMetrics> metrics;
+  std::shared_ptr<const EngineMetrics> engine_metrics;
   std::shared_ptr<Generator> generator;
   Admission* admission = nullptr;
 };
@@ -55,7 +57,6 @@ struct ApiContext {
   ServedModel model;  // read only when the state is not kLoading
   std::atomic<ServerState> state{ServerState::kLoading};
   std::atomic<RequestId> next_request{1};
-  std::atomic<double> tokens_per_second{0};  // measured; for Retry-After
 };
 
 }  // namespace ember

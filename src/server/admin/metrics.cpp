@@ -7,6 +7,10 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <atomic>
+#include <map>
+#include <utility>
+
 namespace ember {
 
 namespace {
@@ -25,19 +29,11 @@ const Buckets kTokens = {1,   2,    5,    10,   20,    50,    100,   200,
                          500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 const Buckets kStepTokens = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
 
-}  // namespace
-
-class Metrics::Impl {
+// Makes metrics that carry the same labels.
+class Labelled {
  public:
-  Impl(const std::string& model, const std::string& version) : labels_{{"model_name", model}} {
-    prometheus::BuildGauge()
-        .Name("ember_build_info")
-        .Help("Always 1; the version is the label.")
-        .Register(registry_)
-        .Add({{"version", version}})
-        .Set(1);
-    for (const char* reason : {"stop", "length", "abort", "error"}) success(reason);
-  }
+  Labelled(Metrics& metrics, Labels labels)
+      : registry_(metrics.registry()), labels_(std::move(labels)) {}
 
   prometheus::Counter& counter(const char* name, const char* help, Labels extra = {}) {
     extra.insert(labels_.begin(), labels_.end());
@@ -50,78 +46,84 @@ class Metrics::Impl {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(labels_,
                                                                                       buckets);
   }
+
+ private:
+  prometheus::Registry& registry_;
+  const Labels labels_;
+};
+
+int64_t whole(const prometheus::Counter& counter) { return static_cast<int64_t>(counter.Value()); }
+
+}  // namespace
+
+Metrics::Metrics(const std::string& version) : registry_(std::make_unique<prometheus::Registry>()) {
+  prometheus::BuildGauge()
+      .Name("ember_build_info")
+      .Help("Always 1; the version is the label.")
+      .Register(*registry_)
+      .Add({{"version", version}})
+      .Set(1);
+}
+Metrics::~Metrics() = default;
+
+std::string Metrics::text() const {
+  return prometheus::TextSerializer().Serialize(registry_->Collect());
+}
+
+class ModelMetrics::Impl {
+ public:
+  Impl(Metrics& metrics, const std::string& model_name)
+      : labelled_(metrics, {{"model_name", model_name}}) {
+    for (const char* reason : {"stop", "length", "abort", "error"}) success(reason);
+  }
+
   prometheus::Counter& success(const std::string& reason) {
-    return counter("vllm:request_success_total", "Sequences that ended, by how.",
-                   {{"finished_reason", reason}});
+    return labelled_.counter("vllm:request_success_total", "Sequences that ended, by how.",
+                             {{"finished_reason", reason}});
+  }
+  prometheus::Counter& answers(int status) {
+    return labelled_.counter("ember_requests_total",
+                             "Answers of the API, by HTTP status; 499: the client was gone.",
+                             {{"status", std::to_string(status)}});
   }
 
  private:
-  prometheus::Registry registry_;
-  const Labels labels_;
+  Labelled labelled_;
 
  public:
-  prometheus::Gauge& running = gauge("vllm:num_requests_running", "Sequences that run.");
-  prometheus::Gauge& waiting = gauge("vllm:num_requests_waiting", "Sequences that wait.");
-  prometheus::Gauge& kv_usage = gauge("vllm:kv_cache_usage_perc",
-                                      "Share of the KV cache's blocks that sequences use, 0 to 1.");
-  prometheus::Counter& prefix_queries =
-      counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.");
-  prometheus::Counter& prefix_hits =
-      counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.");
-  prometheus::Counter& preemptions = counter("vllm:num_preemptions_total", "Sequences preempted.");
-  prometheus::Counter& prompt_tokens =
-      counter("vllm:prompt_tokens_total", "Prompt tokens of sequences whose prompt was computed.");
+  prometheus::Counter& prompt_tokens = labelled_.counter(
+      "vllm:prompt_tokens_total", "Prompt tokens of sequences whose prompt was computed.");
   prometheus::Counter& generation_tokens =
-      counter("vllm:generation_tokens_total", "Tokens generated.");
-  prometheus::Counter& unknown_fields =
-      counter("ember_unknown_fields_total", "Request fields that were not known and ignored.");
-  prometheus::Histogram& iteration_tokens =
-      histogram("vllm:iteration_tokens_total", "Tokens of one step.", kStepTokens);
-  prometheus::Histogram& ttft =
-      histogram("vllm:time_to_first_token_seconds", "From arrival to the first token.", kTtft);
+      labelled_.counter("vllm:generation_tokens_total", "Tokens generated.");
+  prometheus::Counter& unknown_fields = labelled_.counter(
+      "ember_unknown_fields_total", "Request fields that were not known and ignored.");
+  prometheus::Histogram& ttft = labelled_.histogram("vllm:time_to_first_token_seconds",
+                                                    "From arrival to the first token.", kTtft);
   prometheus::Histogram& inter_token =
-      histogram("vllm:inter_token_latency_seconds", "Between two tokens.", kInterToken);
-  prometheus::Histogram& e2e =
-      histogram("vllm:e2e_request_latency_seconds", "From arrival to the last token.", kLatency);
-  prometheus::Histogram& queue_time =
-      histogram("vllm:request_queue_time_seconds", "From arrival to the first step.", kLatency);
-  prometheus::Histogram& prefill_time = histogram(
+      labelled_.histogram("vllm:inter_token_latency_seconds", "Between two tokens.", kInterToken);
+  prometheus::Histogram& e2e = labelled_.histogram("vllm:e2e_request_latency_seconds",
+                                                   "From arrival to the last token.", kLatency);
+  prometheus::Histogram& queue_time = labelled_.histogram(
+      "vllm:request_queue_time_seconds", "From arrival to the first step.", kLatency);
+  prometheus::Histogram& prefill_time = labelled_.histogram(
       "vllm:request_prefill_time_seconds", "From the first step to the first token.", kLatency);
-  prometheus::Histogram& decode_time =
-      histogram("vllm:request_decode_time_seconds", "From the first token to the last.", kLatency);
+  prometheus::Histogram& decode_time = labelled_.histogram(
+      "vllm:request_decode_time_seconds", "From the first token to the last.", kLatency);
   prometheus::Histogram& request_prompt =
-      histogram("vllm:request_prompt_tokens", "Prompt tokens of a sequence.", kTokens);
-  prometheus::Histogram& request_generation =
-      histogram("vllm:request_generation_tokens", "Tokens generated for a sequence.", kTokens);
-
-  prometheus::Registry& registry() { return registry_; }
-  uint64_t seen_queries = 0, seen_hits = 0,
-           seen_preemptions = 0;  // by step(), which one thread calls
+      labelled_.histogram("vllm:request_prompt_tokens", "Prompt tokens of a sequence.", kTokens);
+  prometheus::Histogram& request_generation = labelled_.histogram(
+      "vllm:request_generation_tokens", "Tokens generated for a sequence.", kTokens);
 };
 
-Metrics::Metrics(const std::string& model_name, const std::string& version)
-    : impl_(std::make_unique<Impl>(model_name, version)) {}
-Metrics::~Metrics() = default;
+ModelMetrics::ModelMetrics(Metrics& metrics, const std::string& model_name)
+    : impl_(std::make_unique<Impl>(metrics, model_name)) {}
+ModelMetrics::~ModelMetrics() = default;
 
-void Metrics::step(const StepReport& report) {
-  const SchedulerStats& s = report.scheduler;
-  impl_->running.Set(s.num_running);
-  impl_->waiting.Set(s.num_waiting);
-  impl_->kv_usage.Set(s.num_blocks > 0 ? static_cast<double>(s.num_used_blocks) / s.num_blocks : 0);
-  const auto advance = [](prometheus::Counter& counter, uint64_t& seen, uint64_t now) {
-    if (now > seen) counter.Increment(static_cast<double>(now - std::exchange(seen, now)));
-  };
-  advance(impl_->prefix_queries, impl_->seen_queries, s.prefix_cache_queries);
-  advance(impl_->prefix_hits, impl_->seen_hits, s.prefix_cache_hits);
-  advance(impl_->preemptions, impl_->seen_preemptions, s.num_preemptions);
-  if (report.num_tokens > 0) impl_->iteration_tokens.Observe(report.num_tokens);
-}
-
-void Metrics::prompt_done(int num_prompt_tokens) {
+void ModelMetrics::prompt_done(int num_prompt_tokens) {
   impl_->prompt_tokens.Increment(num_prompt_tokens);
 }
 
-void Metrics::token(const SequenceTimes& before, TimePoint now) {
+void ModelMetrics::token(const SequenceTimes& before, TimePoint now) {
   impl_->generation_tokens.Increment();
   if (before.first_token == TimePoint{})
     impl_->ttft.Observe(seconds(now - before.arrival));
@@ -129,8 +131,8 @@ void Metrics::token(const SequenceTimes& before, TimePoint now) {
     impl_->inter_token.Observe(seconds(now - before.last_token));
 }
 
-void Metrics::sequence_finished(const std::string& finished_reason, int num_prompt_tokens,
-                                int num_output_tokens, const SequenceTimes& times) {
+void ModelMetrics::sequence_finished(const std::string& finished_reason, int num_prompt_tokens,
+                                     int num_output_tokens, const SequenceTimes& times) {
   impl_->success(finished_reason).Increment();
   if (times.scheduled == TimePoint{}) return;
   impl_->queue_time.Observe(seconds(times.scheduled - times.arrival));
@@ -142,32 +144,71 @@ void Metrics::sequence_finished(const std::string& finished_reason, int num_prom
   impl_->e2e.Observe(seconds(times.last_token - times.arrival));
 }
 
-void Metrics::answered(int status) {
-  impl_
-      ->counter("ember_requests_total",
-                "Answers of the API, by HTTP status; 499: the client was gone.",
-                {{"status", std::to_string(status)}})
-      .Increment();
-}
+void ModelMetrics::answered(int status) { impl_->answers(status).Increment(); }
 
-void Metrics::unknown_fields(int count) {
+void ModelMetrics::unknown_fields(int count) {
   if (count > 0) impl_->unknown_fields.Increment(count);
 }
 
-Load Metrics::load() const {
-  const auto whole = [](const auto& metric) { return static_cast<int64_t>(metric.Value()); };
-  return {.num_running = static_cast<int>(whole(impl_->running)),
-          .num_waiting = static_cast<int>(whole(impl_->waiting)),
+int64_t ModelMetrics::prompt_tokens() const { return whole(impl_->prompt_tokens); }
+int64_t ModelMetrics::generation_tokens() const { return whole(impl_->generation_tokens); }
+
+class EngineMetrics::Impl {
+ public:
+  Impl(Metrics& metrics, const std::string& model_name, int engine)
+      : labelled_(metrics, {{"model_name", model_name}, {"engine", std::to_string(engine)}}) {}
+
+ private:
+  Labelled labelled_;
+
+ public:
+  prometheus::Gauge& running = labelled_.gauge("vllm:num_requests_running", "Sequences that run.");
+  prometheus::Gauge& waiting = labelled_.gauge("vllm:num_requests_waiting", "Sequences that wait.");
+  prometheus::Gauge& kv_usage = labelled_.gauge(
+      "vllm:kv_cache_usage_perc", "Share of the KV cache's blocks that sequences use, 0 to 1.");
+  prometheus::Counter& prefix_queries = labelled_.counter(
+      "vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.");
+  prometheus::Counter& prefix_hits =
+      labelled_.counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.");
+  prometheus::Counter& preemptions =
+      labelled_.counter("vllm:num_preemptions_total", "Sequences preempted.");
+  prometheus::Histogram& iteration_tokens =
+      labelled_.histogram("vllm:iteration_tokens_total", "Tokens of one step.", kStepTokens);
+
+  std::atomic<double> tokens_per_second{0};
+  // What the engine's thread has counted so far:
+  uint64_t seen_queries = 0, seen_hits = 0, seen_preemptions = 0;
+};
+
+EngineMetrics::EngineMetrics(Metrics& metrics, const std::string& model_name, int engine,
+                             OutputSink& next)
+    : impl_(std::make_unique<Impl>(metrics, model_name, engine)), next_(next) {}
+EngineMetrics::~EngineMetrics() = default;
+
+void EngineMetrics::on_step(std::vector<TokenOutput> events, const StepReport& report) {
+  const SchedulerStats& s = report.scheduler;
+  impl_->running.Set(s.num_running);
+  impl_->waiting.Set(s.num_waiting);
+  impl_->kv_usage.Set(s.num_blocks > 0 ? static_cast<double>(s.num_used_blocks) / s.num_blocks : 0);
+  const auto advance = [](prometheus::Counter& counter, uint64_t& seen, uint64_t now) {
+    if (now > seen) counter.Increment(static_cast<double>(now - std::exchange(seen, now)));
+  };
+  advance(impl_->prefix_queries, impl_->seen_queries, s.prefix_cache_queries);
+  advance(impl_->prefix_hits, impl_->seen_hits, s.prefix_cache_hits);
+  advance(impl_->preemptions, impl_->seen_preemptions, s.num_preemptions);
+  if (report.num_tokens > 0) impl_->iteration_tokens.Observe(report.num_tokens);
+  impl_->tokens_per_second.store(report.tokens_per_second, std::memory_order_relaxed);
+  next_.on_step(std::move(events), report);
+}
+
+EngineLoad EngineMetrics::load() const {
+  return {.num_running = static_cast<int>(impl_->running.Value()),
+          .num_waiting = static_cast<int>(impl_->waiting.Value()),
           .kv_cache_usage = impl_->kv_usage.Value(),
-          .prompt_tokens = whole(impl_->prompt_tokens),
-          .generation_tokens = whole(impl_->generation_tokens),
+          .tokens_per_second = impl_->tokens_per_second.load(std::memory_order_relaxed),
           .prefix_cache_queries = whole(impl_->prefix_queries),
           .prefix_cache_hits = whole(impl_->prefix_hits),
           .num_preemptions = whole(impl_->preemptions)};
-}
-
-std::string Metrics::text() const {
-  return prometheus::TextSerializer().Serialize(impl_->registry().Collect());
 }
 
 }  // namespace ember

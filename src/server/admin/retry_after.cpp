@@ -19,9 +19,10 @@ int retry_after(int64_t queued_tokens, double tokens_per_second, uint64_t dice) 
 int retry_after_now(const ApiContext& context) {
   const bool loading = context.state.load(std::memory_order_acquire) == ServerState::kLoading;
   const int64_t queued = loading ? 0 : context.model.admission->tokens();
+  const double speed = loading ? 0 : context.model.engine_metrics->load().tokens_per_second;
   const uint64_t dice =
       context.next_request.load(std::memory_order_relaxed) * kSplitMix64Step >> 40;
-  return retry_after(queued, context.tokens_per_second, dice);
+  return retry_after(queued, speed, dice);
 }
 
 }  // namespace ember

@@ -28,23 +28,22 @@ const char* state_name(const ApiContext& context) {
 }
 
 Json status_json(const ApiContext& context) {
-  const Load load = context.metrics->load();
   const bool loaded = context.state.load(std::memory_order_acquire) != ServerState::kLoading;
-  return {
-      {"status", state_name(context)},
-      {"version", context.version},
-      {"model", loaded ? Json(context.model.info.names.front()) : Json(nullptr)},
-      {"max_model_len", loaded ? Json(context.model.info.max_model_len) : Json(nullptr)},
-      {"uptime_s", std::floor(seconds(Clock::now() - context.begun))},
-      {"num_running", load.num_running},
-      {"num_waiting", load.num_waiting},
-      {"kv_cache_usage", load.kv_cache_usage},
-      {"tokens_per_second", std::round(context.tokens_per_second.load(std::memory_order_relaxed))},
-      {"prompt_tokens_total", load.prompt_tokens},
-      {"generation_tokens_total", load.generation_tokens},
-      {"prefix_cache_queries_total", load.prefix_cache_queries},
-      {"prefix_cache_hits_total", load.prefix_cache_hits},
-      {"num_preemptions_total", load.num_preemptions}};
+  const EngineLoad load = loaded ? context.model.engine_metrics->load() : EngineLoad();
+  return {{"status", state_name(context)},
+          {"version", context.version},
+          {"model", loaded ? Json(context.model.info.names.front()) : Json(nullptr)},
+          {"max_model_len", loaded ? Json(context.model.info.max_model_len) : Json(nullptr)},
+          {"uptime_s", std::floor(seconds(Clock::now() - context.begun))},
+          {"num_running", load.num_running},
+          {"num_waiting", load.num_waiting},
+          {"kv_cache_usage", load.kv_cache_usage},
+          {"tokens_per_second", std::round(load.tokens_per_second)},
+          {"prompt_tokens_total", loaded ? context.model.metrics->prompt_tokens() : 0},
+          {"generation_tokens_total", loaded ? context.model.metrics->generation_tokens() : 0},
+          {"prefix_cache_queries_total", load.prefix_cache_queries},
+          {"prefix_cache_hits_total", load.prefix_cache_hits},
+          {"num_preemptions_total", load.num_preemptions}};
 }
 
 }  // namespace ember

@@ -22,7 +22,7 @@ std::string Choice::text_of(const TokenOutput& event) {
   return text;
 }
 
-std::optional<Choice::Delta> Choice::take(const TokenOutput& event, Metrics& metrics) {
+std::optional<Choice::Delta> Choice::take(const TokenOutput& event, ModelMetrics& metrics) {
   const TimePoint now = Clock::now();
   num_cached_tokens_ = event.num_cached_tokens;
   if (event.scheduled != TimePoint{}) times_.scheduled = event.scheduled;
@@ -57,12 +57,12 @@ std::optional<Choice::Delta> Choice::take(const TokenOutput& event, Metrics& met
   return delta;
 }
 
-void Choice::end(const std::string& reason, Metrics& metrics) {
+void Choice::end(const std::string& reason, ModelMetrics& metrics) {
   finish_reason_ = reason;
   metrics.sequence_finished(reason, num_prompt_tokens_, static_cast<int>(tokens_.size()), times_);
 }
 
-void Choice::give_up(const std::string& reason, Metrics& metrics) {
+void Choice::give_up(const std::string& reason, ModelMetrics& metrics) {
   if (finished()) return;
   metrics.sequence_finished(reason, num_prompt_tokens_, static_cast<int>(tokens_.size()), times_);
 }

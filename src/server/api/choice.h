@@ -41,7 +41,7 @@ class Choice {
   };
   // nullopt: nothing to say yet. After a stop string finished() is true though the event was not
   // the last one.
-  std::optional<Delta> take(const TokenOutput& event, Metrics& metrics);
+  std::optional<Delta> take(const TokenOutput& event, ModelMetrics& metrics);
 
   bool finished() const { return !finish_reason_.empty(); }
   const std::string& finish_reason() const { return finish_reason_; }  // "stop" or "length"
@@ -57,11 +57,11 @@ class Choice {
   int num_cached_tokens() const { return num_cached_tokens_; }
   int num_prompt_tokens() const { return num_prompt_tokens_; }
   // For the books, when it does not end by itself. reason: abort or error.
-  void give_up(const std::string& reason, Metrics& metrics);
+  void give_up(const std::string& reason, ModelMetrics& metrics);
 
  private:
   std::string text_of(const TokenOutput& event);
-  void end(const std::string& reason, Metrics& metrics);
+  void end(const std::string& reason, ModelMetrics& metrics);
 
   Detokenizer detokenizer_;
   StopMatcher matcher_;

@@ -119,7 +119,7 @@ AnswerSpec make_spec(ApiContext& context, Exchange& exchange, const GenerationPa
   spec.params = params;
   spec.arrival = Clock::now();
   spec.tokenizer = context.model.tokenizer;
-  spec.metrics = context.metrics;
+  spec.metrics = context.model.metrics.get();
   spec.context = &context;
   spec.path = request.path;
   return spec;
@@ -135,7 +135,7 @@ Result<void> hand_over(ApiContext& context, Exchange& exchange, AnswerSpec spec,
     num_tokens += static_cast<int64_t>(prompt.size()) * spec.params.n;
   if (const Result<void> room = spec.ticket.extend(num_sequences - 1, num_tokens); !room.ok())
     return room.error();
-  context.metrics->unknown_fields(spec.params.num_unknown_fields);
+  context.model.metrics->unknown_fields(spec.params.num_unknown_fields);
   spec.first_request = context.next_request.fetch_add(static_cast<RequestId>(num_sequences),
                                                       std::memory_order_relaxed);
   Result<std::vector<Request>> requests = make_requests(context, spec, max_tokens);

@@ -32,7 +32,7 @@ struct AnswerSpec {
   RequestId first_request = 0;                // choice i belongs to request first_request + i
   TimePoint arrival{};
   const Tokenizer* tokenizer = nullptr;
-  Metrics* metrics = nullptr;
+  ModelMetrics* metrics = nullptr;
   ApiContext* context = nullptr;
   std::unique_ptr<AnswerFormat> format;  // null: the endpoint's own
   Ticket ticket;                         // the place in the queue, held until the answer is done

@@ -117,7 +117,7 @@ HttpServer::Handler generating(ApiContext& context, Result<void> (*start)(ApiCon
   return [&context, start](Exchange& exchange) {
     if (const Result<void> started = start(context, exchange); !started.ok()) {
       answer_error(context, started.error(), exchange);
-      context.metrics->answered(exchange.response().status);
+      context.model.metrics->answered(exchange.response().status);
     }
   };
 }

@@ -41,22 +41,29 @@ TEST(Status, AFailedEngineIsNotReadyFromThatMomentOn) {
 }
 
 TEST(Status, NamesTheModelOnceItIsLoaded) {
-  Metrics metrics("m", "1");
+  Metrics metrics("1");
+  Recorder sink;
   ApiContext context;
-  context.metrics = &metrics;
   context.version = "1.2";
   const Json loading = status_json(context);
   EXPECT_EQ(loading["status"], "loading");
   EXPECT_EQ(loading["version"], "1.2");
   EXPECT_TRUE(loading["model"].is_null());
+  EXPECT_EQ(loading["num_running"], 0);
   context.model.info.names = {"m", "n"};
   context.model.info.max_model_len = 8;
-  context.tokens_per_second = 12.4;
+  context.model.metrics = std::make_shared<ModelMetrics>(metrics, "m");
+  const auto engine_metrics = std::make_shared<EngineMetrics>(metrics, "m", 0, sink);
+  StepReport report{.num_tokens = 3, .tokens_per_second = 12.4};
+  report.scheduler.num_running = 2;
+  engine_metrics->on_step({}, report);
+  context.model.engine_metrics = engine_metrics;
   context.state = ServerState::kReady;
   const Json ready = status_json(context);
   EXPECT_EQ(ready["status"], "ready");
   EXPECT_EQ(ready["model"], "m");
   EXPECT_EQ(ready["max_model_len"], 8);
+  EXPECT_EQ(ready["num_running"], 2);
   EXPECT_EQ(ready["tokens_per_second"], 12);
   context.state = ServerState::kDraining;
   EXPECT_STREQ(state_name(context), "draining");

@@ -30,7 +30,7 @@ struct Listener {
 };
 
 TEST(Routes, WhileLoadingOnlyTheServerItselfAnswers) {
-  Metrics metrics("m", "1");
+  Metrics metrics("1");
   Listener main(add_routes);
   main.context.metrics = &metrics;
   main.context.version = "1.2";
@@ -73,7 +73,7 @@ TEST(Routes, AKeyIsAskedForBeforeAnythingElse) {
 }
 
 TEST(Routes, TheAdminListenerRefusesPagesAndSpeaksPrometheus) {
-  Metrics metrics("m", "1");
+  Metrics metrics("1");
   Listener admin(add_admin_routes);
   admin.context.metrics = &metrics;
   EXPECT_EQ(admin.ask("GET", "/livez", {{"Origin", "http://evil.example"}}).status, 403);
