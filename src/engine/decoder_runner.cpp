@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "ember/base/integers.h"
 #include "ember/engine/decoder_runner.h"
 
 #include "ember/base/check.h"
@@ -9,7 +10,7 @@ BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs) {
   return {.max_tokens = limits.max_tokens,
           .max_seqs = max_num_seqs,
           .max_logit_rows = limits.max_logit_rows,
-          .max_blocks = (limits.max_model_len + limits.block_size - 1) / limits.block_size,
+          .max_blocks = ceil_div(limits.max_model_len, limits.block_size),
           .block_size = limits.block_size};
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "ember/base/integers.h"
 #include "ember/base/log.h"
 
 namespace ember {
@@ -31,7 +32,7 @@ void hold_back(std::span<uint32_t> mask, std::span<const int32_t> ids) {
 }  // namespace
 
 MaskBuilder::MaskBuilder(int32_t vocab_size, int cpu_threads)
-    : num_words_((static_cast<size_t>(vocab_size) + 31) / 32) {
+    : num_words_(ceil_div(static_cast<size_t>(vocab_size), 32)) {
   const int count = std::clamp(cpu_threads / 4, 1, kMaxThreads);
   for (int i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
 }

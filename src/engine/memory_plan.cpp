@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "ember/base/integers.h"
 #include "ember/base/start_error.h"
 #include "ember/engine/decoder_runner.h"
 
@@ -24,10 +25,6 @@ size_t step_memory(const Backend& backend, const DecoderConfig& config, const De
   return activation_bytes(backend, config, limits) +
          backend.step_bytes(step_limits(config, limits, max_num_seqs)) +
          DeviceBatch::bytes(backend, batch_limits(limits, max_num_seqs));
-}
-
-int64_t blocks_for(int64_t tokens, int block_size) {
-  return (tokens + block_size - 1) / block_size;
 }
 
 }  // namespace
@@ -51,7 +48,7 @@ MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config,
 
   const size_t fixed = plan.weight_bytes + plan.activation_bytes;
   const size_t left = plan.budget_bytes > fixed ? plan.budget_bytes - fixed : 0;
-  const int64_t of_one = blocks_for(limits.max_model_len, limits.block_size);
+  const int64_t of_one = ceil_div<int64_t>(limits.max_model_len, limits.block_size);
   const int64_t useful =
       std::min<int64_t>(of_one * max_num_seqs, std::numeric_limits<int>::max() / limits.block_size);
   const int64_t affordable =

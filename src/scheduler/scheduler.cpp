@@ -7,12 +7,11 @@
 #include <limits>
 
 #include "ember/base/check.h"
+#include "ember/base/integers.h"
 
 namespace ember {
 
 namespace {
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 bool before(const Sequence* a, const Sequence* b) { return a->before(*b); }
 

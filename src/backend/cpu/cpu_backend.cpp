@@ -16,6 +16,7 @@
 #include "cpu/thread_pool.h"
 #include "ember/base/check.h"
 #include "ember/base/cpus.h"
+#include "ember/base/integers.h"
 
 namespace ember {
 
@@ -232,7 +233,7 @@ class CpuBackend final : public Backend {
       const int64_t tasks =
           plan_products(matrix, row(y, t), y.row_stride, row(x, t), x.row_stride, rows, add);
       if (splits(matrix))
-        pool_.run(static_cast<int>(round_up(rows, kSplitRows) / kSplitRows), [&](int group, int) {
+        pool_.run(static_cast<int>(ceil_div(rows, kSplitRows)), [&](int group, int) {
           kernels_.split(products_.front().args, int64_t{group} * kSplitRows);
         });
       pool_.run(static_cast<int>(tasks), [&](int task, int thread) {
@@ -277,7 +278,7 @@ class CpuBackend final : public Backend {
   template <class Body>
   void for_rows(int64_t rows, const Body& body) {
     constexpr int64_t kRows = 8;
-    pool_.run(static_cast<int>((rows + kRows - 1) / kRows), [&](int task, int) {
+    pool_.run(static_cast<int>(ceil_div(rows, kRows)), [&](int task, int) {
       for (int64_t t = task * kRows; t < std::min(rows, (task + 1) * kRows); ++t) body(t);
     });
   }
