@@ -8,11 +8,11 @@
 #include <chrono>
 
 #include "admin/access.h"
-#include "api/banned_words.h"
 #include "api/chat_api.h"
 #include "api/generation_answer.h"
 #include "ember/base/splitmix64.h"
 #include "ember/server/params.h"
+#include "ember/text/banned_words.h"
 #include "ember/text/tool_grammar.h"
 #include "http/access_log.h"
 

@@ -12,13 +12,13 @@
 
 namespace ember {
 
-// The token sequences of words: of each as it stands and, where that is another one, with a space
-// before it.
+// The token sequences of `words`. A word has one sequence as it is and one with a space before it,
+// if they differ.
 Result<std::vector<std::vector<int32_t>>> banned_sequences(const Tokenizer& tokenizer,
                                                            std::span<const std::string> words);
 
-// Forbids the last token of a sequence where the tokens before it are the end of the answer, and
-// leaves the rest to `inner` (null: all else is allowed).
+// Forbids the last token of a sequence when the answer so far ends with the tokens before it. All
+// other tokens are up to `inner`; without one they are allowed.
 class BannedWords final : public TokenConstraint {
  public:
   BannedWords(std::vector<std::vector<int32_t>> sequences, int32_t vocab_size,

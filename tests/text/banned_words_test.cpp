@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/banned_words.h"
+#include "ember/text/banned_words.h"
 
 #include <gmock/gmock.h>
 
