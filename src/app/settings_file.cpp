@@ -4,34 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "ember/base/files.h"
 #include "ember/base/start_error.h"
 
 namespace ember {
 
 namespace {
 
-constexpr uintmax_t kMaxBytes = 1 << 20;
+constexpr size_t kMaxBytes = 1 << 20;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
   throw StartError(ExitCode::kConfig, fmt::format("{}: {}", path, why));
-}
-
-std::string read_text(const std::string& path) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (error || !std::filesystem::exists(status)) refuse(path, "settings file does not exist");
-  if (!std::filesystem::is_regular_file(status))
-    refuse(path, "settings file is not a regular file");
-  if (const auto size = std::filesystem::file_size(path, error); error || size > kMaxBytes)
-    refuse(path, fmt::format("settings file has {} bytes, at most {} are read", size, kMaxBytes));
-  std::ifstream in(path, std::ios::binary);
-  if (!in) refuse(path, "settings file cannot be read");
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 int line_at(const std::string& text, size_t offset) {
@@ -60,7 +45,9 @@ std::string word(const nlohmann::json& value) {
 }  // namespace
 
 SettingsFile SettingsFile::read(const std::string& path) {
-  const std::string text = read_text(path);
+  const Result<std::string> read = read_text_file(path, kMaxBytes, "settings file");
+  if (!read.ok()) throw StartError(ExitCode::kConfig, read.error().message);
+  const std::string& text = read.value();
   std::vector<std::string> seen;
   std::string twice;
   const auto on_event = [&](int depth, nlohmann::json::parse_event_t event,

@@ -4,17 +4,15 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
+#include "ember/base/json_file.h"
 #include "ember/base/start_error.h"
 
 namespace ember {
 
 namespace {
 
-constexpr uintmax_t kMaxBytes = 16 << 20;
-constexpr int kMaxDepth = 64;
+constexpr size_t kMaxBytes = 16 << 20;
 
 // A value as it stands in the file, shortened.
 std::string shown(const nlohmann::json& value) {
@@ -33,31 +31,12 @@ JsonObject::JsonObject(std::filesystem::path file, std::string prefix, nlohmann:
     : file_(std::move(file)), prefix_(std::move(prefix)), json_(std::move(json)) {}
 
 JsonObject JsonObject::read(const std::filesystem::path& file) {
-  std::error_code error;
-  const auto status = std::filesystem::status(file, error);
-  if (!std::filesystem::exists(status)) bad_model(file, "file is missing");
-  if (!std::filesystem::is_regular_file(status)) bad_model(file, "not a regular file");
-  const auto size = std::filesystem::file_size(file, error);
-  if (error || size > kMaxBytes)
-    bad_model(file, fmt::format("{} bytes, at most {} are read", size, kMaxBytes));
-  std::ifstream in(file, std::ios::binary);
-  if (!in) bad_model(file, "cannot be read");
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  bool too_deep = false;
-  const auto bounded = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    too_deep = too_deep || depth > kMaxDepth;
-    return !too_deep;
-  };
-  nlohmann::json json;
-  try {
-    json = nlohmann::json::parse(text, bounded);
-  } catch (const nlohmann::json::exception& e) {
-    bad_model(file, fmt::format("not JSON: {}", e.what()));
-  }
-  if (too_deep) bad_model(file, fmt::format("nests deeper than {}", kMaxDepth));
-  if (!json.is_object())
-    bad_model(file, fmt::format("must hold a JSON object, found {}", shown(json)));
-  return {file, "", std::move(json)};
+  Result<nlohmann::json> json = read_json_file(file, kMaxBytes);
+  if (!json.ok() && json.error().kind == ErrorKind::kNotFound) bad_model(file, "file is missing");
+  if (!json.ok()) throw StartError(ExitCode::kBadModel, json.error().message);
+  if (!json.value().is_object())
+    bad_model(file, fmt::format("must hold a JSON object, found {}", shown(json.value())));
+  return {file, "", std::move(json).value()};
 }
 
 bool JsonObject::has(const std::string& name) const {

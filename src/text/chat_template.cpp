@@ -5,7 +5,8 @@
 
 #include <algorithm>
 
-#include "files.h"
+#include "ember/base/files.h"
+#include "ember/base/json_file.h"
 #include "hf_handle.h"
 #include "special_marks.h"
 #include "template_traits.h"
@@ -146,11 +147,11 @@ Result<std::unique_ptr<ChatTemplate>> ChatTemplate::compile(const std::string& s
     if (!tool.ok()) return tool.error();
     made->tool_handle_.reset(tool.value());
   }
-  made->learn(source, tool_source);
+  made->detect_features(source, tool_source);
   return made;
 }
 
-void ChatTemplate::learn(const std::string& source, const std::string& tool_source) {
+void ChatTemplate::detect_features(const std::string& source, const std::string& tool_source) {
   const std::string& with_tools = tool_source.empty() ? source : tool_source;
   knows_tools_ = !tool_source.empty() || source.find("tools") != std::string::npos;
   knows_documents_ = source.find("documents") != std::string::npos;

@@ -64,7 +64,8 @@ class ChatTemplate {
   explicit ChatTemplate(const Tokenizer& tokenizer);
   // The input as it is; what `messages` refuses is kInvalid.
   Result<std::string> render_text(const ChatInput& input) const;
-  void learn(const std::string& source, const std::string& tool_source);
+  // Sets what the template reads and teaches.
+  void detect_features(const std::string& source, const std::string& tool_source);
 
   struct Deleter {
     void operator()(void* handle) const;
