@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <array>
 
+#include "ember/base/files.h"
+#include "ember/base/json_file.h"
 #include "ember/text/utf8.h"
-#include "files.h"
 #include "hf_handle.h"
 
 namespace ember {
@@ -135,21 +136,17 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
           hf::take(ember_tokenizer_load(hf::data(text.value()), text.value().size(), &loaded));
       !error.empty())
     return invalid("", fmt::format("{}: {}", file, error));
-  handle_.reset(loaded);
-  const uint32_t size = ember_tokenizer_vocab_size(loaded);
-  if (size == 0 || size > kMaxVocab)
-    return invalid("", fmt::format("{}: {} tokens, must be 1 to {}", file, size, kMaxVocab));
-  token_bytes_.resize(size);
-  special_.resize(size);
   const nlohmann::json decoder = json.value().value("decoder", nlohmann::json());
   const bool alphabet = uses_decoder(decoder, "ByteLevel");
   byte_level_ = alphabet && decoder.value("type", "") ==
                                 "ByteLevel";  // in a sequence others may change the text
   const bool metaspace = uses_decoder(decoder, "ByteFallback") ||
                          uses_decoder(decoder, "Metaspace") || uses_decoder(decoder, "Replace");
-  fill_token_bytes(alphabet    ? TokenForm::kByteLevel
-                   : metaspace ? TokenForm::kMetaspace
-                               : TokenForm::kPlain);
+  const TokenForm form = alphabet    ? TokenForm::kByteLevel
+                         : metaspace ? TokenForm::kMetaspace
+                                     : TokenForm::kPlain;
+  if (const Result<void> adopted = adopt(loaded, form); !adopted.ok())
+    return invalid("", fmt::format("{}: {}", file, adopted.error().message));
 
   const std::filesystem::path config_file = model_dir / "tokenizer_config.json";
   if (!std::filesystem::exists(config_file)) return {};
@@ -159,6 +156,17 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
     return invalid("", fmt::format("{}: must hold a JSON object", config_file.string()));
   bos_token_ = token_text(config.value(), "bos_token");
   eos_token_ = token_text(config.value(), "eos_token");
+  return {};
+}
+
+Result<void> Tokenizer::adopt(void* handle, TokenForm form) {
+  handle_.reset(handle);
+  const uint32_t size = ember_tokenizer_vocab_size(as_tokenizer(handle));
+  if (size == 0 || size > kMaxVocab)
+    return invalid("", fmt::format("{} tokens, must be 1 to {}", size, kMaxVocab));
+  token_bytes_.resize(size);
+  special_.resize(size);
+  fill_token_bytes(form);
   return {};
 }
 

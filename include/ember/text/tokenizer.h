@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ember/base/result.h"
+#include "ember/text/tokenizer_parts.h"
 
 namespace ember {
 
@@ -21,6 +22,8 @@ class Tokenizer {
   // Reads tokenizer.json and, where there is one, tokenizer_config.json. The error names the file
   // and what is wrong with it.
   static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& model_dir);
+  // Of its parts. The error says what is wrong with them.
+  static Result<std::unique_ptr<Tokenizer>> build(const TokenizerParts& parts);
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
@@ -51,7 +54,8 @@ class Tokenizer {
 
   // Texts of the special tokens.
   const std::vector<std::string>& special_tokens() const { return special_texts_; }
-  // The beginning-of-sequence token of tokenizer_config.json, as text; empty: none.
+  // The beginning-of-sequence token (as tokenizer_config.json or TokenizerParts names it), as text;
+  // empty: none.
   const std::string& bos_token() const { return bos_token_; }
   const std::string& eos_token() const { return eos_token_; }
   // True when a token's text is its bytes, whatever stands around it (byte-level BPE): decode()
@@ -66,6 +70,8 @@ class Tokenizer {
     kByteLevel,
     kMetaspace
   };  // how the vocabulary spells bytes
+  // Takes over what the library made, and checks its size.
+  Result<void> adopt(void* handle, TokenForm form);
   void fill_token_bytes(TokenForm form);
 
   struct Deleter {

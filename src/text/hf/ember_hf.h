@@ -32,6 +32,26 @@ void ember_hf_free_ids(EmberIds ids);
 
 /* The contents of a tokenizer.json. */
 char* ember_tokenizer_load(const uint8_t* json, size_t size, EmberTokenizer** out);
+/* Texts in UTF-8, one after the other, and how many bytes each has. */
+typedef struct {
+  const uint8_t* data;
+  const uint32_t* lengths;
+  size_t count;
+} EmberTexts;
+/* The parts of a tokenizer, as TokenizerParts of tokenizer_parts.h has them. */
+typedef struct {
+  EmberTexts tokens;
+  const uint8_t* types;   /* one a token: 1 to 6 */
+  const float* scores;    /* one a token; NULL: all are 0 */
+  const uint32_t* merges; /* two ids each */
+  size_t num_merges;
+  EmberTexts splits;
+  bool sentencepiece, ignore_merges, normalize_nfc, add_space_prefix;
+  int64_t bos, eos; /* added around a text; -1: none is */
+  int64_t unk;      /* -1: none */
+} EmberTokenizerParts;
+/* Nothing of `parts` is kept. */
+char* ember_tokenizer_build(const EmberTokenizerParts* parts, EmberTokenizer** out);
 void ember_tokenizer_free(EmberTokenizer* tokenizer);
 /* `text` is UTF-8. parse_special: the text of special tokens becomes their ids, otherwise it is
  * text like any other. */

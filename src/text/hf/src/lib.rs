@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Hugging Face tokenizers, chat templates and grammars behind `ember_hf.h`. Only this file knows of C; no panic leaves it.
 
+mod build;
 mod grammar;
 mod python;
 mod template;
@@ -9,6 +10,7 @@ mod tokenizer;
 use std::ffi::{c_char, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+use build::{Parts, TokenType};
 use grammar::{Grammar, Matcher, Vocabulary};
 use template::Template;
 use tokenizer::Tokenizer;
@@ -102,8 +104,72 @@ pub unsafe extern "C" fn ember_tokenizer_load(json: *const u8, size: usize, out:
     })
 }
 
+/// Texts one after the other, and how long each is.
+#[repr(C)]
+pub struct EmberTexts {
+    data: *const u8,
+    lengths: *const u32,
+    count: usize,
+}
+
+impl EmberTexts {
+    unsafe fn list<'a>(&self) -> Result<Vec<&'a str>, String> {
+        let lengths = slice(self.lengths, self.count);
+        let all: &'a [u8] = slice(self.data, lengths.iter().map(|n| *n as usize).sum());
+        let mut at = 0;
+        let cut = lengths.iter().enumerate().map(|(i, length)| {
+            at += *length as usize;
+            std::str::from_utf8(&all[at - *length as usize..at]).map_err(|_| format!("text {i} is not UTF-8"))
+        });
+        cut.collect()
+    }
+}
+
+#[repr(C)]
+pub struct EmberTokenizerParts {
+    tokens: EmberTexts,
+    types: *const u8,
+    scores: *const f32,
+    merges: *const [u32; 2],
+    num_merges: usize,
+    splits: EmberTexts,
+    sentencepiece: bool,
+    ignore_merges: bool,
+    normalize_nfc: bool,
+    add_space_prefix: bool,
+    bos: i64,
+    eos: i64,
+    unk: i64,
+}
+
 /// # Safety
-/// `tokenizer` came from ember_tokenizer_load and was not freed before.
+/// `parts` and what it points to are as ember_hf.h says.
+#[no_mangle]
+pub unsafe extern "C" fn ember_tokenizer_build(parts: &EmberTokenizerParts, out: *mut *mut Tokenizer) -> *mut c_char {
+    guarded(|| {
+        let count = parts.tokens.count;
+        let types = slice(parts.types, count).iter().map(|t| TokenType::from_number(*t));
+        let built = Parts {
+            sentencepiece: parts.sentencepiece,
+            tokens: parts.tokens.list()?,
+            types: types.collect::<Result<_, _>>()?,
+            scores: slice(parts.scores, if parts.scores.is_null() { 0 } else { count }),
+            merges: slice(parts.merges, parts.num_merges),
+            splits: parts.splits.list()?,
+            ignore_merges: parts.ignore_merges,
+            normalize_nfc: parts.normalize_nfc,
+            add_space_prefix: parts.add_space_prefix,
+            bos: u32::try_from(parts.bos).ok(),
+            eos: u32::try_from(parts.eos).ok(),
+            unk: u32::try_from(parts.unk).ok(),
+        };
+        *out = Box::into_raw(Box::new(Tokenizer::build(&built)?));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `tokenizer` came from ember_tokenizer_load or ember_tokenizer_build and was not freed before.
 #[no_mangle]
 pub unsafe extern "C" fn ember_tokenizer_free(tokenizer: *mut Tokenizer) {
     if !tokenizer.is_null() {

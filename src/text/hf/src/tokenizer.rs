@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A tokenizer.json, encoded in two ways: with special tokens recognised in the text, and without.
+//! A tokenizer, which encodes in two ways: with special tokens recognised in the text, and without.
+
+use crate::build::Parts;
 
 pub struct Tokenizer {
     parsing: tokenizers::Tokenizer,
@@ -12,9 +14,17 @@ impl Tokenizer {
         // Both change what the ids are and neither is meant for a server: the prompt is checked against the context instead.
         parsing.with_truncation(None).map_err(|e| e.to_string())?;
         parsing.with_padding(None);
+        Ok(Self::both_ways(parsing))
+    }
+
+    pub fn build(parts: &Parts) -> Result<Self, String> {
+        Ok(Self::both_ways(parts.build()?))
+    }
+
+    fn both_ways(parsing: tokenizers::Tokenizer) -> Self {
         let mut plain = parsing.clone();
         plain.set_encode_special_tokens(true);
-        Ok(Self { parsing, plain })
+        Self { parsing, plain }
     }
 
     pub fn encode(&self, text: &str, add_special: bool, parse_special: bool) -> Result<Vec<u32>, String> {
