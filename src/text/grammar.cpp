@@ -72,7 +72,7 @@ std::unique_ptr<TokenConstraint> Grammar::start() const {
   return std::make_unique<GrammarConstraint>(static_cast<const EmberGrammar*>(handle_.get()));
 }
 
-// How many compilations run, those that nobody waits for any more included.
+// The number of running compilations, including those whose caller has stopped waiting.
 struct GrammarCompiler::Turns {
   Mutex mu;
   CondVar changed;

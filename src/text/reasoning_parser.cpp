@@ -82,7 +82,7 @@ bool ReasoningParser::advance(Output& out, bool at_end) {
 
 bool ReasoningParser::find_end(Output& out, bool at_end) {
   // A model that writes the first marker though the prompt had it already means the same.
-  if (!said_) {
+  if (!has_output_) {
     held_.erase(0, scan::skip_space(held_, 0));
     const scan::Found begin = scan::literal(held_, style_.begin);
     if (begin == scan::Found::kMore && !at_end) return false;
@@ -99,7 +99,7 @@ bool ReasoningParser::find_end(Output& out, bool at_end) {
   const size_t sure = at_end
                           ? held_.size()
                           : scan::trim_end(held_, held_.size() - scan::overlap(held_, style_.end));
-  said_ = said_ || sure > 0;
+  has_output_ = has_output_ || sure > 0;
   out.reasoning.append(held_, 0, sure);
   held_.erase(0, sure);
   return false;

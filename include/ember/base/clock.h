@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Monotonic time only: wall-clock jumps decide nothing.
+// Monotonic time. A change of the wall clock has no effect on it.
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one way in which threads hand things to each other: producers append, the consumer takes all
-// there is.
+// A queue between threads: producers append, the consumer takes everything that is queued.
 #pragma once
 
 #include <chrono>
@@ -11,12 +10,12 @@
 
 namespace ember {
 
-// Unbounded by itself: what is put in is bounded by admission. Thread-safe.
+// Has no limit of its own; admission limits what is queued. Thread-safe.
 template <class T>
 class Queue {
  public:
-  // True when the queue was empty before: the consumer may need a wake-up that the queue does not
-  // know of (an eventfd).
+  // Returns true when the queue was empty before. A consumer that waits for something else, such as
+  // an eventfd, must then be woken.
   bool push(T item) EXCLUDES(mu_) {
     MutexLock lock(mu_);
     const bool was_empty = items_.empty();
@@ -25,13 +24,13 @@ class Queue {
     return was_empty;
   }
 
-  // Everything queued, oldest first; empty when there is nothing.
+  // Removes and returns everything that is queued, oldest first.
   std::vector<T> take_all() EXCLUDES(mu_) {
     MutexLock lock(mu_);
     return std::exchange(items_, {});
   }
 
-  // As take_all, but waits up to `timeout` for something to come.
+  // As take_all, but an empty queue is waited for up to `timeout`.
   std::vector<T> wait_all(std::chrono::nanoseconds timeout) EXCLUDES(mu_) {
     const auto until = std::chrono::steady_clock::now() + timeout;
     MutexLock lock(mu_);

@@ -10,14 +10,14 @@
 
 namespace ember {
 
-// Owns nothing and is copied freely. Contiguous except for the rows of dimension 0, which lie
-// `row_stride` elements apart.
+// Does not own the memory; copies are cheap. Elements are contiguous, except that rows (the indices
+// of dimension 0) are `row_stride` elements apart.
 struct Tensor {
   void* data = nullptr;
   DType dtype = DType::kF32;
-  int ndim = 0;
+  int ndim = 0;  // number of dimensions
   std::array<int64_t, 4> shape{};
-  int64_t row_stride = 0;  // elements from one row (index of dimension 0) to the next
+  int64_t row_stride = 0;  // in elements
 
   Tensor() = default;
   Tensor(void* data_, DType dtype_, std::initializer_list<int64_t> shape_)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What limits the tokens of one answer to a format, as the engine sees it: masks over the
-// vocabulary.
+// Masks over the vocabulary that keep an answer in a format.
 #pragma once
 
 #include <algorithm>
@@ -11,9 +10,8 @@
 
 namespace ember {
 
-// Belongs to one sequence and follows its tokens. Used by one thread at a time, not always the
-// same. A step that computes the same tokens again (after a preemption) changes nothing: a token is
-// accepted once.
+// One sequence owns it, and it follows that sequence's tokens. One thread uses it at a time, not
+// always the same one. A preempted sequence computes tokens again; each token is accepted once.
 class TokenConstraint {
  public:
   enum class State : uint8_t {
@@ -24,9 +22,9 @@ class TokenConstraint {
 
   virtual ~TokenConstraint() = default;
 
-  // What may follow `output`, all tokens of the answer so far: bit i % 32 of word i / 32 is set
-  // when id i may come next. Ids that do not exist, and all ids unless the state is kOpen, are
-  // cleared.
+  // Sets bit i % 32 of word i / 32 when id i may follow `output`, which holds all tokens of the
+  // answer so far. Clears the bits of ids that do not exist; clears all bits unless the state is
+  // kOpen.
   void next_mask(std::span<const int32_t> output, std::span<uint32_t> words) {
     for (; num_accepted_ < output.size() && state() == State::kOpen; ++num_accepted_)
       accept(output[num_accepted_]);
@@ -34,11 +32,11 @@ class TokenConstraint {
     if (state() != State::kOpen) std::fill(words.begin(), words.end(), 0u);
   }
 
-  // As of the last next_mask.
+  // The state after the last next_mask().
   virtual State state() const = 0;
 
  private:
-  // Called in state kOpen only; a fault becomes kFailed.
+  // Both are called in state kOpen only. An error sets the state to kFailed.
   virtual void accept(int32_t token) = 0;
   virtual void fill_mask(std::span<uint32_t> words) = 0;
 

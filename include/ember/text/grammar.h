@@ -29,8 +29,8 @@ enum class GrammarKind : uint8_t {
 struct GrammarSource {
   GrammarKind kind = GrammarKind::kJsonSchema;
   std::string text;
-  std::string before =
-      {};  // Lark rules for what comes around it: their @answer stands for it; empty: nothing does
+  // Lark rules around `text`, which they refer to as @answer. Empty: `text` is the whole answer.
+  std::string before = {};
 
   auto operator<=>(const GrammarSource&) const = default;
 };

@@ -46,7 +46,7 @@ class ReasoningParser {
   const ReasoningStyle style_;
   State state_;
   std::string held_;
-  bool said_ = false;  // something of the reasoning has gone out
+  bool has_output_ = false;  // a part of the reasoning has been returned
 };
 
 }  // namespace ember

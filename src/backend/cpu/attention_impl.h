@@ -2,14 +2,14 @@
 // Attention, written once over Vec (16 floats); included after kernels_impl.h, inside the namespace
 // of an instruction set. Uses nothing of the standard library either.
 
-// Up to kAttentionRows rows: their queries scaled, their sums so far, and how they stand.
+// Up to kAttentionRows rows: scaled queries, and the state of their online softmax so far.
 struct AttentionRows {
   int count;
   float* q;                                        // [kAttentionRows][head_dim]
   float* sums;                                     // [kAttentionRows][head_dim]
   float* scores;                                   // [kAttentionRows][kAttentionKeys]
   int begin[kAttentionRows], end[kAttentionRows];  // positions that the row sees
-  float most[kAttentionRows], total[kAttentionRows];
+  float max[kAttentionRows], total[kAttentionRows];
 };
 
 // Scores of the keys of one segment, 16 at a time, for the first R rows; what a row does not see is
@@ -63,24 +63,25 @@ inline void score_keys(const AttentionArgs& args, const AttentionRows& rows, int
 // Scores become weights exp(score - maximum so far); earlier sums are brought to the new maximum.
 inline void weigh(const AttentionArgs& args, AttentionRows& rows, int r) {
   float* scores = rows.scores + r * kAttentionKeys;
-  Vec most = load(scores);
-  for (int i = kLanes; i < kAttentionKeys; i += kLanes) most = max(most, load(scores + i));
-  const float segment_most = max_lanes(most);
-  if (segment_most == -__builtin_inff()) {  // sees none of these keys
+  Vec max_score = load(scores);
+  for (int i = kLanes; i < kAttentionKeys; i += kLanes)
+    max_score = max(max_score, load(scores + i));
+  const float segment_max = max_lanes(max_score);
+  if (segment_max == -__builtin_inff()) {  // sees none of these keys
     for (int i = 0; i < kAttentionKeys; i += kLanes) store(scores + i, zero());
     return;
   }
-  const float new_most = segment_most > rows.most[r] ? segment_most : rows.most[r];
+  const float new_max = segment_max > rows.max[r] ? segment_max : rows.max[r];
   Vec total = zero();
   for (int i = 0; i < kAttentionKeys; i += kLanes) {
-    const Vec weight = exp_vec(sub(load(scores + i), splat(new_most)));
+    const Vec weight = exp_vec(sub(load(scores + i), splat(new_max)));
     store(scores + i, weight);
     total = add(total, weight);
   }
   float correction[kLanes];
-  store(correction, exp_vec(splat(rows.most[r] - new_most)));
+  store(correction, exp_vec(splat(rows.max[r] - new_max)));
   rows.total[r] = rows.total[r] * correction[0] + sum_lanes(total);
-  rows.most[r] = new_most;
+  rows.max[r] = new_max;
   float* sums = rows.sums + r * args.head_dim;
   for (int d = 0; d < args.head_dim; ++d) sums[d] *= correction[0];
 }
@@ -142,7 +143,7 @@ void attention(const AttentionArgs& args) {
       rows.end[r] = position + 1;
       rows.begin[r] =
           args.window > 0 && position + 1 > args.window ? position + 1 - args.window : 0;
-      rows.most[r] = -__builtin_inff();
+      rows.max[r] = -__builtin_inff();
       rows.total[r] = 0;
     }
     if (rows.count == 1)

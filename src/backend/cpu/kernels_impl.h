@@ -17,9 +17,9 @@ inline float sum_lanes(Vec a) {
 inline float max_lanes(Vec a) {
   float lanes[kLanes];
   store(lanes, a);
-  float most = lanes[0];
-  for (int i = 1; i < kLanes; ++i) most = lanes[i] > most ? lanes[i] : most;
-  return most;
+  float max = lanes[0];
+  for (int i = 1; i < kLanes; ++i) max = lanes[i] > max ? lanes[i] : max;
+  return max;
 }
 
 // exp: 2^n * e^r with |r| <= ln(2)/2, e^r by its Taylor series to r^7 (relative error below 1e-7).

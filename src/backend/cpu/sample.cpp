@@ -11,18 +11,18 @@ namespace ember::cpu {
 
 namespace {
 
-constexpr float kNever = -std::numeric_limits<float>::infinity();
+constexpr float kNegInf = -std::numeric_limits<float>::infinity();
 
 // The largest logit, ties to the lowest id; -1 when one is NaN or none is above minus infinity.
 // Plus infinity is certain.
 int32_t argmax(std::span<const float> logits) {
-  float most = kNever;
+  float max_logit = kNegInf;
   int32_t token = -1;
   bool nan = false;
   for (size_t i = 0; i < logits.size(); ++i) {
     nan = nan || logits[i] != logits[i];
-    if (logits[i] > most) {
-      most = logits[i];
+    if (logits[i] > max_logit) {
+      max_logit = logits[i];
       token = static_cast<int32_t>(i);
     }
   }
@@ -43,10 +43,10 @@ void all_ids(std::vector<int32_t>& ids, size_t n) {
 }
 
 // log(sum(exp(logits))), in double.
-double log_sum_exp(std::span<const float> logits, float most) {
+double log_sum_exp(std::span<const float> logits, float max_logit) {
   double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - most);
-  return most + std::log(sum);
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - max_logit);
+  return max_logit + std::log(sum);
 }
 
 // The model's own distribution: of `token` where it is not -1, and the most likely ones.
@@ -54,12 +54,12 @@ void fill_logprobs(std::span<const float> logits, int num_logprobs, int32_t toke
                    SampledToken& out, SampleScratch& scratch) {
   const int32_t best = argmax(logits);
   if (best < 0) return;
-  const float most = logits[static_cast<size_t>(best)];
-  const bool certain = std::isinf(most);  // then nothing else has any probability
-  const double total = certain ? 0 : log_sum_exp(logits, most);
+  const float max_logit = logits[static_cast<size_t>(best)];
+  const bool certain = std::isinf(max_logit);  // then nothing else has any probability
+  const double total = certain ? 0 : log_sum_exp(logits, max_logit);
   const auto logprob = [&](int32_t id) {
     const float logit = logits[static_cast<size_t>(id)];
-    return certain ? (logit == most ? 0.0f : kNever) : static_cast<float>(logit - total);
+    return certain ? (logit == max_logit ? 0.0f : kNegInf) : static_cast<float>(logit - total);
   };
   const Likelier likelier{logits.data()};
   if (token >= 0) {
@@ -115,7 +115,7 @@ void apply_mask(std::span<float> logits, std::span<const uint32_t> mask) {
     const uint32_t word = begin / 32 < mask.size() ? mask[begin / 32] : 0;
     if (word == ~0u) continue;
     for (size_t i = begin; i < std::min(begin + 32, logits.size()); ++i)
-      if ((word >> (i - begin) & 1) == 0) logits[i] = kNever;
+      if ((word >> (i - begin) & 1) == 0) logits[i] = kNegInf;
   }
 }
 
@@ -129,24 +129,24 @@ void adjust(std::span<float> logits, const SamplingRow& row, int32_t pending,
       if (allowed != p.allowed_token_ids.end() && *allowed == static_cast<int32_t>(i))
         ++allowed;
       else
-        logits[i] = kNever;
+        logits[i] = kNegInf;
     }
   }
-  for (const int32_t id : row.banned) logits[static_cast<size_t>(id)] = kNever;
+  for (const int32_t id : row.banned) logits[static_cast<size_t>(id)] = kNegInf;
   if (!row.mask.empty()) apply_mask(logits, row.mask);
   if (p.has_penalties()) penalize(logits, row, pending, scratch);
 }
 
 // Leaves in `candidates` those that top-k, top-p and min-p leave of all tokens with a finite logit.
-void filter(std::span<const float> logits, const SamplingParams& p, float most,
+void filter(std::span<const float> logits, const SamplingParams& p, float max_logit,
             std::vector<int32_t>& candidates) {
   candidates.clear();
   for (size_t i = 0; i < logits.size(); ++i)
-    if (logits[i] > kNever) candidates.push_back(static_cast<int32_t>(i));
+    if (logits[i] > kNegInf) candidates.push_back(static_cast<int32_t>(i));
   const Likelier likelier{logits.data()};
   const double inverse = 1.0 / p.temperature;
   const auto weight = [&](int32_t id) {
-    return std::exp((static_cast<double>(logits[static_cast<size_t>(id)]) - most) * inverse);
+    return std::exp((static_cast<double>(logits[static_cast<size_t>(id)]) - max_logit) * inverse);
   };
   if (p.top_k > 0 && static_cast<size_t>(p.top_k) < candidates.size()) {
     std::nth_element(candidates.begin(), candidates.begin() + p.top_k - 1, candidates.end(),
@@ -174,7 +174,7 @@ void filter(std::span<const float> logits, const SamplingParams& p, float most,
                   [&](int32_t id) { return weight(id) < static_cast<double>(p.min_p); });
 }
 
-int32_t draw(std::span<const float> logits, const SamplingRow& row, float most,
+int32_t draw(std::span<const float> logits, const SamplingRow& row, float max_logit,
              const std::vector<int32_t>& candidates) {
   const double inverse = 1.0 / row.params->temperature;
   double best = -std::numeric_limits<double>::infinity();
@@ -183,7 +183,7 @@ int32_t draw(std::span<const float> logits, const SamplingRow& row, float most,
     const double gumbel = -std::log(-std::log(
         uniform(row.params->seed, static_cast<uint64_t>(row.position), static_cast<uint32_t>(id))));
     const double value =
-        (static_cast<double>(logits[static_cast<size_t>(id)]) - most) * inverse + gumbel;
+        (static_cast<double>(logits[static_cast<size_t>(id)]) - max_logit) * inverse + gumbel;
     if (value > best || (value == best && id < token)) {
       best = value;
       token = id;
@@ -200,9 +200,9 @@ int32_t choose(std::span<float> logits, const SamplingRow& row, SampleScratch& s
   if (best < 0 || row.params->temperature < kGreedy ||
       std::isinf(logits[static_cast<size_t>(best)]))
     return best;
-  const float most = logits[static_cast<size_t>(best)];
-  filter(logits, *row.params, most, scratch.candidates);
-  return draw(logits, row, most, scratch.candidates);
+  const float max_logit = logits[static_cast<size_t>(best)];
+  filter(logits, *row.params, max_logit, scratch.candidates);
+  return draw(logits, row, max_logit, scratch.candidates);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ struct SampleScratch {
 // As base/sampling.h and SamplingRow say. Overwrites `logits`. The draw is an argmax over logit /
 // temperature + Gumbel noise, the noise of a token being a function of (seed, position, token):
 // equal to sampling from the softmax, and independent of everything else. `pending` is the token
-// that row.pending stands for, -1 for none.
+// that row.pending refers to; -1: none.
 SampledToken sample_row(std::span<float> logits, const SamplingRow& row, int32_t pending,
                         SampleScratch& scratch);
 

@@ -75,20 +75,20 @@ inline __m256 scale8(__m256 x, __m256 n) {
 }
 // x * 2^n for whole n in [-126, 127].
 inline Vec scale2(Vec x, Vec n) { return {scale8(x.a, n.a), scale8(x.b, n.b)}; }
-inline __m256 replace8(__m256 x, __m256 limit, __m256 y, __m256 otherwise) {
-  return _mm256_blendv_ps(y, otherwise, _mm256_cmp_ps(x, limit, _CMP_LT_OQ));
+inline __m256 replace8(__m256 x, __m256 limit, __m256 y, __m256 fallback) {
+  return _mm256_blendv_ps(y, fallback, _mm256_cmp_ps(x, limit, _CMP_LT_OQ));
 }
 // Lane by lane: x < limit ? otherwise : y.
-inline Vec replace_below(Vec x, Vec limit, Vec y, Vec otherwise) {
-  return {replace8(x.a, limit.a, y.a, otherwise.a), replace8(x.b, limit.b, y.b, otherwise.b)};
+inline Vec replace_below(Vec x, Vec limit, Vec y, Vec fallback) {
+  return {replace8(x.a, limit.a, y.a, fallback.a), replace8(x.b, limit.b, y.b, fallback.b)};
 }
-inline __m256 keep8(__m256 x, int64_t begin, int64_t end, __m256 otherwise) {
-  return _mm256_blendv_ps(otherwise, x,
+inline __m256 keep8(__m256 x, int64_t begin, int64_t end, __m256 fallback) {
+  return _mm256_blendv_ps(fallback, x,
                           _mm256_castsi256_ps(_mm256_andnot_si256(first8(begin), first8(end))));
 }
 // Lanes outside [begin, end) become `otherwise`.
-inline Vec keep_lanes(Vec x, int64_t begin, int64_t end, Vec otherwise) {
-  return {keep8(x.a, begin, end, otherwise.a), keep8(x.b, begin - 8, end - 8, otherwise.b)};
+inline Vec keep_lanes(Vec x, int64_t begin, int64_t end, Vec fallback) {
+  return {keep8(x.a, begin, end, fallback.a), keep8(x.b, begin - 8, end - 8, fallback.b)};
 }
 
 inline constexpr int kTileRows = 3, kTileBlocks = 1;  // 12 sums and 4 weights in 16 registers

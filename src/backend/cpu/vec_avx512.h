@@ -55,13 +55,13 @@ inline Vec scale2(Vec a, Vec n) {
   return {_mm512_mul_ps(a.v, _mm512_castsi512_ps(exponent))};
 }
 // Lane by lane: x < limit ? otherwise : a.
-inline Vec replace_below(Vec x, Vec limit, Vec a, Vec otherwise) {
-  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x.v, limit.v, _CMP_LT_OQ), a.v, otherwise.v)};
+inline Vec replace_below(Vec x, Vec limit, Vec a, Vec fallback) {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x.v, limit.v, _CMP_LT_OQ), a.v, fallback.v)};
 }
 // Lanes outside [begin, end) become `otherwise`.
-inline Vec keep_lanes(Vec a, int64_t begin, int64_t end, Vec otherwise) {
+inline Vec keep_lanes(Vec a, int64_t begin, int64_t end, Vec fallback) {
   return {_mm512_mask_blend_ps(static_cast<__mmask16>(((1u << end) - 1) & ~((1u << begin) - 1)),
-                               otherwise.v, a.v)};
+                               fallback.v, a.v)};
 }
 
 inline constexpr int kTileRows = 6, kTileBlocks = 2;  // 24 sums, 4 weights, 1 input in 32 registers
