@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ember/base/integers.h"
 #include "ember/engine/decoder_runner.h"
 
 #include "ember/base/check.h"
+#include "ember/base/integers.h"
 
 namespace ember {
 
