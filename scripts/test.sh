@@ -143,7 +143,8 @@ sanitized() {
 # run before it was asked for. What takes long there (an instruction costs fifty) and asks for no set is left out.
 lesser_cpu() {
   local program rc=0 log text
-  local -A filters=([base]='*' [backend]='-ThreadPool.*:Sample.*' [model]='*llama3*' [engine]='*')
+  local -A filters=([base]='*' [backend]='*Avx512*:*Amx*:Kernels.*:Isa.*:CpuBackend.ResultsDoNotDependOnThreads'
+    [model]='*avx512*:*amx*:*WholePrompts*llama3_cpu' [engine]='MemoryPlan.*')
   for program in base backend model engine; do
     log=$reports/lesser_cpu/$program.log
     GTEST_FILTER=${GTEST_FILTER:-${filters[$program]}} timeout 600 qemu-x86_64 -cpu EPYC-Milan "build/release/${program}_tests" \
