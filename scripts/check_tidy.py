@@ -63,9 +63,12 @@ def main(build, pattern):
     version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
     common = version + (root / ".clang-tidy").read_bytes()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        complaints = [text for text in pool.map(lambda entry: check(entry, build, common), entries) if text]
-    print("\n".join(complaints) + f"{TIDY}: {len(entries)} sources, {len(complaints)} with complaints")
-    return bool(complaints)
+        num_bad = 0
+        for text in pool.map(lambda entry: check(entry, build, common), entries):
+            num_bad += bool(text)
+            print(text, end="", flush=True)
+    print(f"{TIDY}: {len(entries)} sources, {num_bad} with complaints")
+    return num_bad > 0
 
 
 if __name__ == "__main__":

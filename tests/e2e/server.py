@@ -30,6 +30,8 @@ def clean_environment():
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PORTS_PER_WORKER = 2000
 FIRST_PORT = 10000 + PORTS_PER_WORKER * (WORKER % 10)
+# Beside another worker's server, threads that wait for each other at every layer would wait for a core instead.
+WORKER_SETTINGS = {"EMBER_CPU_THREADS": "1"} if "PYTEST_XDIST_WORKER" in os.environ else {}
 PORT_NUMBERS = itertools.count(random.randrange(PORTS_PER_WORKER))
 
 
@@ -52,7 +54,7 @@ class Server:
         command = [binary, "serve", "--model-path", str(model_dir), "--port", str(self.port), "--admin-port", str(self.admin_port)]
         with open(log_path, "wb") as log:
             self.process = subprocess.Popen([*command, *map(str, flags)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                            env={**clean_environment(), **(env or {})})
+                                            env={**clean_environment(), **WORKER_SETTINGS, **(env or {})})
         self.url, self.admin_url = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.admin_port}"
         self.headers = {}
         self.client = httpx.Client(base_url=self.url, timeout=120)

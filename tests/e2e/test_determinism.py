@@ -61,8 +61,9 @@ def test_block_sizes(start, expected, block):
     check(start("--block-size", block), expected, 4)
 
 
-def test_one_thread(start, expected):
-    check(start("--cpu-threads", 1), expected, 2)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_numbers_of_threads(start, expected, threads):
+    check(start("--cpu-threads", threads), expected, 2)
 
 
 def test_preemption(start, expected):

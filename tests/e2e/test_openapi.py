@@ -57,6 +57,7 @@ def test_every_path_but_health_needs_a_key(start, documents):
             check_error(client.get(path), 401, code="invalid_api_key")
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("which", ["main", "admin"])
 def test_answers_are_as_declared(start, which, tmp_path):
     """Statuses, content types, headers and bodies; never a 5xx that is not declared. Drain is left out: it would end the test."""
