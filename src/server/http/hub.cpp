@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ember/server/hub.h"
 
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -17,13 +13,15 @@
 #include "ember/base/mutex.h"
 #include "ember/base/queue.h"
 #include "http/access_log.h"
+#include "http/poller.h"
+#include "http/send_buffer.h"
 
 namespace ember {
 namespace {
 
-constexpr int kMaxEvents = 256;
-constexpr int kStatusClientGone =
-    499;  // nginx's number for the access log: the client closed first
+constexpr Duration kLongestWait = std::chrono::seconds(1);
+// nginx's number for the access log: the client closed first.
+constexpr int kStatusClientGone = 499;
 
 struct Adoption {
   std::unique_ptr<Connection> connection;
@@ -38,14 +36,13 @@ struct Stream {
   std::unique_ptr<Response> response;
   std::shared_ptr<Generator> generator;  // of its requests
   std::vector<RequestId> open;           // submitted, without a last event so far
-  std::string out;                       // appended by the response
-  size_t num_sent = 0;                   // of out
+  SendBuffer out;                        // appended by the response
   size_t num_bytes = 0;                  // sent altogether
   bool want_write = false;               // epoll waits for room
   bool dirty = false;                    // in Impl::dirty_
-  TimePoint since{}, last_sent{};  // last_sent: when the client last took a byte, or had taken all
-
-  bool flushed() const { return num_sent == out.size(); }
+  TimePoint since{};
+  TimePoint last_sent{};   // when the client last took a byte, or was offered the first
+  TimePoint next_check{};  // of its times; in Impl::checks_
 };
 
 }  // namespace
@@ -53,18 +50,7 @@ struct Stream {
 class ResponseHub::Impl {
  public:
   Impl(const HubOptions& options, OnDone on_done)
-      : options_(options),
-        on_done_(std::move(on_done)),
-        epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-        wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    CHECK(epoll_ >= 0 && wake_ >= 0, "no descriptors left");
-    epoll_event event{EPOLLIN, {.fd = wake_}};
-    CHECK(::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) == 0);
-  }
-  ~Impl() {
-    ::close(wake_);
-    ::close(epoll_);
-  }
+      : options_(options), on_done_(std::move(on_done)) {}
 
   void start(OnTrace on_trace) {
     on_trace_ = std::move(on_trace);
@@ -79,25 +65,23 @@ class ResponseHub::Impl {
       grace_ = grace;
     }
     stopping_ = true;
-    wake();
+    poller_.wake();
     thread_.join();
   }
 
   void adopt(Adoption adoption) {
     ++num_open_;
-    if (adoptions_.push(std::move(adoption))) wake();
+    if (adoptions_.push(std::move(adoption))) poller_.wake();
   }
   void abort(std::vector<RequestId> ids) {
-    if (aborts_.push(std::move(ids))) wake();
+    if (aborts_.push(std::move(ids))) poller_.wake();
   }
   void push_events(std::vector<TokenOutput> events) {
-    if (events_.push(std::move(events))) wake();
+    if (events_.push(std::move(events))) poller_.wake();
   }
   int num_open() const { return num_open_; }
 
  private:
-  void wake() { ::eventfd_write(wake_, 1); }
-
   void loop() {
     bool done = false;
     while (!done) {
@@ -113,14 +97,9 @@ class ResponseHub::Impl {
 
   // True at the end.
   bool turn() {
-    epoll_event events[kMaxEvents];
-    const int count = ::epoll_wait(epoll_, events, kMaxEvents, tick_ms());
-    eventfd_t value;
-    for (int i = 0; i < count; ++i)
-      if (events[i].data.fd == wake_)
-        ::eventfd_read(wake_, &value);
-      else if (const auto found = streams_.find(events[i].data.fd); found != streams_.end())
-        on_socket(*found->second, events[i].events);
+    for (const epoll_event& event : poller_.wait(wait_ms()))
+      if (const auto found = streams_.find(event.data.fd); found != streams_.end())
+        on_socket(*found->second, event.events);
     // Adoptions first: what concerns a request comes after its submission, which happens here.
     for (Adoption& adoption : adoptions_.take_all()) begin(std::move(adoption));
     for (const auto& ids : aborts_.take_all())
@@ -133,13 +112,13 @@ class ResponseHub::Impl {
     return stopping_ && (streams_.empty() || Clock::now() >= stop_until_);
   }
 
-  int tick_ms() const {
+  int wait_ms() const {
     if (stopping_) return 5;
-    Duration tick = options_.write_timeout;
-    if (options_.keep_alive_interval > Duration::zero())
-      tick = std::min(tick, options_.keep_alive_interval);
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(tick / 4).count();
-    return static_cast<int>(std::clamp<int64_t>(ms, 5, 1000));
+    const TimePoint now = Clock::now();
+    TimePoint next = now + kLongestWait;
+    if (!checks_.empty()) next = std::min(next, checks_.begin()->first);
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(next - now).count();
+    return static_cast<int>(std::max<int64_t>(ms, 0));
   }
 
   void begin(Adoption adoption) {
@@ -151,9 +130,9 @@ class ResponseHub::Impl {
     stream.response = std::move(adoption.response);
     stream.generator = std::move(adoption.generator);
     stream.since = stream.last_sent = Clock::now();
-    epoll_event event{EPOLLRDHUP, {.fd = fd}};
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) return drop(stream);
-    if (!guarded(stream, [&] { stream.response->start(stream.out); })) return;
+    check_at(stream, stream.since);
+    if (!poller_.add(fd, EPOLLRDHUP)) return drop(stream);
+    if (!guarded(stream, [&] { stream.response->start(stream.out.bytes); })) return;
     if (stop_until_ != kNever) return fail(stream);
     for (Request& request : adoption.requests) {
       stream.open.push_back(request.id);
@@ -175,7 +154,8 @@ class ResponseHub::Impl {
     Stream& stream = *found->second;
     if (event.finish != FinishReason::kNone) forget(stream, event.request_id);
     std::vector<RequestId> cancels;
-    if (!guarded(stream, [&] { stream.response->on_event(event, stream.out, cancels); })) return;
+    if (!guarded(stream, [&] { stream.response->on_event(event, stream.out.bytes, cancels); }))
+      return;
     for (const RequestId id : cancels)
       if (forget(stream, id)) stream.generator->cancel(id);
     touch(stream);
@@ -235,54 +215,56 @@ class ResponseHub::Impl {
   }
 
   void flush(Stream& stream) {
-    const int fd = stream.connection->fd();
-    while (!stream.flushed()) {
-      const ssize_t count =
-          ::send(fd, stream.out.data() + stream.num_sent, stream.out.size() - stream.num_sent,
-                 MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-      if (count < 0) return drop(stream);
-      stream.num_sent += static_cast<size_t>(count);
-      stream.num_bytes += static_cast<size_t>(count);
-      stream.last_sent = Clock::now();
-    }
-    const size_t left = stream.out.size() - stream.num_sent;
+    const size_t before = stream.out.num_left();
+    const SendBuffer::Outcome outcome = stream.out.send_to(stream.connection->fd());
+    const size_t left = stream.out.num_left(), sent = before - left;
+    stream.num_bytes += sent;
+    if (outcome == SendBuffer::Outcome::kBroken) return drop(stream);
+    if (sent > 0 || (left > 0 && !stream.want_write)) stream.last_sent = Clock::now();
     const bool finished = stream.response->finished();
-    if (left == 0) {
-      stream.out.clear();
-      stream.num_sent = 0;
-      if (finished) return end(stream);
-    } else if (!finished && left > options_.max_buffered_bytes) {
-      return drop(stream);
-    } else if (stream.num_sent > options_.max_buffered_bytes) {
-      stream.out.erase(0, stream.num_sent);
-      stream.num_sent = 0;
-    }
+    if (left == 0 && finished) return end(stream);
+    if (left > options_.max_buffered_bytes && !finished) return drop(stream);
     want_write(stream, left > 0);
   }
 
   void want_write(Stream& stream, bool on) {
     if (stream.want_write == on) return;
     stream.want_write = on;
-    epoll_event event{on ? EPOLLRDHUP | EPOLLOUT : EPOLLRDHUP, {.fd = stream.connection->fd()}};
-    CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, stream.connection->fd(), &event) == 0);
+    poller_.change(stream.connection->fd(), on ? EPOLLRDHUP | EPOLLOUT : EPOLLRDHUP);
   }
 
+  // When a stream that stays as it is must be cut, or must show a sign of life.
+  TimePoint deadline(const Stream& stream) const {
+    if (stream.out.num_left() > 0) return stream.last_sent + options_.write_timeout;
+    const Duration interval = options_.keep_alive_interval;
+    return interval > Duration::zero() ? stream.last_sent + interval : kNever;
+  }
+
+  void check_at(Stream& stream, TimePoint when) {
+    const int fd = stream.connection->fd();
+    checks_.erase({stream.next_check, fd});
+    stream.next_check = when;
+    checks_.insert({when, fd});
+  }
+
+  // A stream's deadline moves with every byte, its check does not: it comes at the deadline or
+  // before it, and then again. So tokens cost nothing here.
   void check_times() {
     const TimePoint now = Clock::now();
-    std::vector<Stream*> late, silent;
-    for (const auto& [fd, stream] : streams_) {
-      if (!stream->flushed() && now - stream->last_sent >= options_.write_timeout)
-        late.push_back(stream.get());
-      else if (stream->flushed() && options_.keep_alive_interval > Duration::zero() &&
-               now - stream->last_sent >= options_.keep_alive_interval)
-        silent.push_back(stream.get());
-    }
-    for (Stream* stream : late) drop(*stream);
-    for (Stream* stream : silent) {
-      stream->last_sent = now;
-      if (guarded(*stream, [&] { stream->response->keep_alive(stream->out); })) flush(*stream);
+    Duration shortest = std::max<Duration>(options_.write_timeout, std::chrono::milliseconds(1));
+    if (options_.keep_alive_interval > Duration::zero())
+      shortest = std::min(shortest, options_.keep_alive_interval);
+    while (!checks_.empty() && checks_.begin()->first <= now) {
+      Stream& stream = *streams_.at(checks_.begin()->second);
+      const bool is_due = deadline(stream) <= now;
+      if (is_due && stream.out.num_left() > 0) {
+        drop(stream);
+        continue;
+      }
+      if (is_due) stream.last_sent = now;
+      check_at(stream, std::min(deadline(stream), now + shortest));
+      if (is_due && guarded(stream, [&] { stream.response->keep_alive(stream.out.bytes); }))
+        flush(stream);
     }
   }
 
@@ -304,14 +286,15 @@ class ResponseHub::Impl {
       error = stop_error_;
     }
     cancel_all(stream);
-    if (guarded(stream, [&] { stream.response->fail(error, stream.out); })) flush(stream);
+    if (guarded(stream, [&] { stream.response->fail(error, stream.out.bytes); })) flush(stream);
   }
 
   std::unique_ptr<Stream> release(Stream& stream) {
     cancel_all(stream);
     const int fd = stream.connection->fd();
     auto node = streams_.extract(fd);
-    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+    poller_.remove(fd);
+    checks_.erase({stream.next_check, fd});
     --num_open_;
     return std::move(node.mapped());
   }
@@ -339,13 +322,15 @@ class ResponseHub::Impl {
 
   const HubOptions options_;
   const OnDone on_done_;
-  const int epoll_, wake_;
   OnTrace on_trace_;
+
+  Poller poller_;
 
   // The hub's thread alone:
   std::unordered_map<int, std::unique_ptr<Stream>> streams_;  // by socket
   std::unordered_map<RequestId, Stream*> by_request_;
   std::vector<int> dirty_;
+  std::set<std::pair<TimePoint, int>> checks_;  // one per stream
   TimePoint stop_until_ = kNever;
 
   Queue<Adoption> adoptions_;

@@ -276,6 +276,16 @@ TEST_F(HubTest, SilentStreamsGetKeepAlives) {
   EXPECT_TRUE(client.read_until("head;:;:;"));
 }
 
+TEST_F(HubTest, KeepAlivesComeAgainAfterTokens) {
+  HubOptions options;
+  options.keep_alive_interval = milliseconds(20);
+  begin(options);
+  Client client = adopt({1});
+  ASSERT_TRUE(client.read_until("head;:;"));
+  token(1, 3);
+  EXPECT_TRUE(client.read_until("3;:;"));
+}
+
 TEST_F(HubTest, ResponseThatThrowsTakesOnlyItselfDown) {
   begin();
   Client bad = adopt({1}), good = adopt({2});
