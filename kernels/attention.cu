@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "ember/base/integers.h"
 #include "kernels/attention.h"
 #include "kernels/attention_plan.h"
 #include "kernels/common/launch.h"
@@ -60,7 +61,7 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
     const int row = real ? args.q_starts[seq] : 0, q_len = real ? args.q_starts[seq + 1] - row : 0;
     const Splits splits =
         decodes ? split_sequence(kv_len, args.window, args.cut.max_splits) : Splits{};
-    const int tiles = chunk ? (q_len + args.cut.tile_tokens - 1) / args.cut.tile_tokens : 0;
+    const int tiles = chunk ? ceil_div(q_len, args.cut.tile_tokens) : 0;
 
     int all_items, all_tiles;
     const int first = num_items + exclusive_sum(splits.count, sums, &all_items);
@@ -91,44 +92,44 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
 }
 
 template <class T>
-void run_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b,
+void run_attention(const StreamRef& stream, const AttentionShape& shape, const AttentionBatch& b,
                    const AttentionArgs<T>& args) {
   if (b.num_decodes > 0) {
-    if (is_hopper(q))
-      decode_sm90<T>(q, shape, args);
+    if (is_hopper(stream))
+      decode_sm90<T>(stream, shape, args);
     else
-      decode_sm80<T>(q, shape, args);
+      decode_sm80<T>(stream, shape, args);
   }
   if (b.num_seqs > b.num_decodes) {
-    if (is_hopper(q))
-      prefill_sm90<T>(q, shape, args, b.num_tokens);
+    if (is_hopper(stream))
+      prefill_sm90<T>(stream, shape, args, b.num_tokens);
     else
-      prefill_sm80<T>(q, shape, args);
+      prefill_sm80<T>(stream, shape, args);
   }
 }
 
 }  // namespace
 
-AttentionCut cut_attention(const Queue& q, const AttentionShape& shape) {
+AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape) {
   AttentionCut cut{};
   cut.group = shape.num_heads / shape.num_kv_heads;
-  cut.head_tiles = (cut.group + 7) / 8;
+  cut.head_tiles = ceil_div(cut.group, 8);
   cut.heads_per_tile = std::min(cut.group, 8);
-  cut.tile_tokens = (is_hopper(q) ? kPrefillRowsSm90 : kPrefillRowsSm80) / cut.group;
+  cut.tile_tokens = (is_hopper(stream) ? kPrefillRowsSm90 : kPrefillRowsSm80) / cut.group;
   // Enough to fill a device with one long sequence; a constant, so that results do not depend on
   // the device's size.
   cut.max_splits = std::clamp(128 / (shape.num_kv_heads * cut.head_tiles), 4, 64);
   return cut;
 }
 
-AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, void* workspace,
-                                size_t* bytes) {
-  const AttentionCut cut = cut_attention(q, shape);
+AttentionWorkspace workspace_of(const StreamRef& stream, const AttentionShape& shape,
+                                void* workspace, size_t* bytes) {
+  const AttentionCut cut = cut_attention(stream, shape);
   const size_t seqs = static_cast<size_t>(shape.max_seqs),
                head_tiles = static_cast<size_t>(shape.num_kv_heads * cut.head_tiles);
-  const int pages = (shape.max_model_len + kBlockTokens - 1) / kBlockTokens;
+  const int pages = ceil_div(shape.max_model_len, kBlockTokens);
   const size_t slots =
-      seqs * static_cast<size_t>(std::min(cut.max_splits, (pages + kSplitPages - 1) / kSplitPages));
+      seqs * static_cast<size_t>(std::min(cut.max_splits, ceil_div(pages, kSplitPages)));
   size_t at = 0;
   const auto take = [&at, workspace]<class E>(E*& array, size_t count) {
     array = reinterpret_cast<E*>(static_cast<char*>(workspace) + at);
@@ -145,11 +146,11 @@ AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, voi
   return w;
 }
 
-void check_attention(const Queue& q, const AttentionShape& shape) {
+void check_attention(const StreamRef& stream, const AttentionShape& shape) {
   const auto refuse = [](const std::string& why) {
     throw std::runtime_error("no attention kernel: " + why);
   };
-  if (q.sm < 80) refuse("compute capability 8.0 or later is needed");
+  if (stream.sm < 80) refuse("compute capability 8.0 or later is needed");
   if (shape.dtype != DType::kF16 && shape.dtype != DType::kBF16)
     refuse(std::string("for ") + name_of(shape.dtype) + "; float16 and bfloat16 exist");
   if (shape.head_dim != 64 && shape.head_dim != 96 && shape.head_dim != 128 &&
@@ -166,14 +167,14 @@ void check_attention(const Queue& q, const AttentionShape& shape) {
     refuse("scale must be positive and window not negative");
 }
 
-size_t attention_workspace_bytes(const Queue& q, const AttentionShape& shape) {
-  check_attention(q, shape);
+size_t attention_workspace_bytes(const StreamRef& stream, const AttentionShape& shape) {
+  check_attention(stream, shape);
   size_t bytes = 0;
-  workspace_of(q, shape, nullptr, &bytes);
+  workspace_of(stream, shape, nullptr, &bytes);
   return bytes;
 }
 
-void plan_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b,
+void plan_attention(const StreamRef& stream, const AttentionShape& shape, const AttentionBatch& b,
                     void* workspace) {
   if (b.num_seqs > shape.max_seqs || b.num_tokens > shape.max_tokens ||
       b.max_kv_len > shape.max_model_len) {
@@ -183,8 +184,8 @@ void plan_attention(const Queue& q, const AttentionShape& shape, const Attention
         " positions; the workspace is for " + std::to_string(shape.max_seqs) + ", " +
         std::to_string(shape.max_tokens) + " and " + std::to_string(shape.max_model_len));
   }
-  const AttentionCut cut = cut_attention(q, shape);
-  const PlanArgs args{workspace_of(q, shape, workspace),
+  const AttentionCut cut = cut_attention(stream, shape);
+  const PlanArgs args{workspace_of(stream, shape, workspace),
                       cut,
                       b.q_starts,
                       b.kv_lens,
@@ -192,20 +193,20 @@ void plan_attention(const Queue& q, const AttentionShape& shape, const Attention
                       b.num_decodes,
                       shape.window,
                       shape.num_kv_heads * cut.head_tiles};
-  Queue barrier = q;
+  StreamRef barrier = stream;
   barrier.pdl = false;
   launch(barrier, {.grid = dim3(1), .threads = kPlanThreads}, plan_kernel, args);
 }
 
-void attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, void* out,
-               int64_t out_stride, const void* qkv, int64_t qkv_stride, const void* kv_pool,
-               void* workspace) {
+void attention(const StreamRef& stream, const AttentionShape& shape, const AttentionBatch& b,
+               void* out, int64_t out_stride, const void* qkv, int64_t qkv_stride,
+               const void* kv_pool, void* workspace) {
   const auto run = [&]<class T>(T* typed_out) {
-    run_attention<T>(
-        q, shape, b,
-        {workspace_of(q, shape, workspace), cut_attention(q, shape), static_cast<const T*>(qkv),
-         typed_out, static_cast<const T*>(kv_pool), b.block_tables, qkv_stride, out_stride,
-         b.table_stride, shape.num_kv_heads, shape.window, shape.scale * 1.44269504f});
+    run_attention<T>(stream, shape, b,
+                     {workspace_of(stream, shape, workspace), cut_attention(stream, shape),
+                      static_cast<const T*>(qkv), typed_out, static_cast<const T*>(kv_pool),
+                      b.block_tables, qkv_stride, out_stride, b.table_stride, shape.num_kv_heads,
+                      shape.window, shape.scale * 1.44269504f});
   };
   if (shape.dtype == DType::kF16)
     run(static_cast<__half*>(out));

@@ -36,24 +36,24 @@ struct AttentionBatch {
 };
 
 // Throws std::runtime_error naming what exists.
-void check_attention(const Queue& q, const AttentionShape& shape);
+void check_attention(const StreamRef& stream, const AttentionShape& shape);
 
 // Of 256-byte aligned device memory, which need not be initialised. Shared by all layers of one
 // shape.
-size_t attention_workspace_bytes(const Queue& q, const AttentionShape& shape);
+size_t attention_workspace_bytes(const StreamRef& stream, const AttentionShape& shape);
 
 // Once per step, before its other kernels: makes the work lists. A barrier of the stream, also with
 // programmatic dependent launch: nothing after it begins before everything up to it has ended. May
 // be captured. Throws std::runtime_error when the batch is larger than the shape's max_seqs,
 // max_tokens or max_model_len.
-void plan_attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b,
+void plan_attention(const StreamRef& stream, const AttentionShape& shape, const AttentionBatch& b,
                     void* workspace);
 
 // out[t, num_heads * head_dim] from qkv rows [num_heads | num_kv_heads | num_kv_heads] * head_dim,
 // whose q is rotated. kv_pool is this layer's. Both strides in elements, multiples of 8. May be
 // captured; the grid depends on the device and on whether there are decodes or chunks.
-void attention(const Queue& q, const AttentionShape& shape, const AttentionBatch& b, void* out,
-               int64_t out_stride, const void* qkv, int64_t qkv_stride, const void* kv_pool,
-               void* workspace);
+void attention(const StreamRef& stream, const AttentionShape& shape, const AttentionBatch& b,
+               void* out, int64_t out_stride, const void* qkv, int64_t qkv_stride,
+               const void* kv_pool, void* workspace);
 
 }  // namespace ember::kernels

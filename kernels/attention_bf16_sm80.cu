@@ -4,9 +4,9 @@
 
 namespace ember::kernels {
 
-template void decode_sm80<__nv_bfloat16>(const Queue&, const AttentionShape&,
+template void decode_sm80<__nv_bfloat16>(const StreamRef&, const AttentionShape&,
                                          const AttentionArgs<__nv_bfloat16>&);
-template void prefill_sm80<__nv_bfloat16>(const Queue&, const AttentionShape&,
+template void prefill_sm80<__nv_bfloat16>(const StreamRef&, const AttentionShape&,
                                           const AttentionArgs<__nv_bfloat16>&);
 
 }  // namespace ember::kernels

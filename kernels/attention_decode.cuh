@@ -13,6 +13,7 @@
 #include "kernels/common/launch.h"
 #include "kernels/common/numeric.cuh"
 #include "kernels/common/pipeline.cuh"
+#include "kernels/softmax.cuh"
 
 namespace ember::kernels {
 
@@ -110,19 +111,17 @@ EMBER_DEVICE void produce_pages(const AttentionArgs<T>& args, const DecodeShared
   if (!waited) wait_for_dependencies();
 }
 
-// The state of one warp: its heads' maxima, sums of exponentials and weighted sums of values. Lane
-// l holds heads 2 (l % 4) and the next; of the values' dimensions i * 16 + l / 4 (sums[i][0..1])
-// and 8 further (sums[i][2..3]).
+// The state of one warp: its heads' softmax and weighted sums of values. Lane l holds heads
+// 2 (l % 4) and the next; of the values' dimensions i * 16 + l / 4 (sums[i][0..1]) and 8 further
+// (sums[i][2..3]).
 template <int kHeadDim>
 struct DecodeState {
   float sums[kHeadDim / 16][4];
-  float maximum[2], total[2];
+  SoftmaxState head[2];
 
   EMBER_DEVICE DecodeState() {
 #pragma unroll
     for (int i = 0; i < kHeadDim / 16; ++i) sums[i][0] = sums[i][1] = sums[i][2] = sums[i][3] = 0;
-    maximum[0] = maximum[1] = -INFINITY;
-    total[0] = total[1] = 0;
   }
 };
 
@@ -147,18 +146,17 @@ EMBER_DEVICE void attend_page(DecodeState<kHeadDim>& state, const uint32_t (&q)[
     const int position = key + (j >> 1) * 8;
     scores[j] = position >= first_key && position < end_key ? scores[j] * scale : -INFINITY;
   }
-  float keep[2], p[4];
+  float keep[2], p[4];  // the scores are scaled already
 #pragma unroll
   for (int j = 0; j < 2; ++j) {
     float top = fmaxf(scores[j], scores[j + 2]);
     for (int flip = 4; flip < 32; flip *= 2) top = fmaxf(top, __shfl_xor_sync(~0u, top, flip));
-    top = fmaxf(top, state.maximum[j]);
-    const float base = top == -INFINITY ? 0.0f : top;
-    keep[j] = exp2_approx(state.maximum[j] - base);
-    p[j] = exp2_approx(scores[j] - base);
-    p[j + 2] = exp2_approx(scores[j + 2] - base);
-    state.maximum[j] = top;
-    state.total[j] = state.total[j] * keep[j] + p[j] + p[j + 2];
+    float base;
+    keep[j] = state.head[j].raise(fmaxf(top, state.head[j].maximum), 1.0f, base);
+    p[j] = SoftmaxState::weight(scores[j], 1.0f, base);
+    p[j + 2] = SoftmaxState::weight(scores[j + 2], 1.0f, base);
+    state.head[j].total += p[j];
+    state.head[j].total += p[j + 2];
   }
   const uint32_t p0 = movmatrix_trans(pack<T>(p[0], p[1])),
                  p1 = movmatrix_trans(pack<T>(p[2], p[3]));
@@ -196,10 +194,10 @@ EMBER_DEVICE void finish_item(const AttentionArgs<T>& args, const DecodeShared<T
 #pragma unroll
   for (int j = 0; j < 2; ++j) {
     for (int flip = 4; flip < 32; flip *= 2)
-      state.total[j] += __shfl_xor_sync(~0u, state.total[j], flip);
+      state.head[j].total += __shfl_xor_sync(~0u, state.head[j].total, flip);
     if (lane < 4) {
-      maxima[warp * 8 + lane * 2 + j] = state.maximum[j];
-      totals[warp * 8 + lane * 2 + j] = state.total[j];
+      maxima[warp * 8 + lane * 2 + j] = state.head[j].maximum;
+      totals[warp * 8 + lane * 2 + j] = state.head[j].total;
     }
   }
   named_barrier_sync(1, 128);
@@ -211,7 +209,7 @@ EMBER_DEVICE void finish_item(const AttentionArgs<T>& args, const DecodeShared<T
   for (int j = 0; j < 2; ++j) {
     const int head = lane % 4 * 2 + j;
     if (head < work.heads) {
-      const float factor = exp2_approx(state.maximum[j] - maximum_of(head));
+      const float factor = rebase(state.head[j].maximum, maximum_of(head));
       float* to = sums + (warp * work.heads + head) * Tile::kSumStride + lane / 4;
 #pragma unroll
       for (int i = 0; i < kHeadDim / 16; ++i) {
@@ -238,7 +236,7 @@ EMBER_DEVICE void finish_item(const AttentionArgs<T>& args, const DecodeShared<T
     float total = 0;
     float4 v = make_float4(0, 0, 0, 0);
     for (int w = 0; w < 4; ++w) {
-      total += totals[w * 8 + head] * exp2_approx(maxima[w * 8 + head] - top);
+      total += totals[w * 8 + head] * rebase(maxima[w * 8 + head], top);
       const float* from = sums + (w * work.heads + head) * Tile::kSumStride + d;
       v = make_float4(v.x + from[0], v.y + from[1], v.z + from[2], v.w + from[3]);
     }
@@ -270,7 +268,7 @@ EMBER_DEVICE void finish_item(const AttentionArgs<T>& args, const DecodeShared<T
               __ldcg(&args.work.extents[place(work.item.first_slot + s) * 8 + head]);
           const float4 part = __ldcg(reinterpret_cast<const float4*>(
               partial(work.item.first_slot + s) + head * kHeadDim + d));
-          const float factor = exp2_approx(extent.x - top);
+          const float factor = rebase(extent.x, top);
           total += factor * extent.y;
           v = make_float4(v.x + factor * part.x, v.y + factor * part.y, v.z + factor * part.z,
                           v.w + factor * part.w);
@@ -338,9 +336,9 @@ __global__ void __launch_bounds__(kDecodeThreads, Tile::kCtasPerSm)
 }
 
 template <class T, class Tile, class Loader>
-void launch_decode(const Queue& q, const AttentionArgs<T>& args) {
-  launch(q,
-         {.grid = dim3(static_cast<unsigned>(q.num_sms * Tile::kCtasPerSm)),
+void launch_decode(const StreamRef& stream, const AttentionArgs<T>& args) {
+  launch(stream,
+         {.grid = dim3(static_cast<unsigned>(stream.num_sms * Tile::kCtasPerSm)),
           .threads = kDecodeThreads,
           .shared_bytes = Tile::shared_bytes(args.cut.heads_per_tile)},
          decode_kernel<T, Tile, Loader>, args);

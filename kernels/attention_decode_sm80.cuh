@@ -27,16 +27,17 @@ struct CpAsyncLoader {
 };
 
 template <class T>
-void decode_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args) {
+void decode_sm80(const StreamRef& stream, const AttentionShape& shape,
+                 const AttentionArgs<T>& args) {
   switch (shape.head_dim) {
     case 64:
-      return launch_decode<T, DecodeTile<64, 4, 2>, CpAsyncLoader>(q, args);
+      return launch_decode<T, DecodeTile<64, 4, 2>, CpAsyncLoader>(stream, args);
     case 96:
-      return launch_decode<T, DecodeTile<96, 3, 2>, CpAsyncLoader>(q, args);
+      return launch_decode<T, DecodeTile<96, 3, 2>, CpAsyncLoader>(stream, args);
     case 128:
-      return launch_decode<T, DecodeTile<128, 2, 2>, CpAsyncLoader>(q, args);
+      return launch_decode<T, DecodeTile<128, 2, 2>, CpAsyncLoader>(stream, args);
     default:
-      return launch_decode<T, DecodeTile<256, 1, 1>, CpAsyncLoader>(q, args);
+      return launch_decode<T, DecodeTile<256, 1, 1>, CpAsyncLoader>(stream, args);
   }
 }
 

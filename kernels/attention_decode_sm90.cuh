@@ -23,16 +23,17 @@ struct BulkLoader {
 };
 
 template <class T>
-void decode_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args) {
+void decode_sm90(const StreamRef& stream, const AttentionShape& shape,
+                 const AttentionArgs<T>& args) {
   switch (shape.head_dim) {
     case 64:
-      return launch_decode<T, DecodeTile<64, 6, 2>, BulkLoader>(q, args);
+      return launch_decode<T, DecodeTile<64, 6, 2>, BulkLoader>(stream, args);
     case 96:
-      return launch_decode<T, DecodeTile<96, 4, 2>, BulkLoader>(q, args);
+      return launch_decode<T, DecodeTile<96, 4, 2>, BulkLoader>(stream, args);
     case 128:
-      return launch_decode<T, DecodeTile<128, 3, 2>, BulkLoader>(q, args);
+      return launch_decode<T, DecodeTile<128, 3, 2>, BulkLoader>(stream, args);
     default:
-      return launch_decode<T, DecodeTile<256, 3, 1>, BulkLoader>(q, args);
+      return launch_decode<T, DecodeTile<256, 3, 1>, BulkLoader>(stream, args);
   }
 }
 

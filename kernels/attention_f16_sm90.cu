@@ -4,9 +4,9 @@
 
 namespace ember::kernels {
 
-template void decode_sm90<__half>(const Queue&, const AttentionShape&,
+template void decode_sm90<__half>(const StreamRef&, const AttentionShape&,
                                   const AttentionArgs<__half>&);
-template void prefill_sm90<__half>(const Queue&, const AttentionShape&,
+template void prefill_sm90<__half>(const StreamRef&, const AttentionShape&,
                                    const AttentionArgs<__half>&, int);
 
 }  // namespace ember::kernels

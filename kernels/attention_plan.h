@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "ember/base/integers.h"
 #include "kernels/attention.h"
 #include "kernels/common/layout.h"
 
@@ -48,9 +49,9 @@ struct AttentionWorkspace {
 inline constexpr int kSplitPages = 4;  // a split has at least 256 tokens
 inline constexpr int kPrefillRowsSm90 = 128, kPrefillRowsSm80 = 64;
 
-AttentionCut cut_attention(const Queue& q, const AttentionShape& shape);
-AttentionWorkspace workspace_of(const Queue& q, const AttentionShape& shape, void* workspace,
-                                size_t* bytes = nullptr);
+AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape);
+AttentionWorkspace workspace_of(const StreamRef& stream, const AttentionShape& shape,
+                                void* workspace, size_t* bytes = nullptr);
 
 struct Splits {
   int first_page, pages, count, pages_each;
@@ -60,11 +61,11 @@ struct Splits {
 EMBER_HOST_DEVICE Splits split_sequence(int kv_len, int window, int max_splits) {
   Splits s{};
   s.first_page = window > 0 && kv_len > window ? (kv_len - window) / kBlockTokens : 0;
-  s.pages = (kv_len + kBlockTokens - 1) / kBlockTokens - s.first_page;
-  const int wanted = (s.pages + kSplitPages - 1) / kSplitPages;
+  s.pages = ceil_div(kv_len, kBlockTokens) - s.first_page;
+  const int wanted = ceil_div(s.pages, kSplitPages);
   s.count = wanted < max_splits ? wanted : max_splits;
-  s.pages_each = (s.pages + s.count - 1) / s.count;
-  s.count = (s.pages + s.pages_each - 1) / s.pages_each;
+  s.pages_each = ceil_div(s.pages, s.count);
+  s.count = ceil_div(s.pages, s.pages_each);
   return s;
 }
 
@@ -84,13 +85,16 @@ struct AttentionArgs {
 
 // The implementations, by architecture and type, in files of their own.
 template <class T>
-void decode_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args);
+void decode_sm90(const StreamRef& stream, const AttentionShape& shape,
+                 const AttentionArgs<T>& args);
 template <class T>
-void decode_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args);
+void decode_sm80(const StreamRef& stream, const AttentionShape& shape,
+                 const AttentionArgs<T>& args);
 template <class T>
-void prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args,
-                  int num_tokens);
+void prefill_sm90(const StreamRef& stream, const AttentionShape& shape,
+                  const AttentionArgs<T>& args, int num_tokens);
 template <class T>
-void prefill_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args);
+void prefill_sm80(const StreamRef& stream, const AttentionShape& shape,
+                  const AttentionArgs<T>& args);
 
 }  // namespace ember::kernels

@@ -8,6 +8,7 @@
 #include "kernels/attention_plan.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/numeric.cuh"
+#include "kernels/softmax.cuh"
 
 namespace ember::kernels {
 
@@ -48,23 +49,21 @@ EMBER_DEVICE void load_slab(uint32_t to, const T* slab) {
     cp_async_16(to + static_cast<uint32_t>(at), from + at);
 }
 
-// 16 query rows of a warp; a lane has rows l / 4 (elements 0, 1 of each four) and 8 further.
+// 16 query rows of a warp; a lane has rows l / 4 and 8 further, as SoftmaxRows says.
 template <class T, class Shape>
 struct PrefillState80 {
   static constexpr int kHeadDim = Shape::kHeadDim, kDims = Shape::kDims;
-  float scores[kBlockTokens / 8][4], sums[kDims / 8][4];
-  float maximum[2], total[2];
+  float scores[kBlockTokens / 2], sums[kDims / 2];
+  SoftmaxRows softmax;
 
   EMBER_DEVICE PrefillState80() {
 #pragma unroll
-    for (auto& group : sums) group[0] = group[1] = group[2] = group[3] = 0;
-    maximum[0] = maximum[1] = -INFINITY;
-    total[0] = total[1] = 0;
+    for (float& sum : sums) sum = 0;
   }
 
   EMBER_DEVICE void multiply_keys(uint32_t q, uint32_t keys, int row_tile, int lane) {
 #pragma unroll
-    for (auto& group : scores) group[0] = group[1] = group[2] = group[3] = 0;
+    for (float& score : scores) score = 0;
 #pragma unroll(Shape::kKeyUnroll)
     for (int k = 0; k < kHeadDim; k += 32) {
       uint32_t a[2][4];
@@ -83,58 +82,22 @@ struct PrefillState80 {
             keys + static_cast<uint32_t>(
                        kv_slab_offset<kHeadDim>(group * 8 + lane % 8, k + lane / 8 * 8) * 2),
             b);
-        mma_16x8x16<T>(scores[group], a[0], b[0], b[1]);
-        mma_16x8x16<T>(scores[group], a[1], b[2], b[3]);
+        mma_16x8x16<T>(scores + group * 4, a[0], b[0], b[1]);
+        mma_16x8x16<T>(scores + group * 4, a[1], b[2], b[3]);
       }
     }
   }
 
-  // last[i]: the largest key of the page that row i sees, counted from this lane's first column.
-  EMBER_DEVICE void mask(const int (&last)[2], int window) {
-#pragma unroll
-    for (int group = 0; group < kBlockTokens / 8; ++group) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const int key = group * 8 + e % 2, limit = last[e / 2];
-        if (key > limit || (window > 0 && key <= limit - window)) scores[group][e] = -INFINITY;
-      }
-    }
-  }
-
-  EMBER_DEVICE void softmax(float scale) {
-    float keep[2], base[2], sum[2] = {0, 0};
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      float top = maximum[r];
-#pragma unroll
-      for (auto& group : scores) top = fmaxf(top, fmaxf(group[r * 2], group[r * 2 + 1]));
-      top = fmaxf(top, __shfl_xor_sync(~0u, top, 1));
-      top = fmaxf(top, __shfl_xor_sync(~0u, top, 2));
-      base[r] = top == -INFINITY ? 0.0f : top * scale;
-      keep[r] = exp2_approx(maximum[r] * scale - base[r]);
-      maximum[r] = top;
-    }
-#pragma unroll
-    for (auto& group : scores) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        group[e] = exp2_approx(fmaf(group[e], scale, -base[e / 2]));
-        sum[e / 2] += group[e];
-      }
-    }
-#pragma unroll
-    for (int r = 0; r < 2; ++r) total[r] = total[r] * keep[r] + sum[r];
-#pragma unroll
-    for (auto& group : sums) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) group[e] *= keep[e / 2];
-    }
+  EMBER_DEVICE void add_keys(float scale) {
+    float keep[2];
+    softmax.add(scores, scale, keep);
+    SoftmaxRows::rescale(sums, keep);
   }
 
   EMBER_DEVICE void multiply_values(uint32_t values, int first_dim, int lane) {
 #pragma unroll
     for (int k = 0; k < kBlockTokens / 16; ++k) {
-      const float *left = scores[2 * k], *right = scores[2 * k + 1];
+      const float *left = scores + 8 * k, *right = left + 4;
       const uint32_t p[4] = {pack<T>(left[0], left[1]), pack<T>(left[2], left[3]),
                              pack<T>(right[0], right[1]), pack<T>(right[2], right[3])};
 #pragma unroll
@@ -145,28 +108,20 @@ struct PrefillState80 {
                                            k * 16 + lane % 16, first_dim + n * 16 + lane / 16 * 8) *
                                        2),
                           v);
-        mma_16x8x16<T>(sums[2 * n], p, v[0], v[1]);
-        mma_16x8x16<T>(sums[2 * n + 1], p, v[2], v[3]);
+        mma_16x8x16<T>(sums + 8 * n, p, v[0], v[1]);
+        mma_16x8x16<T>(sums + 8 * n + 4, p, v[2], v[3]);
       }
     }
   }
 
   EMBER_DEVICE void store(const AttentionArgs<T>& args, const PrefillTile& tile, int kv_head,
                           int row, int first_dim, int lane) {
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      total[r] += __shfl_xor_sync(~0u, total[r], 1);
-      total[r] += __shfl_xor_sync(~0u, total[r], 2);
+    softmax.store<T>(sums, [&](int r) -> T* {
       const int token = (row + r * 8) / args.cut.group, head = (row + r * 8) % args.cut.group;
-      if (token >= tile.tokens) continue;
-      const float factor = 1.0f / total[r];
-      T* out = args.out + static_cast<int64_t>(tile.row + token) * args.out_stride +
-               (kv_head * args.cut.group + head) * kHeadDim + first_dim + lane % 4 * 2;
-#pragma unroll
-      for (int i = 0; i < kDims / 8; ++i)
-        *reinterpret_cast<uint32_t*>(out + i * 8) =
-            pack<T>(sums[i][r * 2] * factor, sums[i][r * 2 + 1] * factor);
-    }
+      if (token >= tile.tokens) return nullptr;
+      return args.out + static_cast<int64_t>(tile.row + token) * args.out_stride +
+             (kv_head * args.cut.group + head) * kHeadDim + first_dim + lane % 4 * 2;
+    });
   }
 };
 
@@ -211,9 +166,9 @@ __global__ void __launch_bounds__(Shape::kThreads)
       const int first = page * kBlockTokens, column = first + lane % 4 * 2;
       if (first + kBlockTokens - 1 > tile.position ||
           (args.window > 0 && first <= end_key - 1 - args.window)) {
-        state.mask({query[0] - column, query[1] - column}, args.window);
+        SoftmaxRows::mask(state.scores, {query[0] - column, query[1] - column}, args.window);
       }
-      state.softmax(args.scale);
+      state.add_keys(args.scale);
       cp_async_wait<1>();  // V
       __syncthreads();
       state.multiply_values(values, first_dim, lane);
@@ -226,26 +181,27 @@ __global__ void __launch_bounds__(Shape::kThreads)
 }
 
 template <class T, int kHeadDim>
-void launch_prefill_sm80(const Queue& q, const AttentionArgs<T>& args) {
+void launch_prefill_sm80(const StreamRef& stream, const AttentionArgs<T>& args) {
   using Shape = PrefillShape80<kHeadDim>;
-  launch(q,
-         {.grid = dim3(static_cast<unsigned>(q.num_sms * 2)),
+  launch(stream,
+         {.grid = dim3(static_cast<unsigned>(stream.num_sms * 2)),
           .threads = Shape::kThreads,
           .shared_bytes = Shape::kSharedBytes},
          prefill_sm80_kernel<T, Shape>, args);
 }
 
 template <class T>
-void prefill_sm80(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args) {
+void prefill_sm80(const StreamRef& stream, const AttentionShape& shape,
+                  const AttentionArgs<T>& args) {
   switch (shape.head_dim) {
     case 64:
-      return launch_prefill_sm80<T, 64>(q, args);
+      return launch_prefill_sm80<T, 64>(stream, args);
     case 96:
-      return launch_prefill_sm80<T, 96>(q, args);
+      return launch_prefill_sm80<T, 96>(stream, args);
     case 128:
-      return launch_prefill_sm80<T, 128>(q, args);
+      return launch_prefill_sm80<T, 128>(stream, args);
     default:
-      return launch_prefill_sm80<T, 256>(q, args);
+      return launch_prefill_sm80<T, 256>(stream, args);
   }
 }
 

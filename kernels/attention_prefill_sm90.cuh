@@ -10,12 +10,14 @@
 // their size, whatever the chunk.
 #pragma once
 
+#include "ember/base/integers.h"
 #include "kernels/attention_plan.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/numeric.cuh"
 #include "kernels/common/pipeline.cuh"
 #include "kernels/common/tensor_map.h"
 #include "kernels/common/wgmma.cuh"
+#include "kernels/softmax.cuh"
 
 namespace ember::kernels {
 
@@ -67,7 +69,7 @@ struct PrefillWork {
     first_key = args.window > 0 ? max(0, tile.position - args.window + 1) : 0;
     end_key = tile.position + tile.tokens;
     first_tile = first_key / Shape::kKeys;
-    end_tile = (end_key + Shape::kKeys - 1) / Shape::kKeys;
+    end_tile = ceil_div(end_key, Shape::kKeys);
   }
 };
 
@@ -104,8 +106,8 @@ EMBER_DEVICE void produce_tiles(const AttentionArgs<T>& args, const PrefillShare
       mbarrier_arrive_expect(full, Shape::kKvBytes);
 #pragma unroll
       for (int i = 0; i < Shape::kPages; ++i) {
-        // A tile may have a page that nobody sees: another one stands in for it, masked, and its
-        // table entry is not read.
+        // No row sees some pages of a tile. Their table entries are not read; another page is
+        // loaded instead, and masked.
         const int page = min(max(tile * Shape::kPages + i, first_page), last_page);
         const T* slab =
             args.pool + kv_slab(table[page], kv, work.kv_head, args.num_kv_heads, Shape::kHeadDim);
@@ -138,20 +140,18 @@ struct Turns {
   EMBER_DEVICE void pass() const { named_barrier_arrive(kFirst + 1 - warpgroup, 256); }
 };
 
-// 64 query rows of a warpgroup. A thread has rows r (elements with bit 1 clear) and r + 8 of S and
-// O.
+// 64 query rows of a warpgroup. A thread has rows r and r + 8 of S and O, as SoftmaxRows says.
 template <class T, class Shape>
 struct PrefillState {
   static constexpr int kScores = Shape::kKeys / 2;
   float scores[kScores], sums[Shape::kHeadDim / 2];
   uint32_t p[kScores / 2];
-  float maximum[2], total[2], keep[2];
+  float keep[2];
+  SoftmaxRows softmax;
 
   EMBER_DEVICE PrefillState() {
 #pragma unroll
     for (float& sum : sums) sum = 0;
-    maximum[0] = maximum[1] = -INFINITY;
-    total[0] = total[1] = 0;
   }
 
   EMBER_DEVICE void multiply_keys(const PrefillShared<Shape>& shared, int stage, int warpgroup) {
@@ -182,64 +182,19 @@ struct PrefillState {
     wgmma_commit();
   }
 
-  // Keys later than a row's own, and those that its window no longer reaches. last[i]: the largest
-  // key of the tile that row i sees, counted from this thread's first column.
-  EMBER_DEVICE void mask(const int (&last)[2], int window) {
-#pragma unroll
-    for (int i = 0; i < kScores; ++i) {
-      const int key = i / 4 * 8 + i % 2, limit = last[i / 2 % 2];
-      if (key > limit || (window > 0 && key <= limit - window)) scores[i] = -INFINITY;
-    }
-  }
-
-  EMBER_DEVICE void softmax(float scale) {
-    float top[2] = {maximum[0], maximum[1]}, base[2], sum[2] = {0, 0};
-#pragma unroll
-    for (int i = 0; i < kScores; ++i) top[i / 2 % 2] = fmaxf(top[i / 2 % 2], scores[i]);
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      top[r] = fmaxf(top[r], __shfl_xor_sync(~0u, top[r], 1));
-      top[r] = fmaxf(top[r], __shfl_xor_sync(~0u, top[r], 2));
-      base[r] = top[r] == -INFINITY ? 0.0f : top[r] * scale;
-      keep[r] = exp2_approx(maximum[r] * scale - base[r]);
-      maximum[r] = top[r];
-    }
-#pragma unroll
-    for (int i = 0; i < kScores; ++i) {
-      scores[i] = exp2_approx(fmaf(scores[i], scale, -base[i / 2 % 2]));
-      sum[i / 2 % 2] += scores[i];
-    }
-    total[0] = total[0] * keep[0] + sum[0];
-    total[1] = total[1] * keep[1] + sum[1];
-  }
-
   EMBER_DEVICE void convert() {
 #pragma unroll
     for (int i = 0; i < kScores / 2; ++i) p[i] = pack<T>(scores[2 * i], scores[2 * i + 1]);
   }
 
-  EMBER_DEVICE void rescale() {
-#pragma unroll
-    for (int i = 0; i < Shape::kHeadDim / 2; ++i) sums[i] *= keep[i / 2 % 2];
-  }
-
   EMBER_DEVICE void store(const AttentionArgs<T>& args, const PrefillWork<Shape>& work, int row,
                           int lane) {
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      total[r] += __shfl_xor_sync(~0u, total[r], 1);
-      total[r] += __shfl_xor_sync(~0u, total[r], 2);
+    softmax.store<T>(sums, [&](int r) -> T* {
       const int token = (row + r * 8) / args.cut.group, head = (row + r * 8) % args.cut.group;
-      if (token >= work.tile.tokens) continue;
-      const float factor = 1.0f / total[r];
-      T* out = args.out + static_cast<int64_t>(work.tile.row + token) * args.out_stride +
-               (work.kv_head * args.cut.group + head) * Shape::kHeadDim + lane % 4 * 2;
-#pragma unroll
-      for (int i = 0; i < Shape::kHeadDim / 8; ++i) {
-        *reinterpret_cast<uint32_t*>(out + i * 8) =
-            pack<T>(sums[i * 4 + r * 2] * factor, sums[i * 4 + r * 2 + 1] * factor);
-      }
-    }
+      if (token >= work.tile.tokens) return nullptr;
+      return args.out + static_cast<int64_t>(work.tile.row + token) * args.out_stride +
+             (work.kv_head * args.cut.group + head) * Shape::kHeadDim + lane % 4 * 2;
+    });
   }
 };
 
@@ -269,9 +224,9 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
                  edge = args.window > 0 && first <= work.end_key - 1 - args.window;
       if (diagonal || edge) {
         const int column = first + lane % 4 * 2;
-        state.mask({query[0] - column, query[1] - column}, args.window);
+        SoftmaxRows::mask(state.scores, {query[0] - column, query[1] - column}, args.window);
       }
-      state.softmax(args.scale);
+      state.softmax.add(state.scores, args.scale, state.keep);
     };
 
     mbarrier_wait(shared.q_full(), q_phase);
@@ -299,7 +254,7 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
       wgmma_wait<0>();
       release(shared.values_empty(position.stage));
       state.convert();
-      state.rescale();
+      SoftmaxRows::rescale(state.sums, state.keep);
       position = next;
     }
     mbarrier_wait(shared.values_full(position.stage), position.phase);
@@ -345,8 +300,8 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 }
 
 template <class T, int kHeadDim>
-void launch_prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args,
-                         int num_tokens) {
+void launch_prefill_sm90(const StreamRef& stream, const AttentionShape& shape,
+                         const AttentionArgs<T>& args, int num_tokens) {
   using Shape = PrefillShape<kHeadDim>;
   // qkv as [tokens][heads][head_dim]: a box is one image of the rows (token, head of the group) of
   // a tile.
@@ -357,25 +312,25 @@ void launch_prefill_sm90(const Queue& q, const AttentionShape& shape, const Atte
                  .strides = {kHeadDim * 2, static_cast<uint64_t>(args.qkv_stride) * 2},
                  .box = {Shape::kColumns, static_cast<uint32_t>(args.cut.group),
                          static_cast<uint32_t>(args.cut.tile_tokens)}});
-  launch(q,
-         {.grid = dim3(static_cast<unsigned>(q.num_sms)),
+  launch(stream,
+         {.grid = dim3(static_cast<unsigned>(stream.num_sms)),
           .threads = Shape::kThreads,
           .shared_bytes = Shape::kSharedBytes},
          prefill_sm90_kernel<T, Shape>, args, q_map);
 }
 
 template <class T>
-void prefill_sm90(const Queue& q, const AttentionShape& shape, const AttentionArgs<T>& args,
-                  int num_tokens) {
+void prefill_sm90(const StreamRef& stream, const AttentionShape& shape,
+                  const AttentionArgs<T>& args, int num_tokens) {
   switch (shape.head_dim) {
     case 64:
-      return launch_prefill_sm90<T, 64>(q, shape, args, num_tokens);
+      return launch_prefill_sm90<T, 64>(stream, shape, args, num_tokens);
     case 96:
-      return launch_prefill_sm90<T, 96>(q, shape, args, num_tokens);
+      return launch_prefill_sm90<T, 96>(stream, shape, args, num_tokens);
     case 128:
-      return launch_prefill_sm90<T, 128>(q, shape, args, num_tokens);
+      return launch_prefill_sm90<T, 128>(stream, shape, args, num_tokens);
     default:
-      return launch_prefill_sm90<T, 256>(q, shape, args, num_tokens);
+      return launch_prefill_sm90<T, 256>(stream, shape, args, num_tokens);
   }
 }
 

@@ -30,17 +30,18 @@
 
 namespace ember::kernels {
 
-// Where kernels are launched. Everything is enqueued in order and returns at once.
-struct Queue {
-  cudaStream_t stream = nullptr;
+// A stream that somebody else owns, and what a launch must know of its device. Kernels are enqueued
+// in order; every launch returns at once.
+struct StreamRef {
+  cudaStream_t handle = nullptr;
   int sm = 0;  // compute capability: 80, 86, 89, 90
   int num_sms = 0;
-  bool pdl = false;  // programmatic dependent launch between the kernels of this queue (sm_90 only)
+  bool pdl = false;  // programmatic dependent launch between its kernels (sm_90 only)
 };
 
 // Kernels compiled for sm_90a run on compute capability 9.0 alone; any other device >= 8.0 takes
 // the generic ones.
-inline bool is_hopper(const Queue& q) { return q.sm == 90; }
+inline bool is_hopper(const StreamRef& stream) { return stream.sm == 90; }
 
 // A row-major matrix of 16-bit floats in device memory; row r begins at data + r * stride
 // (elements). 16-byte aligned, stride % 8 == 0.

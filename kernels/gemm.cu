@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "ember/base/integers.h"
 #include "kernels/common/tensor_map.h"
 #include "kernels/gemm.h"
 #include "kernels/gemm_variants.h"
@@ -21,7 +22,7 @@ constexpr int kLeastBlocks = 4;  // 64-wide blocks of `in` that each CTA of a sp
 // Largest split that still runs in one wave: 4 for qkv, 8 for o and down, 1 for gate_up of an 8B
 // model.
 int choose_split(int out, int in) {
-  const int tiles = (out + 127) / 128, blocks = (in + 63) / 64;
+  const int tiles = ceil_div(out, 128), blocks = ceil_div(in, 64);
   int split = 1;
   while (split < 8 && tiles * split * 2 <= kCtaSlots && blocks / (split * 2) >= kLeastBlocks)
     split *= 2;
@@ -30,22 +31,22 @@ int choose_split(int out, int in) {
 
 }  // namespace
 
-Matrix make_matrix(const Queue& q, const void* data, const float* bias, DType dtype, int out,
-                   int in) {
+Matrix make_matrix(const StreamRef& stream, const void* data, const float* bias, DType dtype,
+                   int out, int in) {
   const std::string shape = std::to_string(out) + " x " + std::to_string(in) + " " + name_of(dtype);
   const auto refuse = [&shape](const std::string& why) {
     throw std::runtime_error("no matrix product for a weight of " + shape + ": " + why);
   };
-  if (q.sm < 80)
+  if (stream.sm < 80)
     refuse("compute capability 8.0 or later is needed, this device has " +
-           std::to_string(q.sm / 10) + "." + std::to_string(q.sm % 10));
+           std::to_string(stream.sm / 10) + "." + std::to_string(stream.sm % 10));
   if (dtype != DType::kF16 && dtype != DType::kBF16) refuse("float16 and bfloat16 exist");
   if (out < 1 || in < 8 || in % 8 != 0)
     refuse("at least 1 row and a multiple of 8 columns are needed");
   if (reinterpret_cast<uintptr_t>(data) % 16 != 0)
     refuse("it must begin at a multiple of 16 bytes");
   Matrix w{.data = data, .bias = bias, .dtype = dtype, .out = out, .in = in};
-  if (is_hopper(q)) {
+  if (is_hopper(stream)) {
     w.split = choose_split(out, in);
     const auto columns = static_cast<uint64_t>(in);
     w.map = make_tensor_map(data, {.rank = 2,
@@ -56,23 +57,24 @@ Matrix make_matrix(const Queue& q, const void* data, const float* bias, DType dt
   return w;
 }
 
-void gemm(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride, Epilogue epilogue) {
+void gemm(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
+          Epilogue epilogue) {
   if (x.columns != w.in || (epilogue == Epilogue::kSiluMul && w.out % 16 != 0)) {
     throw std::runtime_error("gemm: x has " + std::to_string(x.columns) +
                              " columns, the weight is " + std::to_string(w.out) + " x " +
                              std::to_string(w.in));
   }
   if (x.rows == 0) return;
-  if (is_hopper(q)) {
+  if (is_hopper(stream)) {
     if (w.dtype == DType::kF16)
-      gemm_sm90<__half>(q, w, x, y, y_stride, epilogue);
+      gemm_sm90<__half>(stream, w, x, y, y_stride, epilogue);
     else
-      gemm_sm90<__nv_bfloat16>(q, w, x, y, y_stride, epilogue);
+      gemm_sm90<__nv_bfloat16>(stream, w, x, y, y_stride, epilogue);
   } else {
     if (w.dtype == DType::kF16)
-      gemm_sm80<__half>(q, w, x, y, y_stride, epilogue);
+      gemm_sm80<__half>(stream, w, x, y, y_stride, epilogue);
     else
-      gemm_sm80<__nv_bfloat16>(q, w, x, y, y_stride, epilogue);
+      gemm_sm80<__nv_bfloat16>(stream, w, x, y, y_stride, epilogue);
   }
 }
 

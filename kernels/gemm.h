@@ -34,12 +34,13 @@ struct Matrix {
 // Throws std::runtime_error naming what exists when there is no variant for the device, type or
 // shape: in % 8 == 0 (columns of zeros may be added), data 16-byte aligned, out % 16 == 0 for
 // kSiluMul.
-Matrix make_matrix(const Queue& q, const void* data, const float* bias, DType dtype, int out,
-                   int in);
+Matrix make_matrix(const StreamRef& stream, const void* data, const float* bias, DType dtype,
+                   int out, int in);
 
 // x.columns == w.in; x.rows tokens. Row t of y begins at y + t * y_stride elements (16-bit ones;
 // floats for kLogits) and has w.out columns, out / 2 for kSiluMul. y is 16-byte aligned, y_stride %
 // 8 == 0 (kLogits: any). No tokens: nothing happens.
-void gemm(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride, Epilogue epilogue);
+void gemm(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
+          Epilogue epilogue);
 
 }  // namespace ember::kernels

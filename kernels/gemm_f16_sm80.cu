@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/gemm_sm80.cuh"
 
-template void ember::kernels::gemm_sm80<__half>(const Queue&, const Matrix&, Rows, void*, int64_t,
-                                                Epilogue);
+template void ember::kernels::gemm_sm80<__half>(const StreamRef&, const Matrix&, Rows, void*,
+                                                int64_t, Epilogue);

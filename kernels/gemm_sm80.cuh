@@ -4,6 +4,7 @@
 // that few tokens waste little; `in` is never split.
 #pragma once
 
+#include "ember/base/integers.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/layout.h"
 #include "kernels/gemm_epilogue.cuh"
@@ -54,8 +55,7 @@ __global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads)
   wait_for_dependencies();
   const uint32_t base = shared_address(memory);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const int token_tiles = (args.output.tokens + kTokens - 1) / kTokens,
-            blocks = (args.in + 63) / 64;
+  const int token_tiles = ceil_div(args.output.tokens, kTokens), blocks = ceil_div(args.in, 64);
   const int row = static_cast<int>(blockIdx.x) / token_tiles * Tile::kRows,
             token = static_cast<int>(blockIdx.x) % token_tiles * kTokens;
 
@@ -77,8 +77,7 @@ __global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads)
   for (int block = 0; block < Tile::kStages - 1; ++block) load(block);
   for (int block = 0; block < blocks; ++block) {
     cp_async_wait<Tile::kStages - 2>();
-    __syncthreads();  // this block is here for everybody, and everybody is done with the stage that
-                      // is loaded next
+    __syncthreads();  // all threads see this block, and none reads the stage that is loaded next
     load(block + Tile::kStages - 1);
     const uint32_t weights =
                        base + static_cast<uint32_t>(block % Tile::kStages * Tile::kStageBytes),
@@ -115,11 +114,11 @@ __global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads)
 }
 
 template <class T, Epilogue kEpilogue, int kTokens>
-void launch_gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride) {
+void launch_gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride) {
   using Tile = GemmTile80<kTokens>;
   const GemmArgs80 args{{y, y_stride, w.bias, x.rows, w.out}, w.data, x.data, x.stride, w.in};
-  const int tiles = ((w.out + Tile::kRows - 1) / Tile::kRows) * ((x.rows + kTokens - 1) / kTokens);
-  launch(q,
+  const int tiles = ceil_div(w.out, Tile::kRows) * ceil_div(x.rows, kTokens);
+  launch(stream,
          {.grid = dim3(static_cast<unsigned>(tiles)),
           .threads = Tile::kThreads,
           .shared_bytes = Tile::kSharedBytes},
@@ -127,27 +126,27 @@ void launch_gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t 
 }
 
 template <class T, Epilogue kEpilogue>
-void choose_gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride) {
+void choose_gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride) {
   if (x.rows <= 8)
-    launch_gemm_sm80<T, kEpilogue, 8>(q, w, x, y, y_stride);
+    launch_gemm_sm80<T, kEpilogue, 8>(stream, w, x, y, y_stride);
   else if (x.rows <= 32)
-    launch_gemm_sm80<T, kEpilogue, 32>(q, w, x, y, y_stride);
+    launch_gemm_sm80<T, kEpilogue, 32>(stream, w, x, y, y_stride);
   else
-    launch_gemm_sm80<T, kEpilogue, 128>(q, w, x, y, y_stride);
+    launch_gemm_sm80<T, kEpilogue, 128>(stream, w, x, y, y_stride);
 }
 
 template <class T>
-void gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride,
+void gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
                Epilogue epilogue) {
   switch (epilogue) {
     case Epilogue::kStore:
-      return choose_gemm_sm80<T, Epilogue::kStore>(q, w, x, y, y_stride);
+      return choose_gemm_sm80<T, Epilogue::kStore>(stream, w, x, y, y_stride);
     case Epilogue::kAdd:
-      return choose_gemm_sm80<T, Epilogue::kAdd>(q, w, x, y, y_stride);
+      return choose_gemm_sm80<T, Epilogue::kAdd>(stream, w, x, y, y_stride);
     case Epilogue::kSiluMul:
-      return choose_gemm_sm80<T, Epilogue::kSiluMul>(q, w, x, y, y_stride);
+      return choose_gemm_sm80<T, Epilogue::kSiluMul>(stream, w, x, y, y_stride);
     case Epilogue::kLogits:
-      return choose_gemm_sm80<T, Epilogue::kLogits>(q, w, x, y, y_stride);
+      return choose_gemm_sm80<T, Epilogue::kLogits>(stream, w, x, y, y_stride);
   }
 }
 

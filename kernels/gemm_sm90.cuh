@@ -10,6 +10,7 @@
 // CTA takes several tiles.
 #pragma once
 
+#include "ember/base/integers.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/pipeline.cuh"
 #include "kernels/common/tensor_map.h"
@@ -228,7 +229,7 @@ EMBER_DEVICE void consume(const GemmArgs& args, const GemmShared<Tile>& shared, 
       }
       cluster_sync();
       reduce_over_cluster<T, kEpilogue, Tile>(args, shared, place.row, place.token, warp, lane);
-      cluster_sync();  // nobody ends while another reads its sums
+      cluster_sync();  // a CTA must not end while another one reads its sums
     }
   }
 }
@@ -266,20 +267,19 @@ __global__ void __launch_bounds__(GemmTile<kTokens>::kThreads, GemmTile<kTokens>
 }
 
 template <class T, Epilogue kEpilogue, int kTokens>
-void launch_gemm_sm90(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride) {
+void launch_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride) {
   using Tile = GemmTile<kTokens>;
-  const int row_tiles = (w.out + Tile::kRows - 1) / Tile::kRows,
-            token_tiles = (x.rows + kTokens - 1) / kTokens;
+  const int row_tiles = ceil_div(w.out, Tile::kRows), token_tiles = ceil_div(x.rows, kTokens);
   const GemmArgs args{
-      {y, y_stride, w.bias, x.rows, w.out}, (w.in + 63) / 64, row_tiles, token_tiles, w.split};
-  const int tiles = row_tiles * token_tiles, slots = Tile::kCtasPerSm * q.num_sms;
+      {y, y_stride, w.bias, x.rows, w.out}, ceil_div(w.in, 64), row_tiles, token_tiles, w.split};
+  const int tiles = row_tiles * token_tiles, slots = Tile::kCtasPerSm * stream.num_sms;
   const int grid = w.split > 1 ? tiles * w.split : tiles < slots ? tiles : slots;
   const CUtensorMap tokens = make_tensor_map(
       x.data, {.rank = 2,
                .dims = {static_cast<uint64_t>(x.columns), static_cast<uint64_t>(x.rows)},
                .strides = {static_cast<uint64_t>(x.stride) * 2},
                .box = {64, kTokens}});
-  launch(q,
+  launch(stream,
          {.grid = dim3(static_cast<unsigned>(grid)),
           .threads = Tile::kThreads,
           .shared_bytes = Tile::kSharedBytes,
@@ -288,31 +288,31 @@ void launch_gemm_sm90(const Queue& q, const Matrix& w, Rows x, void* y, int64_t 
 }
 
 template <class T, Epilogue kEpilogue>
-void choose_gemm_sm90(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride) {
+void choose_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride) {
   if (x.rows <= 8)
-    launch_gemm_sm90<T, kEpilogue, 8>(q, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 8>(stream, w, x, y, y_stride);
   else if (x.rows <= 16)
-    launch_gemm_sm90<T, kEpilogue, 16>(q, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 16>(stream, w, x, y, y_stride);
   else if (x.rows <= 32)
-    launch_gemm_sm90<T, kEpilogue, 32>(q, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 32>(stream, w, x, y, y_stride);
   else if (x.rows <= 64)
-    launch_gemm_sm90<T, kEpilogue, 64>(q, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 64>(stream, w, x, y, y_stride);
   else
-    launch_gemm_sm90<T, kEpilogue, 128>(q, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 128>(stream, w, x, y, y_stride);
 }
 
 template <class T>
-void gemm_sm90(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride,
+void gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
                Epilogue epilogue) {
   switch (epilogue) {
     case Epilogue::kStore:
-      return choose_gemm_sm90<T, Epilogue::kStore>(q, w, x, y, y_stride);
+      return choose_gemm_sm90<T, Epilogue::kStore>(stream, w, x, y, y_stride);
     case Epilogue::kAdd:
-      return choose_gemm_sm90<T, Epilogue::kAdd>(q, w, x, y, y_stride);
+      return choose_gemm_sm90<T, Epilogue::kAdd>(stream, w, x, y, y_stride);
     case Epilogue::kSiluMul:
-      return choose_gemm_sm90<T, Epilogue::kSiluMul>(q, w, x, y, y_stride);
+      return choose_gemm_sm90<T, Epilogue::kSiluMul>(stream, w, x, y, y_stride);
     case Epilogue::kLogits:
-      return choose_gemm_sm90<T, Epilogue::kLogits>(q, w, x, y, y_stride);
+      return choose_gemm_sm90<T, Epilogue::kLogits>(stream, w, x, y, y_stride);
   }
 }
 

@@ -7,11 +7,11 @@
 namespace ember::kernels {
 
 template <class T>
-void gemm_sm90(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride,
+void gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
                Epilogue epilogue);
 
 template <class T>
-void gemm_sm80(const Queue& q, const Matrix& w, Rows x, void* y, int64_t y_stride,
+void gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
                Epilogue epilogue);
 
 }  // namespace ember::kernels

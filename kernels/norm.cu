@@ -76,7 +76,8 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
 constexpr int kMaxColumns = 65536;
 
 template <class T>
-void launch_norm(const Queue& q, Rows y, Rows residual, Rows x, const float* w, float eps) {
+void launch_norm(const StreamRef& stream, Rows y, Rows residual, Rows x, const float* w,
+                 float eps) {
   const NormArgs<T> args{static_cast<T*>(y.data),
                          static_cast<T*>(residual.data),
                          static_cast<const T*>(x.data),
@@ -87,7 +88,7 @@ void launch_norm(const Queue& q, Rows y, Rows residual, Rows x, const float* w, 
                          eps,
                          x.columns};
   const auto run = [&](auto kernel, int threads) {
-    launch(q, {.grid = dim3(x.rows), .threads = threads}, kernel, args);
+    launch(stream, {.grid = dim3(x.rows), .threads = threads}, kernel, args);
   };
   if (x.columns <= 32 * 8)
     run(norm_kernel<T, 32, 1>, 32);
@@ -105,24 +106,24 @@ void launch_norm(const Queue& q, Rows y, Rows residual, Rows x, const float* w, 
                              std::to_string(kMaxColumns));
 }
 
-void normalise(const Queue& q, DType dtype, Rows y, Rows residual, Rows x, const float* w,
+void normalise(const StreamRef& stream, DType dtype, Rows y, Rows residual, Rows x, const float* w,
                float eps) {
   if (x.rows == 0) return;
   if (dtype == DType::kF16)
-    launch_norm<__half>(q, y, residual, x, w, eps);
+    launch_norm<__half>(stream, y, residual, x, w, eps);
   else
-    launch_norm<__nv_bfloat16>(q, y, residual, x, w, eps);
+    launch_norm<__nv_bfloat16>(stream, y, residual, x, w, eps);
 }
 
 }  // namespace
 
-void rms_norm(const Queue& q, DType dtype, Rows y, Rows x, const float* w, float eps) {
-  normalise(q, dtype, y, {}, x, w, eps);
+void rms_norm(const StreamRef& stream, DType dtype, Rows y, Rows x, const float* w, float eps) {
+  normalise(stream, dtype, y, {}, x, w, eps);
 }
 
-void add_rms_norm(const Queue& q, DType dtype, Rows y, Rows residual, Rows x, const float* w,
-                  float eps) {
-  normalise(q, dtype, y, residual, x, w, eps);
+void add_rms_norm(const StreamRef& stream, DType dtype, Rows y, Rows residual, Rows x,
+                  const float* w, float eps) {
+  normalise(stream, dtype, y, residual, x, w, eps);
 }
 
 }  // namespace ember::kernels

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Embedding, activation and copies.
+#include "ember/base/integers.h"
 #include "kernels/ops.h"
 #include "kernels/vector.cuh"
 
@@ -56,8 +57,8 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T>
-void launch_embed(const Queue& q, Rows y, const void* table, int64_t table_stride, int vocab,
-                  const int32_t* ids, const int32_t* previous) {
+void launch_embed(const StreamRef& stream, Rows y, const void* table, int64_t table_stride,
+                  int vocab, const int32_t* ids, const int32_t* previous) {
   const CopyArgs<T> args{static_cast<T*>(y.data),
                          static_cast<const T*>(table),
                          y.stride,
@@ -68,7 +69,7 @@ void launch_embed(const Queue& q, Rows y, const void* table, int64_t table_strid
                          previous,
                          vocab,
                          reinterpret_cast<uintptr_t>(table) % 16 == 0 && table_stride % 8 == 0};
-  launch(q, {.grid = dim3(y.rows), .threads = kThreads}, embed_kernel<T>, args);
+  launch(stream, {.grid = dim3(y.rows), .threads = kThreads}, embed_kernel<T>, args);
 }
 
 template <class T>
@@ -77,7 +78,6 @@ struct ActivationArgs {
   const T* gate_up;
   int64_t y_stride, gate_up_stride;
   int columns;
-  GateUp layout;
 };
 
 EMBER_DEVICE float silu(float v) { return v / (1.0f + __expf(-v)); }
@@ -91,65 +91,41 @@ __global__ void __launch_bounds__(kThreads)
             i = (static_cast<int>(blockIdx.y) * kThreads + static_cast<int>(threadIdx.x)) * 8;
   if (i >= n) return;
   const T* row = args.gate_up + blockIdx.x * args.gate_up_stride;
-  const bool halves = args.layout == GateUp::kHalves;
-  const Eight<T> g = load_eight(row, halves ? i : 2 * i, halves ? n : 2 * n);
-  Eight<T> u{};
-  if (n % 8 == 0) {
-    u = load_eight(row, halves ? n + i : 2 * i + 8, 2 * n);
-  } else {  // the second half is not aligned
-    for (int j = 0; j < 8; ++j)
-      if (i + j < n) u.v[j] = row[n + i + j];
-  }
+  const Eight<T> g = load_eight(row, 2 * i, 2 * n), u = load_eight(row, 2 * i + 8, 2 * n);
   Eight<T> out;
   for (int j = 0; j < 8; ++j) out.v[j] = from_float<T>(silu(to_float(g.v[j])) * to_float(u.v[j]));
   store_eight(args.y + blockIdx.x * args.y_stride, i, n, out);
 }
 
 template <class T>
-void launch_silu(const Queue& q, Rows y, const void* gate_up, int64_t gate_up_stride,
-                 GateUp layout) {
-  const ActivationArgs<T> args{static_cast<T*>(y.data),
-                               static_cast<const T*>(gate_up),
-                               y.stride,
-                               gate_up_stride,
-                               y.columns,
-                               layout};
-  const int chunks = (y.columns + kThreads * 8 - 1) / (kThreads * 8);
-  launch(q, {.grid = dim3(y.rows, chunks), .threads = kThreads}, silu_kernel<T>, args);
-}
-
-__global__ void __launch_bounds__(kThreads)
-    copy_blocks_kernel(uint4* pool, const int32_t* from, const int32_t* to, size_t size) {
-  launch_dependents();
-  wait_for_dependencies();
-  const uint4* source = pool + static_cast<size_t>(from[blockIdx.x]) * size;
-  uint4* target = pool + static_cast<size_t>(to[blockIdx.x]) * size;
-  for (size_t i = blockIdx.y * kThreads + threadIdx.x; i < size;
-       i += static_cast<size_t>(gridDim.y) * kThreads)
-    target[i] = source[i];
+void launch_silu(const StreamRef& stream, Rows y, const void* gate_up, int64_t gate_up_stride) {
+  const ActivationArgs<T> args{static_cast<T*>(y.data), static_cast<const T*>(gate_up), y.stride,
+                               gate_up_stride, y.columns};
+  const int chunks = ceil_div(y.columns, kThreads * 8);
+  launch(stream, {.grid = dim3(y.rows, chunks), .threads = kThreads}, silu_kernel<T>, args);
 }
 
 }  // namespace
 
-void embed(const Queue& q, DType dtype, Rows y, const void* table, int64_t table_stride, int vocab,
-           const int32_t* ids, const int32_t* previous) {
+void embed(const StreamRef& stream, DType dtype, Rows y, const void* table, int64_t table_stride,
+           int vocab, const int32_t* ids, const int32_t* previous) {
   if (y.rows == 0) return;
   if (dtype == DType::kF16)
-    launch_embed<__half>(q, y, table, table_stride, vocab, ids, previous);
+    launch_embed<__half>(stream, y, table, table_stride, vocab, ids, previous);
   else
-    launch_embed<__nv_bfloat16>(q, y, table, table_stride, vocab, ids, previous);
+    launch_embed<__nv_bfloat16>(stream, y, table, table_stride, vocab, ids, previous);
 }
 
-void silu_mul(const Queue& q, DType dtype, Rows y, const void* gate_up, int64_t gate_up_stride,
-              GateUp layout) {
+void silu_mul(const StreamRef& stream, DType dtype, Rows y, const void* gate_up,
+              int64_t gate_up_stride) {
   if (y.rows == 0) return;
   if (dtype == DType::kF16)
-    launch_silu<__half>(q, y, gate_up, gate_up_stride, layout);
+    launch_silu<__half>(stream, y, gate_up, gate_up_stride);
   else
-    launch_silu<__nv_bfloat16>(q, y, gate_up, gate_up_stride, layout);
+    launch_silu<__nv_bfloat16>(stream, y, gate_up, gate_up_stride);
 }
 
-void gather_rows(const Queue& q, Rows y, Rows x, const int32_t* rows) {
+void gather_rows(const StreamRef& stream, Rows y, Rows x, const int32_t* rows) {
   if (y.rows == 0) return;
   const CopyArgs<__half> args{static_cast<__half*>(y.data),
                               static_cast<const __half*>(x.data),
@@ -161,17 +137,7 @@ void gather_rows(const Queue& q, Rows y, Rows x, const int32_t* rows) {
                               nullptr,
                               0,
                               true};
-  launch(q, {.grid = dim3(y.rows), .threads = kThreads}, gather_kernel<__half>, args);
-}
-
-void copy_blocks(const Queue& q, void* kv_pool, const int32_t* from, const int32_t* to, int count,
-                 size_t block_bytes) {
-  if (count == 0) return;
-  const size_t size = block_bytes / sizeof(uint4);
-  const size_t ctas = (size + kThreads * 4 - 1) / (kThreads * 4);
-  launch(q,
-         {.grid = dim3(count, static_cast<unsigned>(ctas < 64 ? ctas : 64)), .threads = kThreads},
-         copy_blocks_kernel, static_cast<uint4*>(kv_pool), from, to, size);
+  launch(stream, {.grid = dim3(y.rows), .threads = kThreads}, gather_kernel<__half>, args);
 }
 
 }  // namespace ember::kernels

@@ -2,7 +2,7 @@
 // The small kernels around the matrices and attention: embedding, norms, RoPE with the write to the
 // cache, activation, copies.
 //
-// All are enqueued on the queue and return at once; conventions (padding, cache layout, invariance)
+// All are enqueued on the stream and return at once; conventions (padding, cache layout, invariance)
 // are those of kernels/common. Widths are arbitrary; multiples of 8 take 16-byte loads. float32
 // arithmetic, one rounding to `dtype` (kF16 or kBF16) at each store. Norm weights and tables are
 // float32. Index arrays are int32 in device memory, written before the step's first kernel starts.
@@ -19,15 +19,15 @@ namespace ember::kernels {
 // y[t] = table[id]; id = ids[t] where that is >= 0, else previous[-1 - ids[t]]: the token sampled
 // for a row of the step launched before, which only the device knows yet. Rows of ids outside [0,
 // vocab) are zero. `previous` may be null where no id is negative.
-void embed(const Queue& q, DType dtype, Rows y, const void* table, int64_t table_stride, int vocab,
-           const int32_t* ids, const int32_t* previous);
+void embed(const StreamRef& stream, DType dtype, Rows y, const void* table, int64_t table_stride,
+           int vocab, const int32_t* ids, const int32_t* previous);
 
 // y = x / sqrt(mean(x^2) + eps) * w, row by row; y may be x. At most 65536 columns.
-void rms_norm(const Queue& q, DType dtype, Rows y, Rows x, const float* w, float eps);
+void rms_norm(const StreamRef& stream, DType dtype, Rows y, Rows x, const float* w, float eps);
 
 // residual += x; y = rms_norm(residual), of the residual as it was rounded. y may be x.
-void add_rms_norm(const Queue& q, DType dtype, Rows y, Rows residual, Rows x, const float* w,
-                  float eps);
+void add_rms_norm(const StreamRef& stream, DType dtype, Rows y, Rows residual, Rows x,
+                  const float* w, float eps);
 
 // RMSNorm of each query and key head, weights float[head_dim]; null wq: none.
 struct HeadNorm {
@@ -50,26 +50,16 @@ struct RopeSpec {
 // offset; -1: nothing is stored. Tokens of a sequence are consecutive in the step. The writer of a
 // block's first token zeroes the rows of its V slab that this step does not write, so that
 // attention's 0 * v is 0 in rows not yet written.
-void rope_and_store(const Queue& q, DType dtype, Rows qkv, const float* cos_sin,
+void rope_and_store(const StreamRef& stream, DType dtype, Rows qkv, const float* cos_sin,
                     const int32_t* positions, const int32_t* slots, void* kv_pool,
                     const RopeSpec& spec, const HeadNorm& norm = {});
 
-// Where gate and up lie in a row of 2n columns.
-enum class GateUp : uint8_t {
-  kHalves,  // n gates, then n ups
-  kEights,  // 8 gates, their 8 ups, the next 8 gates, ... (gemm.h, Epilogue::kSiluMul); n % 8 == 0
-};
-
-// y[t, i] = silu(gate i) * up i, n = y.columns.
-void silu_mul(const Queue& q, DType dtype, Rows y, const void* gate_up, int64_t gate_up_stride,
-              GateUp layout);
+// y[t, i] = silu(gate i) * up i, i < y.columns, which is a multiple of 8. A row of gate_up holds 8
+// gates, their 8 ups, the next 8 gates, ... (gemm.h, Epilogue::kSiluMul).
+void silu_mul(const StreamRef& stream, DType dtype, Rows y, const void* gate_up,
+              int64_t gate_up_stride);
 
 // y[i] = x[rows[i]], bit for bit; a negative row leaves y[i] as it is.
-void gather_rows(const Queue& q, Rows y, Rows x, const int32_t* rows);
-
-// Block to[i] = block from[i] of one pool, i < count. block_bytes a multiple of 16; no block is
-// both read and written.
-void copy_blocks(const Queue& q, void* kv_pool, const int32_t* from, const int32_t* to, int count,
-                 size_t block_bytes);
+void gather_rows(const StreamRef& stream, Rows y, Rows x, const int32_t* rows);
 
 }  // namespace ember::kernels

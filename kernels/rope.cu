@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "ember/base/integers.h"
 #include "kernels/common/layout.h"
 #include "kernels/ops.h"
 #include "kernels/vector.cuh"
@@ -128,7 +129,7 @@ __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ 
 }
 
 template <class T>
-void rope_heads(const Queue& q, Rows qkv, const float* cos_sin, const int32_t* positions,
+void rope_heads(const StreamRef& stream, Rows qkv, const float* cos_sin, const int32_t* positions,
                 const int32_t* slots, void* kv_pool, const RopeSpec& spec, const HeadNorm& norm) {
   constexpr int kColumns = 32;  // of an image of the cache
   if (spec.head_dim % kColumns != 0 || spec.head_dim <= 0 || spec.head_dim > 256 ||
@@ -146,21 +147,20 @@ void rope_heads(const Queue& q, Rows qkv, const float* cos_sin, const int32_t* p
   const HeadArgs<T> args{
       static_cast<T*>(qkv.data), qkv.stride, spec,  norm, cos_sin, positions, slots,
       static_cast<T*>(kv_pool),  qkv.rows,   heads, lanes};
-  launch(q,
-         {.grid = dim3(static_cast<unsigned>((threads + kThreads - 1) / kThreads)),
-          .threads = kThreads},
+  launch(stream,
+         {.grid = dim3(static_cast<unsigned>(ceil_div(threads, kThreads))), .threads = kThreads},
          head_kernel<T>, args);
 }
 
 }  // namespace
 
-void rope_and_store(const Queue& q, DType dtype, Rows qkv, const float* cos_sin,
+void rope_and_store(const StreamRef& stream, DType dtype, Rows qkv, const float* cos_sin,
                     const int32_t* positions, const int32_t* slots, void* kv_pool,
                     const RopeSpec& spec, const HeadNorm& norm) {
   if (dtype == DType::kF16)
-    rope_heads<__half>(q, qkv, cos_sin, positions, slots, kv_pool, spec, norm);
+    rope_heads<__half>(stream, qkv, cos_sin, positions, slots, kv_pool, spec, norm);
   else
-    rope_heads<__nv_bfloat16>(q, qkv, cos_sin, positions, slots, kv_pool, spec, norm);
+    rope_heads<__nv_bfloat16>(stream, qkv, cos_sin, positions, slots, kv_pool, spec, norm);
 }
 
 }  // namespace ember::kernels

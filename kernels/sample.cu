@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "ember/base/integers.h"
 #include "kernels/sample.h"
 #include "kernels/sample_row.cuh"
 
@@ -18,16 +19,16 @@ struct Arrivals {
 };
 constexpr size_t kSlicesAt = 256;
 
-constexpr int slice_size(int vocab, int ctas) { return ((vocab + ctas - 1) / ctas + 63) / 64 * 64; }
+constexpr int slice_size(int vocab, int ctas) { return round_up(ceil_div(vocab, ctas), 64); }
 
-bool uses_clusters(const Queue& q) { return is_hopper(q); }
+bool uses_clusters(const StreamRef& stream) { return is_hopper(stream); }
 
-bool in_shared_memory(const Queue& q, int vocab) {
-  return uses_clusters(q) && slice_size(vocab, Cluster::kCtas) <= kLargestSlice;
+bool in_shared_memory(const StreamRef& stream, int vocab) {
+  return uses_clusters(stream) && slice_size(vocab, Cluster::kCtas) <= kLargestSlice;
 }
 
-// One warp of each team. The last of them ends the step: nobody reads the tokens of the one before
-// any more.
+// Called by one warp of each team. The last warp ends the step: no team reads the tokens of the
+// step before any more.
 EMBER_DEVICE void end_row(const SampleArgs& args, int lane, uint32_t teams) {
   auto& arrivals = *static_cast<Arrivals*>(args.workspace);
   __threadfence_system();  // each lane's stores before the arrival of its team
@@ -65,13 +66,13 @@ __global__ void __launch_bounds__(Team::kThreads, Team::kCtas > 1 ? 3 : 1)
 }
 
 template <class Team>
-void launch_team(const Queue& q, const SampleArgs& args) {
-  const bool in_shared = in_shared_memory(q, args.vocab);
+void launch_team(const StreamRef& stream, const SampleArgs& args) {
+  const bool in_shared = in_shared_memory(stream, args.vocab);
   const int size = slice_size(args.vocab, Team::kCtas);
   const size_t shared_bytes =
       sizeof(SampleShared<Team>) + (in_shared ? static_cast<size_t>(size) * sizeof(float) : 0);
   const int rows = args.rows > 0 ? args.rows : 1;
-  launch(q,
+  launch(stream,
          {.grid = dim3(rows * Team::kCtas),
           .threads = Team::kThreads,
           .shared_bytes = shared_bytes,
@@ -81,18 +82,18 @@ void launch_team(const Queue& q, const SampleArgs& args) {
 
 }  // namespace
 
-size_t sample_workspace_bytes(const Queue& q, int max_rows, int vocab) {
-  if (in_shared_memory(q, vocab)) return kSlicesAt;
-  const int ctas = uses_clusters(q) ? Cluster::kCtas : Single::kCtas;
+size_t sample_workspace_bytes(const StreamRef& stream, int max_rows, int vocab) {
+  if (in_shared_memory(stream, vocab)) return kSlicesAt;
+  const int ctas = uses_clusters(stream) ? Cluster::kCtas : Single::kCtas;
   return kSlicesAt + static_cast<size_t>(max_rows) * static_cast<size_t>(ctas) *
                          static_cast<size_t>(slice_size(vocab, ctas)) * sizeof(float);
 }
 
-void sample(const Queue& q, const SampleArgs& args) {
-  if (uses_clusters(q))
-    launch_team<Cluster>(q, args);
+void sample(const StreamRef& stream, const SampleArgs& args) {
+  if (uses_clusters(stream))
+    launch_team<Cluster>(stream, args);
   else
-    launch_team<Single>(q, args);
+    launch_team<Single>(stream, args);
 }
 
 }  // namespace ember::kernels

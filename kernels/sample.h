@@ -96,7 +96,7 @@ struct SampleArgs {
   uint32_t sequence_value = 0;  // stored there after everything else is visible to the host
 };
 
-size_t sample_workspace_bytes(const Queue& q, int max_rows, int vocab);
-void sample(const Queue& q, const SampleArgs& args);
+size_t sample_workspace_bytes(const StreamRef& stream, int max_rows, int vocab);
+void sample(const StreamRef& stream, const SampleArgs& args);
 
 }  // namespace ember::kernels

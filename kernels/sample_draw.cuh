@@ -21,8 +21,8 @@ EMBER_DEVICE float rough_gumbel(uint32_t high, uint32_t low) {
 }
 
 // As the CPU backend computes it, in float64.
-EMBER_DEVICE double exact_score(float v, float most, double inverse, double u) {
-  return (static_cast<double>(v) - most) * inverse - log(-log(u));
+EMBER_DEVICE double exact_score(float v, float max_logit, double inverse, double u) {
+  return (static_cast<double>(v) - max_logit) * inverse - log(-log(u));
 }
 
 struct Draw {
@@ -52,7 +52,7 @@ struct Larger {
 // f(token, v, score, u) for this thread's tokens whose codes are at or above `cut`: the rough
 // score, and a function giving the exact uniform.
 template <class Team, class F>
-EMBER_DEVICE void each_score(const Team& team, const Slice& slice, const SampleRow& p, float most,
+EMBER_DEVICE void each_score(const Team& team, const Slice& slice, const SampleRow& p, float max_logit,
                              uint64_t cut, F f) {
   const float inverse = 1.0f / p.temperature;
   each_four(team, slice, [&](int i, const float(&v)[4]) {
@@ -66,7 +66,7 @@ EMBER_DEVICE void each_score(const Team& team, const Slice& slice, const SampleR
       for (int k = 0; k < 2; ++k)
         if (left[k])
           f(token + k, v[j + k],
-            (v[j + k] - most) * inverse + rough_gumbel(r.word[2 * k], r.word[2 * k + 1]),
+            (v[j + k] - max_logit) * inverse + rough_gumbel(r.word[2 * k], r.word[2 * k + 1]),
             r.word[2 * k], r.word[2 * k + 1]);
     }
   });
@@ -76,7 +76,7 @@ EMBER_DEVICE void each_score(const Team& team, const Slice& slice, const SampleR
 // float32 and only those within its error of the best again in float64: rarely more than one of the
 // whole row.
 template <class Team>
-EMBER_DEVICE int draw_token(Team& team, const Slice& slice, const SampleRow& p, float most,
+EMBER_DEVICE int draw_token(Team& team, const Slice& slice, const SampleRow& p, float max_logit,
                             uint64_t cut) {
   constexpr float kMargin = 2e-3f;  // twice the error of a rough score that could win: it lies less
                                     // than 41 below the greatest logit
@@ -87,7 +87,7 @@ EMBER_DEVICE int draw_token(Team& team, const Slice& slice, const SampleRow& p, 
   };
   Seen best = {-1, 0, -INFINITY, 0, 0};
   float second = -INFINITY;
-  each_score(team, slice, p, most, cut,
+  each_score(team, slice, p, max_logit, cut,
              [&](int token, float v, float score, uint32_t high, uint32_t low) {
                if (score > best.score) {
                  second = best.score;
@@ -101,10 +101,10 @@ EMBER_DEVICE int draw_token(Team& team, const Slice& slice, const SampleRow& p, 
   Draw draw;
   const auto consider = [&](int token, float v, float score, uint32_t high, uint32_t low) {
     if (score >= bound)
-      draw = Likelier{}(draw, {exact_score(v, most, inverse, uniform_of_words(high, low)), token});
+      draw = Likelier{}(draw, {exact_score(v, max_logit, inverse, uniform_of_words(high, low)), token});
   };
   if (second >= bound)
-    each_score(team, slice, p, most, cut, consider);
+    each_score(team, slice, p, max_logit, cut, consider);
   else if (best.token >= 0)
     consider(best.token, best.v, best.score, best.high, best.low);
   return team.reduce(draw, Likelier{}).token;

@@ -119,7 +119,7 @@ EMBER_DEVICE void adjust_slice(const Team& team, SampleShared<Team>& shared, flo
 template <class Team>
 EMBER_DEVICE uint64_t filter_cut(Team& team, SampleShared<Team>& shared, const Slice& slice,
                                  const SampleRow& p, const RowStats& stats) {
-  const float most = value_of(stats.best);
+  const float max_logit = value_of(stats.best);
   uint64_t cut = kLeastFinite;
   uint32_t left = stats.finite;
   if (p.top_k > 0 && static_cast<uint32_t>(p.top_k) < left) {
@@ -128,7 +128,7 @@ EMBER_DEVICE uint64_t filter_cut(Team& team, SampleShared<Team>& shared, const S
                    left);
   }
   if (p.top_p < 1.0f) {
-    const ByMass mass{most, 1.0f / p.temperature};
+    const ByMass mass{max_logit, 1.0f / p.temperature};
     uint64_t total = 0;
     each_token(team, slice, [&](uint64_t code, float v) { total += code >= cut ? mass(v) : 0; });
     total = team.reduce(total, Plus{});
@@ -141,8 +141,8 @@ EMBER_DEVICE uint64_t filter_cut(Team& team, SampleShared<Team>& shared, const S
   }
   if (p.min_p > 0) {
     const double inverse = 1.0 / p.temperature;
-    const uint64_t likely = find_value_cut(team, shared.search, most, [&](float v) {
-      return !(exp((static_cast<double>(v) - most) * inverse) < static_cast<double>(p.min_p));
+    const uint64_t likely = find_value_cut(team, shared.search, max_logit, [&](float v) {
+      return !(exp((static_cast<double>(v) - max_logit) * inverse) < static_cast<double>(p.min_p));
     });
     cut = likely > cut ? likely : cut;
   }
@@ -162,12 +162,12 @@ EMBER_DEVICE int choose_token(Team& team, SampleShared<Team>& shared, const Slic
 // The model's own distribution, before any adjustment.
 struct Logprobs {
   double total = 0;  // log(sum(exp(logits)))
-  float most = 0;
+  float max_logit = 0;
   int rank = 0;
 
   // Plus infinity is certain, then nothing else has any probability.
   __device__ float of(float logit) const {
-    if (fabsf(most) == INFINITY) return logit == most ? 0.0f : -INFINITY;
+    if (fabsf(max_logit) == INFINITY) return logit == max_logit ? 0.0f : -INFINITY;
     return static_cast<float>(logit - total);
   }
 };
@@ -187,19 +187,19 @@ template <class Team>
 EMBER_DEVICE Logprobs find_logprobs(Team& team, const Slice& raw, uint64_t raw_best,
                                     uint64_t chosen) {
   Logprobs result;
-  result.most = value_of(raw_best);
+  result.max_logit = value_of(raw_best);
   MassAndRank sum;
   each_four(team, raw, [&](int i, const float(&v)[4]) {
     float mass = 0;
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-      mass += expf(v[j] - result.most);
+      mass += expf(v[j] - result.max_logit);
       sum.rank += i + j < raw.size && code_of(v[j], raw.first + i + j) > chosen ? 1u : 0u;
     }
     sum.mass += mass;
   });
   sum = team.reduce(sum, AddMassAndRank{});
-  result.total = result.most + log(sum.mass);
+  result.total = result.max_logit + log(sum.mass);
   result.rank = static_cast<int>(sum.rank) + 1;
   return result;
 }

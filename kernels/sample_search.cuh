@@ -78,9 +78,9 @@ struct ByCount {
 };
 struct ByMass {
   static constexpr bool kIsCount = false;
-  float most, inverse;  // the greatest logit, 1 / temperature
+  float max_logit, inverse;  // the greatest logit, 1 / temperature
   __device__ uint64_t operator()(float v) const {
-    return __float2ull_rn(expf((v - most) * inverse) * 0x1p40f);
+    return __float2ull_rn(expf((v - max_logit) * inverse) * 0x1p40f);
   }
 };
 
@@ -120,7 +120,7 @@ EMBER_DEVICE int list_codes(const Team& team, SearchShared<Team>& shared, const 
     for (int i = team.thread(); i < count; i += Team::kThreads) shared.list.all[n + i] = theirs[i];
     n += count;
   }
-  team.sync();  // nobody reuses a list that another still reads
+  team.sync();  // no list is reused while another CTA reads it
   return n;
 }
 
@@ -191,7 +191,7 @@ EMBER_DEVICE void find_bin(const Team& team, SearchShared<Team>& shared, uint64_
     }
     before += sum[j];
   }
-  team.sync();  // the result is there, and nobody reads a histogram that will be overwritten
+  team.sync();  // the result is written, and no histogram is read that will be overwritten
 }
 
 // The greatest code in [low, high) such that the codes from it up to `high` have a measure of at
@@ -233,12 +233,12 @@ EMBER_DEVICE uint64_t find_cut(const Team& team, SearchShared<Team>& shared, con
 // The cut that keeps every finite logit v with accept(v), which is true for `most` and everything
 // between it and a value for which it is true.
 template <class Team, class Accept>
-EMBER_DEVICE uint64_t find_value_cut(const Team& team, SearchShared<Team>& shared, float most,
+EMBER_DEVICE uint64_t find_value_cut(const Team& team, SearchShared<Team>& shared, float max_logit,
                                      Accept accept) {
   __syncthreads();  // an earlier cut has been read
   if (team.warp() == 0) {
     uint32_t low = static_cast<uint32_t>(kLeastFinite >> 32),
-             high = key_of(most);  // the least accepted key is in [low, high]
+             high = key_of(max_logit);  // the least accepted key is in [low, high]
     while (low < high) {
       const uint32_t step = (high - low) / 32 + 1;
       const uint32_t key = high - low < step * static_cast<uint32_t>(team.lane())

@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "ember/base/integers.h"
 #include "kernels/attention.h"
 #include "kernels/bench/bench_device.cuh"
 #include "kernels/bench/kernels_bench.h"
@@ -62,18 +63,18 @@ class Bench {
     cudaDeviceProp p;
     CHECK_CUDA(cudaGetDevice(&device));
     CHECK_CUDA(cudaGetDeviceProperties(&p, device));
-    CHECK_CUDA(cudaStreamCreateWithFlags(&q_.stream, cudaStreamNonBlocking));
-    q_.sm = p.major * 10 + p.minor;
-    q_.num_sms = p.multiProcessorCount;
-    plain_ = q_;
-    q_.pdl = is_hopper(q_);
+    CHECK_CUDA(cudaStreamCreateWithFlags(&stream_.handle, cudaStreamNonBlocking));
+    stream_.sm = p.major * 10 + p.minor;
+    stream_.num_sms = p.multiProcessorCount;
+    plain_ = stream_;
+    stream_.pdl = is_hopper(stream_);
     if (tiny_)
       model_ = {
           .hidden = 128, .inner = 256, .heads = 4, .kv_heads = 2, .head_dim = 64, .vocab = 384};
-    print("{\"device\": \"%s\", \"sms\": %d, \"type\": \"%s\", \"cublas\": %s}", p.name, q_.num_sms,
-          name_of(dtype_), options.cublas ? "true" : "false");
+    print("{\"device\": \"%s\", \"sms\": %d, \"type\": \"%s\", \"cublas\": %s}", p.name,
+          stream_.num_sms, name_of(dtype_), options.cublas ? "true" : "false");
   }
-  ~Bench() { cudaStreamDestroy(q_.stream); }
+  ~Bench() { cudaStreamDestroy(stream_.handle); }
 
   bool ok() const { return ok_; }
 
@@ -88,7 +89,8 @@ class Bench {
     read_gbs_ = static_cast<double>(bytes) / t.best / 1e3;
     report("read", "", t, static_cast<double>(bytes), 0);
     t = time(3, [&](int) {
-      CHECK_CUDA(cudaMemcpyAsync(to.data, from.data, bytes, cudaMemcpyDeviceToDevice, q_.stream));
+      CHECK_CUDA(
+          cudaMemcpyAsync(to.data, from.data, bytes, cudaMemcpyDeviceToDevice, stream_.handle));
     });
     report("copy", "", t, 2.0 * static_cast<double>(bytes), 0);
     if (options_.cublas) cublas_ceilings();
@@ -129,8 +131,8 @@ class Bench {
     fill(weights.half(0), elements * static_cast<size_t>(copies), 2, 0.1f);
     std::vector<Matrix> matrices;
     for (int i = 0; i < copies; ++i)
-      matrices.push_back(make_matrix(q_, weights.half(elements * static_cast<size_t>(i)), nullptr,
-                                     dtype_, c.out, c.in));
+      matrices.push_back(make_matrix(stream_, weights.half(elements * static_cast<size_t>(i)),
+                                     nullptr, dtype_, c.out, c.in));
     for (const int tokens : {1, 8, 16, 32, 64, 128, 256}) {
       if (tiny_ && tokens > 16) break;
       const Rows x = rows_of(x_, tokens, c.in);
@@ -143,12 +145,12 @@ class Bench {
       check_product(shape, matrices[0], x, c.epilogue);
       const int launches = std::max(copies, 8);
       const Time t = time(launches, [&](int i) {
-        kernels::gemm(q_, matrix(i), x, y.data, width(matrix(i), c.epilogue), c.epilogue);
+        kernels::gemm(stream_, matrix(i), x, y.data, width(matrix(i), c.epilogue), c.epilogue);
       });
       double cublas_us = 0;
       if (options_.cublas)
         cublas_us = time(launches, [&](int i) {
-                      options_.cublas(product(matrix(i), x, y), q_.stream);
+                      options_.cublas(product(matrix(i), x, y), stream_.handle);
                     }).best;
       report("gemm", shape, t, static_cast<double>(elements) * 2,
              2.0 * static_cast<double>(elements) * tokens, cublas_us);
@@ -170,8 +172,9 @@ class Bench {
       fill(static_cast<uint16_t*>(x.data), static_cast<size_t>(tokens) * static_cast<size_t>(in), 3,
            1.0f);
       const Product p{dtype_, weights.data, x.data, y.data, tokens, in, out};
-      options_.cublas(p, q_.stream);  // chooses and loads its kernel before anything is captured
-      const Time t = time(2, [&](int) { options_.cublas(p, q_.stream); });
+      options_.cublas(p,
+                      stream_.handle);  // chooses and loads its kernel before anything is captured
+      const Time t = time(2, [&](int) { options_.cublas(p, stream_.handle); });
       const double operations = 2.0 * static_cast<double>(elements) * tokens;
       cublas_tflops_ = std::max(cublas_tflops_, operations / t.best / 1e6);
       report("cublas",
@@ -185,7 +188,7 @@ class Bench {
   struct Cache {
     Cache(Bench& b, int seqs_, int q_len_, int length_, int layers_)
         : seqs(seqs_), q_len(q_len_), length(length_), layers(layers_), model(b.model_) {
-      pages = (length + kBlockTokens - 1) / kBlockTokens;
+      pages = ceil_div(length, kBlockTokens);
       block_elements = static_cast<size_t>(2 * model.kv_heads * kBlockTokens * model.head_dim);
       shape = {.dtype = b.dtype_,
                .num_heads = model.heads,
@@ -197,7 +200,7 @@ class Bench {
                .max_model_len = length};
       pools = std::make_unique<Buffer>(layer_elements() * static_cast<size_t>(layers) * 2);
       b.fill(pools->half(0), layer_elements() * static_cast<size_t>(layers), 8, 1.0f);
-      workspace = std::make_unique<Buffer>(attention_workspace_bytes(b.q_, shape));
+      workspace = std::make_unique<Buffer>(attention_workspace_bytes(b.stream_, shape));
       std::vector<int32_t> host;
       for (int s = 0; s <= seqs; ++s) host.push_back(s * q_len);
       for (int s = 0; s < seqs; ++s) host.push_back(length);
@@ -242,9 +245,9 @@ class Bench {
                out = rows_of(attended_, seqs * q_len, model_.heads * model_.head_dim);
     fill(static_cast<uint16_t*>(qkv.data),
          static_cast<size_t>(qkv.rows) * static_cast<size_t>(qkv.stride), 9, 1.0f);
-    plan_attention(q_, cache.shape, cache.batch(), cache.workspace->data);
+    plan_attention(stream_, cache.shape, cache.batch(), cache.workspace->data);
     const auto run = [&](int layer) {
-      attention(q_, cache.shape, cache.batch(), out.data, out.stride, qkv.data, qkv.stride,
+      attention(stream_, cache.shape, cache.batch(), out.data, out.stride, qkv.data, qkv.stride,
                 cache.pool(layer % layers), cache.workspace->data);
     };
     const std::string shape =
@@ -283,10 +286,10 @@ class Bench {
              static_cast<const T*>(x.data), static_cast<const T*>(w.data), x.rows, w.out, w.in);
     });
     if (options_.cublas) {
-      options_.cublas(product(w, x, y), q_.stream);
+      options_.cublas(product(w, x, y), stream_.handle);
       compare("cublas", shape, y.data, reference, sums, tolerance);
     }
-    kernels::gemm(q_, w, x, y.data, width(w, epilogue), epilogue);
+    kernels::gemm(stream_, w, x, y.data, width(w, epilogue), epilogue);
     if (epilogue == Epilogue::kSiluMul)
       launch(plain_, grid(), reference_silu_mul_kernel, gated.as<float>(), reference.as<float>(),
              static_cast<uint64_t>(results));
@@ -309,11 +312,11 @@ class Bench {
   void compare(const char* family, const std::string& shape, const T* y, const Buffer& reference,
                size_t count, double tolerance) {
     Buffer worst(8);
-    CHECK_CUDA(cudaMemsetAsync(worst.data, 0, 8, q_.stream));
+    CHECK_CUDA(cudaMemsetAsync(worst.data, 0, 8, stream_.handle));
     launch(plain_, grid(), compare_kernel<T>, worst.as<uint32_t>(), y,
            static_cast<const float*>(reference.data), static_cast<uint64_t>(count));
     float found[2];
-    CHECK_CUDA(cudaStreamSynchronize(q_.stream));
+    CHECK_CUDA(cudaStreamSynchronize(stream_.handle));
     CHECK_CUDA(cudaMemcpy(found, worst.data, 8, cudaMemcpyDeviceToHost));
     const bool right =
         found[1] > 0 && static_cast<double>(found[0]) <= tolerance * static_cast<double>(found[1]);
@@ -329,18 +332,18 @@ class Bench {
     cudaGraph_t graph;
     cudaGraphExec_t exec;
     cudaEvent_t begin, end;
-    CHECK_CUDA(cudaStreamSynchronize(q_.stream));
-    CHECK_CUDA(cudaStreamBeginCapture(q_.stream, cudaStreamCaptureModeThreadLocal));
+    CHECK_CUDA(cudaStreamSynchronize(stream_.handle));
+    CHECK_CUDA(cudaStreamBeginCapture(stream_.handle, cudaStreamCaptureModeThreadLocal));
     for (int i = 0; i < launches; ++i) enqueue(i);
-    CHECK_CUDA(cudaStreamEndCapture(q_.stream, &graph));
+    CHECK_CUDA(cudaStreamEndCapture(stream_.handle, &graph));
     CHECK_CUDA(cudaGraphInstantiate(&exec, graph, 0));
     CHECK_CUDA(cudaEventCreateWithFlags(&begin, 0));
     CHECK_CUDA(cudaEventCreateWithFlags(&end, 0));
     std::vector<double> times;
     for (int i = 0; i < (tiny_ ? 2 : 12); ++i) {
-      CHECK_CUDA(cudaEventRecord(begin, q_.stream));
-      CHECK_CUDA(cudaGraphLaunch(exec, q_.stream));
-      CHECK_CUDA(cudaEventRecord(end, q_.stream));
+      CHECK_CUDA(cudaEventRecord(begin, stream_.handle));
+      CHECK_CUDA(cudaGraphLaunch(exec, stream_.handle));
+      CHECK_CUDA(cudaEventRecord(end, stream_.handle));
       CHECK_CUDA(cudaEventSynchronize(end));
       float milliseconds = 0;
       CHECK_CUDA(cudaEventElapsedTime(&milliseconds, begin, end));
@@ -375,7 +378,8 @@ class Bench {
   }
 
   LaunchShape grid() const {
-    return {.grid = dim3(static_cast<unsigned>(tiny_ ? 2 : q_.num_sms * 8)), .threads = kThreads};
+    return {.grid = dim3(static_cast<unsigned>(tiny_ ? 2 : stream_.num_sms * 8)),
+            .threads = kThreads};
   }
 
   template <class Body>
@@ -397,7 +401,7 @@ class Bench {
   Rows rows_of(std::pair<std::unique_ptr<Buffer>, size_t>& place, int rows, int columns) {
     const size_t bytes = static_cast<size_t>(rows) * static_cast<size_t>(columns) * 2;
     if (place.second < bytes) {
-      CHECK_CUDA(cudaStreamSynchronize(q_.stream));
+      CHECK_CUDA(cudaStreamSynchronize(stream_.handle));
       place = {std::make_unique<Buffer>(bytes), bytes};
     }
     return {place.first->data, columns, rows, columns};
@@ -406,7 +410,7 @@ class Bench {
   const Options& options_;
   const bool tiny_;
   const DType dtype_;
-  Queue q_,
+  StreamRef stream_,
       plain_;  // the same stream; the benchmark's own kernels know nothing of dependent launch
   Model model_;
   bool ok_ = true;

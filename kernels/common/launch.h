@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Launches a kernel on a Queue: clusters, dynamic shared memory, programmatic dependent launch. For
-// .cu files.
+// Launches a kernel on a StreamRef: clusters, dynamic shared memory, programmatic dependent launch.
+// For .cu files.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +9,6 @@
 
 #include "kernels/common.h"
 #include "kernels/common/ptx.cuh"
-
-#if defined(EMBER_EMULATE)
-#include "fake_runtime.h"
-#endif
 
 namespace ember::kernels {
 
@@ -23,15 +19,15 @@ struct LaunchShape {
   int cluster = 1;          // CTAs of a cluster along grid.x (sm_90)
 };
 
-// With Queue::pdl the kernel may begin before the one before it has ended: it calls
+// With StreamRef::pdl the kernel may begin before the one before it has ended: it calls
 // wait_for_dependencies() before it reads what a kernel wrote and before it writes anything, and
 // launch_dependents() as early as it can. Throws what launch_check throws.
 template <class... Params, class... Args>
-void launch(const Queue& q, const LaunchShape& shape, void (*kernel)(Params...),
+void launch(const StreamRef& stream, const LaunchShape& shape, void (*kernel)(Params...),
             const Args&... args) {
 #if defined(EMBER_EMULATE)
   const emu::Launch launch{shape.grid, shape.threads, shape.shared_bytes, shape.cluster};
-  fake_cuda::enqueue(q.stream, [launch, kernel, ... copies = std::remove_cv_t<Params>(args)] {
+  fake_cuda::enqueue(stream.handle, [launch, kernel, ... copies = std::remove_cv_t<Params>(args)] {
     emu::run(launch, [&] { kernel(copies...); });
   });
   launch_check(cudaSuccess, "kernel");
@@ -49,7 +45,7 @@ void launch(const Queue& q, const LaunchShape& shape, void (*kernel)(Params...),
   config.gridDim = shape.grid;
   config.blockDim = dim3(static_cast<unsigned>(shape.threads));
   config.dynamicSmemBytes = shape.shared_bytes;
-  config.stream = q.stream;
+  config.stream = stream.handle;
   config.attrs = attributes;
   if (shape.cluster > 1) {
     attributes[config.numAttrs].id = cudaLaunchAttributeClusterDimension;
@@ -57,7 +53,7 @@ void launch(const Queue& q, const LaunchShape& shape, void (*kernel)(Params...),
     attributes[config.numAttrs].val.clusterDim.y = attributes[config.numAttrs].val.clusterDim.z = 1;
     ++config.numAttrs;
   }
-  if (q.pdl) {
+  if (stream.pdl) {
     attributes[config.numAttrs].id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attributes[config.numAttrs].val.programmaticStreamSerializationAllowed = 1;
     ++config.numAttrs;

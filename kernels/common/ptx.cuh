@@ -7,9 +7,9 @@
 // waited for by the parity of their phase.
 #pragma once
 
-#if defined(EMBER_EMULATE)
-#include "ptx.h"
-#else
+#include "kernels/emulation.h"
+
+#if !defined(EMBER_EMULATE)
 
 #include <cuda.h>
 #include <cuda_bf16.h>
@@ -289,4 +289,4 @@ EMBER_DEVICE float exp2_approx(float v) {
 
 }  // namespace ember::kernels
 
-#endif  // EMBER_EMULATE
+#endif  // !EMBER_EMULATE

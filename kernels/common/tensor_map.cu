@@ -3,10 +3,9 @@
 #include <string>
 
 #include "kernels/common/tensor_map.h"
+#include "kernels/emulation.h"
 
-#if defined(EMBER_EMULATE)
-#include "tensor.h"
-#else
+#if !defined(EMBER_EMULATE)
 #include <cuda_runtime_api.h>
 #endif
 

@@ -9,9 +9,7 @@
 
 #include "kernels/common/ptx.cuh"
 
-#if defined(EMBER_EMULATE)
-#include "wgmma.h"
-#else
+#if !defined(EMBER_EMULATE)
 
 namespace ember::kernels {
 
@@ -151,4 +149,4 @@ EMBER_DEVICE void wgmma_rs_transposed(float* d, const uint32_t* a, uint64_t b, i
 
 }  // namespace ember::kernels
 
-#endif  // EMBER_EMULATE
+#endif  // !EMBER_EMULATE

@@ -14,7 +14,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/common/layout.h"
-#include "kernels/emulator_queue.h"
+#include "kernels/emulator_stream.h"
 #include "kernels/guarded.h"
 #include "machine.h"
 
@@ -70,13 +70,13 @@ class AttentionRun {
   void set_scale(float scale) { scale_ = scale; }
 
   void run() {
-    const Queue q = emulator_queue(c_.sm);
-    Guarded<uint8_t> workspace(attention_workspace_bytes(q, shape()), 0xcd);
+    const StreamRef stream = emulator_stream(c_.sm);
+    Guarded<uint8_t> workspace(attention_workspace_bytes(stream, shape()), 0xcd);
     const AttentionBatch b{q_starts_.data(), kv_lens_.data(), tables_->data(),
                            table_stride(),   num_seqs(),      c_.num_decodes,
                            num_tokens(),     num_tokens(),    max_kv_len_};
     emu::forget_constants();
-    plan_attention(q, shape(), b, workspace.data());
+    plan_attention(stream, shape(), b, workspace.data());
     for (int s = 0; s < c_.num_decodes;
          ++s) {  // what a decode may read before the dependency is resolved
       for (int page = 0; page * kBlockTokens < c_.sequences[index(s)].kv_len - 1; ++page) {
@@ -88,7 +88,7 @@ class AttentionRun {
     emu::name_constant(q_starts_.data(), 4);  // and nothing else
     for (int layer = 0; layer < 2;
          ++layer) {  // twice over one plan: counters are left as they were found
-      attention(q, shape(), b, out_->data(), out_stride(), qkv_->data(), qkv_stride(),
+      attention(stream, shape(), b, out_->data(), out_stride(), qkv_->data(), qkv_stride(),
                 pool_->data(), workspace.data());
     }
     emu::forget_constants();

@@ -286,17 +286,17 @@ TEST(AttentionPlan, ABatchLargerThanTheWorkspaceIsRefused) {
                              .max_seqs = 4,
                              .max_tokens = 8,
                              .max_model_len = 100};
-  const Queue q = emulator_queue(90);
+  const StreamRef stream = emulator_stream(90);
   std::vector<int32_t> zeros(8);
-  std::vector<uint8_t> workspace(attention_workspace_bytes(q, shape) + 256);
+  std::vector<uint8_t> workspace(attention_workspace_bytes(stream, shape) + 256);
   void* aligned =
       workspace.data() + (256 - reinterpret_cast<uintptr_t>(workspace.data()) % 256) % 256;
   const AttentionBatch fits{zeros.data(), zeros.data(), zeros.data(), 1, 4, 4, 8, 1, 100};
-  plan_attention(q, shape, fits, aligned);
+  plan_attention(stream, shape, fits, aligned);
   for (int i = 0; i < 3; ++i) {
     AttentionBatch b = fits;
     ++(i == 0 ? b.num_seqs : i == 1 ? b.num_tokens : b.max_kv_len);
-    EXPECT_THROW(plan_attention(q, shape, b, aligned), std::runtime_error) << i;
+    EXPECT_THROW(plan_attention(stream, shape, b, aligned), std::runtime_error) << i;
   }
 }
 
@@ -310,7 +310,7 @@ TEST(AttentionPlan, WhatDoesNotExistIsNamed) {
                        .max_model_len = 1};
   const auto why = [](int sm, const AttentionShape& s) -> std::string {
     try {
-      check_attention(emulator_queue(sm), s);
+      check_attention(emulator_stream(sm), s);
     } catch (const std::runtime_error& e) {
       return e.what();
     }

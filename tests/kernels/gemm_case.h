@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/emulator_queue.h"
+#include "kernels/emulator_stream.h"
 #include "kernels/gemm.h"
 #include "kernels/guarded.h"
 #include "machine.h"
@@ -59,13 +59,13 @@ class GemmRun {
   }
 
   void run() {
-    const Queue q = emulator_queue(c_.sm);
+    const StreamRef stream = emulator_stream(c_.sm);
     emu::forget_constants();
     emu::name_constant(weights_.data(), weights_.size() * 2);
-    const Matrix w =
-        make_matrix(q, weights_.data(), c_.bias ? bias_.data() : nullptr, c_.dtype, c_.out, c_.in);
+    const Matrix w = make_matrix(stream, weights_.data(), c_.bias ? bias_.data() : nullptr,
+                                 c_.dtype, c_.out, c_.in);
     void* to = logits() ? static_cast<void*>(logits_.data()) : y_.data();
-    gemm(q, w, {x_.data(), x_stride_, c_.tokens, c_.in}, to, stride_, c_.epilogue);
+    gemm(stream, w, {x_.data(), x_stride_, c_.tokens, c_.in}, to, stride_, c_.epilogue);
   }
 
   // Empty, or what is wrong first.

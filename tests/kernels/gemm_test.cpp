@@ -128,10 +128,10 @@ TEST_P(Gemm, NoTokensIsNothing) {
 }
 
 TEST(GemmPlan, TheSplitFillsTheDeviceForLlama8b) {
-  const Queue q = emulator_queue(90, 132);
+  const StreamRef stream = emulator_stream(90, 132);
   alignas(16) static uint16_t weights[8];
   const auto split = [&](int out, int in) {
-    return make_matrix(q, weights, nullptr, DType::kF16, out, in).split;
+    return make_matrix(stream, weights, nullptr, DType::kF16, out, in).split;
   };
   EXPECT_EQ(split(6144, 4096), 4);
   EXPECT_EQ(split(4096, 4096), 8);
@@ -144,7 +144,7 @@ TEST(GemmPlan, WhatDoesNotExistIsNamed) {
   alignas(16) static uint16_t weights[8];
   const auto why = [&](int sm, DType dtype, int out, int in) -> std::string {
     try {
-      make_matrix(emulator_queue(sm), weights, nullptr, dtype, out, in);
+      make_matrix(emulator_stream(sm), weights, nullptr, dtype, out, in);
     } catch (const std::runtime_error& e) {
       return e.what();
     }

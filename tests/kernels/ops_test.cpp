@@ -5,7 +5,7 @@
 
 #include <stdexcept>
 
-#include "kernels/emulator_queue.h"
+#include "kernels/emulator_stream.h"
 #include "kernels/half_rows.h"
 
 namespace ember::kernels {
@@ -16,7 +16,7 @@ constexpr uint32_t kSeed = 1;
 class Ops : public testing::TestWithParam<DType> {
  protected:
   const DType dtype_ = GetParam();
-  const Queue q_ = emulator_queue(90);
+  const StreamRef stream_ = emulator_stream(90);
   std::mt19937 random_{kSeed};
 
   void SetUp() override { RecordProperty("seed", static_cast<int>(kSeed)); }
@@ -36,8 +36,8 @@ TEST_P(Ops, EmbedCopiesRowsOfKnownAndOfSampledIds) {
       const std::vector<int32_t> ids = {3, 0, 10, -1, -2, -3, 11, 5}, previous = {7, -1, 2};
       const std::vector<int> expected = {3, 0, 10, 7, -1, 2, -1, 5};
       HalfRows y(dtype_, static_cast<int>(ids.size()) + 2, columns);
-      embed(q_, dtype_, y.view(static_cast<int>(ids.size())), table.data(), table.stride(), kVocab,
-            ids.data(), previous.data());
+      embed(stream_, dtype_, y.view(static_cast<int>(ids.size())), table.data(), table.stride(),
+            kVocab, ids.data(), previous.data());
       for (int t = 0; t < static_cast<int>(ids.size()); ++t)
         for (int c = 0; c < columns; ++c) {
           const int row = expected[static_cast<size_t>(t)];
@@ -80,7 +80,7 @@ TEST_P(Ops, RmsNorm) {
       x.set(3, c, 1e-3f);  // eps decides
     }
     const std::vector<float> w = random_weights(random_, columns);
-    rms_norm(q_, dtype_, y.view(4), x.view(4), w.data(), 1e-5f);
+    rms_norm(stream_, dtype_, y.view(4), x.view(4), w.data(), 1e-5f);
     expect_normalised(y, x, w, 1e-5f, 4);
     y.expect_canaries(4);
   }
@@ -93,8 +93,8 @@ TEST_P(Ops, RmsNormInPlaceAndOfTheSameRowAnywhereIsTheSame) {
     for (int r = 1; r < 9; r += 2)
       for (int c = 0; c < columns; ++c) x.bits(r, c) = x.bits(0, c);
     const std::vector<float> w = random_weights(random_, columns);
-    rms_norm(q_, dtype_, y.view(), x.view(), w.data(), 1e-6f);
-    rms_norm(q_, dtype_, x.view(), x.view(), w.data(), 1e-6f);
+    rms_norm(stream_, dtype_, y.view(), x.view(), w.data(), 1e-6f);
+    rms_norm(stream_, dtype_, x.view(), x.view(), w.data(), 1e-6f);
     for (int c = 0; c < columns; ++c)
       for (int r = 0; r < 9; ++r) {
         ASSERT_EQ(y.bits(r, c), x.bits(r, c));
@@ -114,7 +114,7 @@ TEST_P(Ops, AddRmsNormRoundsTheResidualAndNormalisesWhatItRounded) {
     for (int r = 0; r < 3; ++r)
       for (int c = 0; c < columns; ++c) sum.set(r, c, residual.get(r, c) + x.get(r, c));
     const std::vector<float> w = random_weights(random_, columns);
-    add_rms_norm(q_, dtype_, y.view(3), residual.view(3), x.view(3), w.data(), 1e-5f);
+    add_rms_norm(stream_, dtype_, y.view(3), residual.view(3), x.view(3), w.data(), 1e-5f);
     for (int r = 0; r < 4; ++r)
       for (int c = 0; c < columns; ++c)
         ASSERT_EQ(residual.bits(r, c), sum.bits(r, c)) << r << " " << c;
@@ -125,7 +125,7 @@ TEST_P(Ops, AddRmsNormRoundsTheResidualAndNormalisesWhatItRounded) {
     HalfRows again = sum;  // y may be x
     for (int r = 0; r < 3; ++r)
       for (int c = 0; c < columns; ++c) again.set(r, c, 0);
-    add_rms_norm(q_, dtype_, again.view(3), residual.view(3), again.view(3), w.data(), 1e-5f);
+    add_rms_norm(stream_, dtype_, again.view(3), residual.view(3), again.view(3), w.data(), 1e-5f);
     for (int r = 0; r < 3; ++r)
       for (int c = 0; c < columns; ++c) ASSERT_EQ(again.bits(r, c), y.bits(r, c));
   }
@@ -134,7 +134,7 @@ TEST_P(Ops, AddRmsNormRoundsTheResidualAndNormalisesWhatItRounded) {
 TEST_P(Ops, RmsNormRefusesRowsThatAreTooWide) {
   const Rows rows{nullptr, 65544, 1, 65537};
   try {
-    rms_norm(q_, dtype_, rows, rows, nullptr, 1e-5f);
+    rms_norm(stream_, dtype_, rows, rows, nullptr, 1e-5f);
     FAIL() << "accepted";
   } catch (const std::runtime_error& e) {
     EXPECT_NE(std::string(e.what()).find("65536"), std::string::npos) << e.what();
@@ -142,25 +142,21 @@ TEST_P(Ops, RmsNormRefusesRowsThatAreTooWide) {
 }
 
 TEST_P(Ops, SiluMul) {
-  for (const int columns : {1, 8, 33, 96, 2047, 2056, 4104}) {
+  for (const int columns : {8, 96, 2056, 4104}) {
     HalfRows gate_up(dtype_, 4, 2 * columns), y(dtype_, 4, columns);
     gate_up.fill_normal(random_, 4);
     gate_up.set(0, 0, 0);
     gate_up.set(1, 0, -200);
     gate_up.set(2, 0, 200);
-    for (const GateUp layout : {GateUp::kHalves, GateUp::kEights}) {
-      if (layout == GateUp::kEights && columns % 8 != 0) continue;
-      silu_mul(q_, dtype_, y.view(3), gate_up.data(), gate_up.stride(), layout);
-      for (int r = 0; r < 3; ++r)
-        for (int c = 0; c < columns; ++c) {
-          const bool halves = layout == GateUp::kHalves;
-          const double gate = gate_up.get(r, halves ? c : c / 8 * 16 + c % 8),
-                       up = gate_up.get(r, halves ? columns + c : c / 8 * 16 + 8 + c % 8);
-          const double exact = gate / (1 + std::exp(-gate)) * up;
-          ASSERT_NEAR(y.get(r, c), exact, store_tolerance(dtype_, exact, 2 * std::abs(exact)))
-              << r << " " << c;
-        }
-    }
+    silu_mul(stream_, dtype_, y.view(3), gate_up.data(), gate_up.stride());
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < columns; ++c) {
+        const double gate = gate_up.get(r, c / 8 * 16 + c % 8),
+                     up = gate_up.get(r, c / 8 * 16 + 8 + c % 8);
+        const double exact = gate / (1 + std::exp(-gate)) * up;
+        ASSERT_NEAR(y.get(r, c), exact, store_tolerance(dtype_, exact, 2 * std::abs(exact)))
+            << r << " " << c;
+      }
     y.expect_canaries(3);
   }
 }
@@ -171,7 +167,7 @@ TEST_P(Ops, GatherRowsCopiesBitsAndSkipsNegativeRows) {
     x.fill_normal(random_);
     x.bits(5, 0) = 0x7fff;  // a NaN stays the NaN it is
     const std::vector<int32_t> rows = {5, 0, -1, 5};
-    gather_rows(q_, y.view(), x.view(), rows.data());
+    gather_rows(stream_, y.view(), x.view(), rows.data());
     for (int i = 0; i < 4; ++i)
       for (int c = 0; c < columns; ++c) {
         const int row = rows[static_cast<size_t>(i)];
@@ -183,29 +179,12 @@ TEST_P(Ops, GatherRowsCopiesBitsAndSkipsNegativeRows) {
 
 TEST_P(Ops, NothingToDoIsNothing) {
   const Rows none{nullptr, 64, 0, 64};
-  embed(q_, dtype_, none, nullptr, 64, 10, nullptr, nullptr);
-  rms_norm(q_, dtype_, none, none, nullptr, 1e-5f);
-  silu_mul(q_, dtype_, none, nullptr, 128, GateUp::kHalves);
-  gather_rows(q_, none, none, nullptr);
-  rope_and_store(q_, dtype_, none, nullptr, nullptr, nullptr, nullptr,
+  embed(stream_, dtype_, none, nullptr, 64, 10, nullptr, nullptr);
+  rms_norm(stream_, dtype_, none, none, nullptr, 1e-5f);
+  silu_mul(stream_, dtype_, none, nullptr, 128);
+  gather_rows(stream_, none, none, nullptr);
+  rope_and_store(stream_, dtype_, none, nullptr, nullptr, nullptr, nullptr,
                  {.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 64});
-  copy_blocks(q_, nullptr, nullptr, nullptr, 0, 1024);
-}
-
-TEST(CopyBlocks, CopiesWholeBlocksAndNothingElse) {
-  const Queue q = emulator_queue(90);
-  for (const size_t block : {size_t{16}, size_t{4096}, size_t{70000 / 16 * 16}}) {
-    std::vector<uint8_t> pool(block * 6), expected;
-    std::mt19937 random(kSeed);
-    for (uint8_t& b : pool) b = static_cast<uint8_t>(random());
-    expected = pool;
-    const std::vector<int32_t> from = {4, 0, 4}, to = {1, 5, 2};
-    for (size_t i = 0; i < from.size(); ++i)
-      std::copy_n(pool.begin() + static_cast<long>(block) * from[i], block,
-                  expected.begin() + static_cast<long>(block) * to[i]);
-    copy_blocks(q, pool.data(), from.data(), to.data(), static_cast<int>(from.size()), block);
-    EXPECT_EQ(pool, expected);
-  }
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/common/layout.h"
-#include "kernels/emulator_queue.h"
+#include "kernels/emulator_stream.h"
 #include "kernels/half_rows.h"
 
 namespace ember::kernels {
@@ -29,7 +29,7 @@ struct Sequence {
 class DecodeStep {
  public:
   DecodeStep(int sm, DType dtype, const std::vector<Sequence>& sequences)
-      : q_(emulator_queue(sm)),
+      : stream_(emulator_stream(sm)),
         dtype_(dtype),
         sequences_(sequences),
         table_(dtype, kVocab, kWidth) {
@@ -65,11 +65,11 @@ class DecodeStep {
     const std::vector<int32_t> previous = {7, 31, -1};
     const std::vector<float> w(kWidth, 1.0f);
     HalfRows qkv(dtype_, kMaxTokens, kWidth), attended(dtype_, kMaxTokens, 128);
-    embed(q_, dtype_, qkv.view(padded), table_.data(), table_.stride(), kVocab, ids.data(),
+    embed(stream_, dtype_, qkv.view(padded), table_.data(), table_.stride(), kVocab, ids.data(),
           previous.data());
-    rms_norm(q_, dtype_, qkv.view(padded), qkv.view(padded), w.data(), 1e-5f);
-    rope_and_store(q_, dtype_, qkv.view(padded), cos_sin_.data(), positions.data(), slots.data(),
-                   pool_.data(), kSpec);
+    rms_norm(stream_, dtype_, qkv.view(padded), qkv.view(padded), w.data(), 1e-5f);
+    rope_and_store(stream_, dtype_, qkv.view(padded), cos_sin_.data(), positions.data(),
+                   slots.data(), pool_.data(), kSpec);
     const AttentionShape shape{.dtype = dtype_,
                                .num_heads = 2,
                                .num_kv_heads = 1,
@@ -80,14 +80,14 @@ class DecodeStep {
                                .max_model_len = 256};
     const AttentionBatch batch{
         q_starts.data(), kv_lens.data(), tables.data(), kTable, padded, padded, padded, 1, 256};
-    std::vector<uint64_t> workspace(attention_workspace_bytes(q_, shape) / 8 + 32);
+    std::vector<uint64_t> workspace(attention_workspace_bytes(stream_, shape) / 8 + 32);
     void* const aligned =
         reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(workspace.data()) + 255) / 256 * 256);
-    plan_attention(q_, shape, batch, aligned);
-    attention(q_, shape, batch, attended.data(), attended.stride(), qkv.data(), qkv.stride(),
+    plan_attention(stream_, shape, batch, aligned);
+    attention(stream_, shape, batch, attended.data(), attended.stride(), qkv.data(), qkv.stride(),
               pool_.data(), aligned);
     out_ = std::make_unique<HalfRows>(dtype_, kMaxTokens, 128);
-    gather_rows(q_, out_->view(padded), attended.view(padded), rows.data());
+    gather_rows(stream_, out_->view(padded), attended.view(padded), rows.data());
     attended.expect_canaries(real);
     out_->expect_canaries(real);
     qkv.expect_canaries(padded);
@@ -112,11 +112,11 @@ class DecodeStep {
       positions.push_back(p);
       slots.push_back(slot(s, p));
     }
-    rope_and_store(q_, dtype_, qkv.view(), cos_sin_.data(), positions.data(), slots.data(),
+    rope_and_store(stream_, dtype_, qkv.view(), cos_sin_.data(), positions.data(), slots.data(),
                    pool_.data(), kSpec);
   }
 
-  const Queue q_;
+  const StreamRef stream_;
   DType dtype_;
   std::vector<Sequence> sequences_;
   HalfRows table_;

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/common/layout.h"
-#include "kernels/emulator_queue.h"
+#include "kernels/emulator_stream.h"
 #include "kernels/half_rows.h"
 
 namespace ember::kernels {
@@ -54,10 +54,10 @@ class Step {
       for (int i = 0; i < c.spec.head_dim; ++i) w->push_back(weight(random));
   }
 
-  void run(const Queue& q) {
+  void run(const StreamRef& stream) {
     const HeadNorm norm{case_.norm ? wq_.data() : nullptr, case_.norm ? wk_.data() : nullptr,
                         1e-6f};
-    rope_and_store(q, dtype_, qkv_.view(), cos_sin_.data(), positions_.data(), slots_.data(),
+    rope_and_store(stream, dtype_, qkv_.view(), cos_sin_.data(), positions_.data(), slots_.data(),
                    pool_.data(), case_.spec, norm);
   }
 
@@ -147,7 +147,7 @@ class Step {
 class Rope : public testing::TestWithParam<DType> {
  protected:
   const DType dtype_ = GetParam();
-  const Queue q_ = emulator_queue(90);
+  const StreamRef stream_ = emulator_stream(90);
   std::mt19937 random_{kSeed};
 
   void SetUp() override { RecordProperty("seed", static_cast<int>(kSeed)); }
@@ -186,7 +186,7 @@ TEST_P(Rope, RotatesStoresAndTouchesNothingElse) {
     // padding, and the middle of a block.
     Step step(dtype_, c, {0, 1, 2, 63, 64, 0, 299},
               {3 * 64, 3 * 64 + 1, 3 * 64 + 2, 64 + 63, 5 * 64, -1, 37}, random_);
-    step.run(q_);
+    step.run(stream_);
     step.expect_right();
   }
 }
@@ -203,7 +203,7 @@ TEST_P(Rope, ChunksOfAPromptZeroOnlyWhatTheyDoNotWrite) {
     positions.push_back(7);  // another sequence's token, in the same step
     slots.push_back(4 * 64 + 7);
     Step step(dtype_, c, positions, slots, random_);
-    step.run(q_);
+    step.run(stream_);
     step.expect_right();
   }
 }
@@ -211,7 +211,7 @@ TEST_P(Rope, ChunksOfAPromptZeroOnlyWhatTheyDoNotWrite) {
 TEST_P(Rope, AllPadding) {
   const Case c{{.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 64}};
   Step step(dtype_, c, {0, 0, 0}, {-1, -1, -1}, random_);
-  step.run(q_);
+  step.run(stream_);
   step.expect_right();
 }
 
@@ -226,7 +226,7 @@ TEST_P(Rope, OtherMultiplesOf32) {
                    true};
       SCOPED_TRACE(testing::Message() << c);
       Step step(dtype_, c, {5, 9}, {64, 65}, random_);
-      step.run(q_);
+      step.run(stream_);
       step.expect_right();
     }
 }
@@ -238,7 +238,7 @@ TEST_P(Rope, RefusesHeadsThatTheCacheHasNoLayoutFor) {
        {RopeSpec{2, 1, 48, 48}, RopeSpec{2, 1, 288, 64}, RopeSpec{2, 1, 64, 33},
         RopeSpec{2, 1, 64, 66}, RopeSpec{2, 1, 0, 0}}) {
     try {
-      rope_and_store(q_, dtype_, rows, nullptr, nullptr, nullptr, &pool, spec);
+      rope_and_store(stream_, dtype_, rows, nullptr, nullptr, nullptr, &pool, spec);
       FAIL() << "accepted " << spec.head_dim;
     } catch (const std::runtime_error& e) {
       EXPECT_NE(std::string(e.what()).find("multiples of 32 up to 256"), std::string::npos)
@@ -253,7 +253,7 @@ TEST_P(Rope, ATokenIsTheSameInEveryCompany) {
   for (const int t : {2, 4})
     for (int i = 0; i < step.qkv().columns(); ++i)
       step.qkv().bits(t, i) = step.before().bits(t, i) = step.qkv().bits(0, i);
-  step.run(q_);
+  step.run(stream_);
   for (const int t : {2, 4})
     for (int i = 0; i < step.qkv().columns(); ++i)
       ASSERT_EQ(step.qkv().bits(t, i), step.qkv().bits(0, i));

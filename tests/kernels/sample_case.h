@@ -86,8 +86,8 @@ class SampleBatch {
   }
 
   // Arguments for the kernel; everything they point to lives as long as the batch.
-  SampleArgs args(const Queue& q) {
-    workspace_.resize(sample_workspace_bytes(q, num_rows(), vocab_) / sizeof(uint64_t) + 1);
+  SampleArgs args(const StreamRef& stream) {
+    workspace_.resize(sample_workspace_bytes(stream, num_rows(), vocab_) / sizeof(uint64_t) + 1);
     out_.assign(rows_.size() + 1, SampledRow{.token = kCanary,
                                              .logprob = 0,
                                              .rank = 0,

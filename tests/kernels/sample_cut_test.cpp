@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/emulator_queue.h"
+#include "kernels/emulator_stream.h"
 #include "kernels/sample_case.h"
 #include "kernels/sample_row.cuh"
 
@@ -47,16 +47,16 @@ __global__ void draw_kernel(const SampleArgs args, int size, float* values) {
 
 template <class Team>
 std::vector<uint64_t> find_cuts(SampleBatch& batch, int vocab) {
-  const Queue q = emulator_queue(90);
+  const StreamRef stream = emulator_stream(90);
   const int size = (vocab / Team::kCtas + 64) / 64 * 64;
   std::vector<float> values(static_cast<size_t>(batch.num_rows() * Team::kCtas * size));
   std::vector<uint64_t> cuts(static_cast<size_t>(batch.num_rows()));
-  launch(q,
+  launch(stream,
          {.grid = dim3(static_cast<unsigned>(batch.num_rows() * Team::kCtas)),
           .threads = Team::kThreads,
           .shared_bytes = sizeof(SampleShared<Team>),
           .cluster = Team::kCtas},
-         cut_kernel<Team>, batch.args(q), size, values.data(), cuts.data());
+         cut_kernel<Team>, batch.args(stream), size, values.data(), cuts.data());
   return cuts;
 }
 
@@ -202,7 +202,7 @@ TEST(SampleDraw, DrawsAreTheCpusAndFollowTheDistribution) {
   constexpr int kDraws = 2500, kVocab = 6;
   const std::vector<float> logits = {std::log(0.4f), std::log(0.25f), std::log(0.15f),
                                      std::log(0.1f), std::log(0.06f), std::log(0.04f)};
-  const Queue q = emulator_queue(90);
+  const StreamRef stream = emulator_stream(90);
   for (const float temperature : {1.0f, 0.5f}) {
     SampleBatch batch(kVocab);
     std::vector<SampleCase> cases;
@@ -212,8 +212,8 @@ TEST(SampleDraw, DrawsAreTheCpusAndFollowTheDistribution) {
       batch.add(cases.back());
     }
     std::vector<float> values(kDraws * 64);
-    SampleArgs args = batch.args(q);
-    launch(q,
+    SampleArgs args = batch.args(stream);
+    launch(stream,
            {.grid = dim3(kDraws),
             .threads = Small::kThreads,
             .shared_bytes = sizeof(SampleShared<Small>)},
@@ -240,7 +240,7 @@ TEST(SampleDraw, DrawsAreTheCpusAndFollowTheDistribution) {
 TEST(SampleDraw, ManyTokensThatCouldWin) {
   constexpr int kVocab = 640, kRows = 60;
   std::mt19937 random(kSeed);
-  const Queue q = emulator_queue(90);
+  const StreamRef stream = emulator_stream(90);
   SampleBatch batch(kVocab);
   std::vector<SampleCase> cases;
   for (int i = 0; i < kRows; ++i) {
@@ -256,8 +256,8 @@ TEST(SampleDraw, ManyTokensThatCouldWin) {
     cases.push_back(std::move(c));
   }
   std::vector<float> values(kRows * kVocab);
-  SampleArgs args = batch.args(q);
-  launch(q,
+  SampleArgs args = batch.args(stream);
+  launch(stream,
          {.grid = dim3(kRows),
           .threads = Small::kThreads,
           .shared_bytes = sizeof(SampleShared<Small>)},

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/emulator_queue.h"
+#include "kernels/emulator_stream.h"
 #include "machine.h"
 
 namespace ember::kernels {
@@ -34,8 +34,8 @@ void check_reductions() {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     emu::configure({.seed = seed, .stall = 24});
     std::vector<int> sums(kReductions * kAll);
-    const Queue q = emulator_queue(90);
-    launch(q,
+    const StreamRef stream = emulator_stream(90);
+    launch(stream,
            {.grid = dim3(Team::kCtas),
             .threads = Team::kThreads,
             .shared_bytes = sizeof(TeamShared<Team::kThreads>),

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "kernels/emulator/machine.h"
-#include "kernels/emulator_queue.h"
+#include "kernels/emulator_stream.h"
 #include "kernels/sample_case.h"
 
 namespace ember::kernels {
@@ -19,7 +19,7 @@ const float kInf = INFINITY;
 // The device's architecture: clusters of CTAs on 90, one CTA per row on 80.
 class Sample : public testing::TestWithParam<int> {
  protected:
-  const Queue q_ = emulator_queue(GetParam());
+  const StreamRef stream_ = emulator_stream(GetParam());
   std::mt19937 random_{kSeed};
 
   void SetUp() override { RecordProperty("seed", static_cast<int>(kSeed)); }
@@ -29,7 +29,7 @@ class Sample : public testing::TestWithParam<int> {
     SampleBatch batch(vocab, stride_padding);
     for (const SampleCase& c : cases) batch.add(c);
     const std::vector<float> before = batch.logits();
-    sample(q_, batch.args(q_));
+    sample(stream_, batch.args(stream_));
     EXPECT_EQ(std::memcmp(before.data(), batch.logits().data(), before.size() * sizeof(float)), 0)
         << "logits were changed";
     return batch.results();
@@ -315,8 +315,8 @@ TEST_P(Sample, MissingBarriersAreNoticed) {
       try {
         SampleBatch batch(kVocab);
         batch.add(c);
-        const SampleArgs args = batch.args(q_);
-        sample(q_, args);
+        const SampleArgs args = batch.args(stream_);
+        sample(stream_, args);
         noticed += args.out[0].token != expected.token || args.out[0].rank != expected.token_rank ||
                            args.out[0].top_token[5] != expected.top[5].token
                        ? 1
@@ -332,7 +332,7 @@ TEST_P(Sample, MissingBarriersAreNoticed) {
 
 TEST_P(Sample, NoRowsOnlyTheSequenceWord) {
   SampleBatch batch(100);
-  sample(q_, batch.args(q_));
+  sample(stream_, batch.args(stream_));
   EXPECT_TRUE(batch.results().empty());
 }
 
@@ -340,10 +340,10 @@ TEST_P(Sample, OneWorkspaceServesManyLaunches) {
   SampleBatch batch(300);
   for (int i = 0; i < 3; ++i)
     batch.add({.logits = normal_logits(random_, 300), .params = {.seed = 1}, .position = i});
-  SampleArgs args = batch.args(q_);
+  SampleArgs args = batch.args(stream_);
   for (uint32_t step = 70; step <= 77; ++step) {
     args.sequence_value = step;
-    sample(q_, args);
+    sample(stream_, args);
     EXPECT_EQ(*args.sequence, step);
   }
   batch.results();

@@ -41,8 +41,8 @@ class CublasLt {
   static constexpr size_t kWorkspaceBytes = size_t{32} << 20;
   static constexpr int64_t kBucketTokens = 128;
 
-  // Null where there is no library of the version this program was built for; `why` says what was
-  // tried.
+  // Null when the library of the version that this program was built for is not found. `why` is
+  // then a message with the names that were tried.
   static std::unique_ptr<CublasLt> open(std::string& why);
   virtual ~CublasLt() = default;
 

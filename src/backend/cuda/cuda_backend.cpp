@@ -20,6 +20,7 @@
 #include "cuda/weight_upload.h"
 #include "ember/base/check.h"
 #include "ember/base/device_error.h"
+#include "ember/base/integers.h"
 #include "ember/base/log.h"
 #include "ember/base/start_error.h"
 #include "kernels/attention.h"
@@ -38,7 +39,7 @@ constexpr size_t kHeadroomBytes = size_t{512} << 20;
 
 // Columns are padded so that rows begin at multiples of 16 bytes.
 int64_t stride_of(DType dtype, int64_t columns) {
-  return size_of(dtype) == 2 ? (columns + 7) / 8 * 8 : columns;
+  return size_of(dtype) == 2 ? round_up(columns, 8) : columns;
 }
 
 Tensor strided(DType dtype, std::initializer_list<int64_t> shape) {
@@ -92,7 +93,7 @@ class CudaBackend final : public Backend {
   explicit CudaBackend(const CudaOptions& options)
       : options_(options), device_(open_device(options.device)), arena_(options.guard_bytes) {
     CHECK(options.dtype == DType::kF16 || options.dtype == DType::kBF16);
-    queue_ = {.stream = stream_.get(),
+    queue_ = {.handle = stream_.get(),
               .sm = device_.sm,
               .num_sms = device_.num_sms,
               .pdl = options.overlap_launches && device_.sm == 90};
@@ -257,8 +258,7 @@ class CudaBackend final : public Backend {
   void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) override {
     if (!takes_cublas(x)) return multiply(y, x, w, kernels::Epilogue::kSiluMul);
     multiply(scratch, x, w, kernels::Epilogue::kStore);
-    kernels::silu_mul(queue_, options_.dtype, rows_of(y), scratch.data, scratch.row_stride,
-                      kernels::GateUp::kEights);
+    kernels::silu_mul(queue_, options_.dtype, rows_of(y), scratch.data, scratch.row_stride);
   }
 
   void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv,
@@ -421,7 +421,7 @@ class CudaBackend final : public Backend {
   const CudaOptions options_;
   const DeviceInfo device_;
   Stream stream_;
-  kernels::Queue queue_;
+  kernels::StreamRef queue_;
   Arena arena_;
   WeightUpload upload_;
   std::deque<Matrix> matrices_;

@@ -6,13 +6,14 @@
 #include <stdexcept>
 #include <vector>
 
+#include "ember/base/integers.h"
 #include "ember/base/start_error.h"
 
 namespace ember::cuda {
 
 namespace {
 
-int64_t padded(int64_t in) { return (in + 7) / 8 * 8; }
+int64_t padded(int64_t in) { return round_up(in, 8); }
 
 // Where row r of the stacked weights is.
 struct Place {
@@ -35,7 +36,7 @@ size_t matrix_bytes(const Arena& arena, int64_t out, int64_t in, bool bias) {
                          : 0);
 }
 
-Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::Queue& queue, DType dtype,
+Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::StreamRef& queue, DType dtype,
                    std::span<const WeightView> weights, std::span<const Tensor> biases,
                    bool gated) {
   Matrix matrix;

@@ -25,7 +25,7 @@ size_t matrix_bytes(const Arena& arena, int64_t out, int64_t in, bool bias);
 // kernels::Epilogue::kSiluMul wants them. The host's tensors may be reused at once, the device's
 // are ready after upload.wait(). Throws StartError(kBadModel) for a weight whose format is not
 // that of `dtype`, std::runtime_error where the kernels have no variant.
-Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::Queue& queue, DType dtype,
+Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::StreamRef& queue, DType dtype,
                    std::span<const WeightView> weights, std::span<const Tensor> biases, bool gated);
 
 // Which row of the stacked weights lies at row r of a gated matrix with `out` rows.

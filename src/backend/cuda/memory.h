@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "ember/base/integers.h"
+
 namespace ember::cuda {
 
 // Device memory that is taken in one piece and given out from its beginning to its end; all of it
@@ -24,9 +26,7 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   // What take() uses up.
-  size_t rounded(size_t bytes) const {
-    return (bytes + kAlignment - 1) / kAlignment * kAlignment + guard_bytes_;
-  }
+  size_t rounded(size_t bytes) const { return round_up(bytes, kAlignment) + guard_bytes_; }
   // Once, during start-up. Zeroed. Throws StartError(kNoDevice) where there is too little memory.
   void reserve(size_t bytes);
   // Aligned and zero. More than was reserved, or a call after seal(), is a bug.

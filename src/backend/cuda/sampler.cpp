@@ -9,12 +9,13 @@
 
 #include "cuda/error.h"
 #include "ember/base/check.h"
+#include "ember/base/integers.h"
 
 namespace ember::cuda {
 
 namespace {
 
-size_t words_of_mask(int vocab_size) { return (static_cast<size_t>(vocab_size) + 31) / 32; }
+size_t words_of_mask(int vocab_size) { return ceil_div(static_cast<size_t>(vocab_size), 32); }
 
 // Of a given token the log probability is always wanted.
 int num_logprobs_of(const SamplingRow& row) {
@@ -36,14 +37,14 @@ Sampler::Sizes::Sizes(const SamplerLimits& limits)
       mask(words_of_mask(limits.vocab_size) * sizeof(uint32_t)),
       masks(aligned(static_cast<size_t>(limits.max_rows) * mask)) {}
 
-size_t Sampler::device_bytes(const Arena& arena, const kernels::Queue& queue,
+size_t Sampler::device_bytes(const Arena& arena, const kernels::StreamRef& queue,
                              const SamplerLimits& limits) {
   const size_t tokens = static_cast<size_t>(limits.max_rows) * sizeof(int32_t);
   return arena.rounded(Sizes(limits).block()) + 2 * arena.rounded(tokens) +
          arena.rounded(kernels::sample_workspace_bytes(queue, limits.max_rows, limits.vocab_size));
 }
 
-Sampler::Sampler(Arena& arena, const kernels::Queue& queue, const Stream& stream,
+Sampler::Sampler(Arena& arena, const kernels::StreamRef& queue, const Stream& stream,
                  const SamplerLimits& limits)
     : queue_(queue),
       stream_(stream),
@@ -126,7 +127,7 @@ void Sampler::launch_group(Slot& slot, const Tensor& logits, int first, int coun
 }
 
 std::byte* Sampler::list(Slot& slot, size_t bytes) {
-  bytes = (bytes + 7) / 8 * 8;  // begins are indices of elements of 4 or 8 bytes
+  bytes = round_up(bytes, 8);  // begins are indices of elements of 4 or 8 bytes
   if (lists_used_ + bytes > sizes_.lists) return nullptr;
   std::byte* const memory = slot.block.data() + sizes_.rows + lists_used_;
   lists_used_ += bytes;
@@ -190,11 +191,11 @@ bool Sampler::pack_history(Slot& slot, const SamplingRow& row, kernels::SampleRo
   if (!p.has_penalties()) return true;
   const std::span<const int32_t> prompt =
       p.repetition_penalty != 1.0f ? row.prompt : std::span<const int32_t>();
-  const size_t most =
+  const size_t max_entries =
       std::min(prompt.size() + row.output.size() + row.draft.size(), counts_.size());
   packed.history_begin = static_cast<int32_t>(lists_used_ / sizeof(kernels::SeenToken));
   auto* const history =
-      reinterpret_cast<kernels::SeenToken*>(list(slot, most * sizeof(kernels::SeenToken)));
+      reinterpret_cast<kernels::SeenToken*>(list(slot, max_entries * sizeof(kernels::SeenToken)));
   if (history == nullptr) return false;
   constexpr int32_t kListed = -1;
   int32_t count = 0;

@@ -22,10 +22,10 @@ struct SamplerLimits {
 // Two steps may be launched before the first is waited for.
 class Sampler {
  public:
-  static size_t device_bytes(const Arena& arena, const kernels::Queue& queue,
+  static size_t device_bytes(const Arena& arena, const kernels::StreamRef& queue,
                              const SamplerLimits& limits);
   // Takes device_bytes() of the arena. The stream is the queue's.
-  Sampler(Arena& arena, const kernels::Queue& queue, const Stream& stream,
+  Sampler(Arena& arena, const kernels::StreamRef& queue, const Stream& stream,
           const SamplerLimits& limits);
 
   // int32 [max_rows] on the device: the tokens of the last launch, for operations after it.
@@ -58,7 +58,7 @@ class Sampler {
   // Room for so many bytes of lists; null: there is none.
   std::byte* list(Slot& slot, size_t bytes);
 
-  const kernels::Queue queue_;
+  const kernels::StreamRef queue_;
   const Stream& stream_;
   const SamplerLimits limits_;
   const Sizes sizes_;

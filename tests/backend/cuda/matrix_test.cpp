@@ -10,7 +10,7 @@
 namespace ember::cuda {
 namespace {
 
-const kernels::Queue kQueue{.sm = 80, .num_sms = 4};
+const kernels::StreamRef kQueue{.sm = 80, .num_sms = 4};
 
 std::vector<uint16_t> numbers(int64_t n, int first) {
   std::vector<uint16_t> result;

@@ -40,7 +40,7 @@ class CudaSampler : public testing::Test {
   CudaSampler() {
     kernels::launch_check = &after_launch;
     const SamplerLimits limits{.max_rows = kRows, .vocab_size = kVocab, .max_model_len = 400};
-    const kernels::Queue queue{.stream = stream_.get(), .sm = 90, .num_sms = 4, .pdl = true};
+    const kernels::StreamRef queue{.handle = stream_.get(), .sm = 90, .num_sms = 4, .pdl = true};
     arena_.reserve(Sampler::device_bytes(arena_, queue, limits) +
                    arena_.rounded(sizeof(float) * kVocab * kRows));
     logits_ = Tensor(arena_.take(sizeof(float) * kVocab * kRows), DType::kF32, {kRows, kVocab});

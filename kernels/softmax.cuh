@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The online softmax of attention: its state, and the two rows of scores and sums that a lane holds
+// in the accumulators of a tensor-core product.
+#pragma once
+
+#include "kernels/common/numeric.cuh"
+
+namespace ember::kernels {
+
+// Factor for what was weighted relative to `maximum`, once it counts relative to `top`.
+EMBER_DEVICE float rebase(float maximum, float top) { return exp2_approx(maximum - top); }
+
+// One query's softmax over keys that come piece by piece. Exponentials are powers of two relative
+// to the largest score so far, so that none overflows. Scores are multiplied by `scale` where they
+// are taken: `maximum` is not.
+struct SoftmaxState {
+  float maximum = -INFINITY;
+  float total = 0;  // of the exponentials
+
+  // Takes `top`, the maximum of the scores so far and the new ones. Sets `base`, which weight()
+  // subtracts, and returns the factor for everything that was summed before. No key seen yet: base
+  // 0, so that weights are 0 and not NaN.
+  EMBER_DEVICE float raise(float top, float scale, float& base) {
+    base = top == -INFINITY ? 0.0f : top * scale;
+    const float keep = exp2_approx(maximum * scale - base);
+    maximum = top;
+    total *= keep;
+    return keep;
+  }
+  static EMBER_DEVICE float weight(float score, float scale, float base) {
+    return exp2_approx(fmaf(score, scale, -base));
+  }
+};
+
+// Rows r and r + 8 of a 16-row tile, as a lane of mma.sync or wgmma holds them: element i of an
+// array is in row (i / 2) % 2 and column i / 4 * 8 + i % 2 from the lane's first one on. Four
+// neighbouring lanes share a row.
+struct SoftmaxRows {
+  SoftmaxState row[2];
+
+  // Hides keys later than a row's own, and those that its window no longer reaches (0: no window).
+  // last[r]: the largest key that row r sees, as a column.
+  template <int kScores>
+  static EMBER_DEVICE void mask(float (&scores)[kScores], const int (&last)[2], int window) {
+#pragma unroll
+    for (int i = 0; i < kScores; ++i) {
+      const int key = i / 4 * 8 + i % 2, limit = last[i / 2 % 2];
+      if (key > limit || (window > 0 && key <= limit - window)) scores[i] = -INFINITY;
+    }
+  }
+
+  // Turns scores into weights. keep[r]: the factor for what row r summed before.
+  template <int kScores>
+  EMBER_DEVICE void add(float (&scores)[kScores], float scale, float (&keep)[2]) {
+    float base[2], sum[2] = {0, 0};
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      float top = row[r].maximum;
+#pragma unroll
+      for (int i = r * 2; i < kScores; i += 4) top = fmaxf(top, fmaxf(scores[i], scores[i + 1]));
+      top = fmaxf(top, __shfl_xor_sync(~0u, top, 1));
+      top = fmaxf(top, __shfl_xor_sync(~0u, top, 2));
+      keep[r] = row[r].raise(top, scale, base[r]);
+    }
+#pragma unroll
+    for (int i = 0; i < kScores; ++i) {
+      scores[i] = SoftmaxState::weight(scores[i], scale, base[i / 2 % 2]);
+      sum[i / 2 % 2] += scores[i];
+    }
+#pragma unroll
+    for (int r = 0; r < 2; ++r) row[r].total += sum[r];
+  }
+
+  template <int kSums>
+  static EMBER_DEVICE void rescale(float (&sums)[kSums], const float (&keep)[2]) {
+#pragma unroll
+    for (int i = 0; i < kSums; ++i) sums[i] *= keep[i / 2 % 2];
+  }
+
+  // Writes row r of `sums`, divided by its total, from out(r) on; null: the row is not written. The
+  // totals become those of the whole row.
+  template <class T, int kSums, class Out>
+  EMBER_DEVICE void store(const float (&sums)[kSums], const Out& out) {
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      row[r].total += __shfl_xor_sync(~0u, row[r].total, 1);
+      row[r].total += __shfl_xor_sync(~0u, row[r].total, 2);
+      T* to = out(r);
+      if (to == nullptr) continue;
+      const float factor = 1.0f / row[r].total;
+#pragma unroll
+      for (int i = 0; i < kSums / 4; ++i) {
+        *reinterpret_cast<uint32_t*>(to + i * 8) =
+            pack<T>(sums[i * 4 + r * 2] * factor, sums[i * 4 + r * 2 + 1] * factor);
+      }
+    }
+  }
+};
+
+}  // namespace ember::kernels

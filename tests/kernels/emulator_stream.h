@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stream of the emulated machine whose kernels run in the caller's thread.
+#pragma once
+
+#include "kernels/common.h"
+
+namespace ember::kernels {
+
+inline StreamRef emulator_stream(int sm, int num_sms = 3) {
+  return {.handle = nullptr, .sm = sm, .num_sms = num_sms, .pdl = sm == 90};
+}
+
+}  // namespace ember::kernels
