@@ -2,11 +2,11 @@
 // The small kernels around the matrices and attention: embedding, norms, RoPE with the write to the
 // cache, activation, copies.
 //
-// All are enqueued on the stream and return at once; conventions (padding, cache layout, invariance)
-// are those of kernels/common. Widths are arbitrary; multiples of 8 take 16-byte loads. float32
-// arithmetic, one rounding to `dtype` (kF16 or kBF16) at each store. Norm weights and tables are
-// float32. Index arrays are int32 in device memory, written before the step's first kernel starts.
-// A launch that the device cannot run throws std::runtime_error naming the limit.
+// All are enqueued on the stream and return at once; conventions (padding, cache layout,
+// invariance) are those of kernels/common. Widths are arbitrary; multiples of 8 take 16-byte loads.
+// float32 arithmetic, one rounding to `dtype` (kF16 or kBF16) at each store. Norm weights and
+// tables are float32. Index arrays are int32 in device memory, written before the step's first
+// kernel starts. A launch that the device cannot run throws std::runtime_error naming the limit.
 #pragma once
 
 #include <cstddef>

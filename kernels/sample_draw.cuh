@@ -52,8 +52,8 @@ struct Larger {
 // f(token, v, score, u) for this thread's tokens whose codes are at or above `cut`: the rough
 // score, and a function giving the exact uniform.
 template <class Team, class F>
-EMBER_DEVICE void each_score(const Team& team, const Slice& slice, const SampleRow& p, float max_logit,
-                             uint64_t cut, F f) {
+EMBER_DEVICE void each_score(const Team& team, const Slice& slice, const SampleRow& p,
+                             float max_logit, uint64_t cut, F f) {
   const float inverse = 1.0f / p.temperature;
   each_four(team, slice, [&](int i, const float(&v)[4]) {
 #pragma unroll
@@ -101,7 +101,8 @@ EMBER_DEVICE int draw_token(Team& team, const Slice& slice, const SampleRow& p, 
   Draw draw;
   const auto consider = [&](int token, float v, float score, uint32_t high, uint32_t low) {
     if (score >= bound)
-      draw = Likelier{}(draw, {exact_score(v, max_logit, inverse, uniform_of_words(high, low)), token});
+      draw = Likelier{}(draw,
+                        {exact_score(v, max_logit, inverse, uniform_of_words(high, low)), token});
   };
   if (second >= bound)
     each_score(team, slice, p, max_logit, cut, consider);
