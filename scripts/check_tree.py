@@ -29,21 +29,10 @@ MAX_LINES = {".h": 300, ".cpp": 500, ".cu": 700, ".cuh": 700}
 MAIN_PATH = {
     "loop": (1300, ("src/engine/engine.cpp", "src/scheduler/scheduler.cpp", "src/cache/block_pool.cpp", "src/engine/batch_builder.cpp",
                     "src/engine/decoder_runner.cpp", "src/model/decoder.cpp", "include/ember/backend/backend.h")),
-    "edge": (2400, ("src/server/http/gate.cpp", "src/server/http/framing.cpp", "src/server/http/dispatcher.cpp", "src/server/api/generate.cpp",
-                    "src/server/api/params.cpp", "src/server/api/messages.cpp", "src/server/api/chat_answer.cpp", "src/server/api/choice.cpp",
-                    "src/server/api/generation_answer.cpp", "src/server/http/hub.cpp")),
-}
-TESTED_END_TO_END = {  # sources whose tests are those of the real binary; everything else has a unit test of its own
-    "src/server/api/anthropic_request.cpp": "test_anthropic.py",
-    "src/server/api/chat_answer.cpp": "test_openai_client.py",
-    "src/server/api/choice.cpp": "test_streams.py",
-    "src/server/api/completion_answer.cpp": "test_openai_client.py",
-    "src/server/api/generate.cpp": "test_params.py",
-    "src/server/api/generation_answer.cpp": "test_lifecycle.py",
-    "src/server/api/messages.cpp": "test_params.py",
-    "src/server/api/params.cpp": "test_params.py",
-    "src/server/api/responses_request.cpp": "test_responses.py",
-    "src/server/api/tools.cpp": "test_params.py",
+    "edge": (1900, ("src/server/http/gate.cpp", "src/server/http/framing.cpp", "src/server/http/dispatcher.cpp", "src/server/api/generate.cpp",
+                    "src/server/api/dialect.cpp", "src/server/api/chat_request.cpp", "src/server/api/params.cpp", "src/server/api/chat_messages.cpp",
+                    "src/server/api/generation.cpp", "src/server/api/sequences.cpp", "src/server/api/choice.cpp",
+                    "src/server/api/generation_answer.cpp", "src/server/api/chat_writer.cpp", "src/server/http/http_sink.cpp", "src/server/http/hub.cpp")),
 }
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
 CUDA = re.compile(r'#\s*include\s*[<"](?:cuda|cublas|nccl|kernels/)|\b(?:__CUDACC__|cudaStream_t)\b')
@@ -130,8 +119,6 @@ def problems(root):
         yield from content_problems(path, text)
         if path.parts[0] == "src" and layer_of(path) and path.suffix == ".cpp":
             test = Path("tests", *path.parts[1:]).with_name(path.stem + "_test.cpp")
-            if path.as_posix() in TESTED_END_TO_END:
-                test = Path("tests/e2e", TESTED_END_TO_END[path.as_posix()])
             if not (root / test).is_file():
                 yield f"{path.as_posix()}: no {test.as_posix()}"
     yield from licence_problems(root)

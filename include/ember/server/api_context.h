@@ -15,7 +15,7 @@
 #include "ember/server/hub.h"
 #include "ember/server/key_ring.h"
 #include "ember/server/metrics.h"
-#include "ember/server/params.h"
+#include "ember/server/param_limits.h"
 #include "ember/server/request_log.h"
 #include "ember/text/chat_template.h"
 #include "ember/text/grammar.h"

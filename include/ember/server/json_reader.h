@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -42,6 +42,7 @@ class FieldReader {
   // Keeps the fault unless there is one already.
   void fail(const std::string& name, const std::string& message,
             const std::string& code = "invalid_value");
+  void fail(Error error);  // with the full name of its field
   bool ok() const { return !error_.has_value(); }
   const Error& error() const { return *error_; }
   // How many fields nobody asked for.
@@ -59,5 +60,12 @@ std::optional<int64_t> as_integer(const Json& value);
 // A token id in [0, vocab_size).
 std::optional<int32_t> as_token_id(const Json& value, int32_t vocab_size);
 const char* type_name(const Json& value);
+// Whether the object has a member of this name that is a string.
+bool is_text(const Json& object, const char* name);
+// The "type" of a part of a message, or the like; empty: it has none.
+std::string type_of(const Json& part);
+// The error that names the field at `path`, which the message begins with.
+Error wrong(const std::string& path, const std::string& what,
+            const std::string& code = "invalid_type");
 
 }  // namespace ember

@@ -2,6 +2,7 @@
 #include "admin/status.h"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 namespace ember {
 

@@ -1,58 +1,118 @@
 // SPDX-License-Identifier: Apache-2.0
+// docs: OpenAI's chat completions, and vLLM's fields beyond them
 #include "api/chat_request.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "api/chat_messages.h"
+#include "api/openai_params.h"
+
 namespace ember {
 
-Error wrong(const std::string& path, const std::string& what, const std::string& code) {
-  return invalid(path, path + " " + what, code);
-}
+namespace {
 
-bool is_text(const Json& object, const char* name) {
-  return object.contains(name) && object[name].is_string();
-}
+constexpr size_t kMaxDocuments = 1024, kMaxKwargs = 64, kMaxEffortBytes = 32;
 
-std::string type_of(const Json& part) {
-  return part.is_object() && is_text(part, "type") ? part["type"].get<std::string>()
-                                                   : std::string();
-}
-
-void copy_fields(FieldReader& fields, Json& chat, std::initializer_list<const char*> names) {
-  const auto copy = [&](const char* name) {
-    if (const Json* value = fields.value(name)) chat[name] = *value;
+Json read_documents(FieldReader& fields) {
+  const Json* documents = fields.value("documents");
+  if (documents == nullptr) return nullptr;
+  const auto is_document = [](const Json& document) {
+    return document.is_object() && !document.empty() &&
+           std::all_of(document.begin(), document.end(),
+                       [](const Json& value) { return value.is_string(); });
   };
-  // Those from seed on are ours: neither OpenAI nor Anthropic has all of them.
-  for (const char* name :
-       {"model", "stream", "temperature", "top_p", "seed", "top_k", "min_p", "presence_penalty",
-        "frequency_penalty", "repetition_penalty", "logit_bias", "bad_words", "stop_token_ids",
-        "ignore_eos", "min_tokens", "priority", "cache_salt", "timeout", "chat_template_kwargs"})
-    copy(name);
-  for (const char* name : names) copy(name);
-  if (chat.value("stream", Json()) == true)
-    chat["stream_options"] = {{"include_usage", true}, {"continuous_usage_stats", true}};
+  if (!documents->is_array())
+    fields.fail("documents", fmt::format("must be a list, not {}.", type_name(*documents)),
+                "invalid_type");
+  else if (documents->empty() || documents->size() > kMaxDocuments)
+    fields.fail("documents", fmt::format("must hold 1 to {} documents.", kMaxDocuments));
+  else if (!std::all_of(documents->begin(), documents->end(), is_document))
+    fields.fail("documents", "must hold objects of strings, e.g. title and text.", "invalid_type");
+  return *documents;
 }
 
-void copy_tools(FieldReader& fields, Json& chat,
-                Json (*function_of)(FieldReader& fields, const Json& tool,
-                                    const std::string& path)) {
-  const Json* tools = fields.value("tools");
-  if (tools == nullptr) return;
-  if (!tools->is_array())
-    return fields.fail("tools", fmt::format("must be a list, not {}.", type_name(*tools)),
-                       "invalid_type");
-  Json& list = chat["tools"] = Json::array();
-  for (size_t i = 0; i < tools->size() && fields.ok(); ++i)
-    list.push_back({{"type", "function"},
-                    {"function", function_of(fields, (*tools)[i], fmt::format("tools[{}]", i))}});
+void read_template_input(FieldReader& fields, ChatRequest& request) {
+  request.add_generation_prompt = fields.boolean("add_generation_prompt", true);
+  request.continue_final_message = fields.boolean("continue_final_message", false);
+  if (request.continue_final_message && fields.has("add_generation_prompt") &&
+      request.add_generation_prompt)
+    fields.fail("continue_final_message", "and add_generation_prompt exclude each other.");
+  request.kwargs = read_template_kwargs(fields);
+  const std::string effort = fields.text("reasoning_effort", kMaxEffortBytes, "");
+  if (!effort.empty() && !request.kwargs.contains("reasoning_effort"))
+    request.kwargs["reasoning_effort"] = effort;
+  request.documents = read_documents(fields);
 }
 
-Json named_choice(const Json& name) {
-  return {{"type", "function"}, {"function", {{"name", name}}}};
+}  // namespace
+
+Json read_template_kwargs(FieldReader& fields) {
+  static constexpr std::string_view kReserved[] = {"messages",
+                                                   "tools",
+                                                   "documents",
+                                                   "add_generation_prompt",
+                                                   "continue_final_message",
+                                                   "tokenize",
+                                                   "chat_template",
+                                                   "bos_token",
+                                                   "eos_token",
+                                                   "return_dict",
+                                                   "return_tensors"};
+  const Json* kwargs = fields.value("chat_template_kwargs");
+  if (kwargs == nullptr) return Json::object();
+  if (!kwargs->is_object() || kwargs->size() > kMaxKwargs) {
+    fields.fail("chat_template_kwargs",
+                fmt::format("must be an object of at most {} scalars.", kMaxKwargs),
+                "invalid_type");
+    return Json::object();
+  }
+  for (const auto& [key, value] : kwargs->items())
+    if (value.is_structured() ||
+        std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved))
+      fields.fail("chat_template_kwargs",
+                  "must hold scalars only, and none of the server's own variables.",
+                  "unsupported_parameter");
+  return *kwargs;
 }
 
-Json schema_format(Json json_schema) {
-  return {{"type", "json_schema"}, {"json_schema", std::move(json_schema)}};
+Result<void> read_conversation(FieldReader& fields, ChatRequest& request) {
+  request.tools = read_tools(fields);
+  read_template_input(fields, request);
+  if (!fields.ok()) return fields.error();
+  Result<std::vector<Message>> messages = read_messages(fields);
+  if (!messages.ok()) return messages.error();
+  request.messages = std::move(messages).value();
+  return {};
+}
+
+Result<ChatRequest> parse_chat(const Json& body, const ModelInfo& model,
+                               const ParamLimits& limits) {
+  FieldReader fields(body);
+  ChatRequest request;
+  GenerationParams& params = request.params;
+  read_max_tokens(fields, "max_tokens", 1, params);
+  read_max_tokens(fields, "max_completion_tokens", 1, params);  // the newer name wins
+  read_openai_params(fields, model, limits, params);
+  const bool logprobs = fields.boolean("logprobs", false);
+  const auto top = static_cast<int32_t>(fields.integer("top_logprobs", 0, kMaxLogprobs, 0));
+  if (fields.has("top_logprobs") && !logprobs)
+    fields.fail("top_logprobs", "is only possible with logprobs: true.");
+  if (logprobs) params.num_logprobs = top;
+  if (const Result<void> read = read_conversation(fields, request); !read.ok()) return read.error();
+  params.num_unknown_fields = fields.num_unknown();
+  return request;
+}
+
+ChatInput template_input(const ChatRequest& request) {
+  return {.messages = template_messages(request.messages),
+          .tools = request.tools.shown,
+          .documents = request.documents,
+          .add_generation_prompt = request.add_generation_prompt,
+          .continue_final_message = request.continue_final_message,
+          .kwargs = request.kwargs};
 }
 
 }  // namespace ember

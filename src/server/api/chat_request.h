@@ -1,35 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the requests of the other chat APIs have in common when they become chat completions.
+// A chat request, whichever API it came by. Errors name the API's own fields.
 #pragma once
 
-#include <initializer_list>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
-#include "ember/server/json_reader.h"
+#include "api/message.h"
+#include "api/params.h"
+#include "api/tools.h"
+#include "ember/base/result.h"
+#include "ember/text/chat_template.h"
 
 namespace ember {
 
-// The error that names the field at `path`, which the message begins with.
-Error wrong(const std::string& path, const std::string& what,
-            const std::string& code = "invalid_type");
+struct ChatRequest {
+  GenerationParams params;
+  std::vector<Message> messages;  // at least one
+  ToolParams tools;
+  std::string messages_field = "messages";  // what the API calls the messages
+  // Further input of the chat template.
+  Json documents;                // null: none
+  Json kwargs = Json::object();  // scalars
+  bool add_generation_prompt = true;
+  bool continue_final_message = false;
+};
 
-bool is_text(const Json& object, const char* name);
-// Of a part of a message, or the like; empty: it has none.
-std::string type_of(const Json& part);
+// OpenAI's chat completions, with vLLM's fields.
+Result<ChatRequest> parse_chat(const Json& body, const ModelInfo& model, const ParamLimits& limits);
+// Anthropic's Messages. counting: nothing is generated, so max_tokens may be missing.
+Result<ChatRequest> parse_messages_request(const Json& body, const ModelInfo& model,
+                                           const ParamLimits& limits, bool counting = false);
+// OpenAI's Responses.
+Result<ChatRequest> parse_responses_request(const Json& body, const ModelInfo& model,
+                                            const ParamLimits& limits);
 
-// To `chat`, what is the same in all of the APIs, and the fields of these names. A stream tells its
-// counts as it goes.
-void copy_fields(FieldReader& fields, Json& chat, std::initializer_list<const char*> names);
+// Of chat completions: the tools, the messages and what else the chat template is given.
+Result<void> read_conversation(FieldReader& fields, ChatRequest& request);
+// "chat_template_kwargs": scalars, none of them the server's own variables.
+Json read_template_kwargs(FieldReader& fields);
 
-// The tools, each as `function_of` reads it. It calls fields.fail for one at `path` that is wrong.
-void copy_tools(FieldReader& fields, Json& chat,
-                Json (*function_of)(FieldReader& fields, const Json& tool,
-                                    const std::string& path));
-
-// The choice of the function of this name.
-Json named_choice(const Json& name);
-
-// The format of an answer by a schema.
-Json schema_format(Json json_schema);
+ChatInput template_input(const ChatRequest& request);
 
 }  // namespace ember

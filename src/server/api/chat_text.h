@@ -24,9 +24,9 @@ struct ChatParts {
 class ChatText {
  public:
   struct Options {
-    std::optional<ReasoningStyle> reasoning;   // nullopt: reasoning is not told apart
-    bool reasoning_open = false;               // the prompt ends inside it
-    std::optional<ToolParser::Options> tools;  // nullopt: calls are not looked for
+    std::optional<ReasoningStyle> reasoning = {};   // nullopt: reasoning is not told apart
+    bool reasoning_open = false;                    // the prompt ends inside it
+    std::optional<ToolParser::Options> tools = {};  // nullopt: calls are not looked for
   };
   explicit ChatText(const Options& options);
 

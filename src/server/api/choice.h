@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// One sequence of an answer: from token events to text, with stop strings and log probabilities.
+// One sequence of an answer: from the engine's tokens to the answer's events.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "api/answer_event.h"
+#include "api/chat_text.h"
 #include "ember/scheduler/request.h"
 #include "ember/server/metrics.h"
 #include "ember/text/detokenizer.h"
@@ -13,68 +16,52 @@
 
 namespace ember {
 
-// A token with what is known of its probability.
-struct TokenEntry {
-  int32_t token = -1;
-  float logprob = 0;
-  int32_t rank = 0;
-  std::vector<TokenLogprob> top;
-};
-
+// Used by one thread at a time.
 class Choice {
  public:
   struct Options {
+    size_t index = 0;  // of the choice in the answer
     bool skip_special_tokens = true;
-    bool include_stop = false;
-    std::vector<std::string> stop;
-    std::vector<int32_t> shown_tokens;  // special tokens that are text all the same
+    bool include_stop = false;  // what stops the answer is part of its text
+    std::vector<std::string> stop = {};
+    std::vector<int32_t> stop_token_ids = {};  // told when they end it; others end it silently
+    ChatText::Options text = {};               // by default all text is content
   };
+  // The tokenizer must outlive it.
   Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, const Options& options,
          TimePoint arrival);
 
-  // What an event adds: text that may go out, the tokens behind it (perhaps more than those of this
-  // event).
-  struct Delta {
-    std::string text;
-    std::vector<TokenEntry> tokens;
-    bool first = false;  // nothing came before
-  };
-  // nullopt: nothing to say yet. After a stop string finished() is true though the event was not
-  // the last one.
-  std::optional<Delta> take(const TokenOutput& event, ModelMetrics& metrics);
-
-  bool finished() const { return !finish_reason_.empty(); }
-  const std::string& finish_reason() const { return finish_reason_; }  // "stop" or "length"
-  const std::optional<std::string>& stop_string() const { return stop_string_; }  // that ended it
-  std::optional<int32_t> stop_token() const {
-    return stop_token_;
-  }  // other than an end-of-sequence token: see set_eos
-  const std::string& text() const { return text_; }
-  const std::vector<TokenEntry>& tokens() const { return tokens_; }
-  const std::vector<TokenEntry>& prompt_tokens() const {
-    return prompt_tokens_;
-  }  // log probabilities from the second on
-  int num_cached_tokens() const { return num_cached_tokens_; }
-  int num_prompt_tokens() const { return num_prompt_tokens_; }
-  // For the books, when it does not end by itself. reason: abort or error.
+  // What an output adds; nullopt: nothing to say yet, its token comes with a later event. After a
+  // stop string finished() is true though the output was not the last one.
+  std::optional<AnswerEvent> take(const TokenOutput& output, ModelMetrics& metrics);
+  // Counts it when it does not end by itself. reason: abort or error.
   void give_up(const std::string& reason, ModelMetrics& metrics);
 
- private:
-  std::string text_of(const TokenOutput& event);
-  void end(const std::string& reason, ModelMetrics& metrics);
+  bool finished() const { return finish_.has_value(); }
+  int num_tokens() const { return num_tokens_; }
+  int num_reasoning_tokens() const { return num_reasoning_tokens_; }
+  int num_cached_tokens() const { return num_cached_tokens_; }
+  int num_prompt_tokens() const { return num_prompt_tokens_; }
 
+ private:
+  void count(const TokenOutput& output, ModelMetrics& metrics);
+  StopMatcher::Match new_text(const TokenOutput& output, ModelMetrics& metrics);
+  void end(Finish finish, ModelMetrics& metrics);
+  void record_end(const std::string& reason, ModelMetrics& metrics) const;
+
+  const size_t index_;
+  const bool include_stop_;
+  const std::vector<int32_t> stop_token_ids_;
   Detokenizer detokenizer_;
   StopMatcher matcher_;
-  const bool include_stop_;
+  ChatText text_;
   const int num_prompt_tokens_;
+  int num_cached_tokens_ = 0, num_tokens_ = 0, num_reasoning_tokens_ = 0;
+  int num_read_ = 0;  // tokens whose text has come out of the matcher
   SequenceTimes times_;
-  std::string text_, finish_reason_;
-  std::optional<std::string> stop_string_;
-  std::optional<int32_t> stop_token_;
-  std::vector<TokenEntry> tokens_, prompt_tokens_;
-  size_t num_told_ = 0;  // tokens that have gone out
-  bool told_anything_ = false, prompt_counted_ = false;
-  int num_cached_tokens_ = 0;
+  std::optional<Finish> finish_;
+  std::vector<TokenEntry> tokens_, prompt_tokens_;  // that no event has told yet
+  bool told_anything_ = false, called_ = false, prompt_counted_ = false;
 };
 
 }  // namespace ember

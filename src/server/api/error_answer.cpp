@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/error_answer.h"
 
+#include <nlohmann/json.hpp>
+
 #include "admin/access.h"
 #include "admin/retry_after.h"
 #include "ember/server/json_reader.h"

@@ -16,11 +16,7 @@ Result<void> start_completion(ApiContext& context, Exchange& exchange);
 Result<void> start_messages(ApiContext& context, Exchange& exchange);   // Anthropic's
 Result<void> start_responses(ApiContext& context, Exchange& exchange);  // OpenAI's
 
-// The prompt that a chat request would generate from.
-Result<ChatPrompt> render_chat(const ApiContext& context, const ChatInput& input);
 // How many tokens the prompt of Anthropic's Messages has.
 Result<Json> count_message_tokens(ApiContext& context, const Json& body);
-// kNotFound ("model_not_found") unless the name is empty or one of those served.
-Result<void> check_model(const ApiContext& context, const std::string& name);
 
 }  // namespace ember

@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/generation_answer.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <utility>
 
-#include "admin/retry_after.h"
-#include "api/error_answer.h"
-#include "ember/text/utf8.h"
 #include "http/http_error.h"
 
 namespace ember {
 
 namespace {
 
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+constexpr int kClientGone = 499;  // nginx's number
 
-// An end that is not an answer.
+// Of an end that is no answer.
 Error error_of(FinishReason reason) {
   switch (reason) {
     case FinishReason::kQueueTimeout:
@@ -41,187 +35,128 @@ Error error_of(FinishReason reason) {
   }
 }
 
+bool is_answer(FinishReason reason) {
+  return reason == FinishReason::kNone || reason == FinishReason::kStop ||
+         reason == FinishReason::kLength;
+}
+
 }  // namespace
 
-float json_logprob(float logprob) { return std::max(logprob, -9999.0f); }
+GenerationAnswer::GenerationAnswer(Options options, std::vector<Choice> choices,
+                                   std::unique_ptr<AnswerWriter> writer, AnswerSink& sink,
+                                   ModelMetrics& metrics, Ticket ticket)
+    : options_(std::move(options)),
+      choices_(std::move(choices)),
+      writer_(std::move(writer)),
+      sink_(sink),
+      metrics_(metrics),
+      ticket_(std::move(ticket)),
+      whole_(choices_.size()) {}
 
-GenerationAnswer::GenerationAnswer(AnswerSpec spec) : spec_(std::move(spec)) {
-  const GenerationParams& params = spec_.params;
-  Choice::Options options{
-      params.skip_special_tokens, params.include_stop_str_in_output, params.stop, {}};
-  for (const std::string& marker : markers_of(spec_.chat_text))
-    if (const auto id = spec_.tokenizer->token_to_id(marker)) options.shown_tokens.push_back(*id);
-  for (const std::vector<int32_t>& prompt : spec_.prompts)
-    for (int i = 0; i < params.n; ++i)
-      choices_.emplace_back(*spec_.tokenizer, prompt, options, spec_.arrival);
-}
-
-void GenerationAnswer::start(std::string& out) {
-  if (!spec_.params.stream) return;
+void GenerationAnswer::start() {
+  if (!options_.stream) return;
   status_ = 200;
-  out += stream_head(spec_.head);
+  sink_.start({.stream = true});
 }
 
-void GenerationAnswer::on_event(const TokenOutput& event, std::string& out,
-                                std::vector<RequestId>& cancels) {
-  const size_t index = event.request_id - spec_.first_request;
+void GenerationAnswer::take(const TokenOutput& output, std::vector<RequestId>& cancels) {
+  const size_t index = output.request_id - options_.first_request;
   if (finished_ || choices_[index].finished()) return;
-  const bool good = event.finish == FinishReason::kNone || event.finish == FinishReason::kStop ||
-                    event.finish == FinishReason::kLength;
-  if (!good) {
+  if (!is_answer(output.finish)) {
     for (size_t i = 0; i < choices_.size(); ++i)
-      if (i != index && !choices_[i].finished()) cancels.push_back(spec_.first_request + i);
-    return fail(error_of(event.finish), out);
+      if (i != index && !choices_[i].finished()) cancels.push_back(options_.first_request + i);
+    return fail(error_of(output.finish));
   }
-  const std::optional<Choice::Delta> delta = choices_[index].take(event, *spec_.metrics);
-  if (choices_[index].finished() && event.finish == FinishReason::kNone)
-    cancels.push_back(event.request_id);
-  if (delta) on_delta(index, *delta);
-  if (delta && spec_.params.stream) send_chunk(index, *delta, out);
+  std::optional<AnswerEvent> event = choices_[index].take(output, metrics_);
+  if (choices_[index].finished() && output.finish == FinishReason::kNone)
+    cancels.push_back(output.request_id);
+  if (event) add(std::move(*event));
   if (std::all_of(choices_.begin(), choices_.end(), [](const Choice& c) { return c.finished(); }))
-    finish(out);
+    finish();
 }
 
-void GenerationAnswer::send_chunk(size_t index, const Choice::Delta& delta, std::string& out) {
-  Json piece = chunk_choice(index, delta);
-  if (piece.is_null()) return;
-  Json chunk = envelope(true);
-  chunk["choices"] = Json::array({std::move(piece)});
-  add_to_body(chunk, true);
-  if (spec_.params.continuous_usage_stats)
-    chunk["usage"] = usage();
-  else if (spec_.params.include_usage)
-    chunk["usage"] = nullptr;
-  send_event(chunk, out);
+void GenerationAnswer::add(AnswerEvent event) {
+  if (!options_.stream) return whole_[event.choice].append(std::move(event));
+  const Usage so_far = usage();
+  std::string payload;
+  if (!std::exchange(begun_, true)) writer_->begin(so_far, payload);
+  writer_->event(event, so_far, payload);
+  send(payload);
 }
 
-void GenerationAnswer::finish(std::string& out) {
+void GenerationAnswer::finish() {
   finished_ = true;
   status_ = 200;
-  ended(status_);
-  if (!spec_.params.stream) {
-    Json body = envelope(false);
-    Json& list = body["choices"] = Json::array();
-    for (size_t i = 0; i < choices_.size(); ++i) list.push_back(whole_choice(i));
-    body["usage"] = usage();
-    add_to_body(body, false);
-    out += json_answer(200, spec_.head, dump(spec_.format ? spec_.format->whole(body) : body));
-    return;
+  options_.on_finished(status_);
+  std::string payload;
+  if (options_.stream) {
+    writer_->end(usage(), payload);
+  } else {
+    sink_.start({});
+    payload = writer_->whole(whole_, usage());
   }
-  if (spec_.params.include_usage) {
-    Json chunk = envelope(true);
-    chunk["choices"] = Json::array();
-    chunk["usage"] = usage();
-    send_event(chunk, out);
-  }
-  send_events(spec_.format ? spec_.format->end() : "data: [DONE]\n\n", out);
-  out += stream_end(spec_.head);
+  send(payload);
+  sink_.end(true);
 }
 
-void GenerationAnswer::fail(const Error& error, std::string& out) {
+void GenerationAnswer::fail(const Error& error) {
   if (finished_) return;
-  finished_ = true;
-  for (Choice& choice : choices_) choice.give_up("error", *spec_.metrics);
+  give_up("error");
   const int status = http_status(error.kind);
-  ended(status);
-  const bool begun = status_ != 0;
-  if (!begun) {
+  options_.on_finished(status);
+  std::string payload;
+  if (options_.stream) {  // its status is out: the error is the last event
+    writer_->fail(error, payload);
+  } else {
     status_ = status;
+    AnswerSink::Start start{.status = status};
     // An aborted request shall not come back by itself: the clients of OpenAI and Anthropic obey
     // this header.
-    const std::string again =
-        error.code == "aborted" ? "x-should-retry: false\r\n"
-        : status == 503 ? fmt::format("Retry-After: {}\r\n", retry_after_now(*spec_.context))
-                        : "";
-    out += json_answer(status, spec_.head, error_body_for(spec_.path, error), again);
-    return;
+    if (error.code == "aborted")
+      start.headers = {{"x-should-retry", "false"}};
+    else if (status == 503)
+      start.headers = {{"Retry-After", std::to_string(options_.retry_after())}};
+    sink_.start(start);
+    payload = writer_->error(error);
   }
-  // The status is out: the error is the stream's last event, and no [DONE] follows it.
-  spec_.head.keep_connection = false;
-  send_events(spec_.format ? spec_.format->error(error) : "data: " + error_body(error) + "\n\n",
-              out);
-  out += stream_end(spec_.head);
+  send(payload);
+  sink_.end(false);
 }
 
-void GenerationAnswer::on_disconnect() {
+void GenerationAnswer::abandon() {
   if (finished_) return;
+  give_up("abort");
+  options_.on_finished(kClientGone);
+}
+
+void GenerationAnswer::keep_alive() {
+  if (!options_.stream || finished_) return;
+  std::string payload;
+  writer_->keep_alive(payload);
+  send(payload);
+}
+
+void GenerationAnswer::give_up(const std::string& reason) {
   finished_ = true;
-  ended(499);
-  for (Choice& choice : choices_) choice.give_up("abort", *spec_.metrics);
+  for (Choice& choice : choices_) choice.give_up(reason, metrics_);
 }
 
-void GenerationAnswer::keep_alive(std::string& out) {
-  if (spec_.params.stream && !finished_)
-    send_events(spec_.format ? spec_.format->keep_alive() : ": keep-alive\n\n", out);
-}
-
-Json GenerationAnswer::envelope(bool chunk) const {
-  return {{"id", spec_.id},
-          {"object", object(chunk)},
-          {"created", spec_.created},
-          {"model", spec_.model}};
-}
-
-Json GenerationAnswer::usage() const {
-  int64_t prompt_tokens = 0, cached = 0, output = 0;
+Usage GenerationAnswer::usage() const {
+  Usage usage;
+  int64_t reasoning = 0;
   for (size_t i = 0; i < choices_.size(); ++i) {
-    output += static_cast<int64_t>(choices_[i].tokens().size());
-    if (i % static_cast<size_t>(spec_.params.n) != 0) continue;
-    prompt_tokens += choices_[i].num_prompt_tokens();
-    cached += choices_[i].num_cached_tokens();
+    usage.completion_tokens += choices_[i].num_tokens();
+    reasoning += choices_[i].num_reasoning_tokens();
+    if (i % options_.choices_per_prompt != 0) continue;
+    usage.prompt_tokens += choices_[i].num_prompt_tokens();
+    usage.cached_tokens += choices_[i].num_cached_tokens();
   }
-  Json json = {{"prompt_tokens", prompt_tokens},
-               {"completion_tokens", output},
-               {"total_tokens", prompt_tokens + output},
-               {"prompt_tokens_details", {{"cached_tokens", cached}}}};
-  add_to_usage(json);
-  return json;
+  if (options_.reasoning_counted) usage.reasoning_tokens = reasoning;
+  return usage;
 }
 
-void GenerationAnswer::send_event(const Json& json, std::string& out) const {
-  send_events(spec_.format ? spec_.format->chunk(json) : "data: " + dump(json) + "\n\n", out);
-}
-
-void GenerationAnswer::send_events(const std::string& events, std::string& out) const {
-  if (!events.empty())
-    out += stream_piece(spec_.head, events);  // an empty piece would end the stream
-}
-
-void GenerationAnswer::ended(int status) {
-  spec_.metrics->answered(status);
-  spec_.context->requests.end(spec_.first_request, status, Clock::now());
-}
-
-Json GenerationAnswer::stop_reason(size_t index) {
-  const Choice& c = choices_[index];
-  if (c.stop_string()) return *c.stop_string();
-  const auto& asked = spec_.params.stop_token_ids;
-  if (c.stop_token() && std::find(asked.begin(), asked.end(), *c.stop_token()) != asked.end())
-    return *c.stop_token();
-  return nullptr;
-}
-
-std::string GenerationAnswer::token_text(int32_t token) const {
-  return to_valid_utf8(spec_.tokenizer->token_bytes(token));
-}
-
-Json GenerationAnswer::prompt_logprobs(size_t index) {
-  Json list = Json::array({nullptr});
-  for (const TokenEntry& entry : choices_[index].prompt_tokens()) {
-    Json position = Json::object();
-    const size_t num_top =
-        std::min(entry.top.size(), static_cast<size_t>(spec_.params.prompt_logprobs.value_or(0)));
-    for (size_t i = 0; i < num_top; ++i)
-      position[std::to_string(entry.top[i].token)] = {
-          {"logprob", json_logprob(entry.top[i].logprob)},
-          {"rank", i + 1},
-          {"decoded_token", token_text(entry.top[i].token)}};
-    position[std::to_string(entry.token)] = {{"logprob", json_logprob(entry.logprob)},
-                                             {"rank", entry.rank},
-                                             {"decoded_token", token_text(entry.token)}};
-    list.push_back(std::move(position));
-  }
-  return list;
+void GenerationAnswer::send(const std::string& payload) {
+  if (!payload.empty()) sink_.write(payload);
 }
 
 }  // namespace ember

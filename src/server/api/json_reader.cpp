@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 namespace ember {
 
@@ -129,6 +131,19 @@ std::optional<int32_t> as_token_id(const Json& value, int32_t vocab_size) {
                                             : std::nullopt;
 }
 
+bool is_text(const Json& object, const char* name) {
+  return object.contains(name) && object[name].is_string();
+}
+
+std::string type_of(const Json& part) {
+  return part.is_object() && is_text(part, "type") ? part["type"].get<std::string>()
+                                                   : std::string();
+}
+
+Error wrong(const std::string& path, const std::string& what, const std::string& code) {
+  return invalid(path, path + " " + what, code);
+}
+
 bool FieldReader::has(const std::string& name) { return value(name) != nullptr; }
 
 const Json* FieldReader::value(const std::string& name) {
@@ -139,7 +154,11 @@ const Json* FieldReader::value(const std::string& name) {
 
 void FieldReader::fail(const std::string& name, const std::string& message,
                        const std::string& code) {
-  if (!error_) error_ = invalid(path_ + name, path_ + name + " " + message, code);
+  fail(wrong(path_ + name, message, code));
+}
+
+void FieldReader::fail(Error error) {
+  if (!error_) error_ = std::move(error);
 }
 
 int64_t FieldReader::integer(const std::string& name, int64_t low, int64_t high,

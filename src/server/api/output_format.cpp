@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ember/server/output_format.h"
+#include "api/output_format.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
+#include <nlohmann/json.hpp>
 
 namespace ember {
 
@@ -19,26 +20,6 @@ using Source = Result<GrammarSource>;
 Error fault(const std::string& field, const std::string& message,
             const char* code = "invalid_value") {
   return invalid(field, field + " " + message, code);
-}
-
-// A schema as an object, as true or false, or as text of one.
-Source schema_source(const Json& schema, const std::string& field) {
-  Json parsed;
-  if (schema.is_string()) {
-    Result<Json> body = parse_body(schema.get_ref<const std::string&>());
-    if (!body.ok())
-      return fault(field, "must be a JSON schema: " + body.error().message, "invalid_json");
-    parsed = std::move(body).value();
-  } else if (schema.is_object() || schema.is_boolean()) {
-    parsed = schema;
-  } else {
-    return fault(field, fmt::format("must be a JSON schema, not {}.", type_name(schema)),
-                 "invalid_type");
-  }
-  std::string text = parsed.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > kMaxSchemaBytes)
-    return fault(field, fmt::format("must be at most {} bytes long.", kMaxSchemaBytes));
-  return GrammarSource{GrammarKind::kJsonSchema, std::move(text)};
 }
 
 Source text_source(const Json& value, GrammarKind kind, size_t max_bytes,
@@ -74,15 +55,13 @@ Source choice_source(const Json& choices, const std::string& field) {
   return GrammarSource{GrammarKind::kLark, std::move(rule)};
 }
 
-Source any_object() { return GrammarSource{GrammarKind::kJsonSchema, R"({"type":"object"})"}; }
-
 // By the name of the member of structured_outputs, and of the older field after "guided_".
 Source source_of(const std::string& name, const Json& value, const std::string& field) {
   if (name == "json") return schema_source(value, field);
   if (name == "regex") return text_source(value, GrammarKind::kRegex, kMaxRegexBytes, field);
   if (name == "choice") return choice_source(value, field);
   if (name == "grammar") return text_source(value, GrammarKind::kLark, kMaxGrammarBytes, field);
-  return any_object();
+  return any_object_source();
 }
 
 bool is_name(const Json& value) {
@@ -97,10 +76,10 @@ bool is_name(const Json& value) {
 Result<std::optional<GrammarSource>> response_format(const Json& format) {
   const std::string field = "response_format";
   if (!format.is_object() || !format.contains("type") || !format["type"].is_string())
-    return fault(field, "must be an object whose type is text, json_object or json_schema.");
+    return unknown_format(field);
   const auto& type = format["type"].get_ref<const std::string&>();
   if (type == "text") return std::optional<GrammarSource>();
-  Source source = any_object();
+  Source source = any_object_source();
   if (type == "json_object") {
     if (format.contains("schema") && !format["schema"].is_object())
       return fault(field, "has a schema that is no object.");
@@ -110,15 +89,9 @@ Result<std::optional<GrammarSource>> response_format(const Json& format) {
     if (outer == format.end() || !outer->is_object())
       return fault(field,
                    "of the type json_schema must hold an object json_schema with name and schema.");
-    if (!outer->contains("name") || !is_name((*outer)["name"]))
-      return fault(field + ".json_schema.name", "must be 1 to 64 letters, digits, _ or -.");
-    if (outer->contains("strict") && !(*outer)["strict"].is_boolean() &&
-        !(*outer)["strict"].is_null())
-      return fault(field + ".json_schema.strict", "must be true or false.", "invalid_type");
-    if (!outer->contains("schema")) return fault(field + ".json_schema.schema", "is missing.");
-    source = schema_source((*outer)["schema"], field + ".json_schema.schema");
+    source = named_schema_source(*outer, field + ".json_schema");
   } else {
-    return fault(field, "must be an object whose type is text, json_object or json_schema.");
+    return unknown_format(field);
   }
   if (!source.ok()) return source.error();
   return std::optional(std::move(source).value());
@@ -148,14 +121,44 @@ Source structured_outputs(const Json& value) {
 
 }  // namespace
 
+Error unknown_format(const std::string& field) {
+  return fault(field, "must be an object whose type is text, json_object or json_schema.");
+}
+
+GrammarSource any_object_source() { return {GrammarKind::kJsonSchema, R"({"type":"object"})"}; }
+
+Result<GrammarSource> schema_source(const Json& schema, const std::string& field) {
+  Json parsed;
+  if (schema.is_string()) {
+    Result<Json> body = parse_body(schema.get_ref<const std::string&>());
+    if (!body.ok())
+      return fault(field, "must be a JSON schema: " + body.error().message, "invalid_json");
+    parsed = std::move(body).value();
+  } else if (schema.is_object() || schema.is_boolean()) {
+    parsed = schema;
+  } else {
+    return fault(field, fmt::format("must be a JSON schema, not {}.", type_name(schema)),
+                 "invalid_type");
+  }
+  std::string text = parsed.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() > kMaxSchemaBytes)
+    return fault(field, fmt::format("must be at most {} bytes long.", kMaxSchemaBytes));
+  return GrammarSource{GrammarKind::kJsonSchema, std::move(text)};
+}
+
+Result<GrammarSource> named_schema_source(const Json& format, const std::string& field) {
+  if (!format.contains("name") || !is_name(format["name"]))
+    return fault(field + ".name", "must be 1 to 64 letters, digits, _ or -.");
+  if (format.contains("strict") && !format["strict"].is_boolean() && !format["strict"].is_null())
+    return fault(field + ".strict", "must be true or false.", "invalid_type");
+  if (!format.contains("schema")) return fault(field + ".schema", "is missing.");
+  return schema_source(format["schema"], field + ".schema");
+}
+
 std::optional<OutputFormat> read_output_format(FieldReader& fields) {
   std::optional<OutputFormat> format;
-  // Errors have the field's full name already.
   const auto add = [&](const std::string& field, Source source) {
-    if (!source.ok())
-      return fields.fail(source.error().param,
-                         source.error().message.substr(source.error().param.size() + 1),
-                         source.error().code);
+    if (!source.ok()) return fields.fail(source.error());
     if (format)
       return fields.fail(field, fmt::format("is not possible together with {}.", format->field));
     format = OutputFormat{std::move(source).value(), field};

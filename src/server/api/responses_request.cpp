@@ -2,9 +2,10 @@
 // docs: OpenAI's Responses API
 #include <fmt/format.h>
 
-#include "api/chat_api.h"
+#include <utility>
+
+#include "api/chat_messages.h"
 #include "api/chat_request.h"
-#include "api/responses_format.h"
 
 namespace ember {
 
@@ -13,14 +14,17 @@ namespace {
 constexpr size_t kMaxItems = 2048, kMaxParts = 1024;
 
 // A string, or a list of text parts, which are text whoever said them.
-Result<Json> text_of(const Json& content, const std::string& path) {
-  if (content.is_string()) return content;
+Result<void> read_text(const Json& content, const std::string& path, Message& message) {
+  if (content.is_string()) {
+    message.content = content.get<std::string>();
+    return {};
+  }
   if (!content.is_array())
     return wrong(path,
                  fmt::format("must be a string or a list of parts, not {}.", type_name(content)));
   if (content.empty() || content.size() > kMaxParts)
     return wrong(path, fmt::format("must hold 1 to {} parts.", kMaxParts), "invalid_value");
-  Json parts = Json::array();
+  std::vector<std::string> texts;
   for (size_t i = 0; i < content.size(); ++i) {
     const Json& part = content[i];
     const std::string where = fmt::format("{}[{}]", path, i);
@@ -30,76 +34,102 @@ Result<Json> text_of(const Json& content, const std::string& path) {
                    "must be of the type input_text or output_text: nothing else is supported.",
                    "unsupported_content");
     if (!is_text(part, "text")) return wrong(where + ".text", "must be a string.");
-    parts.push_back({{"type", "text"}, {"text", part["text"]}});
+    texts.push_back(part["text"].get<std::string>());
   }
-  return parts.size() == 1 ? parts[0]["text"] : parts;
+  if (texts.size() == 1)
+    message.content = std::move(texts.front());
+  else
+    message.content = std::move(texts);
+  return {};
 }
 
-// Calls that follow each other are one message of the assistant.
-void add_call(const Json& item, Json& messages) {
-  const Json call = {{"id", item["call_id"]},
-                     {"type", "function"},
-                     {"function", {{"name", item["name"]}, {"arguments", item["arguments"]}}}};
-  if (messages.empty() || messages.back()["role"] != "assistant")
-    messages.push_back({{"role", "assistant"}, {"content", nullptr}});
-  messages.back()["tool_calls"].push_back(call);
-}
-
-Result<void> add_item(const Json& item, const std::string& path, Json& messages) {
-  if (!item.is_object())
-    return wrong(path, fmt::format("must be an object, not {}.", type_name(item)));
-  const std::string type = is_text(item, "type") ? item["type"].get<std::string>() : "message";
-  if (type == "message") {
-    const std::string role =
-        is_text(item, "role") ? item["role"].get<std::string>() : std::string();
-    if (role != "user" && role != "assistant" && role != "system" && role != "developer")
-      return wrong(path + ".role", "must be user, assistant, system or developer.",
-                   "invalid_value");
-    if (!item.contains("content")) return wrong(path + ".content", "is missing.");
-    const Result<Json> text = text_of(item["content"], path + ".content");
-    if (!text.ok()) return text.error();
-    messages.push_back({{"role", role}, {"content", text.value()}});
-  } else if (type == "function_call") {
-    for (const char* name : {"call_id", "name", "arguments"})
-      if (!is_text(item, name)) return wrong(path + "." + name, "must be a string.");
-    add_call(item, messages);
-  } else if (type == "function_call_output") {
-    if (!is_text(item, "call_id")) return wrong(path + ".call_id", "must be a string.");
-    if (!item.contains("output")) return wrong(path + ".output", "is missing.");
-    const Result<Json> text = text_of(item["output"], path + ".output");
-    if (!text.ok()) return text.error();
-    messages.push_back(
-        {{"role", "tool"}, {"tool_call_id", item["call_id"]}, {"content", text.value()}});
-  } else if (type != "reasoning") {  // what the model thought before is not shown to it again
+// Takes the items of an input one after the other.
+class ItemReader {
+ public:
+  Result<void> add(const Json& item, const std::string& path) {
+    if (!item.is_object())
+      return wrong(path, fmt::format("must be an object, not {}.", type_name(item)));
+    const std::string type = is_text(item, "type") ? item["type"].get<std::string>() : "message";
+    if (type == "message") return add_message(item, path);
+    if (type == "function_call") return add_call(item, path);
+    if (type == "function_call_output") return add_output(item, path);
+    if (type == "reasoning") return {};  // what the model thought is not shown to it again
     return wrong(path,
                  "must be of the type message, function_call, function_call_output or reasoning: "
                  "nothing else is supported.",
                  "unsupported_content");
   }
-  return {};
-}
 
-Result<Json> messages_of(FieldReader& fields) {
-  Json messages = Json::array();
+  std::vector<Message> messages;
+
+ private:
+  Result<void> add_message(const Json& item, const std::string& path) {
+    Message message{.role = is_text(item, "role") ? item["role"].get<std::string>() : "",
+                    .content = {}};
+    if (message.role != "user" && message.role != "assistant" && message.role != "system" &&
+        message.role != "developer")
+      return wrong(path + ".role", "must be user, assistant, system or developer.",
+                   "invalid_value");
+    if (!item.contains("content")) return wrong(path + ".content", "is missing.");
+    if (const Result<void> read = read_text(item["content"], path + ".content", message);
+        !read.ok())
+      return read;
+    messages.push_back(std::move(message));
+    return {};
+  }
+
+  // Calls that follow each other are one message of the assistant.
+  Result<void> add_call(const Json& item, const std::string& path) {
+    for (const char* name : {"call_id", "name", "arguments"})
+      if (!is_text(item, name)) return wrong(path + "." + name, "must be a string.");
+    ToolCall call{.id = item["call_id"].get<std::string>(),
+                  .name = item["name"].get<std::string>(),
+                  .arguments = item["arguments"]};
+    if (!is_object_text(item["arguments"].get_ref<const std::string&>()))
+      return wrong(path + ".arguments", "must be the JSON text of an object.", "invalid_value");
+    if (messages.empty() || messages.back().role != "assistant")
+      messages.push_back({.role = "assistant", .content = {}});
+    call_ids_.add(call.id);
+    messages.back().calls.push_back(std::move(call));
+    return {};
+  }
+
+  Result<void> add_output(const Json& item, const std::string& path) {
+    if (!is_text(item, "call_id")) return wrong(path + ".call_id", "must be a string.");
+    if (!item.contains("output")) return wrong(path + ".output", "is missing.");
+    Message message{.role = "tool", .content = {}, .call_id = item["call_id"].get<std::string>()};
+    if (const Result<void> read = read_text(item["output"], path + ".output", message); !read.ok())
+      return read;
+    if (!call_ids_.may_be_answered(message.call_id))
+      return wrong(path + ".call_id", "is of no call in the input before.", "invalid_value");
+    messages.push_back(std::move(message));
+    return {};
+  }
+
+  CallIds call_ids_;
+};
+
+Result<std::vector<Message>> read_input(FieldReader& fields) {
+  ItemReader reader;
   if (fields.has("instructions"))
-    messages.push_back(
-        {{"role", "system"}, {"content", fields.text("instructions", SIZE_MAX, "")}});
+    reader.messages.push_back(
+        {.role = "system", .content = fields.text("instructions", SIZE_MAX, "")});
   if (!fields.ok()) return fields.error();
   const Json* input = fields.value("input");
   if (input == nullptr || (!input->is_string() && !input->is_array()))
     return wrong("input", "must be a string or a list of items.");
   if (input->is_string()) {
-    messages.push_back({{"role", "user"}, {"content", *input}});
-    return messages;
+    reader.messages.push_back({.role = "user", .content = input->get<std::string>()});
+    return std::move(reader.messages);
   }
   if (input->empty() || input->size() > kMaxItems)
     return wrong("input", fmt::format("must hold 1 to {} items.", kMaxItems), "invalid_value");
   for (size_t i = 0; i < input->size(); ++i)
-    if (const Result<void> added = add_item((*input)[i], fmt::format("input[{}]", i), messages);
+    if (const Result<void> added = reader.add((*input)[i], fmt::format("input[{}]", i));
         !added.ok())
       return added.error();
-  if (messages.empty()) return wrong("input", "holds no message.", "invalid_value");
-  return messages;
+  if (reader.messages.empty()) return wrong("input", "holds no message.", "invalid_value");
+  return std::move(reader.messages);
 }
 
 // The members of these names, but those that are null.
@@ -110,27 +140,43 @@ Json picked(const Json& object, std::initializer_list<const char*> names) {
   return picked;
 }
 
-Json function_of(FieldReader& fields, const Json& tool, const std::string& path) {
+Json to_openai(FieldReader& fields, const Json& tool, const std::string& path) {
   if (type_of(tool) == "function")
-    return picked(tool, {"name", "description", "parameters", "strict"});
+    return {{"type", "function"},
+            {"function", picked(tool, {"name", "description", "parameters", "strict"})}};
   fields.fail(path, "must be an object of the type function: nothing else is supported.",
               "unsupported_parameter");
   return nullptr;
 }
 
-void read_tool_choice(FieldReader& fields, Json& chat) {
+void read_tools_and_choice(FieldReader& fields, ToolParams& tools) {
+  tools.parallel = fields.boolean("parallel_tool_calls", true);
+  read_tool_list(fields, tools, to_openai);
   const Json* choice = fields.value("tool_choice");
-  if (choice == nullptr) return;
+  if (choice == nullptr || !fields.ok()) return;
   if (type_of(*choice) == "function" && is_text(*choice, "name"))
-    chat["tool_choice"] = named_choice((*choice)["name"]);
+    choose_function(fields, (*choice)["name"].get<std::string>(), tools);
   else if (choice->is_string())
-    chat["tool_choice"] = *choice;
+    choose_by_word(fields, choice->get<std::string>(), tools);
   else
     fields.fail("tool_choice",
                 "must be none, auto, required or an object of the type function with a name.");
 }
 
-void read_text(FieldReader& fields, Json& chat) {
+// nullopt: plain text.
+Result<std::optional<GrammarSource>> format_source(const Json& format, const std::string& field) {
+  const std::string type = format["type"].get<std::string>();
+  if (type == "text") return std::optional<GrammarSource>();
+  if (type == "json_object") return std::optional(any_object_source());
+  if (type != "json_schema") return unknown_format(field);
+  Result<GrammarSource> source =
+      named_schema_source(picked(format, {"name", "schema", "strict"}), field);
+  if (!source.ok()) return source.error();
+  return std::optional(std::move(source).value());
+}
+
+void read_text_options(FieldReader& fields, GenerationParams& params) {
+  const std::string field = "text.format";
   const Json* text = fields.value("text");
   if (text == nullptr) return;
   if (!text->is_object())
@@ -142,12 +188,10 @@ void read_text(FieldReader& fields, Json& chat) {
   if (!text->contains("format") || (*text)["format"].is_null()) return;
   const Json& format = (*text)["format"];
   if (!format.is_object() || !is_text(format, "type"))
-    return fields.fail("text.format", "must be an object with a type.", "invalid_type");
-  if (format["type"] != "json_schema")
-    chat["response_format"] = {{"type", format["type"]}};
-  else
-    chat["response_format"] =
-        schema_format(picked(format, {"name", "description", "schema", "strict"}));
+    return fields.fail(field, "must be an object with a type.", "invalid_type");
+  Result<std::optional<GrammarSource>> source = format_source(format, field);
+  if (!source.ok()) return fields.fail(source.error());
+  if (source.value()) params.format = OutputFormat{*std::move(source).value(), field};
 }
 
 // What needs a memory between requests, or somebody else's models.
@@ -161,9 +205,8 @@ void refuse_unsupported(FieldReader& fields) {
     fields.fail("previous_response_id",
                 "is not supported, since nothing is kept: send the conversation as input.",
                 "unsupported_parameter");
-  for (const char* name :
-       {"conversation", "prompt", "max_tool_calls", "context_management", "moderation"})
-    if (fields.has(name)) fields.fail(name, "is not supported.", "unsupported_parameter");
+  refuse_fields(fields,
+                {"conversation", "prompt", "max_tool_calls", "context_management", "moderation"});
   const std::string truncation = fields.text("truncation", 64, "disabled");
   if (truncation != "disabled")
     fields.fail("truncation", "supports only disabled.", "unsupported_parameter");
@@ -172,36 +215,37 @@ void refuse_unsupported(FieldReader& fields) {
       fields.fail(name, "is not supported.", "unsupported_parameter");
   if (fields.integer("top_logprobs", 0, 20, 0) > 0)
     fields.fail("top_logprobs", "is not supported.", "unsupported_parameter");
+}
+
+// Checked, and not used.
+void check_hints(FieldReader& fields) {
   for (const char* name :
        {"service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"})
     fields.text(name, 1024, "");
   fields.value("stream_options");
-}
-
-Result<Json> to_chat(const Json& body) {
-  FieldReader fields(body);
-  Json chat = Json::object();
-  copy_fields(fields, chat, {"user", "metadata", "parallel_tool_calls", "stop"});
-  if (const Json* value = fields.value("max_output_tokens")) chat["max_completion_tokens"] = *value;
-  refuse_unsupported(fields);
-  copy_tools(fields, chat, function_of);
-  read_tool_choice(fields, chat);
-  read_text(fields, chat);
-  if (!fields.ok()) return fields.error();
-  Result<Json> messages = messages_of(fields);
-  if (!messages.ok()) return messages.error();
-  chat["messages"] = std::move(messages).value();
-  return chat;
+  check_annotations(fields);
 }
 
 }  // namespace
 
-const ChatApi kResponsesApi = {"resp_",
-                               to_chat,
-                               make_responses_format,
-                               {{"max_completion_tokens", "max_output_tokens"},
-                                {"messages", "input"},
-                                {"response_format.json_schema", "text.format"},
-                                {"response_format", "text.format"}}};
+Result<ChatRequest> parse_responses_request(const Json& body, const ModelInfo& model,
+                                            const ParamLimits& limits) {
+  FieldReader fields(body);
+  ChatRequest request;
+  request.messages_field = "input";
+  refuse_unsupported(fields);
+  check_hints(fields);
+  read_tools_and_choice(fields, request.tools);
+  read_text_options(fields, request.params);
+  request.kwargs = read_template_kwargs(fields);
+  read_stop(fields, "stop", request.params);
+  read_max_tokens(fields, "max_output_tokens", 1, request.params);
+  read_params(fields, model, limits, request.params);
+  if (!fields.ok()) return fields.error();
+  Result<std::vector<Message>> messages = read_input(fields);
+  if (!messages.ok()) return messages.error();
+  request.messages = std::move(messages).value();
+  return request;
+}
 
 }  // namespace ember

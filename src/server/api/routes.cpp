@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 
 #include "admin/access.h"
 #include "admin/admin.h"
@@ -10,9 +11,8 @@
 #include "admin/status.h"
 #include "api/error_answer.h"
 #include "api/generate.h"
-#include "api/messages.h"
+#include "api/generation.h"
 #include "embedded.h"
-#include "ember/server/tools.h"
 
 namespace ember {
 
@@ -38,14 +38,15 @@ Result<Json> list_models(const ApiContext& context) {
 }
 
 Result<Json> show_model(const ApiContext& context, const std::string& name) {
-  if (const Result<void> known = check_model(context, name); !known.ok()) return known.error();
+  if (const Result<void> known = check_model(context.model, name); !known.ok())
+    return known.error();
   return model_card(context, name);
 }
 
 // {"prompt"} or {"messages"} to ids.
 Result<std::vector<int32_t>> tokenize(ApiContext& context, const Json& body) {
   FieldReader fields(body);
-  const Result<void> model = check_model(context, fields.text("model", SIZE_MAX, ""));
+  const Result<void> model = check_model(context.model, fields.text("model", SIZE_MAX, ""));
   const bool special = fields.boolean("add_special_tokens", true);
   if (!fields.has("prompt") && !fields.has("messages"))
     fields.fail("prompt", "is missing, and so is messages.", "invalid_type");
@@ -54,13 +55,9 @@ Result<std::vector<int32_t>> tokenize(ApiContext& context, const Json& body) {
   if (!model.ok()) return model.error();
   if (fields.has("prompt"))
     return context.model.tokenizer->encode(prompt, {.add_special_tokens = special});
-  Json shown_tools;
-  read_tools(fields, shown_tools);
-  Result<ChatInput> input = parse_chat_input(fields);
-  if (!fields.ok()) return fields.error();
-  if (!input.ok()) return input.error();
-  input.value().tools = std::move(shown_tools);
-  Result<ChatPrompt> rendered = render_chat(context, input.value());
+  ChatRequest request;
+  if (const Result<void> read = read_conversation(fields, request); !read.ok()) return read.error();
+  Result<ChatPrompt> rendered = render_chat(context.model, request);
   if (!rendered.ok()) return rendered.error();
   return std::move(rendered.value().ids);
 }
@@ -75,7 +72,7 @@ Result<Json> answer_tokenize(ApiContext& context, const Json& body) {
 
 Result<Json> answer_detokenize(ApiContext& context, const Json& body) {
   FieldReader fields(body);
-  const Result<void> model = check_model(context, fields.text("model", SIZE_MAX, ""));
+  const Result<void> model = check_model(context.model, fields.text("model", SIZE_MAX, ""));
   if (!fields.has("tokens")) fields.fail("tokens", "is missing.", "invalid_type");
   const std::vector<int32_t> ids =
       fields.ids("tokens", SIZE_MAX, context.model.tokenizer->vocab_size());
@@ -87,11 +84,12 @@ Result<Json> answer_detokenize(ApiContext& context, const Json& body) {
 }
 
 Result<Json> answer_render(ApiContext& context, const Json& body) {
-  const Result<ChatParams> params = parse_chat(body, context.model.info, context.limits);
-  if (!params.ok()) return params.error();
-  if (const Result<void> known = check_model(context, params.value().model); !known.ok())
+  const Result<ChatRequest> request = parse_chat(body, context.model.info, context.limits);
+  if (!request.ok()) return request.error();
+  if (const Result<void> known = check_model(context.model, request.value().params.model);
+      !known.ok())
     return known.error();
-  const Result<ChatPrompt> prompt = render_chat(context, params.value().input);
+  const Result<ChatPrompt> prompt = render_chat(context.model, request.value());
   if (!prompt.ok()) return prompt.error();
   return Json{{"prompt", prompt.value().text}, {"prompt_token_ids", prompt.value().ids}};
 }

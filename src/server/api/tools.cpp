@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ember/server/tools.h"
+#include "api/tools.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
+#include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 namespace ember {
 
@@ -19,23 +21,25 @@ bool is_tool_name(const Json& name) {
                      [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
 }
 
-// Empty: it is a tool.
-std::string fault_of_tool(const Json& tool, std::set<std::string>& names) {
-  if (!tool.is_object() || !tool.contains("type") || tool["type"] != "function")
-    return "must be an object of the type function.";
-  const auto function = tool.find("function");
-  if (function == tool.end() || !function->is_object()) return "must hold an object \"function\".";
-  const auto name = function->find("name");
-  if (name == function->end() || !is_tool_name(*name))
+// Empty: it is one that the model can call.
+std::string fault_of_function(const Json& function) {
+  if (!function.contains("name") || !is_tool_name(function["name"]))
     return "must have a name of 1 to 64 letters, digits, _ or -.";
-  const auto description = function->find("description");
-  if (description != function->end() && !description->is_string() && !description->is_null())
+  const auto description = function.find("description");
+  if (description != function.end() && !description->is_string() && !description->is_null())
     return "must have a string as its description.";
-  const auto parameters = function->find("parameters");
-  if (parameters != function->end() && !parameters->is_object() && !parameters->is_null())
+  const auto parameters = function.find("parameters");
+  if (parameters != function.end() && !parameters->is_object() && !parameters->is_null())
     return "must have an object as its parameters.";
-  if (!names.insert(name->get<std::string>()).second) return "has the name of another tool.";
   return {};
+}
+
+Json checked_tool(FieldReader& fields, const Json& tool, const std::string& path) {
+  if (!tool.is_object() || !tool.contains("type") || tool["type"] != "function")
+    fields.fail(path, "must be an object of the type function.");
+  else if (!tool.contains("function") || !tool["function"].is_object())
+    fields.fail(path, "must hold an object \"function\".");
+  return tool;
 }
 
 // The name in {"type": "function", "function": {"name": "f"}}; null: it is something else.
@@ -43,24 +47,23 @@ const std::string* chosen_name(const Json& choice) {
   if (!choice.is_object() || !choice.contains("type") || choice["type"] != "function")
     return nullptr;
   const auto function = choice.find("function");
-  if (function == choice.end() || !function->is_object() || !function->contains("name") ||
-      !(*function)["name"].is_string())
-    return nullptr;
-  return &(*function)["name"].get_ref<const std::string&>();
+  const bool named = function != choice.end() && function->is_object() &&
+                     function->contains("name") && (*function)["name"].is_string();
+  return named ? &(*function)["name"].get_ref<const std::string&>() : nullptr;
 }
 
-void keep_only(FieldReader& fields, ToolParams& params, const std::set<std::string>& names) {
+void keep_only(FieldReader& fields, ToolParams& tools, const std::set<std::string>& names) {
   for (const std::string& name : names)
-    if (std::none_of(params.callable.begin(), params.callable.end(),
+    if (std::none_of(tools.callable.begin(), tools.callable.end(),
                      [&](const ToolFunction& f) { return f.name == name; }))
       return fields.fail(
           "tool_choice",
           fmt::format("names a function that is not among the tools: {}.", name.substr(0, 64)));
-  std::erase_if(params.callable, [&](const ToolFunction& f) { return !names.contains(f.name); });
+  std::erase_if(tools.callable, [&](const ToolFunction& f) { return !names.contains(f.name); });
 }
 
 // {"type": "allowed_tools", "allowed_tools": {"mode": "auto" or "required", "tools": [...]}}
-void read_allowed(FieldReader& fields, const Json& choice, ToolParams& params) {
+void choose_allowed(FieldReader& fields, const Json& choice, ToolParams& tools) {
   const auto allowed = choice.find("allowed_tools");
   const bool known = allowed != choice.end() && allowed->is_object() && allowed->contains("mode") &&
                      allowed->contains("tools") &&
@@ -75,56 +78,78 @@ void read_allowed(FieldReader& fields, const Json& choice, ToolParams& params) {
     if (name == nullptr) return fields.fail("tool_choice", "must list functions by their names.");
     names.insert(*name);
   }
-  params.required = (*allowed)["mode"] == "required";
-  keep_only(fields, params, names);
+  tools.required = (*allowed)["mode"] == "required";
+  keep_only(fields, tools, names);
 }
 
-void read_choice(FieldReader& fields, ToolParams& params) {
+// Whether there is anything to choose from.
+bool may_choose(FieldReader& fields, const ToolParams& tools) {
+  if (tools.shown.is_null()) fields.fail("tool_choice", "is only possible with tools.");
+  return !tools.shown.is_null();
+}
+
+void read_choice(FieldReader& fields, ToolParams& tools) {
   const Json* choice = fields.value("tool_choice");
-  if (choice == nullptr || *choice == "auto") return;
-  if (*choice == "none") return params.callable.clear();
-  params.required = true;
-  if (*choice == "required") return;
-  if (choice->is_object() && choice->contains("type") && (*choice)["type"] == "allowed_tools")
-    return read_allowed(fields, *choice, params);
+  if (choice == nullptr || !fields.ok()) return;
   const std::string* name = chosen_name(*choice);
-  if (name == nullptr)
-    return fields.fail("tool_choice",
-                       "must be none, auto, required, or an object that names a function.");
-  keep_only(fields, params, {*name});
+  const bool allowed =
+      choice->is_object() && choice->contains("type") && (*choice)["type"] == "allowed_tools";
+  if (name != nullptr) return choose_function(fields, *name, tools);
+  if (!allowed)
+    return choose_by_word(fields, choice->is_string() ? choice->get<std::string>() : "", tools);
+  if (may_choose(fields, tools)) choose_allowed(fields, *choice, tools);
 }
 
 }  // namespace
 
-ToolParams read_tools(FieldReader& fields, Json& shown) {
+void read_tool_list(FieldReader& fields, ToolParams& tools,
+                    Json (*to_openai)(FieldReader& fields, const Json& tool,
+                                      const std::string& path)) {
   constexpr size_t kMaxTools = 128;
-  ToolParams params;
-  params.parallel = fields.boolean("parallel_tool_calls", true);
-  const Json* tools = fields.value("tools");
-  if (tools != nullptr && !tools->is_array())
-    fields.fail("tools", fmt::format("must be a list, not {}.", type_name(*tools)), "invalid_type");
-  else if (tools != nullptr && tools->size() > kMaxTools)
-    fields.fail("tools", fmt::format("must hold at most {} tools.", kMaxTools));
-  if (!fields.ok()) return params;
-  if (tools == nullptr || tools->empty()) {
-    const Json* choice = fields.value("tool_choice");
-    if (choice != nullptr && *choice != "none" && *choice != "auto")
-      fields.fail("tool_choice", "is only possible with tools.");
-    return params;
-  }
+  const Json* list = fields.value("tools");
+  if (list == nullptr) return;
+  if (!list->is_array())
+    return fields.fail("tools", fmt::format("must be a list, not {}.", type_name(*list)),
+                       "invalid_type");
+  if (list->size() > kMaxTools)
+    return fields.fail("tools", fmt::format("must hold at most {} tools.", kMaxTools));
   std::set<std::string> names;
-  for (size_t i = 0; i < tools->size(); ++i) {
-    const Json& tool = (*tools)[i];
-    if (const std::string fault = fault_of_tool(tool, names); !fault.empty()) {
-      fields.fail(fmt::format("tools[{}]", i), fault);
-      return params;
-    }
-    params.callable.push_back({tool["function"]["name"].get<std::string>(),
-                               tool["function"].value("parameters", Json())});
+  for (size_t i = 0; i < list->size(); ++i) {
+    const std::string path = fmt::format("tools[{}]", i);
+    Json tool = to_openai(fields, (*list)[i], path);
+    if (!fields.ok()) return;
+    const Json& function = tool["function"];
+    if (const std::string fault = fault_of_function(function); !fault.empty())
+      return fields.fail(path, fault);
+    const auto& name = function["name"].get_ref<const std::string&>();
+    if (!names.insert(name).second) return fields.fail(path, "has the name of another tool.");
+    tools.callable.push_back({name, function.value("parameters", Json())});
+    tools.shown.push_back(std::move(tool));
   }
-  shown = *tools;
-  read_choice(fields, params);
-  return params;
+}
+
+void choose_by_word(FieldReader& fields, const std::string& word, ToolParams& tools) {
+  if (word == "auto") return;
+  if (word == "none") return tools.callable.clear();
+  if (!may_choose(fields, tools)) return;
+  if (word != "required")
+    return fields.fail("tool_choice",
+                       "must be none, auto, required, or an object that names a function.");
+  tools.required = true;
+}
+
+void choose_function(FieldReader& fields, const std::string& name, ToolParams& tools) {
+  if (!may_choose(fields, tools)) return;
+  tools.required = true;
+  keep_only(fields, tools, {name});
+}
+
+ToolParams read_tools(FieldReader& fields) {
+  ToolParams tools;
+  tools.parallel = fields.boolean("parallel_tool_calls", true);
+  read_tool_list(fields, tools, checked_tool);
+  read_choice(fields, tools);
+  return tools;
 }
 
 }  // namespace ember

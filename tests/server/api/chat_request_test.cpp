@@ -3,49 +3,69 @@
 
 #include <gtest/gtest.h>
 
-#include "api/chat_api.h"
+#include "server/api/requests.h"
 
 namespace ember {
 namespace {
 
-TEST(ChatRequest, FieldsThatBothApisHave) {
-  const Json messages = Json::array({{{"role", "user"}, {"content", "x"}}});
-  Json same = {{"model", "m"},    {"temperature", 0.5},       {"bad_words", {"fox"}},
-               {"min_tokens", 3}, {"logit_bias", {{"5", 1}}}, {"stop_token_ids", {7}}};
-  for (const auto& [api, input] :
-       {std::pair(&kMessagesApi, "messages"), std::pair(&kResponsesApi, "input")}) {
-    Json body = same;
-    body["max_tokens"] = 1;
-    body[input] = messages;
-    const Result<Json> chat = api->to_chat(body);
-    ASSERT_TRUE(chat.ok());
-    for (const auto& [name, value] : same.items())
-      EXPECT_EQ(chat.value().value(name, Json()), value) << name;
-    EXPECT_FALSE(chat.value().contains("stream_options"));
-    body["stream"] = true;
-    EXPECT_EQ(api->to_chat(body).value()["stream_options"]["continuous_usage_stats"], true);
-  }
+Result<ChatRequest> parse(const Json& more) {
+  return parse_chat(with({{"messages", user_message("Hi.")}}, more), some_model(), {});
 }
 
-TEST(ChatRequest, ToolsUpToTheFirstWrongOne) {
-  const Json body = {{"tools", {{{"name", "a"}}, 5, {{"name", "c"}}}}};
-  const auto function_of = [](FieldReader& fields, const Json& tool, const std::string& path) {
-    if (!tool.is_object()) fields.fail(path, "is wrong.");
-    return tool;
-  };
-  FieldReader fields(body);
-  Json chat = Json::object();
-  copy_tools(fields, chat, function_of);
-  EXPECT_EQ(fields.error().param, "tools[1]");
-  EXPECT_EQ(chat["tools"][0], (Json{{"type", "function"}, {"function", {{"name", "a"}}}}));
-  EXPECT_EQ(chat["tools"].size(), 2);
+TEST(ChatRequest, EverythingReachesTheTemplate) {
+  const Json tool = {{"type", "function"}, {"function", {{"name", "f"}}}};
+  const Result<ChatRequest> request =
+      parse({{"tools", Json::array({tool})},
+             {"documents", Json::array({{{"title", "t"}, {"text", "x"}}})},
+             {"chat_template_kwargs", {{"enable_thinking", false}}},
+             {"reasoning_effort", "low"},
+             {"add_generation_prompt", false},
+             {"continue_final_message", true}});
+  ASSERT_TRUE(request.ok()) << fault(request);
+  const ChatInput input = template_input(request.value());
+  EXPECT_EQ(input.messages, user_message("Hi."));
+  EXPECT_EQ(input.tools, Json::array({tool}));
+  EXPECT_EQ(input.documents[0]["title"], "t");
+  EXPECT_EQ(input.kwargs, (Json{{"enable_thinking", false}, {"reasoning_effort", "low"}}));
+  EXPECT_FALSE(input.add_generation_prompt);
+  EXPECT_TRUE(input.continue_final_message);
+  const ChatInput plain = template_input(parse(Json::object()).value());
+  EXPECT_TRUE(plain.tools.is_null() && plain.documents.is_null() && plain.add_generation_prompt);
 }
 
-TEST(ChatRequest, TypesOfParts) {
-  EXPECT_EQ(type_of({{"type", "text"}}), "text");
-  for (const Json& none : {Json(5), Json::object(), Json{{"type", 5}}})
-    EXPECT_EQ(type_of(none), "");
-  EXPECT_EQ(wrong("a[0]", "is wrong.").message, "a[0] is wrong.");
+TEST(ChatRequest, TheNewerNameOfMaxTokensWins) {
+  const Result<ChatRequest> request = parse({{"max_tokens", 5}, {"max_completion_tokens", 6}});
+  EXPECT_EQ(request.value().params.max_tokens, 6);
+  EXPECT_EQ(request.value().params.max_tokens_field, "max_completion_tokens");
+  EXPECT_EQ(fault(parse({{"max_tokens", 0}})),
+            "max_tokens: max_tokens must be an integer from 1 to 2147483647.");
+}
+
+TEST(ChatRequest, LogprobsOfTheMostLikelyAreAskedForTwice) {
+  EXPECT_EQ(parse(Json::object()).value().params.num_logprobs, -1);
+  EXPECT_EQ(parse({{"logprobs", true}}).value().params.num_logprobs, 0);
+  EXPECT_EQ(parse({{"logprobs", true}, {"top_logprobs", 3}}).value().params.num_logprobs, 3);
+  EXPECT_EQ(fault(parse({{"top_logprobs", 3}})),
+            "top_logprobs: top_logprobs is only possible with logprobs: true.");
+}
+
+TEST(ChatRequest, FaultsOfTheTemplatesInput) {
+  EXPECT_EQ(fault(parse({{"chat_template_kwargs", {{"tools", 1}}}})),
+            "chat_template_kwargs: chat_template_kwargs must hold scalars only, and none of the "
+            "server's own variables.");
+  EXPECT_EQ(fault(parse({{"chat_template_kwargs", 5}})),
+            "chat_template_kwargs: chat_template_kwargs must be an object of at most 64 scalars.");
+  EXPECT_EQ(fault(parse({{"documents", Json::array()}})),
+            "documents: documents must hold 1 to 1024 documents.");
+  EXPECT_EQ(fault(parse({{"documents", Json::array({5})}})),
+            "documents: documents must hold objects of strings, e.g. title and text.");
+  EXPECT_EQ(fault(parse({{"continue_final_message", true}, {"add_generation_prompt", true}})),
+            "continue_final_message: continue_final_message and add_generation_prompt exclude each "
+            "other.");
+}
+
+TEST(ChatRequest, UnknownFieldsAreCounted) {
+  EXPECT_EQ(parse({{"a", 1}, {"b", 2}, {"n", 2}}).value().params.num_unknown_fields, 2);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // The documents at /openapi.json name the routes that there are, and no others.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "embedded.h"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ember/server/output_format.h"
+#include "api/output_format.h"
 
 #include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
 
 namespace ember {
 namespace {

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/answer_form.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <utility>
+
+#include "ember/text/tool_grammar.h"
+
+namespace ember {
+
+namespace {
+
+// The prompt ends with the marker that begins reasoning.
+bool opens_reasoning(const ServedModel& model, std::string_view prompt) {
+  if (!model.reasoning_style) return false;
+  const size_t end = prompt.find_last_not_of(" \n\r\t");
+  return end != std::string_view::npos &&
+         prompt.substr(0, end + 1).ends_with(model.reasoning_style->begin);
+}
+
+// What ends the reasoning that the answer begins with; empty: it does not have to begin so.
+std::string reasoning_end(const ChatText::Options& text) {
+  const bool comes_first = text.reasoning && (text.reasoning_open || text.reasoning->always_open);
+  return comes_first ? text.reasoning->end : "";
+}
+
+// What binds an answer that may call tools; null: nothing. Where calls are only possible, schemas
+// that cannot be honoured bind nothing, and neither does a grammar where the model may reason
+// first.
+Result<std::shared_ptr<const Grammar>> compile_tools(const ServedModel& model,
+                                                     const ToolParams& tools,
+                                                     const ChatText::Options& text) {
+  const std::string end = reasoning_end(text);
+  if (!tools.required && text.reasoning && end.empty()) return std::shared_ptr<const Grammar>();
+  const ToolGrammarSpec spec{.dialect = text.tools->dialect,
+                             .functions = tools.callable,
+                             .required = tools.required,
+                             .parallel = tools.parallel};
+  GrammarSource source = tool_grammar(spec, *model.tokenizer);
+  if (!end.empty()) source = after_reasoning(std::move(source), end, *model.tokenizer);
+  Result<std::shared_ptr<const Grammar>> grammar = model.grammars->compile(source, "tools");
+  if (!grammar.ok() && grammar.error().kind == ErrorKind::kInvalid && !tools.required)
+    return std::shared_ptr<const Grammar>();
+  return grammar;
+}
+
+}  // namespace
+
+Result<void> check_tools(const ServedModel& model, const ChatRequest& request) {
+  if (request.tools.callable.empty()) return {};
+  if (const std::optional<OutputFormat>& format = request.params.format)
+    return invalid(
+        format->field,
+        format->field + " is not possible with tools that may be called: set tool_choice to none.");
+  if (model.tool_dialect) return {};
+  return invalid("tools",
+                 fmt::format("How this model writes tool calls is not known: leave tools out, "
+                             "set tool_choice to none, or start the server with "
+                             "--tool-call-parser ({}).",
+                             fmt::join(tool_dialect_names(), ", ")),
+                 "unsupported_parameter");
+}
+
+Result<AnswerForm> form_of_chat(const ServedModel& model, const ChatRequest& request,
+                                std::string_view prompt) {
+  AnswerForm form;
+  form.text.reasoning = model.reasoning_style;
+  form.text.reasoning_open = opens_reasoning(model, prompt);
+  const bool calls = !request.tools.callable.empty();
+  if (calls) {
+    ToolParser::Options& tools = form.text.tools.emplace();
+    tools.dialect = model.tool_dialect;
+    tools.parallel = request.tools.parallel;
+    for (const ToolFunction& function : request.tools.callable)
+      tools.functions.push_back(function.name);
+  }
+  Result<std::shared_ptr<const Grammar>> grammar =
+      calls ? compile_tools(model, request.tools, form.text)
+            : compile_format(model, request.params.format, reasoning_end(form.text));
+  if (!grammar.ok()) return grammar.error();
+  form.grammar = std::move(grammar).value();
+  if (calls) form.text.tools->constrained = form.grammar != nullptr;
+  return form;
+}
+
+Result<std::shared_ptr<const Grammar>> compile_format(const ServedModel& model,
+                                                      const std::optional<OutputFormat>& format,
+                                                      const std::string& reasoning_end) {
+  if (!format) return std::shared_ptr<const Grammar>();
+  if (reasoning_end.empty()) return model.grammars->compile(format->source, format->field);
+  return model.grammars->compile(after_reasoning(format->source, reasoning_end, *model.tokenizer),
+                                 format->field);
+}
+
+}  // namespace ember

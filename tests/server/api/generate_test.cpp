@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/generate.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include "server/api/demo_model.h"
+#include "server/api/requests.h"
+
+namespace ember {
+namespace {
+
+// Answers every request with " fox" and its end.
+class FoxGenerator final : public Generator {
+ public:
+  explicit FoxGenerator(ResponseHub& hub) : hub_(hub) {}
+  void submit(Request request) override {
+    TokenOutput output;
+    output.request_id = request.id;
+    output.token = ids_of(" fox").front();
+    output.finish = FinishReason::kLength;
+    submitted.push_back(std::move(request));
+    hub_.on_step({output}, {});
+  }
+  void cancel(RequestId) override {}
+  std::future<std::vector<SequenceTrace>> traces() override { return {}; }
+  bool failed() const override { return false; }
+  TimePoint last_progress() const override { return Clock::now(); }
+
+  std::vector<Request> submitted;  // the hub's thread writes it: read after hub.stop()
+
+ private:
+  ResponseHub& hub_;
+};
+
+class GenerateTest : public testing::Test {
+ protected:
+  GenerateTest() {
+    context_.model = demo_model();
+    context_.model.generator = generator_;
+    context_.model.metrics = std::make_shared<ModelMetrics>(metrics_, "m");
+    context_.model.admission = &admission_;
+    context_.metrics = &metrics_;
+    context_.hub = &hub_;
+    context_.state = ServerState::kReady;
+    hub_.start();
+  }
+
+  // The status line and the body that the client of a request gets; the error where it is not
+  // started.
+  std::string ask(Result<void> (*start)(ApiContext&, Exchange&), const Json& body) {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    const Connection client(ends[1]);
+    Exchange exchange({.method = "POST", .target = "/x", .headers = {}, .body = body.dump()}, "id",
+                      std::make_unique<Connection>(ends[0]));
+    const Result<void> started = start(context_, exchange);
+    EXPECT_EQ(started.ok(), exchange.taken());
+    if (!started.ok()) return fault(started);
+    std::string answer;
+    char bytes[4096];
+    for (ssize_t count; (count = ::recv(client.fd(), bytes, sizeof(bytes), 0)) > 0;)
+      answer.append(bytes, static_cast<size_t>(count));
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << answer;
+    return answer.substr(answer.find("\r\n\r\n") + 4);
+  }
+
+  void stop() { hub_.stop(Error{ErrorKind::kUnavailable, "stop", "", ""}, Duration::zero()); }
+
+  Admission admission_{4, 1000};
+  Metrics metrics_{"1"};
+  ResponseHub hub_{HubOptions{}, [](std::unique_ptr<Connection>) {}};
+  std::shared_ptr<FoxGenerator> generator_ = std::make_shared<FoxGenerator>(hub_);
+  ApiContext context_;
+};
+
+TEST_F(GenerateTest, EachApiGetsItsAnswer) {
+  const Json messages = user_message("Hi.");
+  EXPECT_EQ(
+      Json::parse(ask(start_chat, {{"messages", messages}}))["choices"][0]["message"]["content"],
+      " fox");
+  EXPECT_EQ(Json::parse(ask(start_completion, {{"prompt", "Hi."}}))["choices"][0]["text"], " fox");
+  EXPECT_EQ(Json::parse(ask(start_messages,
+                            {{"messages", messages}, {"max_tokens", 5}}))["content"][0]["text"],
+            " fox");
+  EXPECT_EQ(
+      Json::parse(ask(start_responses, {{"input", "Hi."}}))["output"][0]["content"][0]["text"],
+      " fox");
+  stop();
+  EXPECT_EQ(generator_->submitted.size(), 4u);
+  EXPECT_EQ(admission_.sequences(), 0) << "places in the queue are given back";
+  EXPECT_EQ(context_.requests.find("id").size(), 4u);
+  EXPECT_EQ(context_.requests.find("chatcmpl-id").at(0).status, 200);
+}
+
+TEST_F(GenerateTest, AStreamIsToldAsItComes) {
+  const std::string text = ask(start_chat, {{"messages", user_message("Hi.")}, {"stream", true}});
+  EXPECT_NE(text.find("\"content\":\" fox\""), std::string::npos) << text;
+  EXPECT_NE(text.find("data: [DONE]"), std::string::npos);
+}
+
+TEST_F(GenerateTest, AFaultLeavesTheConnectionToTheCaller) {
+  EXPECT_EQ(ask(start_chat, {{"messages", 5}}), "messages: messages must be a list of objects.");
+  EXPECT_EQ(ask(start_responses, {{"input", 5}}),
+            "input: input must be a string or a list of items.");
+  EXPECT_EQ(ask(start_chat, {{"messages", user_message("Hi.")}, {"n", 5}}).substr(0, 2), ": ")
+      << "the queue holds four";
+  stop();
+  EXPECT_TRUE(generator_->submitted.empty());
+  EXPECT_EQ(admission_.sequences(), 0);
+}
+
+TEST_F(GenerateTest, TokensOfMessagesAreCounted) {
+  const Result<Json> count = count_message_tokens(context_, {{"messages", user_message("Hi.")}});
+  ASSERT_TRUE(count.ok()) << fault(count);
+  EXPECT_GT(count.value()["input_tokens"], 5);
+  EXPECT_EQ(count_message_tokens(context_, {{"messages", 5}}).error().param, "messages");
+  EXPECT_EQ(count_message_tokens(context_, {{"messages", user_message("Hi.")}, {"model", "x"}})
+                .error()
+                .code,
+            "model_not_found");
+}
+
+}  // namespace
+}  // namespace ember
