@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "ember/base/log.h"
 #include "ember/base/start_error.h"
 
@@ -21,14 +23,6 @@ std::unique_ptr<GrammarCompiler> make_grammars(const Tokenizer& tokenizer,
   return std::move(grammars).value();
 }
 
-std::unique_ptr<Admission> make_admission(const SchedulerSettings& settings,
-                                          int64_t max_num_queued_tokens, int max_model_len) {
-  const int64_t requests = int64_t{settings.max_num_seqs} + settings.max_num_queued_reqs;
-  const int64_t tokens =
-      max_num_queued_tokens > 0 ? max_num_queued_tokens : requests * max_model_len;
-  return std::make_unique<Admission>(static_cast<int>(requests), tokens);
-}
-
 void log_defaults(const ModelInfo& info) {
   const auto said = [](const char* name, const auto& value) {
     return value ? fmt::format(" {} {}", name, *value) : std::string();
@@ -38,6 +32,44 @@ void log_defaults(const ModelInfo& info) {
                said("repetition_penalty", info.repetition_penalty));
 }
 
+ModelInfo info_of(const ModelSource& source, const EngineSettings& settings,
+                  const ModelFiles& files, int max_model_len) {
+  ModelInfo info;
+  info.names = served_names(settings.model, source);
+  info.max_model_len = max_model_len;
+  // The embedding may have more rows than the tokenizer has tokens: such ids are valid in a prompt
+  // and have no text.
+  info.vocab_size = files.config.vocab_size;
+  info.eos_token_ids = files.defaults.eos_token_ids;
+  if (const auto eos = files.tokenizer->token_to_id(files.tokenizer->eos_token());
+      eos && !files.tokenizer->eos_token().empty())
+    info.eos_token_ids.push_back(*eos);  // some models name it in the tokenizer only
+  info.seed = settings.scheduler.seed;
+  info.temperature = files.defaults.temperature;
+  info.top_p = files.defaults.top_p;
+  info.min_p = files.defaults.min_p;
+  info.top_k = files.defaults.top_k;
+  info.repetition_penalty = files.defaults.repetition_penalty;
+  return info;
+}
+
+// How the model writes tool calls and reasoning: a flag names it, or the chat template shows it.
+void choose_dialects(const ModelSettings& settings, ServedModel& model) {
+  const ChatTemplate* chat = model.chat_template.get();
+  if (settings.tool_call_parser != "auto")
+    model.tool_dialect = tool_dialect_by_name(settings.tool_call_parser);
+  else if (chat != nullptr)
+    model.tool_dialect = chat->tool_dialect();
+  if (settings.reasoning_parser != "auto")
+    model.reasoning_style = reasoning_style_by_name(settings.reasoning_parser);
+  else if (chat != nullptr)
+    model.reasoning_style = chat->reasoning_style();
+  if (chat == nullptr) return spdlog::info("no chat template: /v1/completions only");
+  spdlog::info("tool calls: {}, reasoning: {}",
+               model.tool_dialect != nullptr ? model.tool_dialect->name : "none",
+               model.reasoning_style ? model.reasoning_style->begin : "none");
+}
+
 }  // namespace
 
 std::vector<std::string> served_names(const ModelSettings& settings, const ModelSource& source) {
@@ -45,67 +77,26 @@ std::vector<std::string> served_names(const ModelSettings& settings, const Model
   return {source.name()};
 }
 
-HostModel::HostModel(const ModelSource& source, const EngineSettings& settings,
-                     int64_t max_num_queued_tokens)
-    : source_(source),
-      settings_(settings),
-      max_num_queued_tokens_(max_num_queued_tokens),
-      files_(read_model_files(source, settings.model.chat_template)) {}
-
-ServedModel HostModel::serve_with(std::shared_ptr<Engine> engine,
-                                  std::shared_ptr<ModelMetrics> metrics,
-                                  std::shared_ptr<const EngineMetrics> engine_metrics) {
-  ServedModel model;
-  model.info = info(engine->max_model_len());
-  grammars_ = make_grammars(*files_.tokenizer, model.info.eos_token_ids, source_.path());
-  admission_ = make_admission(settings_.scheduler, max_num_queued_tokens_, engine->max_model_len());
-  model.tokenizer = files_.tokenizer.get();
-  model.chat_template = files_.chat_template.get();
-  model.grammars = grammars_.get();
-  model.metrics = std::move(metrics);
-  model.engine_metrics = std::move(engine_metrics);
-  model.generator = std::move(engine);
-  model.admission = admission_.get();
-  choose_dialects(model);
-  log_defaults(model.info);
+ModelRef host_model(const ModelSource& source, const EngineSettings& settings, ModelFiles files,
+                    ModelEngine engine) {
+  auto model = std::make_shared<ServedModel>();
+  model->info = info_of(source, settings, files, engine.engine->max_model_len());
+  model->grammars = make_grammars(*files.tokenizer, model->info.eos_token_ids, source.path());
+  model->tokenizer = std::move(files.tokenizer);
+  model->chat_template = std::move(files.chat_template);
+  model->metrics = std::move(engine.metrics);
+  model->engine_metrics = std::move(engine.engine_metrics);
+  model->generator = std::move(engine.engine);
+  choose_dialects(settings.model, *model);
+  log_defaults(model->info);
   return model;
 }
 
-ModelInfo HostModel::info(int max_model_len) const {
-  ModelInfo info;
-  info.names = served_names(settings_.model, source_);
-  info.max_model_len = max_model_len;
-  // The embedding may have more rows than the tokenizer has tokens: such ids are valid in a prompt
-  // and have no text.
-  info.vocab_size = files_.config.vocab_size;
-  info.eos_token_ids = files_.defaults.eos_token_ids;
-  if (const auto eos = files_.tokenizer->token_to_id(files_.tokenizer->eos_token());
-      eos && !files_.tokenizer->eos_token().empty())
-    info.eos_token_ids.push_back(*eos);  // some models name it in the tokenizer only
-  info.seed = settings_.scheduler.seed;
-  info.temperature = files_.defaults.temperature;
-  info.top_p = files_.defaults.top_p;
-  info.min_p = files_.defaults.min_p;
-  info.top_k = files_.defaults.top_k;
-  info.repetition_penalty = files_.defaults.repetition_penalty;
-  return info;
-}
-
-// How the model writes tool calls and reasoning: a flag names it, or the chat template shows it.
-void HostModel::choose_dialects(ServedModel& model) const {
-  const ChatTemplate* chat = files_.chat_template.get();
-  if (settings_.model.tool_call_parser != "auto")
-    model.tool_dialect = tool_dialect_by_name(settings_.model.tool_call_parser);
-  else if (chat != nullptr)
-    model.tool_dialect = chat->tool_dialect();
-  if (settings_.model.reasoning_parser != "auto")
-    model.reasoning_style = reasoning_style_by_name(settings_.model.reasoning_parser);
-  else if (chat != nullptr)
-    model.reasoning_style = chat->reasoning_style();
-  if (chat == nullptr) return spdlog::info("no chat template: /v1/completions only");
-  spdlog::info("tool calls: {}, reasoning: {}",
-               model.tool_dialect != nullptr ? model.tool_dialect->name : "none",
-               model.reasoning_style ? model.reasoning_style->begin : "none");
+void add_room(Admission& admission, const SchedulerSettings& settings,
+              int64_t max_num_queued_tokens, int max_model_len) {
+  const int64_t requests = int64_t{settings.max_num_seqs} + settings.max_num_queued_reqs;
+  admission.add_room(static_cast<int>(requests),
+                     max_num_queued_tokens > 0 ? max_num_queued_tokens : requests * max_model_len);
 }
 
 }  // namespace ember

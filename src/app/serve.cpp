@@ -8,7 +8,15 @@
 #include "check_settings.h"
 #include "commands.h"
 #include "ember/base/log.h"
+#include "ember/server/api_context.h"
+#include "ember/server/generation_services.h"
+#include "ember/server/hub.h"
+#include "ember/server/key_ring.h"
+#include "ember/server/metrics.h"
+#include "ember/server/model_registry.h"
+#include "ember/server/request_log.h"
 #include "ember/server/routes.h"
+#include "ember/server/server_status.h"
 #include "engine_factory.h"
 #include "host_model.h"
 #include "progress_line.h"
@@ -62,18 +70,15 @@ class Server {
              }),
         model_metrics_(std::make_shared<ModelMetrics>(metrics_, model_name())),
         engine_metrics_(std::make_shared<EngineMetrics>(metrics_, model_name(), 0, hub_)) {
-    context_.version = kVersion;
-    context_.started = std::chrono::duration_cast<std::chrono::seconds>(
-                           std::chrono::system_clock::now().time_since_epoch())
-                           .count();
-    context_.keys.replace(load_api_keys(settings.access.api_keys, settings.access.api_key_file));
-    context_.reload_keys = [this] { return reload_keys(); };
-    context_.limits = {.max_n = settings.limits.max_n,
-                       .max_timeout = settings.limits.request_timeout};
-    context_.queue_timeout = as_duration(settings.limits.queue_timeout);
-    context_.request_timeout = as_duration(settings.limits.request_timeout);
-    context_.hub = &hub_;
-    context_.metrics = &metrics_;
+    status_.version = kVersion;
+    status_.started = std::chrono::duration_cast<std::chrono::seconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+    keys_.replace(load_api_keys(settings.access.api_keys, settings.access.api_key_file));
+    generation_.limits = {.max_n = settings.limits.max_n,
+                          .max_timeout = settings.limits.request_timeout};
+    generation_.queue_timeout = as_duration(settings.limits.queue_timeout);
+    generation_.request_timeout = as_duration(settings.limits.request_timeout);
   }
 
   ~Server() {
@@ -98,21 +103,24 @@ class Server {
 
   // Throws StartError, or LoadStopped when a signal came meanwhile.
   void load(const Signals& signals) {
-    model_.emplace(source_, settings_.engine(), settings_.limits.max_num_queued_tokens);
-    engine_thread_.emplace([this](const LoadProgress& progress) {
-      return make_engine(settings_.engine(), model_->files(), *engine_metrics_, progress);
+    ModelFiles files = read_model_files(source_, settings_.model().chat_template);
+    engine_thread_.emplace([this, &files](const LoadProgress& progress) {
+      return make_engine(settings_.engine(), files, *engine_metrics_, progress);
     });
     wait_for_engine(signals);
     engine_ = engine_thread_->engine();
-    context_.model = model_->serve_with(engine_, model_metrics_, engine_metrics_);
-    hub_.start([this](const SequenceTrace& trace) { context_.requests.add_trace(trace); });
+    models_.add(host_model(source_, settings_.engine(), std::move(files),
+                           {engine_, model_metrics_, engine_metrics_}));
+    add_room(admission_, settings_.engine().scheduler, settings_.limits.max_num_queued_tokens,
+             engine_->max_model_len());
+    hub_.start([this](const SequenceTrace& trace) { requests_.add_trace(trace); });
     ::malloc_trim(0);  // loading's leavings
-    context_.state.store(ServerState::kReady, std::memory_order_release);
+    status_.state.store(ServerState::kReady, std::memory_order_release);
   }
 
   bool failed() {
     if (!engine_->failed()) return false;
-    context_.state.store(ServerState::kFailed, std::memory_order_release);
+    status_.state.store(ServerState::kFailed, std::memory_order_release);
     return true;
   }
 
@@ -120,7 +128,7 @@ class Server {
   // comes.
   void drain(Signals& signals) {
     const int seen = signals.stops();
-    context_.state.store(ServerState::kDraining, std::memory_order_release);
+    status_.state.store(ServerState::kDraining, std::memory_order_release);
     spdlog::info("shutting down: {} answers are unfinished", hub_.num_open());
     const TimePoint until = Clock::now() + as_duration(settings_.limits.shutdown_timeout);
     while (hub_.num_open() > 0 && Clock::now() < until && signals.stops() == seen &&
@@ -131,13 +139,12 @@ class Server {
   // The key file as it is now. A bad one changes nothing.
   Result<void> reload_keys() {
     try {
-      context_.keys.replace(
-          load_api_keys(settings_.access.api_keys, settings_.access.api_key_file));
+      keys_.replace(load_api_keys(settings_.access.api_keys, settings_.access.api_key_file));
     } catch (const StartError& e) {
       spdlog::error("the API keys stay as they were: {}", e.what());
       return invalid("", e.what(), "invalid_key_file");
     }
-    spdlog::info("API keys: {}", context_.keys.size());
+    spdlog::info("API keys: {}", keys_.size());
     return {};
   }
 
@@ -164,11 +171,24 @@ class Server {
 
   const Settings& settings_;
   const ModelSource source_;
-  ApiContext context_;
+  ServerStatus status_;
+  KeyRing keys_;
   Metrics metrics_;
-  std::optional<HostModel> model_;
+  RequestLog requests_;
+  Admission admission_;
+  ModelRegistry models_;
   HttpServer http_, admin_;
   ResponseHub hub_;
+  GenerationServices generation_{
+      .models = models_, .admission = admission_, .hub = hub_, .requests = requests_};
+  ApiContext context_{.status = status_,
+                      .keys = keys_,
+                      .models = models_,
+                      .generation = generation_,
+                      .hub = hub_,
+                      .requests = requests_,
+                      .metrics = metrics_,
+                      .reload_keys = [this] { return reload_keys(); }};
   // From the start, so that a scrape while the model is loaded finds every name.
   const std::shared_ptr<ModelMetrics> model_metrics_;
   const std::shared_ptr<EngineMetrics> engine_metrics_;

@@ -40,15 +40,22 @@ Result<Ticket> Admission::reserve() {
   return ticket;
 }
 
+void Admission::add_room(int sequences, int64_t tokens) {
+  max_sequences_.fetch_add(sequences, std::memory_order_relaxed);
+  max_tokens_.fetch_add(tokens, std::memory_order_relaxed);
+}
+
 Result<void> Admission::take(int sequences, int64_t tokens) {
-  if (!add_within(sequences_, sequences, max_sequences_))
+  const int max_sequences = max_sequences_.load(std::memory_order_relaxed);
+  const int64_t max_tokens = max_tokens_.load(std::memory_order_relaxed);
+  if (!add_within(sequences_, sequences, max_sequences))
     return Error{ErrorKind::kBusy,
-                 fmt::format("The server is full: {} sequences run or wait.", max_sequences_), "",
+                 fmt::format("The server is full: {} sequences run or wait.", max_sequences), "",
                  "queue_full"};
-  if (!add_within(tokens_, tokens, max_tokens_)) {
+  if (!add_within(tokens_, tokens, max_tokens)) {
     give_back(sequences, 0);
     return Error{ErrorKind::kBusy,
-                 fmt::format("The server is full: {} prompt tokens are queued.", max_tokens_), "",
+                 fmt::format("The server is full: {} prompt tokens are queued.", max_tokens), "",
                  "queue_full"};
   }
   return {};

@@ -21,28 +21,27 @@ EngineSettings demo_settings() {
 
 class HostModelTest : public testing::Test {
  protected:
-  ServedModel serve(const EngineSettings& settings) {
-    host_.emplace(ModelSource(settings.model.path), settings, 0);
-    engine_ = make_engine(settings, host_->files(), sink_, {});
-    return host_->serve_with(engine_, {}, {});
+  ModelRef serve(const EngineSettings& settings) {
+    const ModelSource source(settings.model.path);
+    ModelFiles files = read_model_files(source, settings.model.chat_template);
+    engine_ = make_engine(settings, files, sink_, {});
+    return host_model(source, settings, std::move(files), {engine_, {}, {}});
   }
 
   NoSink sink_;
-  std::optional<HostModel> host_;
   std::shared_ptr<Engine> engine_;
 };
 
 TEST_F(HostModelTest, ServesWhatTheDirectorySays) {
-  const ServedModel model = serve(demo_settings());
-  EXPECT_EQ(model.info.names, std::vector<std::string>{"demo-model"});
-  EXPECT_EQ(model.info.max_model_len, engine_->max_model_len());
-  EXPECT_EQ(model.info.vocab_size, 6144);
-  EXPECT_EQ(model.generator, engine_);
-  EXPECT_EQ(model.tokenizer, host_->files().tokenizer.get());
-  EXPECT_EQ(model.chat_template, host_->files().chat_template.get());
-  EXPECT_NE(model.tool_dialect, nullptr);
-  EXPECT_NE(model.grammars, nullptr);
-  EXPECT_NE(model.admission, nullptr);
+  const ModelRef model = serve(demo_settings());
+  EXPECT_EQ(model->info.names, std::vector<std::string>{"demo-model"});
+  EXPECT_EQ(model->info.max_model_len, engine_->max_model_len());
+  EXPECT_EQ(model->info.vocab_size, 6144);
+  EXPECT_EQ(model->generator, engine_);
+  EXPECT_NE(model->tokenizer, nullptr);
+  EXPECT_NE(model->chat_template, nullptr);
+  EXPECT_NE(model->tool_dialect, nullptr);
+  EXPECT_NE(model->grammars, nullptr);
 }
 
 TEST_F(HostModelTest, FlagsNameTheModelAndItsDialects) {
@@ -50,33 +49,34 @@ TEST_F(HostModelTest, FlagsNameTheModelAndItsDialects) {
   settings.model.served_names = {"a", "b"};
   settings.model.tool_call_parser = "none";
   settings.model.reasoning_parser = "qwen3";
-  const ServedModel model = serve(settings);
-  EXPECT_EQ(model.info.names, (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(model.tool_dialect, nullptr);
-  ASSERT_TRUE(model.reasoning_style.has_value());
-  EXPECT_EQ(model.reasoning_style->begin, "<think>");
+  const ModelRef model = serve(settings);
+  EXPECT_EQ(model->info.names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(model->tool_dialect, nullptr);
+  ASSERT_TRUE(model->reasoning_style.has_value());
+  EXPECT_EQ(model->reasoning_style->begin, "<think>");
 }
 
-TEST_F(HostModelTest, AdmitsAsManyRequestsAsRunAndWait) {
-  EngineSettings settings = demo_settings();
-  settings.scheduler.max_num_seqs = 2;
-  settings.scheduler.max_num_queued_reqs = 1;
-  const ServedModel model = serve(settings);
+TEST(AddRoom, IsForAsManyRequestsAsRunAndWait) {
+  SchedulerSettings settings;
+  settings.max_num_seqs = 2;
+  settings.max_num_queued_reqs = 1;
+  Admission admission;
+  add_room(admission, settings, 0, 100);
   std::vector<Ticket> tickets;
   for (int i = 0; i < 3; ++i) {
-    Result<Ticket> ticket = model.admission->reserve();
+    Result<Ticket> ticket = admission.reserve();
     ASSERT_TRUE(ticket.ok()) << i;
     tickets.push_back(std::move(ticket).value());
   }
-  EXPECT_FALSE(model.admission->reserve().ok());
+  EXPECT_FALSE(admission.reserve().ok());
+  EXPECT_TRUE(tickets[0].extend(0, 300).ok());
+  EXPECT_FALSE(tickets[0].extend(0, 1).ok());
 }
 
-TEST_F(HostModelTest, TheTokensInsideAreBoundedToo) {
-  const EngineSettings settings = demo_settings();
-  host_.emplace(ModelSource(settings.model.path), settings, 10);
-  engine_ = make_engine(settings, host_->files(), sink_, {});
-  const ServedModel model = host_->serve_with(engine_, {}, {});
-  Ticket ticket = model.admission->reserve().value();
+TEST(AddRoom, TheTokensInsideAreBoundedToo) {
+  Admission admission;
+  add_room(admission, SchedulerSettings(), 10, 100);
+  Ticket ticket = admission.reserve().value();
   EXPECT_TRUE(ticket.extend(0, 10).ok());
   EXPECT_FALSE(ticket.extend(0, 1).ok());
 }

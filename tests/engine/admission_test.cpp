@@ -34,6 +34,18 @@ TEST(Admission, TicketsBoundSequencesAndTokensAndGiveThemBack) {
   EXPECT_EQ(admission.tokens(), 0);
 }
 
+TEST(Admission, EveryModelAddsItsRoom) {
+  Admission admission;
+  EXPECT_FALSE(admission.reserve().ok()) << "nothing is served";
+  admission.add_room(1, 10);
+  admission.add_room(1, 20);
+  Result<Ticket> first = admission.reserve();
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(first.value().extend(1, 30).ok());
+  EXPECT_FALSE(first.value().extend(0, 1).ok());
+  EXPECT_FALSE(admission.reserve().ok());
+}
+
 TEST(Admission, ManyThreadsNeverPassTheLimit) {
   Admission admission(5, 1000);
   std::atomic<int> most{0};

@@ -43,10 +43,13 @@ class Ticket {
 // Thread-safe counters.
 class Admission {
  public:
-  // max_sequences: those that run plus those that may wait. max_tokens: prompt tokens of all of
-  // them.
-  Admission(int max_sequences, int64_t max_tokens)
+  // max_sequences: those that run plus those that may wait. max_tokens: prompt tokens of
+  // all of them.
+  explicit Admission(int max_sequences = 0, int64_t max_tokens = 0)
       : max_sequences_(max_sequences), max_tokens_(max_tokens) {}
+
+  // What a model that is served from now on has room for, beside the others.
+  void add_room(int sequences, int64_t tokens);
 
   Result<Ticket> reserve();  // kBusy ("queue_full")
   int sequences() const { return sequences_.load(std::memory_order_relaxed); }
@@ -57,8 +60,8 @@ class Admission {
   Result<void> take(int sequences, int64_t tokens);
   void give_back(int sequences, int64_t tokens);
 
-  const int max_sequences_;
-  const int64_t max_tokens_;
+  std::atomic<int> max_sequences_;
+  std::atomic<int64_t> max_tokens_;
   std::atomic<int> sequences_{0};
   std::atomic<int64_t> tokens_{0};
 };

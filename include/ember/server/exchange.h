@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ember/server/connection.h"
+#include "ember/server/principal.h"
 
 namespace ember {
 
@@ -54,6 +55,9 @@ class Exchange {
   HttpResponse& response() { return response_; }
   // The client's X-Request-Id if it is well-formed, else a new one. The answer carries it.
   const std::string& request_id() const { return request_id_; }
+  // Who asks; known once the key has been checked.
+  const Principal& principal() const { return principal_; }
+  void set_principal(Principal principal) { principal_ = std::move(principal); }
   // What the {name} at the end of the route's path stands for in this request; else empty.
   const std::string& path_parameter() const { return path_parameter_; }
   void set_path_parameter(std::string value) { path_parameter_ = std::move(value); }
@@ -70,6 +74,7 @@ class Exchange {
   HttpResponse response_;
   const std::string request_id_;
   std::string path_parameter_;
+  Principal principal_;
   std::unique_ptr<Connection> connection_;
 };
 

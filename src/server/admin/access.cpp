@@ -52,20 +52,20 @@ bool is_health(const std::string& path) {
   return path == "/livez" || path == "/readyz" || path == "/health";
 }
 
-Result<Principal> authenticate(const ApiContext& context, const HttpRequest& request) {
-  if (context.keys.size() == 0 || is_health(request.path)) return Principal{};
-  auto found = context.keys.find(credentials(request, "Authorization", "Bearer "));
+Result<Principal> authenticate(const KeyRing& keys, const HttpRequest& request) {
+  if (keys.size() == 0 || is_health(request.path)) return Principal{};
+  auto found = keys.find(credentials(request, "Authorization", "Bearer "));
   if (!found && is_anthropic_path(request.path))
-    found = context.keys.find(credentials(request, "x-api-key", ""));
-  if (!found && request.path == "/") found = context.keys.find(password(request));
+    found = keys.find(credentials(request, "x-api-key", ""));
+  if (!found && request.path == "/") found = keys.find(password(request));
   if (found) return *found;
   return Error{ErrorKind::kUnauthorized,
                "The API key is missing or wrong: send \"Authorization: Bearer KEY\".", "",
                "invalid_api_key"};
 }
 
-Result<void> check_ready(const ApiContext& context) {
-  switch (context.state.load(std::memory_order_acquire)) {
+Result<void> check_ready(const ServerStatus& server) {
+  switch (server.state.load(std::memory_order_acquire)) {
     case ServerState::kReady:
       return {};
     case ServerState::kLoading:

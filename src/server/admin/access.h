@@ -5,8 +5,9 @@
 #include <string>
 
 #include "ember/base/result.h"
-#include "ember/server/api_context.h"
 #include "ember/server/exchange.h"
+#include "ember/server/key_ring.h"
+#include "ember/server/server_status.h"
 
 namespace ember {
 
@@ -20,10 +21,10 @@ bool is_anthropic_path(const std::string& path);
 // for Anthropic's paths also as "x-api-key: KEY", and for the page at / as the password that a
 // browser asks for: that one opens nothing else, since browsers send it along with other sites'
 // requests.
-Result<Principal> authenticate(const ApiContext& context, const HttpRequest& request);
+Result<Principal> authenticate(const KeyRing& keys, const HttpRequest& request);
 
 // kUnavailable unless the server is ready: codes "loading", "draining", "engine_failed".
-Result<void> check_ready(const ApiContext& context);
+Result<void> check_ready(const ServerStatus& server);
 
 // A page of another site may not give orders through the browser of somebody on this machine:
 // kForbidden ("cross_origin") for requests that carry an Origin.

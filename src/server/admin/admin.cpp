@@ -29,13 +29,16 @@ Error unknown(const std::string& id) {
           "request_not_found"};
 }
 
-// In the order in which they go. Empty while there is no engine.
-Result<std::vector<SequenceTrace>> live_traces(ApiContext& context) {
-  if (context.state.load(std::memory_order_acquire) == ServerState::kLoading)
-    return std::vector<SequenceTrace>{};
-  std::future<std::vector<SequenceTrace>> traces = context.model.generator->traces();
-  if (traces.wait_for(kPatience) != std::future_status::ready) return stalled();
-  return traces.get();
+// Of all models; those of one model in the order in which they go.
+Result<std::vector<SequenceTrace>> live_traces(const ModelRegistry& models) {
+  std::vector<SequenceTrace> all;
+  for (const ModelRef& model : models.all()) {
+    std::future<std::vector<SequenceTrace>> traces = model->generator->traces();
+    if (traces.wait_for(kPatience) != std::future_status::ready) return stalled();
+    const std::vector<SequenceTrace> of_model = traces.get();
+    all.insert(all.end(), of_model.begin(), of_model.end());
+  }
+  return all;
 }
 
 double round_to_ms(Duration d) { return std::round(seconds(d) * 1000) / 1000; }
@@ -100,10 +103,10 @@ Json summary(const RequestRecord& record, const std::vector<SequenceTrace>& own,
 }
 
 // The requests that go before a queued sequence, the next ones first; each is named once.
-Json behind(ApiContext& context, const std::vector<SequenceTrace>& live,
+Json behind(const RequestLog& requests, const std::vector<SequenceTrace>& live,
             const SequenceTrace& trace) {
   Json ids = Json::array();
-  const std::vector<RequestRecord> inside = context.requests.inside();
+  const std::vector<RequestRecord> inside = requests.inside();
   for (auto other = live.begin();
        other != live.end() && other->id != trace.id && ids.size() < kMaxBehind; ++other)
     for (const RequestRecord& record : inside)
@@ -184,19 +187,20 @@ Json explain_sequence(const SequenceTrace& t, TimePoint end) {
 
 }  // namespace
 
-Result<Json> list_requests(ApiContext& context) {
-  const Result<std::vector<SequenceTrace>> live = live_traces(context);
+Result<Json> list_requests(const ModelRegistry& models, const RequestLog& requests) {
+  const Result<std::vector<SequenceTrace>> live = live_traces(models);
   if (!live.ok()) return live.error();
   Json data = Json::array();
-  for (const RequestRecord& record : context.requests.inside())
+  for (const RequestRecord& record : requests.inside())
     data.push_back(summary(record, traces_of(record, live.value()), Clock::now()));
   return Json{{"object", "list"}, {"data", data}};
 }
 
-Result<Json> explain_request(ApiContext& context, const std::string& id) {
-  const std::vector<RequestRecord> found = context.requests.find(id);
+Result<Json> explain_request(const ModelRegistry& models, const RequestLog& requests,
+                             const std::string& id) {
+  const std::vector<RequestRecord> found = requests.find(id);
   if (found.empty()) return unknown(id);
-  const Result<std::vector<SequenceTrace>> live = live_traces(context);
+  const Result<std::vector<SequenceTrace>> live = live_traces(models);
   if (!live.ok()) return live.error();
   const RequestRecord& record = found.front();
   const std::vector<SequenceTrace> own = traces_of(record, live.value());
@@ -207,37 +211,38 @@ Result<Json> explain_request(ApiContext& context, const std::string& id) {
   for (const SequenceTrace& trace : own) {
     sequences.push_back(explain_sequence(trace, end));
     if (trace.phase == SequencePhase::kQueued)
-      sequences.back()["behind"] = behind(context, live.value(), trace);
+      sequences.back()["behind"] = behind(requests, live.value(), trace);
   }
   return json;
 }
 
-Result<Json> abort_request(ApiContext& context, const std::string& id) {
+Result<Json> abort_request(ResponseHub& hub, const RequestLog& requests, const std::string& id) {
   Json aborted = Json::array();
-  for (const RequestRecord& record : context.requests.find(id)) {
+  for (const RequestRecord& record : requests.find(id)) {
     if (!record.inside()) continue;
     std::vector<RequestId> ids(static_cast<size_t>(record.num_sequences));
     std::iota(ids.begin(), ids.end(), record.first_sequence);
-    context.hub->abort(std::move(ids));
+    hub.abort(std::move(ids));
     aborted.push_back(record.answer_id);
   }
   if (aborted.empty()) return unknown(id);
   return Json{{"id", id}, {"aborted", aborted}};
 }
 
-Result<Json> drain(ApiContext& context) {
+Result<Json> drain(ServerStatus& status, const ResponseHub& hub) {
   ServerState expected = ServerState::kReady;
-  if (context.state.compare_exchange_strong(expected, ServerState::kDraining,
-                                            std::memory_order_acq_rel))
+  if (status.state.compare_exchange_strong(expected, ServerState::kDraining,
+                                           std::memory_order_acq_rel))
     spdlog::info("draining, as the operator asked");
   else if (expected == ServerState::kLoading)
     return Error{ErrorKind::kUnavailable, "The model is being loaded.", "", "loading"};
   else if (expected == ServerState::kFailed)
     return Error{ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
-  return Json{{"status", "draining"}, {"unfinished", context.hub->num_open()}};
+  return Json{{"status", "draining"}, {"unfinished", hub.num_open()}};
 }
 
-Result<Json> reload(ApiContext& context, const Json& body) {
+Result<Json> reload(const KeyRing& keys, const std::function<Result<void>()>& reload_keys,
+                    const Json& body) {
   static constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
   FieldReader fields(body);
   const std::string level = fields.text("log_level", 16, "");
@@ -245,9 +250,9 @@ Result<Json> reload(ApiContext& context, const Json& body) {
       std::find(std::begin(kLevels), std::end(kLevels), level) == std::end(kLevels))
     fields.fail("log_level", "must be trace, debug, info, warn, error or off.");
   if (!fields.ok()) return fields.error();
-  if (const Result<void> loaded = context.reload_keys(); !loaded.ok()) return loaded.error();
+  if (const Result<void> loaded = reload_keys(); !loaded.ok()) return loaded.error();
   if (!level.empty()) spdlog::set_level(spdlog::level::from_str(level));
-  return Json{{"status", "reloaded"}, {"num_api_keys", context.keys.size()}};
+  return Json{{"status", "reloaded"}, {"num_api_keys", keys.size()}};
 }
 
 }  // namespace ember

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "ember/base/splitmix64.h"
+#include "ember/engine/admission.h"
+#include "ember/server/model_registry.h"
 
 namespace ember {
 
@@ -16,13 +18,13 @@ int retry_after(int64_t queued_tokens, double tokens_per_second, uint64_t dice) 
       std::clamp(std::round(std::ceil(std::min(wait, 30.0)) * jitter), 1.0, 30.0));
 }
 
-int retry_after_now(const ApiContext& context) {
-  const bool loading = context.state.load(std::memory_order_acquire) == ServerState::kLoading;
-  const int64_t queued = loading ? 0 : context.model.admission->tokens();
-  const double speed = loading ? 0 : context.model.engine_metrics->load().tokens_per_second;
+int retry_after_now(const GenerationServices& services) {
+  double tokens_per_second = 0;
+  for (const ModelRef& model : services.models.all())
+    tokens_per_second += model->engine_metrics->load().tokens_per_second;
   const uint64_t dice =
-      context.next_request.load(std::memory_order_relaxed) * kSplitMix64Step >> 40;
-  return retry_after(queued, speed, dice);
+      services.next_request.load(std::memory_order_relaxed) * kSplitMix64Step >> 40;
+  return retry_after(services.admission.tokens(), tokens_per_second, dice);
 }
 
 }  // namespace ember

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "ember/server/api_context.h"
+#include "ember/server/generation_services.h"
 
 namespace ember {
 
@@ -12,6 +12,6 @@ namespace ember {
 // fifth more or less so that clients do not come back all at once.
 int retry_after(int64_t queued_tokens, double tokens_per_second, uint64_t dice);
 // The same for the server as it is.
-int retry_after_now(const ApiContext& context);
+int retry_after_now(const GenerationServices& services);
 
 }  // namespace ember

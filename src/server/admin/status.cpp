@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/status.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace ember {
 
-bool is_ready(const ApiContext& context) {
+bool is_ready(const ServerStatus& status, const ModelRegistry& models) {
   constexpr Duration kHang = std::chrono::seconds(5);
-  if (context.state.load(std::memory_order_acquire) != ServerState::kReady) return false;
-  const Generator* generator = context.model.generator.get();
-  return generator == nullptr ||
-         (!generator->failed() && Clock::now() - generator->last_progress() < kHang);
+  if (status.state.load(std::memory_order_acquire) != ServerState::kReady) return false;
+  const std::vector<ModelRef> all = models.all();
+  return std::all_of(all.begin(), all.end(), [kHang](const ModelRef& model) {
+    return !model->generator->failed() && Clock::now() - model->generator->last_progress() < kHang;
+  });
 }
 
-const char* state_name(const ApiContext& context) {
-  switch (context.state.load(std::memory_order_acquire)) {
+const char* state_name(const ServerStatus& status, const ModelRegistry& models) {
+  switch (status.state.load(std::memory_order_acquire)) {
     case ServerState::kLoading:
       return "loading";
     case ServerState::kDraining:
@@ -25,23 +27,24 @@ const char* state_name(const ApiContext& context) {
     case ServerState::kReady:
       break;
   }
-  return is_ready(context) ? "ready" : "stalled";
+  return is_ready(status, models) ? "ready" : "stalled";
 }
 
-Json status_json(const ApiContext& context) {
-  const bool loaded = context.state.load(std::memory_order_acquire) != ServerState::kLoading;
-  const EngineLoad load = loaded ? context.model.engine_metrics->load() : EngineLoad();
-  return {{"status", state_name(context)},
-          {"version", context.version},
-          {"model", loaded ? Json(context.model.info.names.front()) : Json(nullptr)},
-          {"max_model_len", loaded ? Json(context.model.info.max_model_len) : Json(nullptr)},
-          {"uptime_s", std::floor(seconds(Clock::now() - context.begun))},
+Json status_json(const ServerStatus& status, const ModelRegistry& models) {
+  const std::vector<ModelRef> all = models.all();
+  const ServedModel* first = all.empty() ? nullptr : all.front().get();
+  const EngineLoad load = first ? first->engine_metrics->load() : EngineLoad();
+  return {{"status", state_name(status, models)},
+          {"version", status.version},
+          {"model", first ? Json(first->info.names.front()) : Json(nullptr)},
+          {"max_model_len", first ? Json(first->info.max_model_len) : Json(nullptr)},
+          {"uptime_s", std::floor(seconds(Clock::now() - status.begun))},
           {"num_running", load.num_running},
           {"num_waiting", load.num_waiting},
           {"kv_cache_usage", load.kv_cache_usage},
           {"tokens_per_second", std::round(load.tokens_per_second)},
-          {"prompt_tokens_total", loaded ? context.model.metrics->prompt_tokens() : 0},
-          {"generation_tokens_total", loaded ? context.model.metrics->generation_tokens() : 0},
+          {"prompt_tokens_total", first ? first->metrics->prompt_tokens() : 0},
+          {"generation_tokens_total", first ? first->metrics->generation_tokens() : 0},
           {"prefix_cache_queries_total", load.prefix_cache_queries},
           {"prefix_cache_hits_total", load.prefix_cache_hits},
           {"num_preemptions_total", load.num_preemptions}};

@@ -11,7 +11,7 @@
 #include "api/chat_text.h"
 #include "api/output_format.h"
 #include "ember/base/result.h"
-#include "ember/server/api_context.h"
+#include "ember/server/served_model.h"
 #include "ember/text/grammar.h"
 
 namespace ember {

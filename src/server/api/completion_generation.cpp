@@ -30,8 +30,6 @@ Result<std::string> echo_text(const ServedModel& model, const CompletionRequest:
 
 Result<Generation> prepare_completion(const ServedModel& model, CompletionRequest request) {
   constexpr int32_t kDefaultTokens = 16;  // OpenAI's
-  if (const Result<void> known = check_model(model, request.params.model); !known.ok())
-    return known.error();
   Generation generation;
   Result<std::shared_ptr<const Grammar>> grammar = compile_format(model, request.params.format);
   if (!grammar.ok()) return grammar.error();

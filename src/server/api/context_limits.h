@@ -7,7 +7,7 @@
 
 #include "api/params.h"
 #include "ember/base/result.h"
-#include "ember/server/api_context.h"
+#include "ember/server/served_model.h"
 
 namespace ember {
 

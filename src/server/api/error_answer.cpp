@@ -43,7 +43,7 @@ std::string error_body_for(const std::string& path, const Error& error) {
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-void answer_error(const ApiContext& context, const Error& error, Exchange& exchange) {
+void answer_error(const GenerationServices& services, const Error& error, Exchange& exchange) {
   const std::string& path = exchange.request().path;
   HttpResponse& response = exchange.response();
   response.status = http_status(error.kind);
@@ -55,7 +55,7 @@ void answer_error(const ApiContext& context, const Error& error, Exchange& excha
             : "Bearer";
   if (error.code == "draining") response.close = true;
   if (response.status != 429 && response.status != 503) return;
-  response.headers["Retry-After"] = std::to_string(retry_after_now(context));
+  response.headers["Retry-After"] = std::to_string(retry_after_now(services));
 }
 
 }  // namespace ember

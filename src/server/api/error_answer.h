@@ -5,14 +5,14 @@
 #include <string>
 
 #include "ember/base/result.h"
-#include "ember/server/api_context.h"
 #include "ember/server/exchange.h"
+#include "ember/server/generation_services.h"
 
 namespace ember {
 
 // The body of an error as the API at `path` has it: Anthropic's below /v1/messages, else OpenAI's.
 std::string error_body_for(const std::string& path, const Error& error);
 // Puts an error into the response, with Retry-After where it helps to come back.
-void answer_error(const ApiContext& context, const Error& error, Exchange& exchange);
+void answer_error(const GenerationServices& services, const Error& error, Exchange& exchange);
 
 }  // namespace ember

@@ -5,11 +5,13 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "admin/access.h"
 #include "admin/retry_after.h"
 #include "api/dialect.h"
 #include "api/generation_response.h"
 #include "api/sequences.h"
+#include "ember/engine/admission.h"
+#include "ember/server/hub.h"
+#include "ember/server/request_log.h"
 #include "http/access_log.h"
 
 namespace ember {
@@ -24,116 +26,120 @@ int64_t num_prompt_tokens(const Generation& generation) {
   return count;
 }
 
-AnswerName name_of(const ApiContext& context, const Dialect& dialect,
-                   const GenerationParams& params, const std::string& request_id) {
+AnswerName name_of(const ServedModel& model, const Dialect& dialect, const GenerationParams& params,
+                   const std::string& request_id) {
   return {.id = dialect.id_prefix + request_id,
-          .model = params.model.empty() ? context.model.info.names.front() : params.model,
+          .model = params.model.empty() ? model.info.names.front() : params.model,
           .created = std::chrono::duration_cast<std::chrono::seconds>(
                          std::chrono::system_clock::now().time_since_epoch())
                          .count()};
 }
 
-GenerationAnswer::Options answer_options(const ApiContext& context, RequestLog& requests,
-                                         const Generation& generation, RequestId first) {
+GenerationAnswer::Options answer_options(const GenerationServices& services,
+                                         const ServedModel& model, const Generation& generation,
+                                         RequestId first) {
   return {.stream = generation.params.stream,
           .first_request = first,
           .choices_per_prompt = static_cast<size_t>(generation.params.n),
           .reasoning_counted = generation.form.text.reasoning.has_value(),
           .on_finished =
-              [metrics = context.model.metrics, &requests, first](int status) {
+              [metrics = model.metrics, &requests = services.requests, first](int status) {
                 metrics->answered(status);
                 requests.end(first, status, Clock::now());
               },
-          .retry_after = [&context] { return retry_after_now(context); }};
+          .retry_after = [&services] { return retry_after_now(services); }};
 }
 
 // The last checks, then hands everything over.
-Result<void> hand_over(const Dialect& dialect, ApiContext& context, Exchange& exchange,
-                       const Principal& principal, const Json& body, Generation generation,
-                       Ticket ticket) {
+Result<void> hand_over(const Dialect& dialect, GenerationServices& services, const ModelRef& model,
+                       Exchange& exchange, const Json& body, Generation generation, Ticket ticket) {
   const std::string& request_id = exchange.request_id();
   const TimePoint arrival = Clock::now();
   const auto num_sequences = static_cast<int>(generation.num_choices());
   if (const Result<void> room = ticket.extend(num_sequences - 1, num_prompt_tokens(generation));
       !room.ok())
     return room.error();
-  context.model.metrics->unknown_fields(generation.params.num_unknown_fields);
-  const RequestId first = context.next_request.fetch_add(static_cast<RequestId>(num_sequences),
-                                                         std::memory_order_relaxed);
+  model->metrics->unknown_fields(generation.params.num_unknown_fields);
+  const RequestId first = services.next_request.fetch_add(static_cast<RequestId>(num_sequences),
+                                                          std::memory_order_relaxed);
   Result<std::vector<Request>> requests =
-      make_requests(context.model, generation, first, principal.tenant,
+      make_requests(*model, generation, first, exchange.principal().tenant,
                     {.arrival = arrival,
-                     .queue_timeout = context.queue_timeout,
-                     .max_time = context.request_timeout});
+                     .queue_timeout = services.queue_timeout,
+                     .max_time = services.request_timeout});
   if (!requests.ok()) return requests.error();
   if (generation.form.text.tools)
     generation.form.text.tools->id_seed =
         mix(static_cast<uint64_t>(arrival.time_since_epoch().count()), first);
-  std::vector<Choice> choices = make_choices(context.model, generation, arrival);
-  const AnswerName name = name_of(context, dialect, generation.params, request_id);
+  std::vector<Choice> choices = make_choices(*model, generation, arrival);
+  const AnswerName name = name_of(*model, dialect, generation.params, request_id);
   auto sink = std::make_unique<HttpSink>(
       AnswerHead{.request_id = request_id, .keep_connection = exchange.keep_alive()});
-  GenerationAnswer::Options options = answer_options(context, context.requests, generation, first);
+  GenerationAnswer::Options options = answer_options(services, *model, generation, first);
   const bool stream = generation.params.stream;
   auto answer = std::make_unique<GenerationAnswer>(
       std::move(options), std::move(choices),
-      dialect.make_writer(name, *context.model.tokenizer, body, generation), *sink,
-      *context.model.metrics, std::move(ticket));
+      dialect.make_writer(name, *model->tokenizer, body, generation), *sink, *model->metrics,
+      std::move(ticket));
   std::unique_ptr<Connection> connection = exchange.take();
-  context.requests.begin({.first_sequence = first,
-                          .num_sequences = num_sequences,
-                          .request_id = request_id,
-                          .answer_id = name.id,
-                          .path = exchange.request().path,
-                          .client = connection->peer(),
-                          .stream = stream,
-                          .arrival = arrival});
-  context.hub->adopt(
+  services.requests.begin({.first_sequence = first,
+                           .num_sequences = num_sequences,
+                           .request_id = request_id,
+                           .answer_id = name.id,
+                           .path = exchange.request().path,
+                           .client = connection->peer(),
+                           .stream = stream,
+                           .arrival = arrival});
+  services.hub.adopt(
       std::move(connection),
       std::make_unique<GenerationResponse>(std::move(sink), std::move(answer),
                                            access_line(exchange.request(), request_id)),
-      std::move(requests).value(), context.model.generator);
+      std::move(requests).value(), generator_of(model));
   return {};
 }
 
-Result<void> start(const Dialect& dialect, ApiContext& context, Exchange& exchange) {
-  const Result<Principal> principal = authenticate(context, exchange.request());
-  if (!principal.ok()) return principal.error();
-  Result<Ticket> ticket = context.model.admission->reserve();
+Result<void> start(const Dialect& dialect, GenerationServices& services, Exchange& exchange) {
+  Result<Ticket> ticket = services.admission.reserve();
   if (!ticket.ok()) return ticket.error();
   const Result<Json> body = parse_body(exchange.request().body);
   if (!body.ok()) return body.error();
-  Result<Generation> generation = dialect.prepare(context.model, context.limits, body.value());
+  const Result<ModelRef> model = find_model(services.models, exchange.principal(), body.value());
+  if (!model.ok()) return model.error();
+  Result<Generation> generation = dialect.prepare(*model.value(), services.limits, body.value());
   if (!generation.ok()) return generation.error();
-  return hand_over(dialect, context, exchange, principal.value(), body.value(),
+  return hand_over(dialect, services, model.value(), exchange, body.value(),
                    std::move(generation).value(), std::move(ticket).value());
 }
 
 }  // namespace
 
-Result<void> start_chat(ApiContext& context, Exchange& exchange) {
-  return start(kChatDialect, context, exchange);
+Result<void> start_chat(GenerationServices& services, Exchange& exchange) {
+  return start(kChatDialect, services, exchange);
 }
-Result<void> start_completion(ApiContext& context, Exchange& exchange) {
-  return start(kCompletionDialect, context, exchange);
+Result<void> start_completion(GenerationServices& services, Exchange& exchange) {
+  return start(kCompletionDialect, services, exchange);
 }
-Result<void> start_messages(ApiContext& context, Exchange& exchange) {
-  return start(kMessagesDialect, context, exchange);
+Result<void> start_messages(GenerationServices& services, Exchange& exchange) {
+  return start(kMessagesDialect, services, exchange);
 }
-Result<void> start_responses(ApiContext& context, Exchange& exchange) {
-  return start(kResponsesDialect, context, exchange);
+Result<void> start_responses(GenerationServices& services, Exchange& exchange) {
+  return start(kResponsesDialect, services, exchange);
 }
 
-Result<Json> count_message_tokens(ApiContext& context, const Json& body) {
-  const Result<ChatRequest> request =
-      parse_messages_request(body, context.model.info, context.limits, true);
+Result<Json> count_message_tokens(const ServedModel& model, const ParamLimits& limits,
+                                  const Json& body) {
+  const Result<ChatRequest> request = parse_messages_request(body, model.info, limits, true);
   if (!request.ok()) return request.error();
-  if (const Result<void> known = check_model(context.model, request.value().params.model);
-      !known.ok())
-    return known.error();
-  const Result<ChatPrompt> prompt = render_chat(context.model, request.value());
+  const Result<ChatPrompt> prompt = render_chat(model, request.value());
   if (!prompt.ok()) return prompt.error();
   return Json{{"input_tokens", prompt.value().ids.size()}};
+}
+
+Result<ModelRef> find_model(const ModelRegistry& models, const Principal& principal,
+                            const Json& body) {
+  const auto name = body.find("model");
+  const bool named = name != body.end() && name->is_string();
+  return models.find(named ? name->get_ref<const std::string&>() : std::string(), principal);
 }
 
 }  // namespace ember

@@ -24,14 +24,6 @@ size_t text_bytes(const Json& json) {
 
 }  // namespace
 
-Result<void> check_model(const ServedModel& model, const std::string& name) {
-  const std::vector<std::string>& names = model.info.names;
-  if (name.empty() || std::find(names.begin(), names.end(), name) != names.end()) return {};
-  return Error{ErrorKind::kNotFound,
-               fmt::format("The model \"{}\" does not exist.", escape_for_log(name.substr(0, 128))),
-               "model", "model_not_found"};
-}
-
 Result<ChatPrompt> render_chat(const ServedModel& model, const ChatRequest& request) {
   if (model.chat_template == nullptr)
     return invalid(request.messages_field,
@@ -51,8 +43,6 @@ Result<ChatPrompt> render_chat(const ServedModel& model, const ChatRequest& requ
 }
 
 Result<Generation> prepare_chat(const ServedModel& model, ChatRequest request) {
-  if (const Result<void> known = check_model(model, request.params.model); !known.ok())
-    return known.error();
   if (const Result<void> callable = check_tools(model, request); !callable.ok())
     return callable.error();
   Result<ChatPrompt> prompt = render_chat(model, request);

@@ -11,7 +11,7 @@
 #include "api/completion_request.h"
 #include "api/params.h"
 #include "ember/base/result.h"
-#include "ember/server/api_context.h"
+#include "ember/server/served_model.h"
 
 namespace ember {
 
@@ -31,7 +31,5 @@ Result<Generation> prepare_completion(const ServedModel& model, CompletionReques
 
 // The prompt that a chat request would generate from.
 Result<ChatPrompt> render_chat(const ServedModel& model, const ChatRequest& request);
-// kNotFound ("model_not_found") unless the name is empty or one of those served.
-Result<void> check_model(const ServedModel& model, const std::string& name);
 
 }  // namespace ember

@@ -24,22 +24,22 @@ constexpr Duration kLongestWait = std::chrono::seconds(1);
 constexpr int kStatusClientGone = 499;
 
 struct Adoption {
+  std::shared_ptr<Generator> generator;  // outlives the response, which may use the model
   std::unique_ptr<Connection> connection;
   std::unique_ptr<Response> response;
   std::vector<Request> requests;
-  std::shared_ptr<Generator> generator;
 };
 
 // One answer and its socket.
 struct Stream {
+  std::shared_ptr<Generator> generator;  // of its requests; outlives the response, as above
   std::unique_ptr<Connection> connection;
   std::unique_ptr<Response> response;
-  std::shared_ptr<Generator> generator;  // of its requests
-  std::vector<RequestId> open;           // submitted, without a last event so far
-  SendBuffer out;                        // appended by the response
-  size_t num_bytes = 0;                  // sent altogether
-  bool want_write = false;               // epoll waits for room
-  bool dirty = false;                    // in Impl::dirty_
+  std::vector<RequestId> open;  // submitted, without a last event so far
+  SendBuffer out;               // appended by the response
+  size_t num_bytes = 0;         // sent altogether
+  bool want_write = false;      // epoll waits for room
+  bool dirty = false;           // in Impl::dirty_
   TimePoint since{};
   TimePoint last_sent{};   // when the client last took a byte, or was offered the first
   TimePoint next_check{};  // of its times; in Impl::checks_
@@ -356,7 +356,7 @@ void ResponseHub::stop(const Error& error, Duration grace) { impl_->stop(error, 
 void ResponseHub::adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response,
                         std::vector<Request> requests, std::shared_ptr<Generator> generator) {
   impl_->adopt(
-      {std::move(connection), std::move(response), std::move(requests), std::move(generator)});
+      {std::move(generator), std::move(connection), std::move(response), std::move(requests)});
 }
 void ResponseHub::abort(std::vector<RequestId> ids) { impl_->abort(std::move(ids)); }
 void ResponseHub::on_step(std::vector<TokenOutput> events, const StepReport&) {

@@ -15,59 +15,56 @@ HttpRequest request(const std::string& path, const std::string& header = {},
 }
 
 TEST(Authenticate, OnlyHealthIsOpenOnceThereIsAKey) {
-  ApiContext context;
-  EXPECT_TRUE(authenticate(context, request("/v1/models")).ok());
-  context.keys.replace({"sk-1"});
-  EXPECT_EQ(authenticate(context, request("/v1/models")).error().kind, ErrorKind::kUnauthorized);
+  KeyRing keys;
+  EXPECT_TRUE(authenticate(keys, request("/v1/models")).ok());
+  keys.replace({"sk-1"});
+  EXPECT_EQ(authenticate(keys, request("/v1/models")).error().kind, ErrorKind::kUnauthorized);
   for (const char* path : {"/livez", "/readyz", "/health"})
-    EXPECT_TRUE(authenticate(context, request(path)).ok()) << path;
+    EXPECT_TRUE(authenticate(keys, request(path)).ok()) << path;
   for (const char* path : {"/", "/v1/models", "/nope", "/version", "/livez/", "/metrics",
                            "/admin/requests", "/v1/messages"}) {
-    EXPECT_FALSE(authenticate(context, request(path)).ok()) << path;
-    EXPECT_TRUE(authenticate(context, request(path, "Authorization", "Bearer sk-1")).ok()) << path;
-    EXPECT_FALSE(authenticate(context, request(path, "Authorization", "bearer sk-1")).ok()) << path;
-    EXPECT_FALSE(authenticate(context, request(path, "Authorization", "sk-1")).ok()) << path;
+    EXPECT_FALSE(authenticate(keys, request(path)).ok()) << path;
+    EXPECT_TRUE(authenticate(keys, request(path, "Authorization", "Bearer sk-1")).ok()) << path;
+    EXPECT_FALSE(authenticate(keys, request(path, "Authorization", "bearer sk-1")).ok()) << path;
+    EXPECT_FALSE(authenticate(keys, request(path, "Authorization", "sk-1")).ok()) << path;
   }
   HttpRequest twice = request("/v1/models", "Authorization", "Bearer sk-1");
   twice.headers.emplace_back("authorization", "Bearer sk-2");
-  EXPECT_FALSE(authenticate(context, twice).ok());
+  EXPECT_FALSE(authenticate(keys, twice).ok());
 }
 
 TEST(Authenticate, AnthropicsHeaderOpensAnthropicsPathsOnly) {
-  ApiContext context;
-  context.keys.replace({"sk-1"});
-  EXPECT_TRUE(authenticate(context, request("/v1/messages", "x-api-key", "sk-1")).ok());
-  EXPECT_TRUE(
-      authenticate(context, request("/v1/messages/count_tokens", "x-api-key", "sk-1")).ok());
-  EXPECT_FALSE(authenticate(context, request("/v1/messages", "x-api-key", "sk-2")).ok());
-  EXPECT_FALSE(authenticate(context, request("/v1/messagesx", "x-api-key", "sk-1")).ok());
-  EXPECT_FALSE(authenticate(context, request("/v1/models", "x-api-key", "sk-1")).ok());
+  KeyRing keys;
+  keys.replace({"sk-1"});
+  EXPECT_TRUE(authenticate(keys, request("/v1/messages", "x-api-key", "sk-1")).ok());
+  EXPECT_TRUE(authenticate(keys, request("/v1/messages/count_tokens", "x-api-key", "sk-1")).ok());
+  EXPECT_FALSE(authenticate(keys, request("/v1/messages", "x-api-key", "sk-2")).ok());
+  EXPECT_FALSE(authenticate(keys, request("/v1/messagesx", "x-api-key", "sk-1")).ok());
+  EXPECT_FALSE(authenticate(keys, request("/v1/models", "x-api-key", "sk-1")).ok());
 }
 
 TEST(Authenticate, ABrowsersPasswordOpensThePageOnly) {
-  ApiContext context;
-  context.keys.replace({"sk-1"});
+  KeyRing keys;
+  keys.replace({"sk-1"});
   EXPECT_TRUE(
-      authenticate(context, request("/", "Authorization", "Basic bWU6c2stMQ==")).ok());  // me:sk-1
-  EXPECT_TRUE(
-      authenticate(context, request("/", "Authorization", "Basic OnNrLTE=")).ok());  // :sk-1
-  EXPECT_FALSE(
-      authenticate(context, request("/status", "Authorization", "Basic bWU6c2stMQ==")).ok());
+      authenticate(keys, request("/", "Authorization", "Basic bWU6c2stMQ==")).ok());      // me:sk-1
+  EXPECT_TRUE(authenticate(keys, request("/", "Authorization", "Basic OnNrLTE=")).ok());  // :sk-1
+  EXPECT_FALSE(authenticate(keys, request("/status", "Authorization", "Basic bWU6c2stMQ==")).ok());
   for (const char* wrong : {"Basic bWU6c2stMg==", "Basic c2stMQ==", "Basic ",
                             "Basic ====", "Basic b*U6c2stMQ==", "bWU6c2stMQ=="})
-    EXPECT_FALSE(authenticate(context, request("/", "Authorization", wrong)).ok()) << wrong;
+    EXPECT_FALSE(authenticate(keys, request("/", "Authorization", wrong)).ok()) << wrong;
 }
 
 TEST(CheckReady, SaysWhyNot) {
-  ApiContext context;
-  EXPECT_EQ(check_ready(context).error().code, "loading");
-  context.state = ServerState::kReady;
-  EXPECT_TRUE(check_ready(context).ok());
-  context.state = ServerState::kDraining;
-  EXPECT_EQ(check_ready(context).error().code, "draining");
-  context.state = ServerState::kFailed;
-  EXPECT_EQ(check_ready(context).error().code, "engine_failed");
-  EXPECT_EQ(check_ready(context).error().kind, ErrorKind::kUnavailable);
+  ServerStatus server;
+  EXPECT_EQ(check_ready(server).error().code, "loading");
+  server.state = ServerState::kReady;
+  EXPECT_TRUE(check_ready(server).ok());
+  server.state = ServerState::kDraining;
+  EXPECT_EQ(check_ready(server).error().code, "draining");
+  server.state = ServerState::kFailed;
+  EXPECT_EQ(check_ready(server).error().code, "engine_failed");
+  EXPECT_EQ(check_ready(server).error().kind, ErrorKind::kUnavailable);
 }
 
 TEST(CheckOrigin, RefusesRequestsOfPages) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ember/base/log.h"
+#include "server/api_parts.h"
 
 namespace ember {
 namespace {
@@ -38,10 +39,10 @@ RequestRecord ended_record(const std::string& id) {
 }
 
 TEST(ExplainRequest, SaysWhereTheTimeWent) {
-  ApiContext context;
-  context.requests.begin(ended_record("a"));
+  ApiParts parts;
+  parts.requests.begin(ended_record("a"));
   for (const char* id : {"a", "chatcmpl-a"}) {
-    const Json json = explain_request(context, id).value();
+    const Json json = explain_request(parts.models, parts.requests, id).value();
     EXPECT_EQ(json["state"], "ended");
     EXPECT_EQ(json["status"], 200);
     EXPECT_EQ(json["age_s"], 1.5);
@@ -62,58 +63,59 @@ TEST(ExplainRequest, SaysWhereTheTimeWent) {
 }
 
 TEST(ListRequests, NamesThoseInsideOnly) {
-  ApiContext context;
-  context.requests.begin(ended_record("gone"));
+  ApiParts parts;
+  parts.requests.begin(ended_record("gone"));
   RequestRecord inside = ended_record("here");
   inside.first_sequence = 8;
   inside.ended = {};
   inside.arrival = Clock::now();
   inside.traces.clear();
-  context.requests.begin(inside);
-  const Json json = list_requests(context).value();
+  parts.requests.begin(inside);
+  const Json json = list_requests(parts.models, parts.requests).value();
   ASSERT_EQ(json["data"].size(), 1u);
   EXPECT_EQ(json["data"][0]["id"], "here");
   EXPECT_EQ(json["data"][0]["state"], "queued");
 }
 
 TEST(Admin, UnknownRequestsAreNotFound) {
-  ApiContext context;
-  context.requests.begin(ended_record("a"));
-  EXPECT_EQ(explain_request(context, "b").error().kind, ErrorKind::kNotFound);
-  EXPECT_EQ(abort_request(context, "b").error().code, "request_not_found");
-  EXPECT_EQ(abort_request(context, "a").error().code, "request_not_found") << "it has ended";
+  ApiParts parts;
+  parts.requests.begin(ended_record("a"));
+  EXPECT_EQ(explain_request(parts.models, parts.requests, "b").error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(abort_request(parts.hub, parts.requests, "b").error().code, "request_not_found");
+  EXPECT_EQ(abort_request(parts.hub, parts.requests, "a").error().code, "request_not_found")
+      << "it has ended";
 }
 
 TEST(Drain, OnlyAReadyServerCan) {
-  ResponseHub hub({}, [](std::unique_ptr<Connection>) {});
-  ApiContext context;
-  context.hub = &hub;
-  EXPECT_EQ(drain(context).error().code, "loading");
-  context.state = ServerState::kFailed;
-  EXPECT_EQ(drain(context).error().code, "engine_failed");
-  context.state = ServerState::kReady;
+  ApiParts parts;
+  EXPECT_EQ(drain(parts.status, parts.hub).error().code, "loading");
+  parts.status.state = ServerState::kFailed;
+  EXPECT_EQ(drain(parts.status, parts.hub).error().code, "engine_failed");
+  parts.status.state = ServerState::kReady;
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(drain(context).value()["unfinished"], 0);
-    EXPECT_EQ(context.state.load(), ServerState::kDraining);
+    EXPECT_EQ(drain(parts.status, parts.hub).value()["unfinished"], 0);
+    EXPECT_EQ(parts.status.state.load(), ServerState::kDraining);
   }
 }
 
 TEST(Reload, AFaultChangesNothing) {
   const auto level = spdlog::get_level();
-  ApiContext context;
+  ApiParts parts;
   int num_loads = 0;
-  context.reload_keys = [&]() -> Result<void> {
+  const auto reload_keys = [&]() -> Result<void> {
     if (++num_loads == 2) return invalid("", "no such file", "bad_key_file");
-    context.keys.replace({"a", "b"});
+    parts.keys.replace({"a", "b"});
     return {};
   };
-  EXPECT_EQ(reload(context, Json{{"log_level", "loud"}}).error().param, "log_level");
+  EXPECT_EQ(reload(parts.keys, reload_keys, Json{{"log_level", "loud"}}).error().param,
+            "log_level");
   EXPECT_EQ(num_loads, 0);
-  EXPECT_EQ(reload(context, Json::object()).value()["num_api_keys"], 2);
+  EXPECT_EQ(reload(parts.keys, reload_keys, Json::object()).value()["num_api_keys"], 2);
   EXPECT_EQ(spdlog::get_level(), level);
-  EXPECT_EQ(reload(context, Json{{"log_level", "off"}}).error().code, "bad_key_file");
+  EXPECT_EQ(reload(parts.keys, reload_keys, Json{{"log_level", "off"}}).error().code,
+            "bad_key_file");
   EXPECT_EQ(spdlog::get_level(), level);
-  EXPECT_TRUE(reload(context, Json{{"log_level", "warn"}}).ok());
+  EXPECT_TRUE(reload(parts.keys, reload_keys, Json{{"log_level", "warn"}}).ok());
   EXPECT_EQ(spdlog::get_level(), spdlog::level::warn);
   spdlog::set_level(level);
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "http/http_error.h"
+#include "server/api_parts.h"
 
 namespace ember {
 namespace {
@@ -20,9 +21,9 @@ TEST(ErrorBodyFor, HasTheShapeOfItsApi) {
 }
 
 HttpResponse answer_to(const std::string& path, const Error& error) {
-  ApiContext context;
+  ApiParts parts;
   Exchange exchange({.method = "GET", .target = path}, "id", nullptr);
-  answer_error(context, error, exchange);
+  answer_error(parts.generation, error, exchange);
   return exchange.response();
 }
 

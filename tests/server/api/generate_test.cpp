@@ -7,6 +7,7 @@
 
 #include "server/api/demo_model.h"
 #include "server/api/requests.h"
+#include "server/api_parts.h"
 
 namespace ember {
 namespace {
@@ -37,26 +38,24 @@ class FoxGenerator final : public Generator {
 class GenerateTest : public testing::Test {
  protected:
   GenerateTest() {
-    context_.model = demo_model();
-    context_.model.generator = generator_;
-    context_.model.metrics = std::make_shared<ModelMetrics>(metrics_, "m");
-    context_.model.admission = &admission_;
-    context_.metrics = &metrics_;
-    context_.hub = &hub_;
-    context_.state = ServerState::kReady;
-    hub_.start();
+    auto model = std::make_shared<ServedModel>(demo_model());
+    model->generator = generator_;
+    model->metrics = std::make_shared<ModelMetrics>(parts_.metrics, "demo");
+    parts_.models.add(model);
+    parts_.admission.add_room(4, 1000);
+    parts_.hub.start();
   }
 
   // The status line and the body that the client of a request gets; the error where it is not
   // started.
-  std::string ask(Result<void> (*start)(ApiContext&, Exchange&), const Json& body) {
+  std::string ask(Result<void> (*start)(GenerationServices&, Exchange&), const Json& body) {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
     const Connection client(ends[1]);
     Exchange exchange({.method = "POST", .target = "/x", .headers = {}, .body = body.dump()}, "id",
                       std::make_unique<Connection>(ends[0]));
-    const Result<void> started = start(context_, exchange);
+    const Result<void> started = start(parts_.generation, exchange);
     EXPECT_EQ(started.ok(), exchange.taken());
     if (!started.ok()) return fault(started);
     std::string answer;
@@ -67,13 +66,10 @@ class GenerateTest : public testing::Test {
     return answer.substr(answer.find("\r\n\r\n") + 4);
   }
 
-  void stop() { hub_.stop(Error{ErrorKind::kUnavailable, "stop", "", ""}, Duration::zero()); }
+  void stop() { parts_.hub.stop(Error{ErrorKind::kUnavailable, "stop", "", ""}, Duration::zero()); }
 
-  Admission admission_{4, 1000};
-  Metrics metrics_{"1"};
-  ResponseHub hub_{HubOptions{}, [](std::unique_ptr<Connection>) {}};
-  std::shared_ptr<FoxGenerator> generator_ = std::make_shared<FoxGenerator>(hub_);
-  ApiContext context_;
+  ApiParts parts_;
+  std::shared_ptr<FoxGenerator> generator_ = std::make_shared<FoxGenerator>(parts_.hub);
 };
 
 TEST_F(GenerateTest, EachApiGetsItsAnswer) {
@@ -90,15 +86,22 @@ TEST_F(GenerateTest, EachApiGetsItsAnswer) {
       " fox");
   stop();
   EXPECT_EQ(generator_->submitted.size(), 4u);
-  EXPECT_EQ(admission_.sequences(), 0) << "places in the queue are given back";
-  EXPECT_EQ(context_.requests.find("id").size(), 4u);
-  EXPECT_EQ(context_.requests.find("chatcmpl-id").at(0).status, 200);
+  EXPECT_EQ(parts_.admission.sequences(), 0) << "places in the queue are given back";
+  EXPECT_EQ(parts_.requests.find("id").size(), 4u);
+  EXPECT_EQ(parts_.requests.find("chatcmpl-id").at(0).status, 200);
 }
 
 TEST_F(GenerateTest, AStreamIsToldAsItComes) {
   const std::string text = ask(start_chat, {{"messages", user_message("Hi.")}, {"stream", true}});
   EXPECT_NE(text.find("\"content\":\" fox\""), std::string::npos) << text;
   EXPECT_NE(text.find("data: [DONE]"), std::string::npos);
+}
+
+TEST_F(GenerateTest, TheBodyNamesItsModel) {
+  Json body = {{"messages", user_message("Hi.")}, {"model", "demo"}};
+  EXPECT_EQ(Json::parse(ask(start_chat, body))["model"], "demo");
+  body["model"] = "other";
+  EXPECT_EQ(ask(start_chat, body), "model: The model \"other\" does not exist.");
 }
 
 TEST_F(GenerateTest, AFaultLeavesTheConnectionToTheCaller) {
@@ -109,18 +112,15 @@ TEST_F(GenerateTest, AFaultLeavesTheConnectionToTheCaller) {
       << "the queue holds four";
   stop();
   EXPECT_TRUE(generator_->submitted.empty());
-  EXPECT_EQ(admission_.sequences(), 0);
+  EXPECT_EQ(parts_.admission.sequences(), 0);
 }
 
 TEST_F(GenerateTest, TokensOfMessagesAreCounted) {
-  const Result<Json> count = count_message_tokens(context_, {{"messages", user_message("Hi.")}});
+  const Result<Json> count =
+      count_message_tokens(demo_model(), {}, {{"messages", user_message("Hi.")}});
   ASSERT_TRUE(count.ok()) << fault(count);
   EXPECT_GT(count.value()["input_tokens"], 5);
-  EXPECT_EQ(count_message_tokens(context_, {{"messages", 5}}).error().param, "messages");
-  EXPECT_EQ(count_message_tokens(context_, {{"messages", user_message("Hi.")}, {"model", "x"}})
-                .error()
-                .code,
-            "model_not_found");
+  EXPECT_EQ(count_message_tokens(demo_model(), {}, {{"messages", 5}}).error().param, "messages");
 }
 
 }  // namespace

@@ -49,13 +49,6 @@ TEST(Generation, WhatDoesNotFitIsRefusedByTheFieldsOwnName) {
               HasSubstr("min_tokens: min_tokens must not be above the "));
 }
 
-TEST(Generation, OnlyServedModelsExist) {
-  EXPECT_EQ(chat({{"model", "demo"}}).value().params.model, "demo");
-  const Result<Generation> other = chat({{"model", "x\n"}});
-  EXPECT_EQ(other.error().kind, ErrorKind::kNotFound);
-  EXPECT_EQ(other.error().message, "The model \"x\\x0A\" does not exist.");
-}
-
 TEST(Generation, AModelWithoutATemplateCannotChat) {
   ServedModel model = demo_model();
   model.chat_template = nullptr;

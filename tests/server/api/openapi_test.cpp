@@ -8,6 +8,7 @@
 #include "embedded.h"
 #include "ember/server/json_reader.h"
 #include "ember/server/routes.h"
+#include "server/api_parts.h"
 
 namespace ember {
 namespace {
@@ -16,8 +17,8 @@ using Routes = std::set<std::string>;
 
 Routes served(void (*add)(HttpServer&, ApiContext&)) {
   HttpServer server{HttpOptions{}};
-  ApiContext context;
-  add(server, context);
+  ApiParts parts;
+  add(server, parts.context);
   Routes all;
   for (const auto& [method, path] : server.routes())
     EXPECT_TRUE(all.insert(method + " " + path).second) << path;

@@ -6,12 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "ember/server/json_reader.h"
+#include "server/api_parts.h"
 
 namespace ember {
 namespace {
 
 struct Listener {
-  explicit Listener(void (*add)(HttpServer&, ApiContext&)) { add(server, context); }
+  explicit Listener(void (*add)(HttpServer&, ApiContext&)) { add(server, parts.context); }
 
   HttpResponse ask(const std::string& method, const std::string& target,
                    std::vector<std::pair<std::string, std::string>> headers = {},
@@ -27,15 +28,13 @@ struct Listener {
     return Json::parse(ask(method, target).body)["error"]["code"];
   }
 
-  ApiContext context;
+  ApiParts parts;
   HttpServer server{HttpOptions{}};
 };
 
 TEST(Routes, WhileLoadingOnlyTheServerItselfAnswers) {
-  Metrics metrics("1");
   Listener main(add_routes);
-  main.context.metrics = &metrics;
-  main.context.version = "1.2";
+  main.parts.status.version = "1.2";
   EXPECT_EQ(main.ask("GET", "/livez").body, R"({"status":"loading"})");
   EXPECT_EQ(main.ask("GET", "/health").status, 200);
   EXPECT_EQ(main.ask("GET", "/readyz").status, 503);
@@ -51,8 +50,8 @@ TEST(Routes, WhileLoadingOnlyTheServerItselfAnswers) {
 
 TEST(Routes, ModelsAreServedByAllTheirNames) {
   Listener main(add_routes);
-  main.context.model.info.names = {"m", "org/m"};
-  main.context.state = ServerState::kReady;
+  main.parts.models.add(main.parts.model({"m", "org/m"}));
+  main.parts.status.state = ServerState::kReady;
   EXPECT_EQ(Json::parse(main.ask("GET", "/v1/models").body)["data"].size(), 2u);
   EXPECT_EQ(Json::parse(main.ask("GET", "/v1/models/org%2Fm").body)["id"], "org/m");
   EXPECT_EQ(Json::parse(main.ask("GET", "/v1/models/org/m?x=1").body)["id"], "org/m");
@@ -65,7 +64,7 @@ TEST(Routes, ModelsAreServedByAllTheirNames) {
 TEST(Routes, AKeyIsAskedForBeforeAnythingElse) {
   Listener main(add_routes), admin(add_admin_routes);
   for (Listener* listener : {&main, &admin}) {
-    listener->context.keys.replace({"sk-1"});
+    listener->parts.keys.replace({"sk-1"});
     EXPECT_EQ(listener->ask("GET", "/livez").status, 200);
     for (const char* path : {"/nope", "/openapi.json"}) {
       EXPECT_EQ(listener->ask("GET", path).status, 401) << path;
@@ -75,15 +74,13 @@ TEST(Routes, AKeyIsAskedForBeforeAnythingElse) {
 }
 
 TEST(Routes, TheAdminListenerRefusesPagesAndSpeaksPrometheus) {
-  Metrics metrics("1");
   Listener admin(add_admin_routes);
-  admin.context.metrics = &metrics;
   EXPECT_EQ(admin.ask("GET", "/livez", {{"Origin", "http://evil.example"}}).status, 403);
   EXPECT_TRUE(admin.ask("GET", "/metrics").headers["Content-Type"].starts_with("text/plain;"));
   EXPECT_EQ(admin.ask("GET", "/admin/requests").status, 200);
   EXPECT_EQ(admin.code("GET", "/admin/requests/x"), "request_not_found");
   EXPECT_EQ(admin.code("POST", "/admin/drain"), "loading");
-  admin.context.reload_keys = [] { return Result<void>(); };
+  admin.parts.context.reload_keys = [] { return Result<void>(); };
   EXPECT_EQ(admin.ask("POST", "/admin/reload").status, 200) << "its body may be empty";
 }
 
