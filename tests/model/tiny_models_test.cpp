@@ -158,10 +158,10 @@ TEST_P(TinyModelIn16Bits, EqualsDoublePrecision) {
     for (const DType dtype : {DType::kBF16, DType::kF16}) {
       const DecoderConfig config = load_decoder_config(kTiny / name);
       const Prompt prompt = prompts_of(name).back();
-      const auto logits_of = [&](Backend& backend) {
-        Decoder decoder(backend, config, SafetensorsCheckpoint(kTiny / name),
+      const auto logits_of = [&](Backend& device) {
+        Decoder decoder(device, config, SafetensorsCheckpoint(kTiny / name),
                         LoadOptions{.dtype = dtype});
-        return ModelRunner(backend, decoder, limits).forward(prompt.input, 4);
+        return ModelRunner(device, decoder, limits).forward(prompt.input, 4);
       };
       NaiveBackend naive;
       const std::vector<float> expected = logits_of(naive);
