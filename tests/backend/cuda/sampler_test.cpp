@@ -13,7 +13,7 @@
 
 #include "cpu/sample.h"
 #include "cuda/error.h"
-#include "ember/base/start_error.h"
+#include "ember/base/device_error.h"
 #include "fake_runtime.h"
 
 namespace ember::cuda {
@@ -204,7 +204,7 @@ TEST_F(CudaSampler, ADeviceThatFailsEndsTheWait) {
                      [] { std::this_thread::sleep_for(std::chrono::milliseconds(100)); });
   sampler_->launch(logits_.rows(1), rows, out);
   fail_call(1);
-  EXPECT_THROW(sampler_->wait(), StartError);
+  EXPECT_THROW(sampler_->wait(), DeviceError);
   fail_call(0);
 }
 
