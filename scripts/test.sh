@@ -123,7 +123,7 @@ run_pytest() {
   local name=$1
   shift
   local rc=0
-  EMBER_BIN="$PWD/build/release/ember" PYTHONDONTWRITEBYTECODE=1 \
+  EMBER_BIN="$PWD/build/release/ember" PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0 \
     .venv/bin/pytest -q -p no:cacheprovider --durations=10 --junitxml="$reports/$name/pytest.xml" ${filter:+-k "$filter"} "$@" || rc=$?
   [ "$rc" -eq 5 ] && rc=0  # nothing matched the filter
   return $rc
