@@ -161,12 +161,6 @@ build_release() {
   configure release -DEMBER_TESTS=ON -DEMBER_WERROR=ON && build release
 }
 
-# clang-tidy's list, clang's warnings and its thread-safety analysis.
-tidy() {
-  configure clang -DEMBER_TESTS=OFF -DEMBER_WERROR=ON || return 1
-  python3 scripts/check_tidy.py build/clang
-}
-
 # The name of each step and its command.
 steps=(
   "check_tree python3 scripts/check_tree.py"
@@ -181,7 +175,7 @@ steps=(
   "cuda_build cuda_build"
   "kernel_resources kernel_resources"
   "emulated emulated"
-  "tidy tidy"
+  "thread_safety scripts/check_thread_safety.sh"
   "asan_ubsan sanitized asan_ubsan dev ${SANITIZED[*]}"
   "tsan sanitized tsan tsan ${THREADED[*]}"
 )
