@@ -6,37 +6,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/text_content.h"
+
 namespace ember {
 
 namespace {
 
-constexpr size_t kMaxMessages = 2048, kMaxParts = 1024, kMaxCalls = 128;
+constexpr size_t kMaxMessages = 2048, kMaxCalls = 128;
 
-// A string, or text parts; nothing else is looked at, let alone fetched.
-Result<void> read_content(const Json& content, const std::string& path, Message& message) {
-  if (content.is_string()) {
-    message.content = content.get<std::string>();
-    return {};
-  }
-  if (!content.is_array())
-    return wrong(path,
-                 fmt::format("must be a string or a list of parts, not {}.", type_name(content)));
-  if (content.empty() || content.size() > kMaxParts)
-    return wrong(path, fmt::format("must hold 1 to {} parts.", kMaxParts), "invalid_value");
-  std::vector<std::string> texts;
-  for (size_t i = 0; i < content.size(); ++i) {
-    const Json& part = content[i];
-    const std::string where = fmt::format("{}[{}]", path, i);
-    if (!part.is_object()) return wrong(where, "must be an object.");
-    if (type_of(part) != "text")
-      return wrong(where, "must be of the type text: no other content is supported.",
-                   "unsupported_content");
-    if (!is_text(part, "text")) return wrong(where + ".text", "must be a string.");
-    texts.push_back(part["text"].get<std::string>());
-  }
-  message.content = std::move(texts);
-  return {};
-}
+const TextParts kParts = {.noun = "parts",
+                          .types = {"text"},
+                          .refusal = "must be of the type text: no other content is supported.",
+                          .refuses_no_object = true};
 
 bool are_arguments(const Json& arguments) {
   return arguments.is_object() ||
@@ -96,8 +77,9 @@ Result<Message> read_message(const Json& json, const std::string& path) {
   message.others.erase("content");
   const auto content = json.find("content");
   if (content != json.end() && !content->is_null()) {
-    if (const Result<void> read = read_content(*content, path + ".content", message); !read.ok())
-      return read.error();
+    Result<MessageContent> read = read_text_content(*content, path + ".content", kParts);
+    if (!read.ok()) return read.error();
+    message.content = std::move(read).value();
   } else if (message.calls.empty()) {
     return wrong(path + ".content", "is missing.");
   }

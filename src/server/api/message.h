@@ -16,10 +16,12 @@ struct ToolCall {
   nlohmann::ordered_json arguments;  // an object, or the JSON text of one; null: none
 };
 
+// None, a text, or the texts of several parts.
+using MessageContent = std::variant<std::monostate, std::string, std::vector<std::string>>;
+
 struct Message {
   std::string role;  // system, developer, user, assistant or tool
-  // None, a text, or the texts of several parts.
-  std::variant<std::monostate, std::string, std::vector<std::string>> content = {};
+  MessageContent content = {};
   std::vector<ToolCall> calls = {};  // an assistant's
   std::string call_id = {};          // of the call that a tool's message answers
   // What else the chat template is given, e.g. name, reasoning_content.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/chat_request.h"
+#include "api/text_content.h"
 
 namespace ember {
 
@@ -12,36 +13,12 @@ namespace {
 
 constexpr size_t kMaxMessages = 2048, kMaxBlocks = 1024;
 
-void set_text(std::vector<std::string> texts, Message& message) {
-  if (texts.size() > 1)
-    message.content = std::move(texts);
-  else
-    message.content = texts.empty() ? std::string() : std::move(texts.front());
-}
-
-// "content" where only text may stand: a string or text blocks.
-Result<void> read_text(const Json& content, const std::string& path, Message& message) {
-  if (content.is_string()) {
-    message.content = content.get<std::string>();
-    return {};
-  }
-  if (!content.is_array())
-    return wrong(path,
-                 fmt::format("must be a string or a list of blocks, not {}.", type_name(content)));
-  if (content.size() > kMaxBlocks)
-    return wrong(path, fmt::format("must hold at most {} blocks.", kMaxBlocks), "invalid_value");
-  std::vector<std::string> texts;
-  for (size_t i = 0; i < content.size(); ++i) {
-    const std::string where = fmt::format("{}[{}]", path, i);
-    if (type_of(content[i]) != "text")
-      return wrong(where, "must be of the type text: nothing else is supported here.",
-                   "unsupported_content");
-    if (!is_text(content[i], "text")) return wrong(where + ".text", "must be a string.");
-    texts.push_back(content[i]["text"].get<std::string>());
-  }
-  set_text(std::move(texts), message);
-  return {};
-}
+// Where only text may stand.
+const TextParts kTextBlocks = {
+    .noun = "blocks",
+    .min_parts = 0,
+    .types = {"text"},
+    .refusal = "must be of the type text: nothing else is supported here."};
 
 // Takes the messages of a request one after the other.
 class MessageReader {
@@ -77,7 +54,7 @@ class MessageReader {
           !added.ok())
         return added;
     if (texts.empty() && own.calls.empty() && own.others.empty()) return {};
-    if (!texts.empty() || own.calls.empty()) set_text(std::move(texts), own);
+    if (!texts.empty() || own.calls.empty()) own.content = as_string_if_one(std::move(texts));
     messages.push_back(std::move(own));
     return {};
   }
@@ -128,10 +105,12 @@ class MessageReader {
                    .call_id = block["tool_use_id"].get<std::string>()};
     if (!call_ids_.may_be_answered(result.call_id))
       return wrong(path + ".tool_use_id", "is of no call in the messages before.", "invalid_value");
-    if (block.contains("content") && !block["content"].is_null())
-      if (const Result<void> read = read_text(block["content"], path + ".content", result);
-          !read.ok())
-        return read;
+    if (block.contains("content") && !block["content"].is_null()) {
+      Result<MessageContent> read =
+          read_text_content(block["content"], path + ".content", kTextBlocks);
+      if (!read.ok()) return read.error();
+      result.content = as_string_if_one(std::move(read).value());
+    }
     messages.push_back(std::move(result));
     return {};
   }
@@ -142,10 +121,10 @@ class MessageReader {
 Result<std::vector<Message>> read_messages(FieldReader& fields) {
   MessageReader reader;
   if (const Json* system = fields.value("system")) {
-    Message message{.role = "system", .content = {}};
-    if (const Result<void> read = read_text(*system, "system", message); !read.ok())
-      return read.error();
-    reader.messages.push_back(std::move(message));
+    Result<MessageContent> read = read_text_content(*system, "system", kTextBlocks);
+    if (!read.ok()) return read.error();
+    reader.messages.push_back(
+        {.role = "system", .content = as_string_if_one(std::move(read).value())});
   }
   const Json* messages = fields.value("messages");
   if (messages == nullptr || !messages->is_array())

@@ -6,42 +6,19 @@
 
 #include "api/chat_messages.h"
 #include "api/chat_request.h"
+#include "api/text_content.h"
 
 namespace ember {
 
 namespace {
 
-constexpr size_t kMaxItems = 2048, kMaxParts = 1024;
+constexpr size_t kMaxItems = 2048;
 
-// A string, or a list of text parts, which are text whoever said them.
-Result<void> read_text(const Json& content, const std::string& path, Message& message) {
-  if (content.is_string()) {
-    message.content = content.get<std::string>();
-    return {};
-  }
-  if (!content.is_array())
-    return wrong(path,
-                 fmt::format("must be a string or a list of parts, not {}.", type_name(content)));
-  if (content.empty() || content.size() > kMaxParts)
-    return wrong(path, fmt::format("must hold 1 to {} parts.", kMaxParts), "invalid_value");
-  std::vector<std::string> texts;
-  for (size_t i = 0; i < content.size(); ++i) {
-    const Json& part = content[i];
-    const std::string where = fmt::format("{}[{}]", path, i);
-    const std::string type = type_of(part);
-    if (type != "input_text" && type != "output_text" && type != "text")
-      return wrong(where,
-                   "must be of the type input_text or output_text: nothing else is supported.",
-                   "unsupported_content");
-    if (!is_text(part, "text")) return wrong(where + ".text", "must be a string.");
-    texts.push_back(part["text"].get<std::string>());
-  }
-  if (texts.size() == 1)
-    message.content = std::move(texts.front());
-  else
-    message.content = std::move(texts);
-  return {};
-}
+// Parts are text whoever said them.
+const TextParts kParts = {
+    .noun = "parts",
+    .types = {"input_text", "output_text", "text"},
+    .refusal = "must be of the type input_text or output_text: nothing else is supported."};
 
 // Takes the items of an input one after the other.
 class ItemReader {
@@ -71,9 +48,9 @@ class ItemReader {
       return wrong(path + ".role", "must be user, assistant, system or developer.",
                    "invalid_value");
     if (!item.contains("content")) return wrong(path + ".content", "is missing.");
-    if (const Result<void> read = read_text(item["content"], path + ".content", message);
-        !read.ok())
-      return read;
+    Result<MessageContent> read = read_text_content(item["content"], path + ".content", kParts);
+    if (!read.ok()) return read.error();
+    message.content = as_string_if_one(std::move(read).value());
     messages.push_back(std::move(message));
     return {};
   }
@@ -98,8 +75,9 @@ class ItemReader {
     if (!is_text(item, "call_id")) return wrong(path + ".call_id", "must be a string.");
     if (!item.contains("output")) return wrong(path + ".output", "is missing.");
     Message message{.role = "tool", .content = {}, .call_id = item["call_id"].get<std::string>()};
-    if (const Result<void> read = read_text(item["output"], path + ".output", message); !read.ok())
-      return read;
+    Result<MessageContent> read = read_text_content(item["output"], path + ".output", kParts);
+    if (!read.ok()) return read.error();
+    message.content = as_string_if_one(std::move(read).value());
     if (!call_ids_.may_be_answered(message.call_id))
       return wrong(path + ".call_id", "is of no call in the input before.", "invalid_value");
     messages.push_back(std::move(message));
