@@ -24,12 +24,12 @@ std::unique_ptr<GrammarCompiler> make_grammars(const Tokenizer& tokenizer,
 }
 
 void log_defaults(const ModelInfo& info) {
-  const auto said = [](const char* name, const auto& value) {
+  const auto shown = [](const char* name, const auto& value) {
     return value ? fmt::format(" {} {}", name, *value) : std::string();
   };
-  spdlog::info("defaults of the model:{}{}{}{}{}", said("temperature", info.temperature),
-               said("top_p", info.top_p), said("top_k", info.top_k), said("min_p", info.min_p),
-               said("repetition_penalty", info.repetition_penalty));
+  spdlog::info("defaults of the model:{}{}{}{}{}", shown("temperature", info.temperature),
+               shown("top_p", info.top_p), shown("top_k", info.top_k), shown("min_p", info.min_p),
+               shown("repetition_penalty", info.repetition_penalty));
 }
 
 ModelInfo info_of(const ModelSource& source, const EngineSettings& settings,

@@ -122,9 +122,9 @@ std::string LoadReport::table() const {
                {" End-to-end Latency ", "E2EL", "e2el"}};
   for (const auto& t : times) {
     text += fmt::format("{:-^53}\n", t.title);
-    for (const auto& [said, key] : {std::pair("Mean", "mean"), std::pair("Median", "median"),
-                                    std::pair("P90", "p90"), std::pair("P99", "p99")})
-      number(fmt::format("{} {} (ms)", said, t.name), fmt::format("{}_{}_ms", key, t.key));
+    for (const auto& [label, key] : {std::pair("Mean", "mean"), std::pair("Median", "median"),
+                                     std::pair("P90", "p90"), std::pair("P99", "p99")})
+      number(fmt::format("{} {} (ms)", label, t.name), fmt::format("{}_{}_ms", key, t.key));
   }
   return text + std::string(53, '=') + "\n";
 }

@@ -13,8 +13,8 @@ namespace {
 
 constexpr int kMaxThreads = 8;
 
-// Clears the ids unless they are all there is.
-void hold_back(std::span<uint32_t> mask, std::span<const int32_t> ids) {
+// Bans the ids, unless nothing else is allowed.
+void ban_unless_all(std::span<uint32_t> mask, std::span<const int32_t> ids) {
   const auto set = [&](int32_t id) {
     return static_cast<size_t>(id) / 32 < mask.size() &&
            (mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0;
@@ -110,7 +110,7 @@ void MaskBuilder::fill(size_t item) {
   try {
     if (seq.constraint == nullptr) seq.constraint = seq.request.constraint->start();
     seq.constraint->next_mask(seq.output(), mask);
-    hold_back(mask, row.banned);
+    ban_unless_all(mask, row.banned);
   } catch (const std::exception& e) {
     spdlog::error("request {}: no mask: {}", seq.request.id, e.what());
     std::fill(mask.begin(), mask.end(), 0u);

@@ -127,9 +127,9 @@ void read_shapes(const JsonObject& config, const Family& family, DecoderConfig& 
     config.refuse(
         "hidden_size",
         fmt::format("a multiple of num_attention_heads {}, or a \"head_dim\"", decoder.num_heads));
-  const int otherwise = family.default_head_dim != 0 ? family.default_head_dim
-                                                     : decoder.hidden_size / decoder.num_heads;
-  decoder.head_dim = static_cast<int>(config.integer("head_dim", 1, 1024, otherwise));
+  const int default_value = family.default_head_dim != 0 ? family.default_head_dim
+                                                         : decoder.hidden_size / decoder.num_heads;
+  decoder.head_dim = static_cast<int>(config.integer("head_dim", 1, 1024, default_value));
   if (decoder.head_dim % 2 != 0)
     bad_model(config.file(),
               fmt::format("\"head_dim\": expected an even number, found {}", decoder.head_dim));

@@ -23,9 +23,9 @@ void llama(const JsonObject& config, DecoderConfig& decoder) {
 
 void mistral(const JsonObject& config, DecoderConfig& decoder) {
   // Absent is the library's default, as the first Mistral's files rely on; null is no window.
-  const int64_t otherwise = config.json().contains("sliding_window") ? 0 : 4096;
+  const int64_t default_value = config.json().contains("sliding_window") ? 0 : 4096;
   all_layers_see(decoder,
-                 static_cast<int>(config.integer("sliding_window", 1, kMaxWindow, otherwise)));
+                 static_cast<int>(config.integer("sliding_window", 1, kMaxWindow, default_value)));
 }
 
 // layer_types, or for older files max_window_layers: from that layer on the window applies.

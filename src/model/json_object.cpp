@@ -50,8 +50,8 @@ void JsonObject::refuse(const std::string& name, const std::string& expected) co
 }
 
 int64_t JsonObject::integer(const std::string& name, int64_t low, int64_t high,
-                            std::optional<int64_t> otherwise) const {
-  if (!has(name) && otherwise) return *otherwise;
+                            std::optional<int64_t> default_value) const {
+  if (!has(name) && default_value) return *default_value;
   const std::string expected = fmt::format("an integer from {} to {}", low, high);
   if (!has(name) || !json_[name].is_number_integer()) refuse(name, expected);
   const auto& value = json_[name];
@@ -62,22 +62,22 @@ int64_t JsonObject::integer(const std::string& name, int64_t low, int64_t high,
 }
 
 double JsonObject::number(const std::string& name, double low, double high,
-                          std::optional<double> otherwise) const {
-  if (!has(name) && otherwise) return *otherwise;
+                          std::optional<double> default_value) const {
+  if (!has(name) && default_value) return *default_value;
   if (!has(name) || !json_[name].is_number() ||
       !(json_[name].get<double>() >= low && json_[name].get<double>() <= high))
     refuse(name, fmt::format("a number from {} to {}", low, high));
   return json_[name].get<double>();
 }
 
-bool JsonObject::boolean(const std::string& name, bool otherwise) const {
-  if (!has(name)) return otherwise;
+bool JsonObject::boolean(const std::string& name, bool default_value) const {
+  if (!has(name)) return default_value;
   if (!json_[name].is_boolean()) refuse(name, "true or false");
   return json_[name].get<bool>();
 }
 
-std::string JsonObject::text(const std::string& name, const std::string& otherwise) const {
-  if (!has(name)) return otherwise;
+std::string JsonObject::text(const std::string& name, const std::string& default_value) const {
+  if (!has(name)) return default_value;
   if (!json_[name].is_string()) refuse(name, "a string");
   return json_[name].get<std::string>();
 }

@@ -25,11 +25,11 @@ class JsonObject {
   const nlohmann::json& json() const { return json_; }
 
   int64_t integer(const std::string& name, int64_t low, int64_t high,
-                  std::optional<int64_t> otherwise = std::nullopt) const;
+                  std::optional<int64_t> default_value = std::nullopt) const;
   double number(const std::string& name, double low, double high,
-                std::optional<double> otherwise = std::nullopt) const;
-  bool boolean(const std::string& name, bool otherwise) const;
-  std::string text(const std::string& name, const std::string& otherwise) const;
+                std::optional<double> default_value = std::nullopt) const;
+  bool boolean(const std::string& name, bool default_value) const;
+  std::string text(const std::string& name, const std::string& default_value) const;
   std::vector<std::string> texts(const std::string& name) const;  // empty: absent
   std::vector<int64_t> integers(
       const std::string& name) const;  // of a number or a list of numbers; empty: absent

@@ -138,7 +138,7 @@ const Step& Scheduler::schedule(TimePoint now) {
   schedule_running(budget, true, now);
   schedule_running(budget, false, now);
   schedule_waiting(budget, now);
-  note_wait(budget);
+  count_wait(budget);
   if (!step_->seqs.empty()) ++num_steps_;
   return *step_;
 }
@@ -209,7 +209,7 @@ void Scheduler::schedule_waiting(Budget& budget, TimePoint now) {
 }
 
 // Counts what the first one of those left waiting lacks.
-void Scheduler::note_wait(const Budget& budget) {
+void Scheduler::count_wait(const Budget& budget) {
   if (waiting_.empty()) return;
   const bool no_slot = running_.size() >= static_cast<size_t>(config_.max_num_seqs);
   const bool no_tokens = budget.tokens <= 0 || budget.rows <= 0;

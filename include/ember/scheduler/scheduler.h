@@ -133,7 +133,7 @@ class Scheduler {
   void age(TimePoint now);
   void schedule_running(Budget& budget, bool decodes, TimePoint now);
   void schedule_waiting(Budget& budget, TimePoint now);
-  void note_wait(const Budget& budget);
+  void count_wait(const Budget& budget);
   bool plan(Sequence& seq, Budget& budget, TimePoint now);
   bool get_blocks(Sequence& seq, int num_tokens);
   Sequence* victim_for(const Sequence& seq) const;

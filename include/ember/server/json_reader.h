@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;
 // built.
 Result<Json> parse_body(std::string_view body);
 
-// The fields of an object. null is the same as absent. Getters return `otherwise` for an absent
+// The fields of an object. null is the same as absent. Getters return `default_value` for an absent
 // field and after a fault; the first fault is kept. Integers may be written 1.0; nothing else is
 // converted.
 class FieldReader {
@@ -32,10 +32,10 @@ class FieldReader {
       : object_(object), path_(std::move(path)) {}
 
   bool has(const std::string& name);  // and not null
-  int64_t integer(const std::string& name, int64_t low, int64_t high, int64_t otherwise);
-  double number(const std::string& name, double low, double high, double otherwise);
-  bool boolean(const std::string& name, bool otherwise);
-  std::string text(const std::string& name, size_t max_bytes, const std::string& otherwise);
+  int64_t integer(const std::string& name, int64_t low, int64_t high, int64_t default_value);
+  double number(const std::string& name, double low, double high, double default_value);
+  bool boolean(const std::string& name, bool default_value);
+  std::string text(const std::string& name, size_t max_bytes, const std::string& default_value);
   std::vector<int32_t> ids(const std::string& name, size_t max_count, int32_t vocab_size);
   const Json* value(const std::string& name);  // null pointer: absent
 

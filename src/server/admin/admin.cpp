@@ -76,10 +76,10 @@ std::vector<SequenceTrace> traces_of(const RequestRecord& record,
 // That of its most advanced sequence which has not ended.
 const char* state_of(const RequestRecord& record, const std::vector<SequenceTrace>& own) {
   if (!record.inside()) return "ended";
-  SequencePhase most = SequencePhase::kQueued;
+  SequencePhase furthest = SequencePhase::kQueued;
   for (const SequenceTrace& trace : own)
-    if (trace.phase != SequencePhase::kEnded) most = std::max(most, trace.phase);
-  return name_of(most);
+    if (trace.phase != SequencePhase::kEnded) furthest = std::max(furthest, trace.phase);
+  return name_of(furthest);
 }
 
 Json summary(const RequestRecord& record, const std::vector<SequenceTrace>& own, TimePoint now) {

@@ -17,7 +17,7 @@ namespace ember {
 struct TokenEntry {
   int32_t token = -1;
   float logprob = 0;
-  int32_t rank = 0;                    // 1: the most likely
+  int32_t token_rank = 0;              // 1: the most likely
   std::vector<TokenLogprob> top = {};  // the most likely ones, when they were asked for
 };
 

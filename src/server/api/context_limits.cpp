@@ -9,9 +9,9 @@ namespace ember {
 
 Result<void> check_length(const ServedModel& model, size_t bytes, const std::string& param) {
   constexpr size_t kSlack = 4;  // normalizers may shorten a text, but not by much
-  const size_t most =
+  const size_t max_bytes =
       kSlack * static_cast<size_t>(model.info.max_model_len) * model.tokenizer->max_token_bytes();
-  if (bytes <= most) return {};
+  if (bytes <= max_bytes) return {};
   return invalid(param,
                  fmt::format("{} has {} bytes, which cannot fit into the context of {} tokens.",
                              param, bytes, model.info.max_model_len),

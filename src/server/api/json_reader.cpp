@@ -162,9 +162,9 @@ void FieldReader::fail(Error error) {
 }
 
 int64_t FieldReader::integer(const std::string& name, int64_t low, int64_t high,
-                             int64_t otherwise) {
+                             int64_t default_value) {
   const Json* field = value(name);
-  if (field == nullptr) return otherwise;
+  if (field == nullptr) return default_value;
   const std::string expected = fmt::format("must be an integer from {} to {}", low, high);
   const std::optional<int64_t> number = as_integer(*field);
   const bool integral =
@@ -179,12 +179,12 @@ int64_t FieldReader::integer(const std::string& name, int64_t low, int64_t high,
     fail(name, expected + ".");
   else
     return *number;
-  return otherwise;
+  return default_value;
 }
 
-double FieldReader::number(const std::string& name, double low, double high, double otherwise) {
+double FieldReader::number(const std::string& name, double low, double high, double default_value) {
   const Json* field = value(name);
-  if (field == nullptr) return otherwise;
+  if (field == nullptr) return default_value;
   const std::string expected = fmt::format("must be a number from {} to {}", low, high);
   if (!field->is_number())
     fail(name, fmt::format("{}, not {}.", expected, type_name(*field)), "invalid_type");
@@ -192,28 +192,28 @@ double FieldReader::number(const std::string& name, double low, double high, dou
     fail(name, expected + ".");
   else
     return field->get<double>();
-  return otherwise;
+  return default_value;
 }
 
-bool FieldReader::boolean(const std::string& name, bool otherwise) {
+bool FieldReader::boolean(const std::string& name, bool default_value) {
   const Json* field = value(name);
-  if (field == nullptr) return otherwise;
+  if (field == nullptr) return default_value;
   if (field->is_boolean()) return field->get<bool>();
   fail(name, fmt::format("must be true or false, not {}.", type_name(*field)), "invalid_type");
-  return otherwise;
+  return default_value;
 }
 
 std::string FieldReader::text(const std::string& name, size_t max_bytes,
-                              const std::string& otherwise) {
+                              const std::string& default_value) {
   const Json* field = value(name);
-  if (field == nullptr) return otherwise;
+  if (field == nullptr) return default_value;
   if (!field->is_string())
     fail(name, fmt::format("must be a string, not {}.", type_name(*field)), "invalid_type");
   else if (field->get_ref<const std::string&>().size() > max_bytes)
     fail(name, fmt::format("must be at most {} bytes long.", max_bytes));
   else
     return field->get<std::string>();
-  return otherwise;
+  return default_value;
 }
 
 std::vector<int32_t> FieldReader::ids(const std::string& name, size_t max_count,

@@ -94,7 +94,7 @@ Json prompt_logprobs(const Tokenizer& tokenizer, const std::vector<TokenEntry>& 
     for (size_t i = 0; i < entry.top.size() && i < static_cast<size_t>(num_top); ++i)
       position[std::to_string(entry.top[i].token)] =
           item(entry.top[i].token, entry.top[i].logprob, static_cast<int64_t>(i) + 1);
-    position[std::to_string(entry.token)] = item(entry.token, entry.logprob, entry.rank);
+    position[std::to_string(entry.token)] = item(entry.token, entry.logprob, entry.token_rank);
     list.push_back(std::move(position));
   }
   return list;

@@ -17,9 +17,10 @@ constexpr size_t kMaxStops = 4, kMaxStopBytes = 1024, kMaxBias = 1024, kMaxBadWo
 
 // A list of at most `most` strings of 1 to kMaxStopBytes bytes. kind: what the field must be.
 std::vector<std::string> read_strings(FieldReader& fields, const std::string& name,
-                                      const Json& list, size_t most, const char* kind) {
+                                      const Json& list, size_t max_strings, const char* kind) {
   std::vector<std::string> strings;
-  if (list.size() > most) fields.fail(name, fmt::format("must hold at most {} strings.", most));
+  if (list.size() > max_strings)
+    fields.fail(name, fmt::format("must hold at most {} strings.", max_strings));
   for (const Json& item : list) {
     if (!fields.ok()) return {};
     if (!item.is_string()) {

@@ -84,7 +84,8 @@ TEST(ChatWriter, AWholeAnswerThatOnlyCallsHasNoContent) {
 TEST(ChatWriter, TokensHaveTheirLogprobs) {
   AnswerEvent event = content_event("fox");
   const int32_t fox = ids_of("fox").front();
-  event.tokens = {{.token = fox, .logprob = -0.5f, .rank = 1, .top = {{fox, -0.5f}, {3, -2.0f}}}};
+  event.tokens = {
+      {.token = fox, .logprob = -0.5f, .token_rank = 1, .top = {{fox, -0.5f}, {3, -2.0f}}}};
   const OpenAiDetails details{.return_token_ids = true, .num_logprobs = 1};
   const Json body = whole({event}, details);
   const Json& item = body["choices"][0]["logprobs"]["content"][0];
@@ -104,7 +105,7 @@ TEST(ChatWriter, TokensHaveTheirLogprobs) {
 
 TEST(ChatWriter, ThePromptsLogprobsBelongToTheBody) {
   AnswerEvent event = content_event("x");
-  event.prompt_tokens = {{.token = 6, .logprob = -1.0f, .rank = 2, .top = {}}};
+  event.prompt_tokens = {{.token = 6, .logprob = -1.0f, .token_rank = 2, .top = {}}};
   const Json body = whole({event}, {.prompt_logprobs = 0});
   EXPECT_EQ(body["prompt_logprobs"].size(), 2u);
   EXPECT_EQ(body["prompt_logprobs"][1]["6"]["rank"], 2);

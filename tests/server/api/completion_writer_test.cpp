@@ -18,7 +18,7 @@ AnswerEvent piece(const std::string& text, bool first = false) {
   AnswerEvent event = content_event(text);
   event.first = first;
   for (const int32_t id : ids_of(text))
-    event.tokens.push_back({.token = id, .logprob = -1.0f, .rank = 1, .top = {{id, -1.0f}}});
+    event.tokens.push_back({.token = id, .logprob = -1.0f, .token_rank = 1, .top = {{id, -1.0f}}});
   return event;
 }
 
@@ -28,7 +28,7 @@ TEST(CompletionWriter, StreamAndWholeAnswerSayTheSame) {
   std::vector<AnswerEvent> events = {piece(" ran", true), piece(" far"), piece("")};
   events.back().finish = Finish{Finish::Reason::kStop, "."};
   for (const int32_t id : ids_of(prompt).size() > 1 ? ids_of(prompt) : std::vector<int32_t>{})
-    events[0].prompt_tokens.push_back({.token = id, .logprob = -2.0f, .rank = 3, .top = {}});
+    events[0].prompt_tokens.push_back({.token = id, .logprob = -2.0f, .token_rank = 3, .top = {}});
   if (!events[0].prompt_tokens.empty())
     events[0].prompt_tokens.erase(events[0].prompt_tokens.begin());
   const CompletionEcho echo{.texts = {prompt}};

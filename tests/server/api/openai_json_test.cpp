@@ -61,7 +61,7 @@ TEST(OpenAiJson, PromptLogprobsBeginWithNone) {
   const int32_t fox = ids_of("fox").front();
   const TokenEntry entry{.token = fox,
                          .logprob = -std::numeric_limits<float>::infinity(),
-                         .rank = 9,
+                         .token_rank = 9,
                          .top = {{0, -0.5f}, {1, -1.0f}}};
   const Json list = prompt_logprobs(demo_tokenizer(), {entry}, 1);
   ASSERT_EQ(list.size(), 2u);
