@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes tests/data/tiny: a tiny random checkpoint of every family and feature, and what transformers computes with it.
 
-Usage: scripts/make_reference.py OUT_DIR   (needs torch and transformers 5)
+Usage: scripts/make_reference.py OUT_DIR [NAME...]   (needs torch and transformers 5)
 
 reference.json holds prompts with the float32 logits behind their last positions and a greedy continuation. Seeds are tried until
 every greedy choice is clear, so that a different order of summation cannot change it.
@@ -66,15 +66,18 @@ def fill(model, generator):
             p.data = gain * r / p.shape[1] ** 0.5
 
 
-def logits_of(model, ids):
-    """Row i: the logits behind token i, as if it were the newest (dynamic scaling depends on that)."""
-    if model.config.rope_parameters["rope_type"] != "dynamic":
-        return model(torch.tensor([ids]), use_cache=False).logits[0]
-    model, cache, rows = copy.deepcopy(model), transformers.DynamicCache(), []
-    for position, token in enumerate(ids):
-        out = model(torch.tensor([[token]]), past_key_values=cache, use_cache=True, position_ids=torch.tensor([[position]]))
-        rows.append(out.logits[0, -1])
-    return torch.stack(rows)
+def static(model):
+    """The same weights, with one rotary base for the longest text where the scaling is dynamic: as vLLM and Ember read it."""
+    parameters = model.config.rope_parameters
+    if parameters["rope_type"] != "dynamic":
+        return model
+    config, dim, factor = copy.deepcopy(model.config), model.config.head_dim, parameters["factor"]
+    theta = parameters["rope_theta"] * (factor * factor - (factor - 1)) ** (dim / (dim - 2))
+    config.rope_parameters = dict(rope_type="default", rope_theta=theta)
+    config._attn_implementation = "eager"
+    fixed = type(model)(config).eval().float()
+    fixed.load_state_dict(model.state_dict())
+    return fixed
 
 
 def reference(model, generator):
@@ -84,7 +87,7 @@ def reference(model, generator):
         ids = torch.randint(4, model.config.vocab_size, (length,), generator=generator).tolist()
         greedy = []
         for step in range(GREEDY):
-            rows = logits_of(model, ids + greedy)
+            rows = model(torch.tensor([ids + greedy]), use_cache=False).logits[0]
             if step == 0:
                 last = [[round(x, 5) for x in row] for row in rows[-LAST:].tolist()]
             best = rows[-1].topk(2).values
@@ -106,7 +109,7 @@ def write(directory, family, dtype, settings, seed):
         for p in model.parameters():
             p.data = p.data.to(getattr(torch, dtype)).float()
         with torch.no_grad():
-            prompts, lead = reference(model, generator)
+            prompts, lead = reference(static(model), generator)
         if lead > CLEAR:
             break
     else:
@@ -126,4 +129,5 @@ def write(directory, family, dtype, settings, seed):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for number, (name, (family, dtype, settings)) in enumerate(MODELS.items()):
-        write(Path(sys.argv[1]) / name, family, dtype, settings, 1000 * number)
+        if name in sys.argv[2:] or len(sys.argv) == 2:
+            write(Path(sys.argv[1]) / name, family, dtype, settings, 1000 * number)

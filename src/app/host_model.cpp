@@ -2,6 +2,7 @@
 #include "host_model.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <utility>
 
@@ -27,9 +28,12 @@ void log_defaults(const ModelInfo& info) {
   const auto shown = [](const char* name, const auto& value) {
     return value ? fmt::format(" {} {}", name, *value) : std::string();
   };
-  spdlog::info("defaults of the model:{}{}{}{}{}", shown("temperature", info.temperature),
+  spdlog::info("defaults of the model:{}{}{}{}{}{}", shown("temperature", info.temperature),
                shown("top_p", info.top_p), shown("top_k", info.top_k), shown("min_p", info.min_p),
-               shown("repetition_penalty", info.repetition_penalty));
+               shown("repetition_penalty", info.repetition_penalty),
+               info.stop_strings.empty()
+                   ? ""
+                   : fmt::format(", stop strings \"{}\"", fmt::join(info.stop_strings, "\", \"")));
 }
 
 ModelInfo info_of(const ModelSource& source, const EngineSettings& settings,
@@ -45,11 +49,12 @@ ModelInfo info_of(const ModelSource& source, const EngineSettings& settings,
       eos && !files.tokenizer->eos_token().empty())
     info.eos_token_ids.push_back(*eos);  // some models name it in the tokenizer only
   info.seed = settings.scheduler.seed;
-  info.temperature = files.defaults.temperature;
+  info.temperature = files.defaults.greedy ? 0 : files.defaults.temperature;
   info.top_p = files.defaults.top_p;
   info.min_p = files.defaults.min_p;
   info.top_k = files.defaults.top_k;
   info.repetition_penalty = files.defaults.repetition_penalty;
+  info.stop_strings = files.defaults.stop_strings;
   return info;
 }
 

@@ -151,6 +151,21 @@ void read_token_ids(const JsonObject& source, const char* field, const DecoderCo
   }
 }
 
+std::vector<std::string> read_stop_strings(const JsonObject& generation) {
+  const std::string field = "stop_strings";
+  constexpr size_t kMaxStops = 64, kMaxBytes = 1024;
+  const bool single = generation.has(field) && generation.json()[field].is_string();
+  std::vector<std::string> stops =
+      single ? std::vector<std::string>{generation.text(field, "")} : generation.texts(field);
+  const auto fits = [](const std::string& stop) {
+    return !stop.empty() && stop.size() <= kMaxBytes;
+  };
+  if (stops.size() > kMaxStops || !std::all_of(stops.begin(), stops.end(), fits))
+    generation.refuse(field,
+                      fmt::format("at most {} strings of 1 to {} bytes", kMaxStops, kMaxBytes));
+  return stops;
+}
+
 std::optional<float> optional_number(const JsonObject& source, const char* field, double low,
                                      double high) {
   if (!source.has(field)) return std::nullopt;
@@ -195,6 +210,8 @@ GenerationDefaults load_generation_defaults(const std::filesystem::path& model_d
   defaults.repetition_penalty = optional_number(generation, "repetition_penalty", 1e-6, 10);
   if (generation.has("top_k"))
     defaults.top_k = static_cast<int32_t>(generation.integer("top_k", -1, INT32_MAX));
+  defaults.greedy = !generation.boolean("do_sample", true);
+  defaults.stop_strings = read_stop_strings(generation);
   return defaults;
 }
 

@@ -64,13 +64,14 @@ double attention_factor(const RopeConfig& rope) {
   return yarn_mscale(rope.factor, 1);
 }
 
-std::vector<double> frequencies_at(const RopeConfig& rope, int position) {
-  double theta = rope.theta;
-  if (rope.scaling == RopeScaling::kDynamic && position >= rope.original_max_position) {
-    const double stretch =
-        rope.factor * (position + 1) / rope.original_max_position - (rope.factor - 1);
-    theta *= std::pow(stretch, rope.rotary_dim / (rope.rotary_dim - 2.0));
-  }
+// The base for the longest text that the scaling carries, original_max_position * factor tokens.
+double dynamic_theta(const RopeConfig& rope) {
+  const double stretch = rope.factor * rope.factor - (rope.factor - 1);
+  return rope.theta * std::pow(stretch, rope.rotary_dim / (rope.rotary_dim - 2.0));
+}
+
+std::vector<double> scaled_frequencies(const RopeConfig& rope) {
+  const double theta = rope.scaling == RopeScaling::kDynamic ? dynamic_theta(rope) : rope.theta;
   std::vector<double> frequencies = plain_frequencies(theta, rope.rotary_dim);
   if (rope.scaling == RopeScaling::kLinear)
     for (double& f : frequencies) f /= rope.factor;
@@ -85,10 +86,8 @@ std::vector<float> rope_table(const RopeConfig& rope, int num_positions) {
   const auto half = static_cast<size_t>(rope.rotary_dim / 2);
   const double factor = attention_factor(rope);
   std::vector<float> table(static_cast<size_t>(num_positions) * 2 * half);
-  std::vector<double> frequencies = frequencies_at(rope, 0);
+  const std::vector<double> frequencies = scaled_frequencies(rope);
   for (int p = 0; p < num_positions; ++p) {
-    if (rope.scaling == RopeScaling::kDynamic && p >= rope.original_max_position)
-      frequencies = frequencies_at(rope, p);
     float* row = table.data() + static_cast<size_t>(p) * 2 * half;
     for (size_t i = 0; i < half; ++i) {
       // The angle is rounded to float as transformers does: at large positions that rounding is

@@ -28,29 +28,20 @@ struct File {
   const int fd;
 };
 
-// The target of a path, which must stay in the model directory, or in the Hugging Face cache that
-// the directory is a snapshot of.
-std::filesystem::path resolved(const std::filesystem::path& dir,
-                               const std::filesystem::path& path) {
+// A path to a file. Links may lead anywhere: whoever made the directory decides.
+std::filesystem::path checked(const std::filesystem::path& path) {
   std::error_code error;
   const std::filesystem::path target = std::filesystem::canonical(path, error);
   if (error)
     bad_model(path,
               error == std::errc::no_such_file_or_directory ? "file is missing" : error.message());
-  std::filesystem::path root = std::filesystem::canonical(dir);
-  if (root.parent_path().filename() == "snapshots") root = root.parent_path().parent_path();
-  const std::filesystem::path relative = target.lexically_relative(root);
-  if (relative.empty() || *relative.begin() == "..")
-    bad_model(path,
-              fmt::format("links to {}, which is outside of {}", target.string(), root.string()));
   if (!std::filesystem::is_regular_file(target)) bad_model(path, "not a regular file");
   return path;
 }
 
 // Which file each tensor is in.
-std::map<std::string, std::string> read_index(const std::filesystem::path& model_dir,
-                                              const std::filesystem::path& index_file) {
-  const JsonObject index = JsonObject::read(resolved(model_dir, index_file));
+std::map<std::string, std::string> read_index(const std::filesystem::path& index_file) {
+  const JsonObject index = JsonObject::read(checked(index_file));
   const std::optional<JsonObject> map = index.object("weight_map");
   if (!map || map->json().empty())
     index.refuse("weight_map", "an object of tensor names and files");
@@ -124,14 +115,14 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::filesystem::path& model_
   if (std::filesystem::exists(std::filesystem::symlink_status(single))) {
     shards.emplace("model.safetensors", 0);
   } else if (std::filesystem::exists(index_file)) {
-    weight_map = read_index(model_dir, index_file);
+    weight_map = read_index(index_file);
     for (const auto& [name, file] : weight_map) shards.emplace(file, 0);
   } else {
     bad_model(model_dir, "has neither model.safetensors nor model.safetensors.index.json");
   }
   for (auto& [file, number] : shards) {
     number = files_.size();
-    files_.emplace_back(resolved(model_dir, model_dir / file));
+    files_.emplace_back(checked(model_dir / file));
   }
   for (size_t i = 0; i < files_.size(); ++i)
     for (const auto& [name, entry] : files_[i].entries())

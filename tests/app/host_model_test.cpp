@@ -44,6 +44,18 @@ TEST_F(HostModelTest, ServesWhatTheDirectorySays) {
   EXPECT_NE(model->grammars, nullptr);
 }
 
+TEST_F(HostModelTest, TheModelsDefaultsAreTheServers) {
+  EngineSettings settings = demo_settings();
+  const ModelSource source(settings.model.path);
+  ModelFiles files = read_model_files(source, "");
+  files.defaults.greedy = true;
+  files.defaults.stop_strings = {"END"};
+  engine_ = make_engine(settings, files, sink_, {});
+  const ModelRef model = host_model(source, settings, std::move(files), {engine_, {}, {}});
+  EXPECT_EQ(model->info.temperature, 0.0f) << "though the file gives one";
+  EXPECT_EQ(model->info.stop_strings, std::vector<std::string>{"END"});
+}
+
 TEST_F(HostModelTest, FlagsNameTheModelAndItsDialects) {
   EngineSettings settings = demo_settings();
   settings.model.served_names = {"a", "b"};

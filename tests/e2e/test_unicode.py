@@ -113,4 +113,5 @@ def test_ids_the_model_knows_and_the_tokenizer_does_not(start, tmp_path):
     assert choice["logprobs"]["tokens"][:3] == ["The", "", " fox"]
     refused = small.complete([6144])
     assert refused.status_code == 400 and refused.json()["error"]["param"] == "prompt", refused.text
-    assert small.post("/detokenize", {"model": MODEL, "tokens": [6143]}).status_code == 400
+    assert small.post("/detokenize", {"model": MODEL, "tokens": [413, 6143, 2512]}).json() == {"prompt": "The fox"}
+    assert small.post("/detokenize", {"model": MODEL, "tokens": [6144]}).status_code == 400

@@ -150,12 +150,38 @@ TEST(GenerationDefaults, AreReadWithConfigAsFallback) {
   EXPECT_FALSE(defaults.temperature.has_value());
 }
 
+TEST(GenerationDefaults, SamplingMayBeOffAndTextsMayStop) {
+  const TempModel model;
+  const DecoderConfig config = load_decoder_config(model.path());
+  const auto defaults_with = [&](const char* field, const json& value) {
+    model.edit("generation_config.json", [&](json& g) { g[field] = value; });
+    return load_generation_defaults(model.path(), config);
+  };
+  EXPECT_FALSE(load_generation_defaults(model.path(), config).greedy);
+  EXPECT_FALSE(defaults_with("do_sample", true).greedy);
+  EXPECT_TRUE(defaults_with("do_sample", false).greedy);
+  EXPECT_TRUE(defaults_with("stop_strings", nullptr).stop_strings.empty());
+  EXPECT_EQ(defaults_with("stop_strings", "a").stop_strings, std::vector<std::string>{"a"});
+  EXPECT_EQ(defaults_with("stop_strings", {"a", "b"}).stop_strings,
+            (std::vector<std::string>{"a", "b"}));
+}
+
 TEST(GenerationDefaults, BadValuesAreNamed) {
-  const std::pair<const char*, json> cases[] = {
-      {"eos_token_id", 128}, {"eos_token_id", -1},     {"eos_token_id", {2, 128}},
-      {"eos_token_id", "2"}, {"bos_token_id", 128},    {"temperature", -1},
-      {"top_p", 0},          {"top_p", 1.5},           {"top_k", -2},
-      {"min_p", "0.1"},      {"repetition_penalty", 0}};
+  const std::pair<const char*, json> cases[] = {{"eos_token_id", 128},
+                                                {"eos_token_id", -1},
+                                                {"eos_token_id", {2, 128}},
+                                                {"eos_token_id", "2"},
+                                                {"bos_token_id", 128},
+                                                {"temperature", -1},
+                                                {"top_p", 0},
+                                                {"top_p", 1.5},
+                                                {"top_k", -2},
+                                                {"min_p", "0.1"},
+                                                {"repetition_penalty", 0},
+                                                {"do_sample", 1},
+                                                {"stop_strings", 5},
+                                                {"stop_strings", {""}},
+                                                {"stop_strings", json(65, "x")}};
   for (const auto& [field, value] : cases) {
     const TempModel model;
     const DecoderConfig config = load_decoder_config(model.path());

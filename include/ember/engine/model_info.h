@@ -18,6 +18,7 @@ struct ModelInfo {
   // Defaults from generation_config.json; unset ones are the API's.
   std::optional<float> temperature, top_p, min_p, repetition_penalty;
   std::optional<int32_t> top_k;
+  std::vector<std::string> stop_strings;  // which end an answer as the tokens above do
 };
 
 }  // namespace ember

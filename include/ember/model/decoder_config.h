@@ -68,6 +68,8 @@ struct GenerationDefaults {
   std::vector<int32_t> eos_token_ids;  // sorted
   std::optional<float> temperature, top_p, min_p, repetition_penalty;
   std::optional<int32_t> top_k;
+  bool greedy = false;                    // do_sample is false: temperature 0
+  std::vector<std::string> stop_strings;  // each of 1 to 1,024 bytes, at most 64
 };
 
 // Throws StartError(kBadModel), also for token ids outside [0, config.vocab_size).

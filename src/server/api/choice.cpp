@@ -16,6 +16,12 @@ std::vector<int32_t> shown_tokens(const Tokenizer& tokenizer, const ChatText::Op
   return ids;
 }
 
+std::vector<std::string> joined(std::vector<std::string> list,
+                                const std::vector<std::string>& more) {
+  list.insert(list.end(), more.begin(), more.end());
+  return list;
+}
+
 const char* name_of(const Finish& finish) {
   return finish.reason == Finish::Reason::kLength ? "length" : "stop";
 }
@@ -26,10 +32,11 @@ Choice::Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, cons
                TimePoint arrival)
     : index_(options.index),
       include_stop_(options.include_stop),
+      told_stops_(options.stop),
       stop_token_ids_(options.stop_token_ids),
       detokenizer_(tokenizer, prompt, options.skip_special_tokens,
                    shown_tokens(tokenizer, options.text)),
-      matcher_(options.stop, options.include_stop),
+      matcher_(joined(options.stop, options.silent_stop), options.include_stop),
       text_(options.text),
       num_prompt_tokens_(static_cast<int>(prompt.size())) {
   times_.arrival = arrival;
@@ -83,7 +90,10 @@ StopMatcher::Match Choice::new_text(const TokenOutput& output, ModelMetrics& met
   if (output.finish != FinishReason::kNone) text += detokenizer_.finish();
   StopMatcher::Match match = matcher_.push(text);
   if (match.stop) {
-    end({.stop = *match.stop}, metrics);
+    Finish finish;
+    if (std::find(told_stops_.begin(), told_stops_.end(), *match.stop) != told_stops_.end())
+      finish.stop = *match.stop;
+    end(std::move(finish), metrics);
   } else if (output.finish != FinishReason::kNone) {
     match.text += matcher_.flush();
     Finish finish{.reason = stopped ? Finish::Reason::kStop : Finish::Reason::kLength, .stop = {}};

@@ -24,8 +24,9 @@ class Choice {
     bool skip_special_tokens = true;
     bool include_stop = false;  // what stops the answer is part of its text
     std::vector<std::string> stop = {};
-    std::vector<int32_t> stop_token_ids = {};  // told when they end it; others end it silently
-    ChatText::Options text = {};               // by default all text is content
+    std::vector<std::string> silent_stop = {};  // stop strings that are not told
+    std::vector<int32_t> stop_token_ids = {};   // told when they end it; others end it silently
+    ChatText::Options text = {};                // by default all text is content
   };
   // The tokenizer must outlive it.
   Choice(const Tokenizer& tokenizer, std::span<const int32_t> prompt, const Options& options,
@@ -51,6 +52,7 @@ class Choice {
 
   const size_t index_;
   const bool include_stop_;
+  const std::vector<std::string> told_stops_;
   const std::vector<int32_t> stop_token_ids_;
   Detokenizer detokenizer_;
   StopMatcher matcher_;

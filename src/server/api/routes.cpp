@@ -71,8 +71,10 @@ Result<Json> answer_detokenize(const ServedModel& model, const ParamLimits&, con
   FieldReader fields(body);
   fields.text("model", SIZE_MAX, "");
   if (!fields.has("tokens")) fields.fail("tokens", "is missing.", "invalid_type");
-  const std::vector<int32_t> ids = fields.ids("tokens", SIZE_MAX, model.tokenizer->vocab_size());
+  std::vector<int32_t> ids = fields.ids("tokens", SIZE_MAX, model.info.vocab_size);
   if (!fields.ok()) return fields.error();
+  // A model may have more ids than its tokenizer: those stand for no text.
+  std::erase_if(ids, [&](int32_t id) { return id >= model.tokenizer->vocab_size(); });
   const Result<std::string> text = model.tokenizer->decode(ids, false);
   if (!text.ok()) return text.error();
   return Json{{"prompt", text.value()}};

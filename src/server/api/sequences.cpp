@@ -80,11 +80,13 @@ Result<std::vector<Request>> make_requests(const ServedModel& model, const Gener
 std::vector<Choice> make_choices(const ServedModel& model, const Generation& generation,
                                  TimePoint arrival) {
   const GenerationParams& params = generation.params;
-  Choice::Options options{.skip_special_tokens = params.skip_special_tokens,
-                          .include_stop = params.include_stop_str_in_output,
-                          .stop = params.stop,
-                          .stop_token_ids = params.stop_token_ids,
-                          .text = generation.form.text};
+  Choice::Options options{
+      .skip_special_tokens = params.skip_special_tokens,
+      .include_stop = params.include_stop_str_in_output,
+      .stop = params.stop,
+      .silent_stop = params.ignore_eos ? std::vector<std::string>() : model.info.stop_strings,
+      .stop_token_ids = params.stop_token_ids,
+      .text = generation.form.text};
   std::vector<Choice> choices;
   for (size_t i = 0; i < generation.num_choices(); ++i) {
     options.index = i;

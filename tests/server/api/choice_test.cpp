@@ -78,6 +78,14 @@ TEST_F(ChoiceTest, AStopStringEndsItBeforeTheLastOutput) {
       << "the tokens of held-back text are told too";
 }
 
+TEST_F(ChoiceTest, AStopStringOfTheModelEndsItAsATokenDoes) {
+  Choice choice = make({.stop = {"nowhere"}, .silent_stop = {"fox"}});
+  const Fed fed = feed(choice, "The quick fox ran away.");
+  EXPECT_EQ(fed.whole.content, "The quick ");
+  EXPECT_EQ(finish_name(fed.whole), "stop");
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(fed.whole.finish->stop));
+}
+
 TEST_F(ChoiceTest, AStopTokenIsTextOnlyWhenAskedFor) {
   const std::vector<int32_t> ids = ids_of("A fox");
   Choice plain = make();
