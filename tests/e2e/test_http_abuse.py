@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from contract import check_error_body
-from server import Server
+from server import MODEL, Server
 from wire import chunked, completion, connect, receive, request, send, talk
 
 INNER = b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"  # must stay unanswered where framing is in doubt
@@ -163,6 +163,27 @@ def test_endless_headers(http):
     assert reply.closed or reply.statuses == [431]
     assert http.rss_bytes() - before < 16 << 20
     assert http.golden() == http.golden_answer
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/chat/completions", "/v1/messages", "/v1/responses"])
+def test_http_1_0_gets_no_chunks(http, path, streamed):
+    """Its clients know bodies with a length, and bodies that end with the connection."""
+    fields = {"input": "hi", "max_output_tokens": 3} if path == "/v1/responses" else {"max_tokens": 3}
+    if path == "/v1/completions":
+        fields["prompt"] = "hi"
+    elif path != "/v1/responses":
+        fields["messages"] = [{"role": "user", "content": "hi"}]
+    body = json.dumps({"model": MODEL, "stream": streamed, **fields}).encode()
+    for more in ("", "Connection: keep-alive\n"):
+        reply = talk(http.port, raw(f"POST {path} HTTP/1.0\nContent-Type: application/json\n{more}Content-Length: {len(body)}\n\n", body))
+        assert reply.statuses == [200] and reply.closed
+        head = reply.head.lower()
+        assert b"transfer-encoding" not in head and b"connection: close" in head
+        if streamed:
+            assert b"content-length" not in head and reply.body.startswith((b"data: ", b"event: ")) and reply.body.endswith(b"\n\n")
+        else:
+            assert int(head.split(b"content-length: ")[1].split(b"\r")[0]) == len(reply.body) and reply.json()["usage"]
 
 
 @pytest.mark.parametrize("value", ["a%0d%0aSet-Cookie: z", "a\r\nSet-Cookie: z", "é", "x" * 10000], ids=["escaped", "raw", "latin", "long"])

@@ -27,6 +27,7 @@ struct HttpRequest {
   std::string path;    // of the target, percent-decoded, any bytes: "/v1/models/a b"
   std::vector<std::pair<std::string, std::string>> headers;  // in order, values trimmed
   std::string body;                                          // transfer coding removed
+  bool http_1_0 = false;                                     // its answer may not be chunked
   bool keep_alive = false;  // the client allows another request on the connection
 
   // The first header of that name (any case); nullptr when there is none.

@@ -17,10 +17,13 @@ namespace ember {
 
 using Json = nlohmann::ordered_json;
 
-// A JSON object. kInvalid: "invalid_json", "nesting_too_deep" (64 levels) or "invalid_value" (more
-// than about 10,000 keys in one object; names the field that holds it); checked before anything is
-// built.
+// A JSON object. kInvalid: "invalid_json" (also for what parsers read differently: a key that an
+// object has twice, anything behind the object), "nesting_too_deep" (64 levels) or "invalid_value"
+// (more than about 10,000 keys in one object); names the field that holds the fault; checked before
+// anything is built.
 Result<Json> parse_body(std::string_view body);
+// The same of a text that a model may have written: the last of several equal keys counts.
+Result<Json> parse_object(std::string_view text);
 
 // The fields of an object. null is the same as absent. Getters return `default_value` for an absent
 // field and after a fault; the first fault is kept. Integers may be written 1.0; nothing else is
@@ -48,11 +51,19 @@ class FieldReader {
   // How many fields nobody asked for.
   int num_unknown() const;
 
+  // A hint, without which the answer is as valid: taken whatever it says, and listed below where it
+  // says anything.
+  void ignore(const std::string& name);
+  // The same for what is not one field; `what` is listed as it is, in characters of a header.
+  void list_ignored(std::string what);
+  const std::vector<std::string>& ignored() const { return ignored_; }
+
  private:
   const Json& object_;
   const std::string path_;
   std::set<std::string> read_;
   std::optional<Error> error_;
+  std::vector<std::string> ignored_;
 };
 
 // A number that is an integer, or is written like one with a fraction of zero.

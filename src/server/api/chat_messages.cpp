@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "api/text_content.h"
@@ -19,6 +20,19 @@ const TextParts kParts = {.noun = "parts",
                           .refusal = "must be of the type text: no other content is supported.",
                           .refuses_no_object = true};
 
+// Members that are texts where they are there at all; templates print them.
+constexpr const char* kTexts[] = {"name",     "reasoning_content", "reasoning",
+                                  "thinking", "refusal",           "tool_call_id"};
+
+Result<void> check_texts(const Json& object, std::span<const char* const> names,
+                         const std::string& path) {
+  for (const char* name : names)
+    if (object.contains(name) && !object[name].is_null() && !object[name].is_string())
+      return wrong(fmt::format("{}.{}", path, name),
+                   fmt::format("must be a string, not {}.", type_name(object[name])));
+  return {};
+}
+
 bool are_arguments(const Json& arguments) {
   return arguments.is_object() ||
          (arguments.is_string() && is_object_text(arguments.get_ref<const std::string&>()));
@@ -27,6 +41,11 @@ bool are_arguments(const Json& arguments) {
 Result<ToolCall> read_call(const Json& call, const std::string& path) {
   if (!call.is_object() || !call.contains("function") || !call["function"].is_object())
     return wrong(path, "must hold an object \"function\".");
+  static constexpr const char* kCallTexts[] = {"id", "type"};
+  if (const Result<void> texts = check_texts(call, kCallTexts, path); !texts.ok())
+    return texts.error();
+  if (const std::string type = type_of(call); !type.empty() && type != "function")
+    return wrong(path + ".type", "must be function.", "invalid_value");
   const Json& function = call["function"];
   if (!is_text(function, "name")) return wrong(path + ".function.name", "must be a string.");
   if (function.contains("arguments") && !are_arguments(function["arguments"]))
@@ -61,8 +80,9 @@ Result<Message> read_message(const Json& json, const std::string& path) {
   if (!json.contains("role") || !is_role(json["role"]))
     return wrong(path + ".role", "must be system, developer, user, assistant or tool.",
                  "invalid_value");
+  if (const Result<void> texts = check_texts(json, kTexts, path); !texts.ok()) return texts.error();
   Message message{.role = json["role"].get<std::string>(), .content = {}, .others = json};
-  message.others.erase("role");
+  for (const char* name : {"role", "content", "tool_calls"}) message.others.erase(name);
   if (message.role == "tool") {
     if (!is_text(json, "tool_call_id")) return wrong(path + ".tool_call_id", "must be a string.");
     message.call_id = json["tool_call_id"].get<std::string>();
@@ -72,9 +92,7 @@ Result<Message> read_message(const Json& json, const std::string& path) {
     if (const Result<void> read = read_calls(json["tool_calls"], path + ".tool_calls", message);
         !read.ok())
       return read.error();
-    if (!message.calls.empty()) message.others.erase("tool_calls");
   }
-  message.others.erase("content");
   const auto content = json.find("content");
   if (content != json.end() && !content->is_null()) {
     Result<MessageContent> read = read_text_content(*content, path + ".content", kParts);
@@ -100,7 +118,7 @@ Result<void> check_call_ids(const std::vector<Message>& messages) {
 }  // namespace
 
 bool is_object_text(const std::string& text) {
-  return text.empty() || parse_body(text).ok();  // some clients send no text for no arguments
+  return text.empty() || parse_object(text).ok();  // some clients send no text for no arguments
 }
 
 Result<std::vector<Message>> read_messages(FieldReader& fields) {

@@ -52,6 +52,9 @@ Result<std::vector<Prompt>> read_prompts(FieldReader& fields, int32_t vocab_size
     Result<Prompt> read = read_prompt(item, vocab_size);
     if (!read.ok()) return read.error();
     prompts.push_back(std::move(read).value());
+    if (prompts.back().index() != prompts.front().index())
+      return invalid("prompt", "prompt must hold either texts or lists of token ids, not both.",
+                     "invalid_type");
   }
   return prompts;
 }
@@ -79,7 +82,7 @@ Result<CompletionRequest> parse_completion(const Json& body, const ModelInfo& mo
   if (static_cast<int>(request.prompts.size()) * params.n > kMaxSequences)
     return invalid("n",
                    fmt::format("n times the number of prompts must be at most {}.", kMaxSequences));
-  params.num_unknown_fields = fields.num_unknown();
+  count_fields(fields, params);
   return request;
 }
 

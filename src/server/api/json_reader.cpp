@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 #include <utility>
 
 namespace ember {
@@ -17,24 +18,32 @@ constexpr size_t kMaxValues = 2'000'000;  // each costs some tens of bytes once 
 // about a tenth of a second: one object of 10,000 keys, or many smaller ones.
 constexpr size_t kMaxKeyLooks = 50'000'000;
 
-// Only looks: syntax, depth and number of values.
+// Only looks: syntax, depth, number of values and equal keys.
 class Inspector : public nlohmann::json_sax<Json> {
  public:
   std::string fault, code = "invalid_json", param;
 
+  explicit Inspector(bool unique_keys) : unique_keys_(unique_keys) {}
+
   bool start_object(size_t) override {
-    num_keys_.push_back(0);
+    keys_.emplace_back();
     return enter();
   }
   bool start_array(size_t) override { return enter(); }
   bool end_object() override {
-    num_keys_.pop_back();
+    keys_.pop_back();
     return leave();
   }
   bool end_array() override { return leave(); }
   bool key(std::string& name) override {
     if (depth_ == 1) field_ = name.substr(0, 128);
-    key_looks_ += num_keys_.back()++;
+    std::unordered_set<std::string>& keys = keys_.back();
+    key_looks_ += keys.size();
+    if (!keys.insert(name).second && unique_keys_) {
+      param = field_;
+      const std::string where = depth_ == 1 ? "itself" : field_;
+      return refuse(fmt::format("one with a key twice in one object ({})", where));
+    }
     if (key_looks_ <= kMaxKeyLooks) return count();
     code = "invalid_value";
     if (depth_ > 1) param = field_;
@@ -75,14 +84,19 @@ class Inspector : public nlohmann::json_sax<Json> {
 
   int depth_ = 0;
   size_t values_ = 0, key_looks_ = 0;
-  std::string field_;             // the last one of the outermost object
-  std::vector<size_t> num_keys_;  // of the objects that are open
+  const bool unique_keys_;
+  std::string field_;                                  // the last one of the outermost object
+  std::vector<std::unordered_set<std::string>> keys_;  // of the objects that are open
 };
 
-}  // namespace
-
-Result<Json> parse_body(std::string_view body) {
-  Inspector inspector;
+Result<Json> parse(std::string_view body, bool unique_keys) {
+  // The parser takes NUL for the end of its input.
+  if (const size_t nul = body.find('\0'); nul != std::string_view::npos)
+    return invalid(
+        "",
+        fmt::format("The body must be a JSON object: it is not valid JSON at byte {}.", nul + 1),
+        "invalid_json");
+  Inspector inspector(unique_keys);
   if (!Json::sax_parse(body.begin(), body.end(), &inspector))
     return invalid(inspector.param,
                    fmt::format("The body must be a JSON object: it is {}.", inspector.fault),
@@ -93,6 +107,11 @@ Result<Json> parse_body(std::string_view body) {
                    "invalid_json");
   return json;
 }
+
+}  // namespace
+
+Result<Json> parse_body(std::string_view body) { return parse(body, true); }
+Result<Json> parse_object(std::string_view text) { return parse(text, false); }
 
 const char* type_name(const Json& value) {
   switch (value.type()) {
@@ -238,6 +257,14 @@ std::vector<int32_t> FieldReader::ids(const std::string& name, size_t max_count,
   }
   return list;
 }
+
+void FieldReader::ignore(const std::string& name) {
+  const Json* hint = value(name);
+  if (hint != nullptr && *hint != false && !(hint->is_structured() && hint->empty()))
+    list_ignored(path_ + name);
+}
+
+void FieldReader::list_ignored(std::string what) { ignored_.push_back(std::move(what)); }
 
 int FieldReader::num_unknown() const {
   int unknown = 0;

@@ -126,7 +126,7 @@ void RequestParser::parse_request_line() {
   if (version != "HTTP/1.1" && version != "HTTP/1.0")
     return fail({505, "only HTTP/1.1 and HTTP/1.0 are supported", "http_version_not_supported"});
   if (target.size() > limits_.max_uri_bytes) return fail(line_too_long());
-  http_1_0_ = version == "HTTP/1.0";
+  request_.http_1_0 = version == "HTTP/1.0";
   request_.method = method;
   request_.target = target;
   if (auto fault = check_method(request_)) return fail(std::move(*fault));
@@ -150,7 +150,7 @@ void RequestParser::parse_header() {
 void RequestParser::end_of_head() {
   num_lines_ = 0;
   BodyFraming body;
-  if (auto fault = check_head(request_, http_1_0_, limits_, body)) return fail(std::move(*fault));
+  if (auto fault = check_head(request_, limits_, body)) return fail(std::move(*fault));
   left_ = body.length;
   part_ = body.chunked ? Part::kChunkSize : left_ > 0 ? Part::kBody : Part::kDone;
   expects_continue_ = body.expects_continue && part_ != Part::kDone;

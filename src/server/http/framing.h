@@ -58,7 +58,6 @@ class RequestParser {
 
   const FramingLimits limits_;
   Part part_ = Part::kRequestLine;
-  bool http_1_0_ = false;
   bool expects_continue_ = false;
   std::string line_;   // without its CRLF, except a CR that waits for its LF
   int num_lines_ = 0;  // headers, or trailers

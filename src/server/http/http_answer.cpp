@@ -106,11 +106,11 @@ std::string json_answer(int status, const AnswerHead& head, const std::string& b
       status, reason_phrase(status), body.size(), more_headers, common(head), body);
 }
 
-std::string stream_head(const AnswerHead& head) {
+std::string stream_head(const AnswerHead& head, const std::string& more_headers) {
   return fmt::format(
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: "
-      "no-cache\r\nX-Accel-Buffering: no\r\n{}{}\r\n",
-      head.chunked ? "Transfer-Encoding: chunked\r\n" : "", common(head));
+      "no-cache\r\nX-Accel-Buffering: no\r\n{}{}{}\r\n",
+      head.chunked ? "Transfer-Encoding: chunked\r\n" : "", more_headers, common(head));
 }
 
 std::string stream_piece(const AnswerHead& head, std::string_view bytes) {

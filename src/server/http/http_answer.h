@@ -33,7 +33,7 @@ struct AnswerHead {
 std::string json_answer(int status, const AnswerHead& head, const std::string& body,
                         const std::string& more_headers = {});
 // The head of a stream of server-sent events.
-std::string stream_head(const AnswerHead& head);
+std::string stream_head(const AnswerHead& head, const std::string& more_headers = {});
 // One piece of the stream's body.
 std::string stream_piece(const AnswerHead& head, std::string_view bytes);
 std::string stream_end(const AnswerHead& head);

@@ -4,22 +4,22 @@
 namespace ember {
 
 void HttpSink::start(const Start& start) {
-  start_ = start;
-  if (start_.stream) *out_ += stream_head(head_);  // the head of a body tells its length
+  stream_ = start.stream;
+  status_ = start.status;
+  for (const auto& [name, value] : start.headers) headers_ += name + ": " + value + "\r\n";
+  if (stream_) *out_ += stream_head(head_, headers_);  // the head of a body tells its length
 }
 
 void HttpSink::write(std::string_view payload) {
-  if (start_.stream) {
+  if (stream_) {
     *out_ += stream_piece(head_, payload);
     return;
   }
-  std::string headers;
-  for (const auto& [name, value] : start_.headers) headers += name + ": " + value + "\r\n";
-  *out_ += json_answer(start_.status, head_, std::string(payload), headers);
+  *out_ += json_answer(status_, head_, std::string(payload), headers_);
 }
 
 void HttpSink::end(bool complete) {
-  if (!start_.stream) return;
+  if (!stream_) return;
   *out_ += stream_end(head_);
   if (!complete) head_.keep_connection = false;
 }

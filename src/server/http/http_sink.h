@@ -26,7 +26,9 @@ class HttpSink final : public AnswerSink {
 
  private:
   AnswerHead head_;
-  Start start_;
+  bool stream_ = false;
+  int status_ = 200;
+  std::string headers_;  // further ones, whole lines with their ends
   std::string* out_ = nullptr;
 };
 

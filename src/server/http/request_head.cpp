@@ -46,19 +46,19 @@ bool is_json(std::string_view type) {
          equal_ignoring_case(parameter, "charset=\"utf-8\"");
 }
 
-Fault check_host(const HttpRequest& request, bool http_1_0) {
+Fault check_host(const HttpRequest& request) {
   const auto hosts = request.header_values("Host");
-  if (hosts.size() > 1 || (hosts.empty() && !http_1_0))
+  if (hosts.size() > 1 || (hosts.empty() && !request.http_1_0))
     return FramingError{400, "exactly one Host header is required"};
   if (!hosts.empty() && !is_host(hosts[0])) return FramingError{400, "malformed Host header"};
   return {};
 }
 
-Fault check_chunked(const HttpRequest& request, bool http_1_0) {
+Fault check_chunked(const HttpRequest& request) {
   const auto codings = request.header_values("Transfer-Encoding");
   if (request.header("Content-Length"))
     return FramingError{400, "Content-Length and Transfer-Encoding exclude each other"};
-  if (http_1_0) return FramingError{400, "HTTP/1.0 has no Transfer-Encoding"};
+  if (request.http_1_0) return FramingError{400, "HTTP/1.0 has no Transfer-Encoding"};
   if (codings.size() > 1 || !equal_ignoring_case(codings[0], "chunked"))
     return FramingError{400, "the only Transfer-Encoding supported is chunked"};
   return {};
@@ -66,9 +66,9 @@ Fault check_chunked(const HttpRequest& request, bool http_1_0) {
 
 // RFC 9112, section 6.3, without its leniencies: whatever two parsers could read differently is
 // refused.
-Fault check_length(const HttpRequest& request, bool http_1_0, size_t max_bytes, BodyFraming& body) {
+Fault check_length(const HttpRequest& request, size_t max_bytes, BodyFraming& body) {
   body.chunked = request.header("Transfer-Encoding") != nullptr;
-  if (body.chunked) return check_chunked(request, http_1_0);
+  if (body.chunked) return check_chunked(request);
   const auto lengths = request.header_values("Content-Length");
   const std::string& method = request.method;
   if (lengths.empty()) {
@@ -132,14 +132,14 @@ std::optional<FramingError> check_target(const HttpRequest& request) {
   return FramingError{400, "the request target must be an absolute path of ASCII characters"};
 }
 
-std::optional<FramingError> check_head(HttpRequest& request, bool http_1_0,
-                                       const FramingLimits& limits, BodyFraming& body) {
-  if (Fault fault = check_host(request, http_1_0)) return fault;
-  if (Fault fault = check_length(request, http_1_0, limits.max_body_bytes, body)) return fault;
+std::optional<FramingError> check_head(HttpRequest& request, const FramingLimits& limits,
+                                       BodyFraming& body) {
+  if (Fault fault = check_host(request)) return fault;
+  if (Fault fault = check_length(request, limits.max_body_bytes, body)) return fault;
   if (Fault fault = check_content(request)) return fault;
-  if (!http_1_0)  // which has no expectations
+  if (!request.http_1_0)  // which has no expectations
     if (Fault fault = check_expectations(request, body)) return fault;
-  request.keep_alive = !http_1_0;
+  request.keep_alive = !request.http_1_0;
   for (const std::string_view options : request.header_values("Connection"))
     if (lists(options, "close")) request.keep_alive = false;
   return {};

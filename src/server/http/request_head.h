@@ -42,7 +42,7 @@ std::optional<FramingError> check_method(const HttpRequest& request);
 std::optional<FramingError> check_target(const HttpRequest& request);
 
 // Of a complete head. Sets request.keep_alive and `body`, unless there is a fault.
-std::optional<FramingError> check_head(HttpRequest& request, bool http_1_0,
-                                       const FramingLimits& limits, BodyFraming& body);
+std::optional<FramingError> check_head(HttpRequest& request, const FramingLimits& limits,
+                                       BodyFraming& body);
 
 }  // namespace ember

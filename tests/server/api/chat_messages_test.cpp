@@ -71,7 +71,33 @@ TEST(ChatMessages, FaultsNameThePlace) {
             "messages[0].tool_call_id: messages[0].tool_call_id must be a string.");
 }
 
+TEST(ChatMessages, WhatTemplatesPrintIsText) {
+  for (const char* name : {"name", "reasoning_content", "reasoning", "thinking", "refusal"}) {
+    const std::string path = std::string("messages[0].") + name;
+    EXPECT_EQ(fault_of({{"role", "assistant"}, {"content", "x"}, {name, 5}}),
+              path + ": " + path + " must be a string, not a number.");
+    EXPECT_EQ(fault_of({{"role", "assistant"}, {"content", "x"}, {name, nullptr}}), "");
+  }
+  EXPECT_EQ(fault_of({{"role", "user"}, {"content", "x"}, {"tool_call_id", Json::array()}}),
+            "messages[0].tool_call_id: messages[0].tool_call_id must be a string, not a list.");
+}
+
+TEST(ChatMessages, NoCallsAreTheSameAsNone) {
+  const Json list = template_messages(
+      read(Json::array({{{"role", "assistant"}, {"content", "x"}, {"tool_calls", Json::array()}}}))
+          .value());
+  EXPECT_EQ(list[0], (Json{{"role", "assistant"}, {"content", "x"}}));
+}
+
 TEST(ChatMessages, FaultsOfCallsNameTheCall) {
+  Json odd = call("c", "{}");
+  odd["type"] = "custom";
+  EXPECT_EQ(fault_of(calling(Json::array({odd}))),
+            "messages[0].tool_calls[0].type: messages[0].tool_calls[0].type must be function.");
+  odd["type"] = 5;
+  EXPECT_EQ(fault_of(calling(Json::array({odd}))),
+            "messages[0].tool_calls[0].type: messages[0].tool_calls[0].type must be a string, not "
+            "a number.");
   EXPECT_EQ(fault_of(calling(5)),
             "messages[0].tool_calls: messages[0].tool_calls must be a list, not a number.");
   EXPECT_EQ(

@@ -35,6 +35,11 @@ TEST(CompletionRequest, FaultsOfPrompts) {
   EXPECT_EQ(fault(parse(Json::array({Json::array({1}), 5}))),
             "prompt: prompt must be text, a list of token ids that is not empty, or a list of "
             "those.");
+  for (const Json& mixed : {Json::array({Json::array({1}), "a"}), Json::array({"a", {1}})})
+    EXPECT_EQ(fault(parse(mixed)),
+              "prompt: prompt must hold either texts or lists of token ids, not both.");
+  for (const Json& mixed : {Json::array({1, "a"}), Json::array({"a", 1}), Json::array({{"a"}})})
+    EXPECT_FALSE(parse(mixed).ok()) << mixed;
   EXPECT_EQ(fault(parse(Json(65, "x"))), "prompt: prompt must hold at most 64 prompts.");
   EXPECT_EQ(fault(parse(Json(9, "x"), {{"n", 8}})),
             "n: n times the number of prompts must be at most 64.");

@@ -9,9 +9,11 @@ namespace ember {
 namespace {
 
 TEST(JsonReader, RefusesWhatIsNoObjectOrTooDeep) {
-  for (const std::string body :
-       {"", "  ", "null", "[]", "\"x\"", "1", "{", "{\"a\":1,}", "{} {}", "{\"a\":NaN}",
-        "{\"a\":01}", "{\"a\":\"\xff\"}", "{\"a\":1e999}"}) {
+  using namespace std::string_literals;
+  for (const std::string& body :
+       std::vector<std::string>{"", "  ", "null", "[]", "\"x\"", "1", "{", "{\"a\":1,}", "{} {}",
+                                "{\"a\":NaN}", "{\"a\":01}", "{\"a\":\"\xff\"}", "{\"a\":1e999}",
+                                "{}\0{}"s, "{}\0"s, "{\"a\":\0 1}"s}) {
     const Result<Json> parsed = parse_body(body);
     ASSERT_FALSE(parsed.ok()) << body;
     EXPECT_EQ(parsed.error().code, "invalid_json") << body;
@@ -19,6 +21,34 @@ TEST(JsonReader, RefusesWhatIsNoObjectOrTooDeep) {
   for (const size_t depth : {65u, 1000u, 100000u})
     EXPECT_EQ(parse_body("{\"a\":" + std::string(depth, '[')).error().code, "nesting_too_deep");
   EXPECT_TRUE(parse_body("{\"a\":" + std::string(63, '[') + std::string(63, ']') + "}").ok());
+}
+
+// One parser takes the first, another one the last.
+TEST(JsonReader, RefusesAKeyTwiceInOneObject) {
+  struct Case {
+    const char* body;
+    const char* param;
+  };
+  for (const Case& c : {Case{R"({"a":1,"a":1})", "a"},
+                        {R"({"a":1,"b":{"x":[{"c":1,"d":{},"c":2}]}})", "b"},
+                        {R"({"a":1,"\u0061":2})", "a"},
+                        {R"({"":1,"":2})", ""}}) {
+    const Result<Json> parsed = parse_body(c.body);
+    ASSERT_FALSE(parsed.ok()) << c.body;
+    EXPECT_EQ(parsed.error().code, "invalid_json") << c.body;
+    EXPECT_EQ(parsed.error().param, c.param) << c.body;
+  }
+  EXPECT_TRUE(parse_body(R"({"a":{"a":{"b":1}},"b":[{"a":1},{"a":1}]})").ok());
+  EXPECT_EQ(parse_object(R"({"a":1,"a":2})").value(), (Json{{"a", 2}})) << "a model wrote it";
+}
+
+TEST(JsonReader, HintsAreListedWhereTheySayAnything) {
+  const Json json = Json::parse(R"({"a":"x","b":{},"c":[],"d":false,"e":null,"f":0})");
+  FieldReader fields(json, "p.");
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g"}) fields.ignore(name);
+  fields.list_ignored("tools[1]:x");
+  EXPECT_EQ(fields.ignored(), (std::vector<std::string>{"p.a", "p.f", "tools[1]:x"}));
+  EXPECT_EQ(fields.num_unknown(), 0);
 }
 
 TEST(JsonReader, RefusesObjectsOfTooManyKeysBeforeTheyAreBuilt) {

@@ -50,5 +50,13 @@ TEST(HttpSink, WithoutChunksTheConnectionEndsTheStream) {
   EXPECT_EQ(out, "x");
 }
 
+TEST(HttpSink, AStreamHasFurtherHeadersToo) {
+  HttpSink sink({.request_id = "r"});
+  std::string out;
+  sink.write_into(out);
+  sink.start({.stream = true, .headers = {{"X-Ember-Ignored", "include"}}});
+  EXPECT_THAT(out, HasSubstr("\r\nX-Ember-Ignored: include\r\n"));
+}
+
 }  // namespace
 }  // namespace ember

@@ -17,11 +17,14 @@ struct Head {
 
 Head check(const std::string& method, std::vector<std::pair<std::string, std::string>> headers,
            bool http_1_0 = false) {
-  Head head{.request = {.method = method, .target = "/", .headers = std::move(headers)},
+  Head head{.request = {.method = method,
+                        .target = "/",
+                        .headers = std::move(headers),
+                        .http_1_0 = http_1_0},
             .body = {},
             .fault = {}};
   if (!head.request.header("Host")) head.request.headers.emplace_back("Host", "a");
-  head.fault = check_head(head.request, http_1_0, kLimits, head.body);
+  head.fault = check_head(head.request, kLimits, head.body);
   return head;
 }
 
@@ -49,8 +52,9 @@ TEST(CheckHead, OneWellFormedHost) {
   EXPECT_EQ(check("GET", {{"Host", "a"}, {"Host", "a"}}).status(), 400);
   HttpRequest none{.method = "GET", .target = "/"};
   BodyFraming body;
-  EXPECT_TRUE(check_head(none, false, kLimits, body).has_value());
-  EXPECT_FALSE(check_head(none, true, kLimits, body).has_value());
+  EXPECT_TRUE(check_head(none, kLimits, body).has_value());
+  none.http_1_0 = true;
+  EXPECT_FALSE(check_head(none, kLimits, body).has_value());
 }
 
 TEST(CheckHead, ContentIsPlainJson) {
