@@ -157,13 +157,20 @@ void ChatTemplate::detect_features(const std::string& source, const std::string&
   knows_documents_ = source.find("documents") != std::string::npos;
   tool_dialect_ = detect_tool_dialect(with_tools);
   reasoning_style_ = detect_reasoning_style(source);
-  traits_ = std::make_unique<TemplateTraits>(
-      probe_template([this](const Json& messages, const Json& tools) {
-        ChatInput input;
-        input.messages = messages;
-        input.tools = tools;
-        return render_text(input);
-      }));
+  sources_ = source + tool_source;
+  TemplateTraits traits = probe_template([this](const Json& messages, const Json& tools) {
+    ChatInput input;
+    input.messages = messages;
+    input.tools = tools;
+    return render_text(input);
+  });
+  // Many print any role: only one that compares with the name knows it.
+  traits.developer_role = mentions("'developer'") || mentions("\"developer\"");
+  traits_ = std::make_unique<const TemplateTraits>(traits);
+}
+
+bool ChatTemplate::mentions(std::string_view text) const {
+  return sources_.find(text) != std::string::npos;
 }
 
 Result<std::string> ChatTemplate::render_text(const ChatInput& input) const {

@@ -134,6 +134,8 @@ Json adapt_messages(Json messages, const TemplateTraits& traits) {
     for (auto field = message.begin(); field != message.end();)
       field =
           field->is_null() && field.key() != "content" ? message.erase(field) : std::next(field);
+    if (!traits.developer_role && message.value("role", Json()) == "developer")
+      message["role"] = "system";
     alias_reasoning(message);
     adapt_content(message, traits);
     adapt_arguments(message, traits);

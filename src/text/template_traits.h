@@ -17,6 +17,7 @@ struct TemplateTraits {
   bool list_content = false;   // reads contents that are lists of parts
   bool argument_objects =
       true;  // writes a call's arguments given as an object; otherwise as JSON text
+  bool developer_role = false;  // knows it; otherwise such messages are given as the system's
   // What a message with calls and without content shall have as its content.
   enum class NoContent : uint8_t { kAbsent, kNull, kEmpty } no_content = NoContent::kAbsent;
 };
@@ -29,8 +30,8 @@ TemplateTraits probe_template(const RenderTry& render);
 
 // Messages as OpenAI has them, as the template wants them: contents as text or parts, arguments as
 // objects or text. The text of parts becomes one string, a line each, where the template reads no
-// lists. Fields that are null are left out, and reasoning is given under each of its names, as
-// transformers does.
+// lists, and a developer the system where the template does not know the role. Fields that are null
+// are left out, and reasoning is given under each of its names, as transformers does.
 nlohmann::ordered_json adapt_messages(nlohmann::ordered_json messages,
                                       const TemplateTraits& traits);
 

@@ -48,7 +48,7 @@ CHAT = [
     *[({f: v}, 400, f, IV) for f in ("presence_penalty", "frequency_penalty") for v in (2.01, -2.01)],
     *[({"repetition_penalty": v}, 400, "repetition_penalty", IV) for v in (0, -1, 1e308)],
     *[({"seed": v}, 400, "seed", BAD) for v in (2**63, 2**64, 1.5, "x")],
-    *[({"stop": v}, 400, "stop", BAD) for v in (list("abcde"), "", [""], [1], "x" * 10_000, ["x"] * 10_000)],
+    *[({"stop": v}, 400, "stop", BAD) for v in (["x"] * 65, "", [""], [1], "x" * 10_000, ["x"] * 10_000)],
     *[({"stop_token_ids": v}, 400, "stop_token_ids", BAD) for v in ([VOCAB], [-1], ["a"], [1] * 100_000)],
     *[({"logit_bias": v}, 400, "logit_bias", BAD) for v in ({str(VOCAB): 1}, {"-1": 1}, {"a": 1}, {"1": 101}, {"1": "x"},
                                                             {str(i): 1 for i in range(100_000)}, [])],
@@ -90,7 +90,7 @@ COMPLETION = [
 ]
 CHAT_GOOD = [
     {"top_p": 1.0}, {"top_p": 1e-9}, {"top_k": -1}, {"top_k": 0}, {"top_k": VOCAB * 2}, {"min_p": 1.0}, {"temperature": 0}, {"temperature": 2},
-    {"n": 8}, {"stop": ["a", "b", "c", "d"]}, {"stop": "x"}, {"repetition_penalty": 10}, {"presence_penalty": -2}, {"frequency_penalty": 2},
+    {"n": 8}, {"stop": [f"stop {i}" for i in range(64)]}, {"stop": "x"}, {"repetition_penalty": 10}, {"presence_penalty": -2}, {"frequency_penalty": 2},
     {"logit_bias": {"5": 100, "6": -100}}, {"seed": 2**63 - 1}, {"seed": -1}, {"logprobs": True, "top_logprobs": 20}, {"logprobs": True},
     {"max_completion_tokens": 3}, {"max_completion_tokens": 3, "max_tokens": 2}, {"model": None}, {"timeout": 1e9}, {"user": "u"}, {"cache_salt": "s"}, {"messages": [{"role": "system", "content": "a"}, USER]},
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]},

@@ -90,6 +90,15 @@ TEST(TemplateTraits, FieldsThatAreNullAreLeftOut) {
             "False False");
 }
 
+TEST(TemplateTraits, ADeveloperIsTheSystemWhereTheRoleIsUnknown) {
+  Json messages = user("x");
+  messages[0]["role"] = "developer";
+  EXPECT_EQ(render("{{ messages[0].role }}", messages), "system");
+  EXPECT_EQ(render("{{ messages[0].role }}{% if messages[0].role == 'developer' %}!{% endif %}",
+                   messages),
+            "developer!");
+}
+
 TEST(TemplateTraits, ReasoningUnderEachOfItsNames) {
   for (const char* name : {"reasoning_content", "reasoning", "thinking"}) {
     Json messages = user("x");

@@ -50,7 +50,9 @@ class ModelMetrics {
                          int num_output_tokens, const SequenceTimes& times);
   // One answer of any endpoint. outcome: its HTTP status.
   void answered(int status);
+  // Of requests: fields that are not known, and hints that were not acted upon.
   void unknown_fields(int count);
+  void ignored_fields(int count);
 
   int64_t prompt_tokens() const;
   int64_t generation_tokens() const;

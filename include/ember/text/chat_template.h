@@ -59,6 +59,8 @@ class ChatTemplate {
   // What it teaches; null: nothing that is known.
   const ToolDialect* tool_dialect() const { return tool_dialect_; }
   const std::optional<ReasoningStyle>& reasoning_style() const { return reasoning_style_; }
+  // Whether its source holds this, e.g. the name of a variable that it reads.
+  bool mentions(std::string_view text) const;
 
  private:
   explicit ChatTemplate(const Tokenizer& tokenizer);
@@ -73,6 +75,7 @@ class ChatTemplate {
   const Tokenizer& tokenizer_;
   std::unique_ptr<void, Deleter> handle_, tool_handle_;
   std::unique_ptr<const TemplateTraits> traits_;
+  std::string sources_;  // of both
   bool knows_tools_ = false, knows_documents_ = false;
   const ToolDialect* tool_dialect_ = nullptr;
   std::optional<ReasoningStyle> reasoning_style_;

@@ -95,6 +95,8 @@ class ModelMetrics::Impl {
       "vllm:prompt_tokens_total", "Prompt tokens of sequences whose prompt was computed.");
   prometheus::Counter& generation_tokens =
       labelled_.counter("vllm:generation_tokens_total", "Tokens generated.");
+  prometheus::Counter& ignored_fields = labelled_.counter(
+      "ember_ignored_fields_total", "Hints in requests that were taken and not acted upon.");
   prometheus::Counter& unknown_fields = labelled_.counter(
       "ember_unknown_fields_total", "Request fields that were not known and ignored.");
   prometheus::Histogram& ttft = labelled_.histogram("vllm:time_to_first_token_seconds",
@@ -145,6 +147,10 @@ void ModelMetrics::sequence_finished(const std::string& finished_reason, int num
 }
 
 void ModelMetrics::answered(int status) { impl_->answers(status).Increment(); }
+
+void ModelMetrics::ignored_fields(int count) {
+  if (count > 0) impl_->ignored_fields.Increment(count);
+}
 
 void ModelMetrics::unknown_fields(int count) {
   if (count > 0) impl_->unknown_fields.Increment(count);

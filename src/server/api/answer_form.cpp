@@ -13,11 +13,18 @@ namespace ember {
 namespace {
 
 // The prompt ends with the marker that begins reasoning.
-bool opens_reasoning(const ServedModel& model, std::string_view prompt) {
-  if (!model.reasoning_style) return false;
+bool opens_reasoning(const ReasoningStyle& style, std::string_view prompt) {
   const size_t end = prompt.find_last_not_of(" \n\r\t");
-  return end != std::string_view::npos &&
-         prompt.substr(0, end + 1).ends_with(model.reasoning_style->begin);
+  return end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(style.begin);
+}
+
+// A message that is continued has its reasoning behind it, unless that is what it stops in.
+void continue_reasoning(std::string_view prompt, ChatText::Options& text) {
+  const size_t begun = prompt.rfind(text.reasoning->begin),
+               ended = prompt.rfind(text.reasoning->end);
+  text.reasoning_open =
+      begun != std::string_view::npos && (ended == std::string_view::npos || ended < begun);
+  if (!text.reasoning_open) text.reasoning.reset();
 }
 
 // What ends the reasoning that the answer begins with; empty: it does not have to begin so.
@@ -67,7 +74,10 @@ Result<AnswerForm> form_of_chat(const ServedModel& model, const ChatRequest& req
                                 std::string_view prompt) {
   AnswerForm form;
   form.text.reasoning = model.reasoning_style;
-  form.text.reasoning_open = opens_reasoning(model, prompt);
+  if (form.text.reasoning && request.continue_final_message)
+    continue_reasoning(prompt, form.text);
+  else if (form.text.reasoning)
+    form.text.reasoning_open = opens_reasoning(*form.text.reasoning, prompt);
   const bool calls = !request.tools.callable.empty();
   if (calls) {
     ToolParser::Options& tools = form.text.tools.emplace();

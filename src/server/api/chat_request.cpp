@@ -42,8 +42,7 @@ void read_template_input(FieldReader& fields, ChatRequest& request) {
     fields.fail("continue_final_message", "and add_generation_prompt exclude each other.");
   request.kwargs = read_template_kwargs(fields);
   const std::string effort = fields.text("reasoning_effort", kMaxEffortBytes, "");
-  if (!effort.empty() && !request.kwargs.contains("reasoning_effort"))
-    request.kwargs["reasoning_effort"] = effort;
+  if (!effort.empty()) request.hint("reasoning_effort", effort, "reasoning_effort");
   request.documents = read_documents(fields);
 }
 
@@ -102,8 +101,13 @@ Result<ChatRequest> parse_chat(const Json& body, const ModelInfo& model,
     fields.fail("top_logprobs", "is only possible with logprobs: true.");
   if (logprobs) params.num_logprobs = top;
   if (const Result<void> read = read_conversation(fields, request); !read.ok()) return read.error();
-  params.num_unknown_fields = fields.num_unknown();
+  count_fields(fields, params);
   return request;
+}
+
+void ChatRequest::hint(const std::string& variable, const Json& value, const std::string& field) {
+  hints.emplace_back(variable, field);
+  if (!kwargs.contains(variable)) kwargs[variable] = value;
 }
 
 ChatInput template_input(const ChatRequest& request) {

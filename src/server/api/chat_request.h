@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/message.h"
@@ -24,6 +25,13 @@ struct ChatRequest {
   Json kwargs = Json::object();  // scalars
   bool add_generation_prompt = true;
   bool continue_final_message = false;
+  std::string continue_field = "continue_final_message";  // by which that was asked for
+  // Variables of the chat template that stand for hints, and the fields that they came by. A
+  // template that does not read the variable ignores the hint.
+  std::vector<std::pair<std::string, std::string>> hints;
+
+  // Gives the template a variable, unless chat_template_kwargs has it, and keeps it as a hint.
+  void hint(const std::string& variable, const Json& value, const std::string& field);
 };
 
 // OpenAI's chat completions, with vLLM's fields.

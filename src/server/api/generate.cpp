@@ -42,6 +42,7 @@ GenerationAnswer::Options answer_options(const GenerationServices& services,
           .first_request = first,
           .choices_per_prompt = static_cast<size_t>(generation.params.n),
           .reasoning_counted = generation.form.text.reasoning.has_value(),
+          .ignored = generation.params.ignored,
           .on_finished =
               [metrics = model.metrics, &requests = services.requests, first](int status) {
                 metrics->answered(status);
@@ -60,6 +61,7 @@ Result<void> hand_over(const Dialect& dialect, GenerationServices& services, con
       !room.ok())
     return room.error();
   model->metrics->unknown_fields(generation.params.num_unknown_fields);
+  model->metrics->ignored_fields(static_cast<int>(generation.params.ignored.size()));
   const RequestId first = services.next_request.fetch_add(static_cast<RequestId>(num_sequences),
                                                           std::memory_order_relaxed);
   Result<std::vector<Request>> requests =
@@ -73,8 +75,9 @@ Result<void> hand_over(const Dialect& dialect, GenerationServices& services, con
         mix(static_cast<uint64_t>(arrival.time_since_epoch().count()), first);
   std::vector<Choice> choices = make_choices(*model, generation, arrival);
   const AnswerName name = name_of(*model, dialect, generation.params, request_id);
-  auto sink = std::make_unique<HttpSink>(
-      AnswerHead{.request_id = request_id, .keep_connection = exchange.keep_alive()});
+  auto sink = std::make_unique<HttpSink>(AnswerHead{.request_id = request_id,
+                                                    .keep_connection = exchange.keep_alive(),
+                                                    .chunked = !exchange.request().http_1_0});
   GenerationAnswer::Options options = answer_options(services, *model, generation, first);
   const bool stream = generation.params.stream;
   auto answer = std::make_unique<GenerationAnswer>(

@@ -36,9 +36,10 @@ Result<ChatPrompt> render_chat(const ServedModel& model, const ChatRequest& requ
       !fits.ok())
     return fits.error();
   Result<ChatPrompt> prompt = model.chat_template->render(input);
-  if (prompt.ok() || prompt.error().param != "messages") return prompt;
+  if (prompt.ok()) return prompt;
   Error error = prompt.error();
-  error.param = request.messages_field;
+  if (error.param == "messages") error.param = request.messages_field;
+  if (error.param == "continue_final_message") error.param = request.continue_field;
   return error;
 }
 
@@ -49,6 +50,8 @@ Result<Generation> prepare_chat(const ServedModel& model, ChatRequest request) {
   if (!prompt.ok()) return prompt.error();
   Result<AnswerForm> form = form_of_chat(model, request, prompt.value().text);
   if (!form.ok()) return form.error();
+  for (const auto& [variable, field] : request.hints)
+    if (!model.chat_template->mentions(variable)) request.params.ignored.push_back(field);
   const Result<int32_t> max_tokens =
       output_tokens(model, request.params, prompt.value().ids.size(), model.info.max_model_len,
                     request.messages_field);

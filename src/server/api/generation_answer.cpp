@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/generation_answer.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -56,7 +59,7 @@ GenerationAnswer::GenerationAnswer(Options options, std::vector<Choice> choices,
 void GenerationAnswer::start() {
   if (!options_.stream) return;
   status_ = 200;
-  sink_.start({.stream = true});
+  sink_.start(answer_start());
 }
 
 void GenerationAnswer::take(const TokenOutput& output, std::vector<RequestId>& cancels) {
@@ -92,7 +95,7 @@ void GenerationAnswer::finish() {
   if (options_.stream) {
     writer_->end(usage(), payload);
   } else {
-    sink_.start({});
+    sink_.start(answer_start());
     payload = writer_->whole(whole_, usage());
   }
   send(payload);
@@ -139,6 +142,14 @@ void GenerationAnswer::keep_alive() {
 void GenerationAnswer::give_up(const std::string& reason) {
   finished_ = true;
   for (Choice& choice : choices_) choice.give_up(reason, metrics_);
+}
+
+AnswerSink::Start GenerationAnswer::answer_start() const {
+  AnswerSink::Start start{.stream = options_.stream};
+  if (!options_.ignored.empty())
+    start.headers.emplace_back("X-Ember-Ignored",
+                               fmt::format("{}", fmt::join(options_.ignored, ", ")));
+  return start;
 }
 
 Usage GenerationAnswer::usage() const {

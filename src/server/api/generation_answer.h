@@ -21,9 +21,10 @@ class GenerationAnswer {
  public:
   struct Options {
     bool stream = false;
-    RequestId first_request = 0;     // choice i is the sequence of request first_request + i
-    size_t choices_per_prompt = 1;   // neighbours; they share a prompt
-    bool reasoning_counted = false;  // the usage tells reasoning tokens
+    RequestId first_request = 0;            // choice i is the sequence of request first_request + i
+    size_t choices_per_prompt = 1;          // neighbours; they share a prompt
+    bool reasoning_counted = false;         // the usage tells reasoning tokens
+    std::vector<std::string> ignored = {};  // fields of the request that were not acted upon
     // Called once, when the answer is known to be over. status: as HTTP has them, 499: its reader
     // was gone.
     std::function<void(int status)> on_finished = [](int) {};
@@ -50,6 +51,7 @@ class GenerationAnswer {
   void finish();
   void give_up(const std::string& reason);
   Usage usage() const;
+  AnswerSink::Start answer_start() const;  // of an answer that is no error
   void send(const std::string& payload);
 
   const Options options_;

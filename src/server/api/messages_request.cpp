@@ -2,6 +2,7 @@
 // docs: Anthropic's Messages API
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "api/chat_request.h"
@@ -11,7 +12,7 @@ namespace ember {
 
 namespace {
 
-constexpr size_t kMaxMessages = 2048, kMaxBlocks = 1024;
+constexpr size_t kMaxMessages = 2048, kMaxBlocks = 1024, kMaxEffortBytes = 32;
 
 // Where only text may stand.
 const TextParts kTextBlocks = {
@@ -27,15 +28,24 @@ class MessageReader {
     if (!json.is_object())
       return wrong(path, fmt::format("must be an object, not {}.", type_name(json)));
     const std::string role = is_text(json, "role") ? json["role"].get<std::string>() : "";
-    if (role != "user" && role != "assistant")
-      return wrong(path + ".role", "must be user or assistant.", "invalid_value");
+    if (role != "user" && role != "assistant" && role != "system")
+      return wrong(path + ".role", "must be user, assistant or system.", "invalid_value");
     if (!json.contains("content")) return wrong(path + ".content", "is missing.");
     const Json& content = json["content"];
+    if (role == "system") return add_system(content, path + ".content");
     if (content.is_array()) return add_blocks(content, role, path + ".content");
     if (!content.is_string())
       return wrong(path + ".content", fmt::format("must be a string or a list of blocks, not {}.",
                                                   type_name(content)));
     messages.push_back({.role = role, .content = content.get<std::string>()});
+    return {};
+  }
+
+  // `content` is a text, or blocks of it.
+  Result<void> add_system(const Json& content, const std::string& path) {
+    Result<MessageContent> read = read_text_content(content, path, kTextBlocks);
+    if (!read.ok()) return read.error();
+    messages.push_back({.role = "system", .content = as_string_if_one(std::move(read).value())});
     return {};
   }
 
@@ -120,12 +130,9 @@ class MessageReader {
 
 Result<std::vector<Message>> read_messages(FieldReader& fields) {
   MessageReader reader;
-  if (const Json* system = fields.value("system")) {
-    Result<MessageContent> read = read_text_content(*system, "system", kTextBlocks);
-    if (!read.ok()) return read.error();
-    reader.messages.push_back(
-        {.role = "system", .content = as_string_if_one(std::move(read).value())});
-  }
+  if (const Json* system = fields.value("system"))
+    if (const Result<void> added = reader.add_system(*system, "system"); !added.ok())
+      return added.error();
   const Json* messages = fields.value("messages");
   if (messages == nullptr || !messages->is_array())
     return wrong("messages", "must be a list of objects.");
@@ -139,11 +146,24 @@ Result<std::vector<Message>> read_messages(FieldReader& fields) {
   return std::move(reader.messages);
 }
 
+// A tool of Anthropic's own has a type with a date: web_search_20250305.
+bool is_hosted(const std::string& type) {
+  constexpr size_t kDate = 8;
+  if (type == "mcp_toolset") return true;
+  return type.size() > kDate + 1 && type[type.size() - kDate - 1] == '_' &&
+         type.find_first_not_of("0123456789", type.size() - kDate) == std::string::npos;
+}
+
 Json to_openai(FieldReader& fields, const Json& tool, const std::string& path) {
+  if (is_hosted(type_of(tool))) {
+    ignore_hosted_tool(fields, tool, path);
+    return nullptr;
+  }
   if (!tool.is_object())
     fields.fail(path, "must be an object.", "invalid_type");
   else if (tool.contains("type") && !tool["type"].is_null() && tool["type"] != "custom")
-    fields.fail(path + ".type", "supports only custom tools.", "unsupported_parameter");
+    fields.fail(path + ".type", "must be custom, or the type of a tool of Anthropic's own.",
+                "unsupported_parameter");
   else if (!tool.contains("input_schema") || !tool["input_schema"].is_object())
     fields.fail(path + ".input_schema", "must be an object.", "invalid_type");
   if (!fields.ok()) return nullptr;
@@ -170,7 +190,7 @@ void read_tool_choice(FieldReader& fields, ToolParams& tools) {
 }
 
 // In output_config, or where its beta had it.
-std::optional<OutputFormat> read_format(FieldReader& fields) {
+std::optional<OutputFormat> read_format(FieldReader& fields, ChatRequest& request) {
   const std::string field = "output_config.format";
   const Json* config = fields.value("output_config");
   const Json* format = fields.value("output_format");
@@ -180,9 +200,10 @@ std::optional<OutputFormat> read_format(FieldReader& fields) {
     return std::nullopt;
   }
   if (config != nullptr) {
-    FieldReader inner(*config);
-    if (inner.has("effort"))
-      fields.fail("output_config.effort", "is not supported.", "unsupported_parameter");
+    FieldReader inner(*config, "output_config.");
+    if (const std::string effort = inner.text("effort", kMaxEffortBytes, ""); !effort.empty())
+      request.hint("reasoning_effort", effort, "output_config.effort");
+    if (!inner.ok()) fields.fail(inner.error());
     if (inner.has("format")) {
       format = inner.value("format");
       given = field;
@@ -199,18 +220,19 @@ std::optional<OutputFormat> read_format(FieldReader& fields) {
   return std::nullopt;
 }
 
-// Whether the model thinks first is a matter of its template; how long is not ours to say.
-void read_thinking(FieldReader& fields, Json& kwargs) {
+// Whether the model thinks first is a matter of its template; for how long, nobody can tell it.
+void read_thinking(FieldReader& fields, ChatRequest& request) {
   const Json* thinking = fields.value("thinking");
   if (thinking == nullptr) return;
   const std::string type = type_of(*thinking);
-  if (type == "enabled")
-    return fields.fail("thinking",
-                       "supports only the types adaptive and disabled: a budget cannot be kept.",
-                       "unsupported_parameter");
-  if (type != "adaptive" && type != "disabled")
-    return fields.fail("thinking", "must be an object of the type adaptive or disabled.");
-  kwargs["enable_thinking"] = type == "adaptive";
+  if (type != "enabled" && type != "adaptive" && type != "disabled")
+    return fields.fail("thinking", "must be an object of the type enabled, adaptive or disabled.");
+  request.hint("thinking", type != "disabled", "thinking");  // two names are common
+  request.kwargs.emplace("enable_thinking", type != "disabled");
+  FieldReader inner(*thinking, "thinking.");
+  inner.integer("budget_tokens", 0, INT32_MAX, 0);
+  if (!inner.ok()) fields.fail(inner.error());
+  if (inner.has("budget_tokens")) fields.list_ignored("thinking.budget_tokens");
 }
 
 void read_stop_sequences(FieldReader& fields, GenerationParams& params) {
@@ -220,6 +242,17 @@ void read_stop_sequences(FieldReader& fields, GenerationParams& params) {
                        fmt::format("must be a list of strings, not {}.", type_name(*stop)),
                        "invalid_type");
   read_stop(fields, "stop_sequences", params);
+}
+
+// The assistant's last words, which the answer goes on with.
+bool can_be_continued(const Message& last) {
+  if (last.role != "assistant" || !last.calls.empty()) return false;
+  const auto has_text = [](const std::string& text) {
+    return text.find_first_not_of(" \t\r\n") != std::string::npos;
+  };
+  if (const auto* text = std::get_if<std::string>(&last.content)) return has_text(*text);
+  const auto* texts = std::get_if<std::vector<std::string>>(&last.content);
+  return texts != nullptr && std::any_of(texts->begin(), texts->end(), has_text);
 }
 
 // Checked, and not used.
@@ -243,21 +276,25 @@ Result<ChatRequest> parse_messages_request(const Json& body, const ModelInfo& mo
     fields.fail("max_tokens", "is missing.", "invalid_type");
   read_stop_sequences(fields, params);
   check_metadata(fields);
-  for (const char* name : {"mcp_servers", "container", "context_management"})
-    if (const Json* value = fields.value(name); value != nullptr && !value->empty())
-      fields.fail(name, "is not supported.", "unsupported_parameter");
   fields.text("service_tier", 64, "");
+  for (const char* name : {"service_tier", "mcp_servers", "container", "context_management"})
+    fields.ignore(name);
   read_tool_list(fields, request.tools, to_openai);
   read_tool_choice(fields, request.tools);
-  params.format = read_format(fields);
   request.kwargs = read_template_kwargs(fields);
-  read_thinking(fields, request.kwargs);
+  params.format = read_format(fields, request);
+  read_thinking(fields, request);
   read_max_tokens(fields, "max_tokens", 1, params);
   read_params(fields, model, limits, params);
   if (!fields.ok()) return fields.error();
   Result<std::vector<Message>> messages = read_messages(fields);
   if (!messages.ok()) return messages.error();
   request.messages = std::move(messages).value();
+  if (can_be_continued(request.messages.back())) {
+    request.continue_final_message = true;
+    request.continue_field = "messages";
+  }
+  count_fields(fields, params);
   return request;
 }
 

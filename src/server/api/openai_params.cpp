@@ -35,10 +35,10 @@ std::vector<int32_t> read_allowed_tokens(FieldReader& fields, int32_t vocab_size
 // What other servers, or later versions, act upon: to ignore it would be to answer another
 // question.
 void refuse_unsupported(FieldReader& fields) {
-  refuse_fields(fields, {"prompt_embeds", "kv_transfer_params", "lora", "lora_request",
-                         "logits_processors", "chat_template", "functions", "function_call",
-                         "audio", "prediction", "truncate_prompt_tokens", "grammar", "json_schema",
-                         "mirostat", "length_penalty", "web_search_options"});
+  refuse_fields(fields,
+                {"prompt_embeds", "kv_transfer_params", "lora", "lora_request", "logits_processors",
+                 "chat_template", "functions", "function_call", "audio", "truncate_prompt_tokens",
+                 "grammar", "json_schema", "mirostat", "length_penalty", "web_search_options"});
   const auto only = [&](const char* name, const Json& harmless) {
     const Json* value = fields.value(name);
     if (value != nullptr && *value != harmless)
@@ -49,6 +49,7 @@ void refuse_unsupported(FieldReader& fields) {
   only("suffix", "");
   only("use_beam_search", false);
   only("modalities", Json::array({"text"}));
+  only("store", false);
 }
 
 }  // namespace
@@ -70,6 +71,8 @@ void read_openai_params(FieldReader& fields, const ModelInfo& model, const Param
   params.skip_special_tokens = fields.boolean("skip_special_tokens", true);
   params.return_token_ids = fields.boolean("return_token_ids", false);
   check_annotations(fields);
+  ignore_service_hints(fields);
+  for (const char* name : {"prediction", "verbosity"}) fields.ignore(name);
   refuse_unsupported(fields);
 }
 

@@ -12,7 +12,7 @@ namespace ember {
 
 namespace {
 
-constexpr size_t kMaxStops = 4, kMaxStopBytes = 1024, kMaxBias = 1024, kMaxBadWords = 64,
+constexpr size_t kMaxStops = 64, kMaxStopBytes = 1024, kMaxBias = 1024, kMaxBadWords = 64,
                  kMaxIds = 1024, kMaxSaltBytes = 1024, kMaxModelBytes = 16 << 20;
 
 // A list of at most `most` strings of 1 to kMaxStopBytes bytes. kind: what the field must be.
@@ -137,6 +137,19 @@ void check_annotations(FieldReader& fields) {
     if (key.size() > 64 || !value.is_string() || value.get_ref<const std::string&>().size() > 512)
       return fields.fail("metadata",
                          "must map keys of at most 64 bytes to strings of at most 512.");
+}
+
+void ignore_service_hints(FieldReader& fields) {
+  for (const char* name :
+       {"service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"}) {
+    fields.text(name, 1024, "");
+    fields.ignore(name);
+  }
+}
+
+void count_fields(const FieldReader& fields, GenerationParams& params) {
+  params.num_unknown_fields = fields.num_unknown();
+  params.ignored = fields.ignored();
 }
 
 void refuse_fields(FieldReader& fields, std::initializer_list<const char*> names) {

@@ -38,6 +38,7 @@ struct GenerationParams {
   std::string cache_salt;
   double timeout = 0;  // seconds; 0: the server's
   int num_unknown_fields = 0;
+  std::vector<std::string> ignored;  // hints that were not acted upon
 };
 
 // The most tokens, from a field that has another name in each API. The one read last wins.
@@ -51,6 +52,10 @@ void read_params(FieldReader& fields, const ModelInfo& model, const ParamLimits&
                  GenerationParams& params);
 // "user" and "metadata": taken as OpenAI has them, and not used.
 void check_annotations(FieldReader& fields);
+// OpenAI's hints of who asks and how to serve: ignored.
+void ignore_service_hints(FieldReader& fields);
+// What no field has been asked for, and what was ignored. Last of all.
+void count_fields(const FieldReader& fields, GenerationParams& params);
 // Fails for each of these that is there.
 void refuse_fields(FieldReader& fields, std::initializer_list<const char*> names);
 

@@ -12,7 +12,7 @@ namespace ember {
 
 namespace {
 
-constexpr size_t kMaxItems = 2048;
+constexpr size_t kMaxItems = 2048, kMaxWordBytes = 32;
 
 // Parts are text whoever said them.
 const TextParts kParts = {
@@ -122,8 +122,10 @@ Json to_openai(FieldReader& fields, const Json& tool, const std::string& path) {
   if (type_of(tool) == "function")
     return {{"type", "function"},
             {"function", picked(tool, {"name", "description", "parameters", "strict"})}};
-  fields.fail(path, "must be an object of the type function: nothing else is supported.",
-              "unsupported_parameter");
+  if (type_of(tool).empty())
+    fields.fail(path, "must be an object with a type.", "invalid_type");
+  else
+    ignore_hosted_tool(fields, tool, path);
   return nullptr;
 }
 
@@ -160,9 +162,10 @@ void read_text_options(FieldReader& fields, GenerationParams& params) {
   if (!text->is_object())
     return fields.fail("text", fmt::format("must be an object, not {}.", type_name(*text)),
                        "invalid_type");
-  if (text->contains("verbosity") && !(*text)["verbosity"].is_null() &&
-      (*text)["verbosity"] != "medium")
-    return fields.fail("text.verbosity", "supports only medium.", "unsupported_parameter");
+  FieldReader inner(*text, "text.");
+  if (inner.text("verbosity", kMaxWordBytes, "medium") != "medium")
+    fields.list_ignored("text.verbosity");
+  if (!inner.ok()) return fields.fail(inner.error());
   if (!text->contains("format") || (*text)["format"].is_null()) return;
   const Json& format = (*text)["format"];
   if (!format.is_object() || !is_text(format, "type"))
@@ -183,23 +186,42 @@ void refuse_unsupported(FieldReader& fields) {
     fields.fail("previous_response_id",
                 "is not supported, since nothing is kept: send the conversation as input.",
                 "unsupported_parameter");
-  refuse_fields(fields,
-                {"conversation", "prompt", "max_tool_calls", "context_management", "moderation"});
-  const std::string truncation = fields.text("truncation", 64, "disabled");
-  if (truncation != "disabled")
-    fields.fail("truncation", "supports only disabled.", "unsupported_parameter");
-  for (const char* name : {"include", "reasoning"})
-    if (const Json* value = fields.value(name); value != nullptr && !value->empty())
-      fields.fail(name, "is not supported.", "unsupported_parameter");
+  refuse_fields(fields, {"conversation", "prompt", "moderation"});
   if (fields.integer("top_logprobs", 0, 20, 0) > 0)
     fields.fail("top_logprobs", "is not supported.", "unsupported_parameter");
 }
 
-// Checked, and not used.
-void check_hints(FieldReader& fields) {
-  for (const char* name :
-       {"service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"})
-    fields.text(name, 1024, "");
+void read_reasoning(FieldReader& fields, ChatRequest& request) {
+  const Json* reasoning = fields.value("reasoning");
+  if (reasoning == nullptr) return;
+  if (!reasoning->is_object())
+    return fields.fail("reasoning",
+                       fmt::format("must be an object, not {}.", type_name(*reasoning)),
+                       "invalid_type");
+  FieldReader inner(*reasoning, "reasoning.");
+  if (const std::string effort = inner.text("effort", kMaxWordBytes, ""); !effort.empty())
+    request.hint("reasoning_effort", effort, "reasoning.effort");
+  for (const char* name : {"summary", "generate_summary"}) {
+    inner.text(name, kMaxWordBytes, "");
+    inner.ignore(name);
+  }
+  if (!inner.ok()) fields.fail(inner.error());
+  for (const std::string& name : inner.ignored()) fields.list_ignored(name);
+}
+
+// A text that is too long for the context is refused all the same.
+void read_truncation(FieldReader& fields) {
+  const std::string truncation = fields.text("truncation", kMaxWordBytes, "disabled");
+  if (truncation == "auto")
+    fields.list_ignored("truncation");
+  else if (truncation != "disabled")
+    fields.fail("truncation", "must be auto or disabled.");
+}
+
+void ignore_hints(FieldReader& fields) {
+  for (const char* name : {"include", "max_tool_calls", "context_management"}) fields.ignore(name);
+  ignore_service_hints(fields);
+  read_truncation(fields);
   fields.value("stream_options");
   check_annotations(fields);
 }
@@ -212,10 +234,11 @@ Result<ChatRequest> parse_responses_request(const Json& body, const ModelInfo& m
   ChatRequest request;
   request.messages_field = "input";
   refuse_unsupported(fields);
-  check_hints(fields);
+  ignore_hints(fields);
   read_tools_and_choice(fields, request.tools);
   read_text_options(fields, request.params);
   request.kwargs = read_template_kwargs(fields);
+  read_reasoning(fields, request);
   read_stop(fields, "stop", request.params);
   read_max_tokens(fields, "max_output_tokens", 1, request.params);
   read_params(fields, model, limits, request.params);
@@ -223,6 +246,7 @@ Result<ChatRequest> parse_responses_request(const Json& body, const ModelInfo& m
   Result<std::vector<Message>> messages = read_input(fields);
   if (!messages.ok()) return messages.error();
   request.messages = std::move(messages).value();
+  count_fields(fields, request.params);
   return request;
 }
 

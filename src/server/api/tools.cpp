@@ -118,6 +118,7 @@ void read_tool_list(FieldReader& fields, ToolParams& tools,
     const std::string path = fmt::format("tools[{}]", i);
     Json tool = to_openai(fields, (*list)[i], path);
     if (!fields.ok()) return;
+    if (tool.is_null()) continue;
     const Json& function = tool["function"];
     if (const std::string fault = fault_of_function(function); !fault.empty())
       return fields.fail(path, fault);
@@ -126,6 +127,11 @@ void read_tool_list(FieldReader& fields, ToolParams& tools,
     tools.callable.push_back({name, function.value("parameters", Json())});
     tools.shown.push_back(std::move(tool));
   }
+}
+
+void ignore_hosted_tool(FieldReader& fields, const Json& tool, const std::string& path) {
+  const std::string type = type_of(tool);
+  fields.list_ignored(is_tool_name(type) ? fmt::format("{}:{}", path, type) : path);
 }
 
 void choose_by_word(FieldReader& fields, const std::string& word, ToolParams& tools) {

@@ -22,10 +22,13 @@ struct ToolParams {
 ToolParams read_tools(FieldReader& fields);
 
 // Other APIs. The list "tools": `to_openai` gives the tool at `path` as chat completions write it,
-// or fails.
+// null where it is ignored, or fails.
 void read_tool_list(FieldReader& fields, ToolParams& tools,
                     Json (*to_openai)(FieldReader& fields, const Json& tool,
                                       const std::string& path));
+// Lists a tool that somebody else's server would run, "tools[1]:web_search": the model is not shown
+// it.
+void ignore_hosted_tool(FieldReader& fields, const Json& tool, const std::string& path);
 // A choice among the tools read before, asked for by the field "tool_choice".
 void choose_by_word(FieldReader& fields, const std::string& word,  // none, auto or required
                     ToolParams& tools);

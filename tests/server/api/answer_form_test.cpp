@@ -62,6 +62,21 @@ TEST(AnswerForm, ThePromptMayOpenTheReasoning) {
   EXPECT_NE(form_of_chat(model, tools, "Hi.<think>").value().grammar, nullptr);
 }
 
+TEST(AnswerForm, AContinuedMessageHasItsReasoningBehindIt) {
+  ServedModel model = demo_model();
+  ChatRequest continued = request(Json::object());
+  continued.continue_final_message = true;
+  for (const bool always_open : {false, true}) {
+    model.reasoning_style = ReasoningStyle{.always_open = always_open};
+    const auto text = [&](const char* prompt) {
+      return form_of_chat(model, continued, prompt).value().text;
+    };
+    EXPECT_FALSE(text("Hi. Once upon").reasoning);
+    EXPECT_FALSE(text("<think>Hm.</think>Once upon").reasoning);
+    EXPECT_TRUE(text("<think>a</think>b <think>Hm, the").reasoning_open);
+  }
+}
+
 TEST(AnswerForm, ToolsThatCannotBeCalledAreRefused) {
   ServedModel model = demo_model();
   const ChatRequest tools = request({{"tools", kTools}});

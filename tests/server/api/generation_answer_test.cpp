@@ -10,6 +10,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Pair;
 
 class GenerationAnswerTest : public testing::Test {
  protected:
@@ -23,6 +24,7 @@ class GenerationAnswerTest : public testing::Test {
         GenerationAnswer::Options{.stream = stream,
                                   .first_request = 100,
                                   .choices_per_prompt = 2,
+                                  .ignored = ignored_,
                                   .on_finished = [this](int s) { statuses_.push_back(s); },
                                   .retry_after = [] { return 9; }},
         std::move(choices),
@@ -47,6 +49,7 @@ class GenerationAnswerTest : public testing::Test {
   StringSink sink_;
   std::vector<RequestId> cancels_;
   std::vector<int> statuses_;
+  std::vector<std::string> ignored_;
 };
 
 TEST_F(GenerationAnswerTest, AWholeAnswerIsOneBody) {
@@ -85,6 +88,17 @@ TEST_F(GenerationAnswerTest, AStreamTellsEachTokenAsItComes) {
   EXPECT_TRUE(sink_.complete);
   answer->keep_alive();
   EXPECT_THAT(sink_.payloads.back(), HasSubstr("[DONE]")) << "nothing follows the end";
+}
+
+TEST_F(GenerationAnswerTest, WhatWasIgnoredIsNamedInAHeader) {
+  ignored_ = {"include", "tools[1]:web_search"};
+  for (const bool stream : {true, false}) {
+    const auto answer = make(stream);
+    answer->start();
+    for (const RequestId id : {100, 101}) take(*answer, output(id, a_, FinishReason::kLength));
+    EXPECT_THAT(sink_.started.headers,
+                ElementsAre(Pair("X-Ember-Ignored", "include, tools[1]:web_search")));
+  }
 }
 
 TEST_F(GenerationAnswerTest, AStopStringCancelsTheRestOfItsRequest) {

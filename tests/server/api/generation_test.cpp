@@ -49,6 +49,33 @@ TEST(Generation, WhatDoesNotFitIsRefusedByTheFieldsOwnName) {
               HasSubstr("min_tokens: min_tokens must not be above the "));
 }
 
+// The demo model's template knows no efforts.
+TEST(Generation, HintsThatTheTemplateDoesNotReadAreIgnored) {
+  EXPECT_THAT(chat({{"reasoning_effort", "low"}, {"service_tier", "auto"}}).value().params.ignored,
+              ElementsAre("service_tier", "reasoning_effort"));
+  ServedModel model = demo_model();
+  model.chat_template =
+      ChatTemplate::compile("{{ reasoning_effort }}{{ messages[0].content }}", "", demo_tokenizer())
+          .value();
+  ChatRequest request =
+      parse_chat({{"messages", user_message("Hi.")}, {"reasoning_effort", "low"}}, model.info, {})
+          .value();
+  EXPECT_EQ(render_chat(model, request).value().text, "lowHi.");
+  EXPECT_THAT(prepare_chat(model, request).value().params.ignored, ElementsAre());
+}
+
+TEST(Generation, AMessageThatCannotBeContinuedIsNamedAsTheApiDoes) {
+  ServedModel model = demo_model();
+  model.chat_template = ChatTemplate::compile("nothing", "", demo_tokenizer()).value();
+  ChatRequest request =
+      parse_messages_request(
+          {{"max_tokens", 2},
+           {"messages", Json::array({{{"role", "assistant"}, {"content", "a"}}})}},
+          model.info, {})
+          .value();
+  EXPECT_EQ(render_chat(model, request).error().param, "messages");
+}
+
 TEST(Generation, AModelWithoutATemplateCannotChat) {
   ServedModel model = demo_model();
   model.chat_template = nullptr;

@@ -7,6 +7,7 @@ namespace ember {
 namespace {
 
 using testing::ElementsAre;
+using testing::Pair;
 
 Result<ChatRequest> parse(const Json& more, bool counting = false) {
   const Json body = {{"max_tokens", 9}, {"messages", user_message("Hi.")}};
@@ -67,14 +68,17 @@ TEST(MessagesRequest, FaultsNameItsOwnFields) {
   EXPECT_EQ(fault(parse({{"max_tokens", nullptr}}, true)), "") << "counting needs none";
   EXPECT_EQ(fault_of({{"stop_sequences", "x"}}),
             "stop_sequences: stop_sequences must be a list of strings, not a string.");
-  EXPECT_EQ(fault_of({{"stop_sequences", Json(5, "x")}}),
-            "stop_sequences: stop_sequences must hold at most 4 strings.");
+  EXPECT_EQ(fault_of({{"stop_sequences", Json(65, "x")}}),
+            "stop_sequences: stop_sequences must hold at most 64 strings.");
   EXPECT_EQ(fault_of({{"metadata", {{"user_id", 5}}}}),
             "metadata.user_id: metadata.user_id must be a string, not a number.");
-  EXPECT_EQ(fault_of({{"thinking", {{"type", "enabled"}}}}),
-            "thinking: thinking supports only the types adaptive and disabled: a budget cannot be "
-            "kept.");
-  EXPECT_EQ(fault_of({{"mcp_servers", {1}}}), "mcp_servers: mcp_servers is not supported.");
+  EXPECT_EQ(fault_of({{"thinking", {{"type", "deep"}}}}),
+            "thinking: thinking must be an object of the type enabled, adaptive or disabled.");
+  EXPECT_EQ(fault_of({{"thinking", {{"type", "enabled"}, {"budget_tokens", "9"}}}}),
+            "thinking.budget_tokens: thinking.budget_tokens must be an integer from 0 to "
+            "2147483647, not a string.");
+  EXPECT_EQ(fault_of({{"output_config", {{"effort", 5}}}}),
+            "output_config.effort: output_config.effort must be a string, not a number.");
   EXPECT_EQ(fault_of({{"output_config", {{"format", {{"type", "json_schema"}, {"schema", 5}}}}}}),
             "output_config.format.schema: output_config.format.schema must be a JSON schema, not a "
             "number.");
@@ -88,8 +92,8 @@ TEST(MessagesRequest, FaultsOfMessagesNameThePlace) {
     return fault_of({{"messages", Json::array({{{"role", "user"}, {"content", content}}})}});
   };
   EXPECT_EQ(fault_of({{"messages", 5}}), "messages: messages must be a list of objects.");
-  EXPECT_EQ(fault_of({{"messages", Json::array({{{"role", "system"}}})}}),
-            "messages[0].role: messages[0].role must be user or assistant.");
+  EXPECT_EQ(fault_of({{"messages", Json::array({{{"role", "tool"}}})}}),
+            "messages[0].role: messages[0].role must be user, assistant or system.");
   EXPECT_EQ(in_user(5),
             "messages[0].content: messages[0].content must be a string or a list of blocks, not a "
             "number.");
@@ -132,8 +136,56 @@ TEST(MessagesRequest, ToolsAndChoices) {
             "tool_choice: tool_choice is only possible with tools.");
   EXPECT_EQ(fault_of({{"tools", Json::array({{{"name", "f"}}})}}),
             "tools[0].input_schema: tools[0].input_schema must be an object.");
-  EXPECT_EQ(fault_of({{"tools", Json::array({{{"type", "bash"}}})}}),
-            "tools[0].type: tools[0].type supports only custom tools.");
+  EXPECT_EQ(
+      fault_of({{"tools", Json::array({{{"type", "bash"}}})}}),
+      "tools[0].type: tools[0].type must be custom, or the type of a tool of Anthropic's own.");
+}
+
+// What Claude Code sends besides.
+TEST(MessagesRequest, HintsAndToolsOfOthersAreListed) {
+  const ChatRequest request =
+      parse({{"context_management", {{"edits", Json::array({1})}}},
+             {"mcp_servers", Json::array()},
+             {"service_tier", "auto"},
+             {"output_config", {{"effort", "high"}}},
+             {"thinking", {{"type", "enabled"}, {"budget_tokens", 4000}}},
+             {"tools", Json::array({{{"type", "web_search_20250305"}, {"name", "web_search"}},
+                                    {{"name", "f"}, {"input_schema", Json::object()}}})},
+             {"unheard_of", 1}})
+          .value();
+  EXPECT_THAT(request.params.ignored,
+              ElementsAre("service_tier", "context_management", "tools[0]:web_search_20250305",
+                          "thinking.budget_tokens"));
+  EXPECT_EQ(request.params.num_unknown_fields, 1);
+  EXPECT_EQ(request.tools.callable.size(), 1u);
+  EXPECT_EQ(request.kwargs["reasoning_effort"], "high");
+  EXPECT_EQ(request.kwargs["enable_thinking"], true);
+  EXPECT_THAT(request.hints, ElementsAre(Pair("reasoning_effort", "output_config.effort"),
+                                         Pair("thinking", "thinking")));
+}
+
+TEST(MessagesRequest, TheAssistantsLastWordsAreContinued) {
+  const auto ending_with = [](const Json& content) {
+    return parse({{"messages", Json::array({{{"role", "user"}, {"content", "Hi."}},
+                                            {{"role", "assistant"}, {"content", content}}})}})
+        .value();
+  };
+  const Json call = block("tool_use", {{"id", "c"}, {"name", "f"}, {"input", Json::object()}});
+  const Json text = block("text", {{"text", "Once"}});
+  EXPECT_TRUE(ending_with("Once").continue_final_message);
+  EXPECT_TRUE(ending_with(Json::array({text, text})).continue_final_message);
+  EXPECT_EQ(ending_with("Once").continue_field, "messages");
+  EXPECT_FALSE(ending_with(" \n").continue_final_message) << "there is nothing to go on with";
+  EXPECT_FALSE(ending_with(Json::array({text, call})).continue_final_message);
+  EXPECT_FALSE(parse(Json::object()).value().continue_final_message);
+}
+
+TEST(MessagesRequest, TheSystemMaySpeakBetweenTurns) {
+  const Json list = messages_of(
+      Json::array({{{"role", "user"}, {"content", "Hi."}},
+                   {{"role", "system"}, {"content", Json::array({block("text", {{"text", "x"}})})}},
+                   {{"role", "user"}, {"content", "So?"}}}));
+  EXPECT_EQ(list[1], (Json{{"role", "system"}, {"content", "x"}}));
 }
 
 TEST(MessagesRequest, WhatElseItAsksFor) {
@@ -148,7 +200,7 @@ TEST(MessagesRequest, WhatElseItAsksFor) {
   EXPECT_THAT(request.params.stop, ElementsAre("END"));
   EXPECT_EQ(request.params.max_tokens, 9);
   EXPECT_EQ(request.params.sampling.temperature, 0.5f);
-  EXPECT_EQ(request.kwargs, (Json{{"a", 1}, {"enable_thinking", false}}));
+  EXPECT_EQ(request.kwargs, (Json{{"a", 1}, {"thinking", false}, {"enable_thinking", false}}));
   EXPECT_EQ(request.params.format->field, "output_config.format");
   EXPECT_EQ(request.params.format->source.text, schema.dump());
   EXPECT_EQ(parse({{"output_format", {{"type", "json_schema"}, {"schema", schema}}}})

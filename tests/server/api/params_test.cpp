@@ -92,7 +92,7 @@ TEST(Params, FaultsNameTheFieldAndTheLimit) {
   EXPECT_EQ(fault_of("stop", Json::array({5})),
             "stop: stop must be a string or a list of strings.");
   EXPECT_EQ(fault_of("stop", ""), "stop: stop must hold strings of 1 to 1024 bytes.");
-  EXPECT_EQ(fault_of("stop", Json(5, "x")), "stop: stop must hold at most 4 strings.");
+  EXPECT_EQ(fault_of("stop", Json(65, "x")), "stop: stop must hold at most 64 strings.");
   EXPECT_EQ(fault_of("bad_words", "x"),
             "bad_words: bad_words must be a list of strings, not a string.");
   EXPECT_EQ(fault_of("bad_words", Json::array({5})),

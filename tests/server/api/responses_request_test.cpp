@@ -7,6 +7,7 @@ namespace ember {
 namespace {
 
 using testing::ElementsAre;
+using testing::Pair;
 
 Result<ChatRequest> parse(const Json& more) {
   return parse_responses_request(with({{"input", "Hi."}}, more), some_model(), {});
@@ -76,14 +77,18 @@ TEST(ResponsesRequest, FaultsNameItsOwnFields) {
   EXPECT_EQ(fault_of({{"store", true}}),
             "store: store is not supported: nothing is kept. Send false, or leave it out.");
   EXPECT_EQ(fault_of({{"conversation", "x"}}), "conversation: conversation is not supported.");
-  EXPECT_EQ(fault_of({{"truncation", "auto"}}), "truncation: truncation supports only disabled.");
+  EXPECT_EQ(fault_of({{"truncation", "some"}}), "truncation: truncation must be auto or disabled.");
+  EXPECT_EQ(fault_of({{"reasoning", "high"}}),
+            "reasoning: reasoning must be an object, not a string.");
+  EXPECT_EQ(fault_of({{"reasoning", {{"effort", 3}}}}),
+            "reasoning.effort: reasoning.effort must be a string, not a number.");
   EXPECT_EQ(fault_of({{"text", {{"format", {{"type", "yaml"}}}}}}),
             "text.format: text.format must be an object whose type is text, json_object or "
             "json_schema.");
   EXPECT_EQ(fault_of({{"text", {{"format", {{"type", "json_schema"}, {"name", "n"}}}}}}),
             "text.format.schema: text.format.schema is missing.");
-  EXPECT_EQ(fault_of({{"text", {{"verbosity", "low"}}}}),
-            "text.verbosity: text.verbosity supports only medium.");
+  EXPECT_EQ(fault_of({{"text", {{"verbosity", 1}}}}),
+            "text.verbosity: text.verbosity must be a string, not a number.");
   EXPECT_EQ(fault_of({{"metadata", {{"a", 5}}}}),
             "metadata: metadata must map keys of at most 64 bytes to strings of at most 512.");
 }
@@ -108,9 +113,32 @@ TEST(ResponsesRequest, ToolsAndChoices) {
             "function with a name.");
   EXPECT_EQ(fault_of({{"tool_choice", "always"}}),
             "tool_choice: tool_choice is only possible with tools.");
-  EXPECT_EQ(fault_of({{"tools", Json::array({{{"type", "web_search"}}})}}),
-            "tools[0]: tools[0] must be an object of the type function: nothing else is "
-            "supported.");
+  EXPECT_EQ(fault_of({{"tools", Json::array({{{"name", "f"}}})}}),
+            "tools[0]: tools[0] must be an object with a type.");
+}
+
+// What Codex CLI sends besides.
+TEST(ResponsesRequest, HintsAndToolsOfOthersAreListed) {
+  const ChatRequest request =
+      parse({{"reasoning", {{"effort", "medium"}, {"summary", "auto"}}},
+             {"include", {"reasoning.encrypted_content"}},
+             {"prompt_cache_key", "k"},
+             {"truncation", "auto"},
+             {"store", false},
+             {"text", {{"verbosity", "low"}}},
+             {"tools", Json::array({{{"type", "web_search"}},
+                                    {{"type", "function"}, {"name", "f"}},
+                                    {{"type", "custom"}, {"name", "apply_patch"}},
+                                    {{"type", "no\r\nheader"}}})}})
+          .value();
+  EXPECT_THAT(request.params.ignored,
+              ElementsAre("include", "prompt_cache_key", "truncation", "tools[0]:web_search",
+                          "tools[2]:custom", "tools[3]", "text.verbosity", "reasoning.summary"));
+  EXPECT_EQ(request.params.num_unknown_fields, 0);
+  EXPECT_EQ(request.tools.callable.at(0).name, "f");
+  EXPECT_EQ(request.tools.shown.size(), 1u);
+  EXPECT_THAT(request.hints, ElementsAre(Pair("reasoning_effort", "reasoning.effort")));
+  EXPECT_EQ(request.kwargs["reasoning_effort"], "medium");
 }
 
 TEST(ResponsesRequest, WhatElseItAsksFor) {
