@@ -19,7 +19,7 @@ done
 # Compiles the CUDA backend for GPUs. The program must start and say what is missing on a machine without one.
 cuda_build() {
   need_cuda || return 1
-  configure cuda -DEMBER_TESTS=OFF || return 1
+  configure cuda -DEMBER_TESTS=OFF -DEMBER_WERROR=ON || return 1
   build cuda ember || return 1
   build/cuda/ember --version >/dev/null || return 1
   [ -e /dev/nvidiactl ] && return
@@ -39,7 +39,7 @@ kernel_resources() {
 # The kernels' own source, the CUDA backend and the server with it, on the emulated GPU.
 emulated() {
   need_cuda || return 1
-  configure emulated -DEMBER_TESTS=ON || return 1
+  configure emulated -DEMBER_TESTS=ON -DEMBER_WERROR=ON || return 1
   build emulated kernels_tests cuda_tests ember || return 1
   local rc=0
   unit_tests emulated emulated kernels cuda || rc=1
@@ -156,6 +156,11 @@ lesser_cpu() {
   return $rc
 }
 
+# clang's warnings, its thread-safety analysis and the list of .clang-tidy over every source, without precompiled headers.
+tidy() {
+  configure clang -DEMBER_TESTS=OFF && python3 scripts/check_tidy.py build/clang
+}
+
 build_release() {
   start_rust
   configure release -DEMBER_TESTS=ON -DEMBER_WERROR=ON && build release
@@ -175,7 +180,7 @@ steps=(
   "cuda_build cuda_build"
   "kernel_resources kernel_resources"
   "emulated emulated"
-  "thread_safety scripts/check_thread_safety.sh"
+  "tidy tidy"
   "asan_ubsan sanitized asan_ubsan dev ${SANITIZED[*]}"
   "tsan sanitized tsan tsan ${THREADED[*]}"
 )
