@@ -89,6 +89,8 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
     num_tiles += all_tiles;
   }
   if (threadIdx.x == 0) *args.work.counts = {num_items, num_tiles};
+  // Kernels that begin early may start when this one exits, before its stores would be flushed.
+  __threadfence();
 }
 
 template <class T>

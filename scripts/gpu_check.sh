@@ -52,6 +52,22 @@ part() {
   [ "$rc" -eq 0 ] || fail "ember $* (exit status $rc after at most $deadline s)"
 }
 
+# After a wrong or failed check: with which switch thrown is it right? The rest is measured with what was right.
+bisect() {
+  local switch deadline
+  deadline=$(limit 120)
+  for switch in EMBER_CUDA_GRAPHS EMBER_CUDA_OVERLAP EMBER_CUDA_CUBLAS; do
+    if env $switch=false timeout --kill-after=5 "$deadline" "$ember" bench check "${check_flags[@]}" >"$work/bisect" 2>&1; then
+      printf '{"bisect": "%s=false", "right": true}\n' $switch >>"$out"
+      export $switch=false
+      return
+    fi
+    printf '{"bisect": "%s=false", "right": false}\n' $switch >>"$out"
+  done
+  env EMBER_CUDA_SYNC=true timeout --kill-after=5 "$deadline" "$ember" bench check "${check_flags[@]}" >"$work/bisect" 2>&1 || true
+  grep -h 'CUDA: ' "$work/bisect" | head -n 3 | python3 -c 'import json, sys; [print(json.dumps({"bisect": "EMBER_CUDA_SYNC=true", "says": line.strip()})) for line in sys.stdin]' >>"$out"
+}
+
 sanitize() {
   local tool dtype
   for tool in memcheck racecheck synccheck; do
@@ -138,6 +154,7 @@ printf '{"date": "%s", "commit": "%s", "version": "%s"}\n' "$(date -u +%FT%TZ)" 
 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader 2>/dev/null | sed 's/.*/{"gpu": "&"}/' >>"$out"
 make_model
 part 120 bench check "${check_flags[@]}"
+[ "$failed" -eq 0 ] || bisect
 for dtype in bfloat16 float16; do
   for family in gemm decode prefill; do
     part 45 bench kernels --dtype "$dtype" "${kernel_flags[@]}" ceilings "$family"

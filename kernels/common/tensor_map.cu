@@ -31,8 +31,13 @@ using Encode = decltype(&cuTensorMapEncodeTiled);
 Encode driver_encode() {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult result;
+#if CUDART_VERSION >= 12050
   const cudaError_t status = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function,
                                                               12000, cudaEnableDefault, &result);
+#else
+  const cudaError_t status =
+      cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &result);
+#endif
   if (status != cudaSuccess || result != cudaDriverEntryPointSuccess) {
     throw std::runtime_error(
         "the CUDA driver has no cuTensorMapEncodeTiled: a driver for CUDA 12 or later is needed");

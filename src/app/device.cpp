@@ -45,7 +45,13 @@ std::unique_ptr<Backend> open_cuda([[maybe_unused]] const EngineSettings& settin
     spdlog::info("the weights are float32; the CUDA device takes them as bfloat16");
     dtype = DType::kBF16;
   }
-  return make_cuda_backend({.device = settings.device.index, .dtype = dtype});
+  const DeviceSettings& device = settings.device;
+  return make_cuda_backend({.device = device.index,
+                            .dtype = dtype,
+                            .graphs = device.cuda_graphs && !device.cuda_sync,
+                            .overlap_launches = device.cuda_overlap,
+                            .synchronous = device.cuda_sync,
+                            .cublas = device.cuda_cublas});
 #else
   throw StartError(
       ExitCode::kNoDevice,

@@ -105,6 +105,14 @@ void add_device_options(CLI::App& app, DeviceSettings& s) {
              "threads of the CPU device; 0 is all this process may use");
   device.add("--cpu-isa", s.cpu_isa, "instruction set of the CPU device")
       ->check(CLI::IsMember({"auto", "avx2", "avx512", "amx"}));
+  device.add_flag("--cuda-graphs,!--no-cuda-graphs", s.cuda_graphs,
+                  "record steps of decodes and replay them; on unless switched off");
+  device.add_flag("--cuda-overlap,!--no-cuda-overlap", s.cuda_overlap,
+                  "begin kernels before the one before has ended; on unless switched off");
+  device.add_flag("--cuda-cublas,!--no-cuda-cublas", s.cuda_cublas,
+                  "multiply long prompts by cuBLASLt, where it is found; on unless switched off");
+  device.add_flag("--cuda-sync", s.cuda_sync,
+                  "wait for every kernel, so that an error names it; without graphs");
   const Group hidden(app, "");
   hidden.add("--fake-step-ms", s.fake_step_ms);
 }

@@ -78,6 +78,16 @@ struct DeviceSettings {
   // different machines.
   std::optional<uint64_t> kv_cache_bytes;
 
+  // What a CUDA device may use: recorded steps (graphs), kernels that begin before the one before
+  // has ended, cuBLASLt. Switch one off to find out whether it causes a wrong result.
+  bool cuda_graphs = true;
+  bool cuda_overlap = true;
+  bool cuda_cublas = true;
+
+  // Every kernel is waited for, so that an error names the one that failed; without graphs. For
+  // finding a fault only.
+  bool cuda_sync = false;
+
   // Tokens of a KV block, a power of two. 0: 16 on the CPU; a GPU has 64 and no other. A smaller
   // block shares more of short common prefixes.
   int block_size = 0;

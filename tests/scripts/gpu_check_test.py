@@ -35,6 +35,26 @@ def test_every_part_runs(tmp_path):
         assert any(line.startswith(text) for line in printed), text
 
 
+# Right only without recorded steps.
+GRAPHS_ARE_WRONG = """#!/bin/sh
+case "$*" in
+  --version) echo broken ;;
+  *check*) [ "$EMBER_CUDA_GRAPHS" = false ] && exit 0; exit 70 ;;
+  *) echo "$*: ${EMBER_CUDA_GRAPHS:-unset}" >&2; exit 69 ;;
+esac
+"""
+
+
+def test_a_wrong_answer_is_bisected(tmp_path):
+    program = tmp_path / "ember"
+    program.write_text(GRAPHS_ARE_WRONG)
+    program.chmod(0o755)
+    run, rows = gpu_check(tmp_path, program)
+    assert run.returncode == 1
+    assert [row for row in rows if "bisect" in row] == [{"bisect": "EMBER_CUDA_GRAPHS=false", "right": True}]
+    assert "bench model" in run.stderr and ": false" in run.stderr, "the rest runs with what was right"
+
+
 BROKEN = """#!/bin/sh
 case "$*" in
   --version) echo broken ;;

@@ -139,6 +139,11 @@ class Library final : public CublasLt {
     const size_t bytes = kWorkspaceBytes;
     check(api_.preference_set(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes),
           "cublasLtMatmulPreferenceSetAttribute");
+    // No sums of parts, which may be added in 16 bits.
+    const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_NONE;
+    check(api_.preference_set(made, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes,
+                              sizeof schemes),
+          "cublasLtMatmulPreferenceSetAttribute");
     cublasLtMatmulHeuristicResult_t result = {};
     int count = 0;
     check(api_.heuristic(handle_, product.desc.get(), product.w.get(), product.x.get(),

@@ -59,8 +59,12 @@ kernels::Rows rows_of(const Tensor& t) {
           .columns = static_cast<int>(t.shape[1])};
 }
 
-// Steps of decodes are padded to one of these: close together where a step is short.
+// Steps of decodes are padded to one of these: close together where a step is short. Longer ones
+// are launched kernel by kernel: that costs little of their time, and graphs cost memory.
+constexpr int kMaxGraphSeqs = 512;
+
 std::vector<BatchShape> shapes_up_to(int max_seqs) {
+  max_seqs = std::min(max_seqs, kMaxGraphSeqs);
   std::vector<BatchShape> shapes;
   for (int n = 1; n < max_seqs; n += n < 2     ? 1
                                      : n < 4   ? 2
@@ -97,7 +101,7 @@ class CudaBackend final : public Backend {
               .sm = device_.sm,
               .num_sms = device_.num_sms,
               .pdl = options.overlap_launches && device_.sm == 90};
-    kernels::launch_check = &after_launch;
+    kernels::launch_check = options.synchronous ? &after_synchronous_launch : &after_launch;
     std::string why;
     if (options.cublas) cublas_ = CublasLt::open(why);
     if (options.cublas && !cublas_)
@@ -114,7 +118,7 @@ class CudaBackend final : public Backend {
   MemoryInfo memory() const override {
     MemoryInfo info;
     CUDA_CHECK(cudaMemGetInfo(&info.free_bytes, &info.total_bytes));
-    info.dedicated = true;
+    info.dedicated = !device_.integrated;
     info.free_bytes -= std::min(info.free_bytes, kHeadroomBytes);
     return info;
   }

@@ -15,6 +15,30 @@ std::string version_text(int version) {
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
+// Graphs with programmatic edges, and kernels that are loaded while one is recorded.
+constexpr int kLeastDriver = 12030;
+
+// What to do about the errors that machines of data centres start with; empty: nothing is known.
+std::string advice(cudaError_t status) {
+  switch (status) {
+    case cudaErrorSystemNotReady:  // 802
+      return ": on a machine with NVSwitch the fabric manager must run (nvidia-fabricmanager)";
+    case cudaErrorSystemDriverMismatch:  // 803
+      return ": the driver's library and its kernel module have different versions; load the "
+             "module again, or reboot";
+    case cudaErrorCompatNotSupportedOnDevice:  // 804
+      return ": a compatibility package (cuda-compat) is in the library path, and this GPU does "
+             "not take it";
+    case cudaErrorNoDevice:
+      return ": look at CUDA_VISIBLE_DEVICES, and at what nvidia-smi -L lists";
+    case cudaErrorDevicesUnavailable:  // 46
+      return ": another process has the GPU for itself (exclusive compute mode), or it is a MIG "
+             "parent without instances";
+    default:
+      return "";
+  }
+}
+
 [[noreturn]] void refuse(const std::string& why) {
   throw StartError(ExitCode::kNoDevice, "--device cuda: " + why);
 }
@@ -33,10 +57,18 @@ DeviceInfo open_device(int index) {
     refuse(fmt::format("the NVIDIA driver is for CUDA {}, this program needs {}",
                        version_text(driver), version_text(runtime)));
   if (status != cudaSuccess)
-    refuse(fmt::format("the NVIDIA driver finds no usable GPU ({})", cudaGetErrorName(status)));
+    refuse(fmt::format("the NVIDIA driver finds no usable GPU ({}, {}){}", cudaGetErrorName(status),
+                       cudaGetErrorString(status), advice(status)));
+  if (driver < kLeastDriver)
+    refuse(fmt::format("the NVIDIA driver is for CUDA {}, {} is the least", version_text(driver),
+                       version_text(kLeastDriver)));
   if (index < 0 || index >= count)
     refuse(fmt::format("there is no GPU {}, there are {}", index, count));
-  CUDA_CHECK(cudaSetDevice(index));
+  before_call("cudaSetDevice");
+  if (const cudaError_t set = cudaSetDevice(index); set == cudaErrorDevicesUnavailable)
+    refuse(fmt::format("GPU {} cannot be used{}", index, advice(set)));
+  else
+    after_call(set, "cudaSetDevice");
   cudaDeviceProp properties;
   CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
   if (properties.major < 8)
@@ -45,6 +77,7 @@ DeviceInfo open_device(int index) {
   return {.name = properties.name,
           .sm = properties.major * 10 + properties.minor,
           .num_sms = properties.multiProcessorCount,
+          .integrated = properties.integrated != 0,
           .version = fmt::format("{} (driver {})", version_text(runtime), version_text(driver))};
 }
 

@@ -10,13 +10,14 @@ struct DeviceInfo {
   std::string name;
   int sm = 0;  // compute capability, 10 * major + minor
   int num_sms = 0;
-  std::string version;  // "13.0 (driver 13.0)"
+  bool integrated = false;  // its memory is the host's
+  std::string version;      // "13.0 (driver 13.0)"
 };
 
 // Makes the device this thread's: every call of the CUDA runtime on this thread is for it from here
 // on. `index` is one of the devices that CUDA shows to this process. Throws StartError(kNoDevice):
-// no driver or one that is too old (naming the version there is), no such device, a compute
-// capability below 8.0.
+// no driver or one below 12.3 (naming the version there is), no such device, one that cannot be
+// used (saying what is known of the cause), a compute capability below 8.0.
 DeviceInfo open_device(int index);
 
 }  // namespace ember::cuda

@@ -41,6 +41,11 @@ void after_launch(cudaError_t status, const char* kernel) {
   after_call(status, kernel);
 }
 
+void after_synchronous_launch(cudaError_t status, const char* kernel) {
+  after_launch(status, kernel);
+  after_call(cudaDeviceSynchronize(), kernel);
+}
+
 void fail_call(uint64_t n) {
   calls = 0;
   failing_call = n;

@@ -14,6 +14,8 @@ struct CudaOptions {
   bool graphs = true;          // steps of decodes are recorded once and replayed
   // Kernels begin before the one before has ended, where the device can (sm_90).
   bool overlap_launches = true;
+  // Every launch is waited for, so that an error names its kernel. Needs graphs = false.
+  bool synchronous = false;
   bool cublas = true;  // matrices times many tokens by cuBLASLt, where that library is found
   // Up to so many tokens our own kernels multiply, whose results do not depend on the batch; with
   // cuBLASLt this is the backend's row_invariance().

@@ -19,10 +19,14 @@ enum cudaError_t {
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInsufficientDriver = 35,
+  cudaErrorDevicesUnavailable = 46,
   cudaErrorNoDevice = 100,
   cudaErrorNotReady = 600,
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchFailure = 719,
+  cudaErrorSystemNotReady = 802,
+  cudaErrorSystemDriverMismatch = 803,
+  cudaErrorCompatNotSupportedOnDevice = 804,
   cudaErrorUnknown = 999,
 };
 
@@ -69,6 +73,7 @@ struct cudaDeviceProp {
   int multiProcessorCount;
   int major, minor;
   int l2CacheSize;
+  int integrated;
 };
 
 const char* cudaGetErrorName(cudaError_t error);

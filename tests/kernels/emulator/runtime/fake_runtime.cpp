@@ -214,6 +214,14 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorLaunchFailure";
     case cudaErrorUnknown:
       return "cudaErrorUnknown";
+    case cudaErrorDevicesUnavailable:
+      return "cudaErrorDevicesUnavailable";
+    case cudaErrorSystemNotReady:
+      return "cudaErrorSystemNotReady";
+    case cudaErrorSystemDriverMismatch:
+      return "cudaErrorSystemDriverMismatch";
+    case cudaErrorCompatNotSupportedOnDevice:
+      return "cudaErrorCompatNotSupportedOnDevice";
   }
   return "unrecognized error code";
 }
@@ -225,6 +233,7 @@ cudaError_t cudaPeekAtLastError() { return fake_cuda::last_error; }
 cudaError_t cudaGetDeviceCount(int* count) {
   const std::lock_guard lock(state().mu);
   *count = state().device.count;
+  if (state().device.status != cudaSuccess) return result(state().device.status);
   return result(*count > 0 ? cudaSuccess : cudaErrorNoDevice);
 }
 
@@ -248,6 +257,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   properties->major = state().device.major;
   properties->minor = state().device.minor;
   properties->l2CacheSize = 50 << 20;
+  properties->integrated = state().device.integrated ? 1 : 0;
   return cudaSuccess;
 }
 
@@ -272,11 +282,15 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = CUDART_VERSION;
+  const std::lock_guard lock(state().mu);
+  *version = state().device.driver;
   return cudaSuccess;
 }
 
-cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
 
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;

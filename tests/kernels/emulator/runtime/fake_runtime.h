@@ -24,6 +24,9 @@ struct Device {
   int major = 9, minor = 0;
   int num_sms = 4;
   size_t memory_bytes = size_t{4} << 30;
+  int driver = CUDART_VERSION;
+  bool integrated = false;
+  cudaError_t status = cudaSuccess;  // of the first call that asks for devices
 };
 void set_device(const Device& device);  // between tests only
 
