@@ -10,6 +10,7 @@
 #include "hf_handle.h"
 #include "special_marks.h"
 #include "template_traits.h"
+#include "written_call.h"
 
 namespace ember {
 
@@ -155,15 +156,15 @@ void ChatTemplate::detect_features(const std::string& source, const std::string&
   const std::string& with_tools = tool_source.empty() ? source : tool_source;
   knows_tools_ = !tool_source.empty() || source.find("tools") != std::string::npos;
   knows_documents_ = source.find("documents") != std::string::npos;
-  tool_dialect_ = detect_tool_dialect(with_tools);
   reasoning_style_ = detect_reasoning_style(source);
-  traits_ = std::make_unique<TemplateTraits>(
-      probe_template([this](const Json& messages, const Json& tools) {
-        ChatInput input;
-        input.messages = messages;
-        input.tools = tools;
-        return render_text(input);
-      }));
+  const RenderTry render = [this](const Json& messages, const Json& tools) {
+    ChatInput input;
+    input.messages = messages;
+    input.tools = tools;
+    return render_text(input);
+  };
+  traits_ = std::make_unique<TemplateTraits>(probe_template(render));
+  tool_dialect_ = detect_tool_dialect(with_tools, written_calls(render));
 }
 
 Result<std::string> ChatTemplate::render_text(const ChatInput& input) const {

@@ -25,6 +25,9 @@ class ToolParser {
   struct Options {
     const ToolDialect* dialect = nullptr;  // never null where a parser is made
     std::vector<std::string> functions;    // a call of anything else is text
+    // Their parameters' schemas in the same order, for dialects that write values without types;
+    // those that are missing allow anything.
+    std::vector<nlohmann::ordered_json> parameters = {};
     // A grammar makes the calls well formed: their arguments go out as they come. Otherwise a call
     // is held back until it is whole, and is content when it is malformed or never ends.
     bool constrained = false;

@@ -19,6 +19,8 @@ class CallSink {
 
   const std::vector<std::string>& functions() const { return options_.functions; }
   bool is_function(std::string_view name) const;
+  // The schema of a function's parameters; null: not known.
+  const nlohmann::ordered_json& parameters_of(std::string_view name) const;
   // A grammar has made the calls well formed: arguments may go out before the call has ended.
   bool constrained() const { return options_.constrained; }
   // Calls begun so far, the dropped ones included.
