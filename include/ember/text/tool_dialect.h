@@ -39,6 +39,10 @@ struct ToolDialect {
   std::unique_ptr<CallReader> (*make_reader)(CallSink& sink);
   // The id of a call, made from random bits.
   std::string (*make_id)(uint64_t random);
+  // Special tokens that end an answer, whether the model's files say so or not.
+  std::span<const std::string_view> stops = {};
+  // The answer is made of channels, of which one is the reasoning: its reader tells them apart.
+  bool has_channels = false;
 };
 
 // Null: there is none of this name.

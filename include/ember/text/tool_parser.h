@@ -41,12 +41,15 @@ class ToolParser {
   struct Output {
     std::string content;
     std::vector<ToolCallDelta> calls;
+    std::string reasoning = {};  // of a dialect with channels
   };
   Output push(std::string_view text);
   // The end of the text: what was held back.
   Output finish();
 
   int num_calls() const;
+  // The text has come to a place inside reasoning.
+  bool reasoning() const;
 
  private:
   std::unique_ptr<CallSink> sink_;

@@ -27,6 +27,8 @@ class CallSink {
   int num_calls() const { return num_calls_; }
 
   void add_content(std::string_view text) { out_.content += text; }
+  // Of a dialect with channels.
+  void add_reasoning(std::string_view text) { out_.reasoning += text; }
   void begin_call(const std::string& name);
   // The next piece of the arguments of the call that was begun last.
   void add_arguments(std::string_view piece);
@@ -50,6 +52,8 @@ class CallReader {
     held_.append(text);
     while (!held_.empty() && advance(false)) continue;
   }
+  // Inside reasoning, in a dialect with channels.
+  virtual bool reasoning() const { return false; }
   // The text has ended.
   void finish() {
     while (!held_.empty() && advance(true)) continue;

@@ -47,9 +47,13 @@ class Reader final : public JsonCallReader {
   }
 };
 
+// The names of tools are called so in lists of them too; some who have those write calls otherwise.
 bool is_taught_by(std::string_view source) {
-  return source.find("{\"name\": ") != std::string_view::npos &&
-         source.find("\"parameters\": ") != std::string_view::npos;
+  const auto has = [&](std::string_view text) {
+    return source.find(text) != std::string_view::npos;
+  };
+  return has("{\"name\": ") && has("\"parameters\": ") && !has("\"tool_name\"") &&
+         !has("<|tool_call") && !has("function_calls>") && !has("<function=");
 }
 
 // A text must not begin as a call does.
