@@ -82,11 +82,12 @@ def test_calls_in_history(speaker):
 
 def test_messages_and_responses(speaker):
     _, server = speaker
-    body = {"model": MODEL, "messages": ASK, "max_tokens": 400, "tools": [{"name": "add_book", "input_schema": BOOK}], "tool_choice": {"type": "any"}}
+    body = {"model": MODEL, "messages": ASK, "max_tokens": 400, "tools": [{"name": "add_book", "input_schema": BOOK}], "temperature": 0,
+            "tool_choice": {"type": "any", "disable_parallel_tool_use": True}}
     message = server.post("/v1/messages", body).json()
     [block] = [b for b in message["content"] if b["type"] == "tool_use"]
     check(block["name"], block["input"])
-    body = {"model": MODEL, "input": "Hello!", "max_output_tokens": 400, "tools": [{"type": "function", **FUNCTION}], "tool_choice": "required"}
+    body = {"model": MODEL, "input": "Hello!", "max_output_tokens": 400, "temperature": 0, "parallel_tool_calls": False, "tools": [{"type": "function", **FUNCTION}], "tool_choice": "required"}
     response = server.post("/v1/responses", body).json()
     [item] = [i for i in response["output"] if i["type"] == "function_call"]
     check(item["name"], json.loads(item["arguments"]))

@@ -40,6 +40,13 @@ std::string_view word_after(std::string_view header, std::string_view mark) {
   return rest.substr(0, rest.find_first_of(" <\n\r\t"));
 }
 
+// A message as it is when it comes first: the prompt has ended with its role then.
+std::string_view without_role(std::string_view message) {
+  const size_t begin = message.starts_with(kStart) ? kStart.size() : 0;
+  const bool has_role = begin > 0 && message.substr(begin).starts_with("assistant");
+  return message.substr(begin + (has_role ? std::string_view("assistant").size() : 0));
+}
+
 class Reader final : public CallReader {
  public:
   using CallReader::CallReader;
@@ -85,8 +92,8 @@ class Reader final : public CallReader {
       return true;
     }
     if ((begins || may_begin) && !at_end) return false;
-    if (rest.empty()) {  // white space between messages
-      if (num_messages_ == 0) sink_.add_content(held_);
+    if (begins || may_begin || rest.empty()) {  // a header that is cut off, or white space
+      if (!rest.empty() || num_messages_ == 0) sink_.add_content(held_);
       held_.clear();
       return false;
     }
@@ -111,7 +118,7 @@ class Reader final : public CallReader {
     bool& before = analysis ? has_reasoning_ : has_content_;
     if (before) add(analysis, "\n");
     before = true;
-    if (raw) sink_.add_content(head);  // a call of no function that is known
+    if (raw) sink_.add_content(without_role(head));  // a call of no function that is known
     held_.erase(0, size);
     state_ = analysis ? State::kReasoning : State::kContent;
   }
@@ -165,7 +172,7 @@ class Reader final : public CallReader {
       sink_.begin_call(name_);
       sink_.add_arguments(given.empty() ? "{}" : given);
     } else {
-      sink_.add_content(std::string_view(held_).substr(0, end.at));
+      sink_.add_content(without_role(std::string_view(held_).substr(0, end.at)));
     }
     held_.erase(0, end.at + end.size);
     state_ = State::kHeader;

@@ -11,24 +11,34 @@ struct JsonExtent {
   int depth = 0;
   bool in_string = false, escaped = false;
   size_t scanned = 0;
-  size_t end = std::string_view::npos;  // the position behind the last bracket, once it is known
 
-  // Reads on from `scanned`; the end, or npos.
+  // Reads on from `scanned`; the position behind the last bracket, or npos.
   size_t find_end(std::string_view text) {
-    while (end == std::string_view::npos && scanned < text.size()) {
-      const char c = text[scanned++];
-      if (in_string) {
-        if (!escaped && c == '"') in_string = false;
-        escaped = !escaped && c == '\\';
-      } else if (c == '"') {
-        in_string = true;
-      } else if (c == '{' || c == '[') {
-        ++depth;
-      } else if ((c == '}' || c == ']') && --depth == 0) {
-        end = scanned;
-      }
+    while (scanned < text.size())
+      if (step(text[scanned++])) return scanned;
+    return std::string_view::npos;
+  }
+
+  // Whether `at`, which no earlier call was beyond, is inside a string.
+  bool is_in_string(std::string_view text, size_t at) {
+    while (scanned < at) step(text[scanned++]);
+    return in_string;
+  }
+
+ private:
+  // True for the last bracket.
+  bool step(char c) {
+    if (in_string) {
+      if (!escaped && c == '"') in_string = false;
+      escaped = !escaped && c == '\\';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      return --depth == 0;
     }
-    return end;
+    return false;
   }
 };
 

@@ -154,19 +154,15 @@ bool TaggedCallReader::value(bool at_end) {
 size_t TaggedCallReader::find_value_end() {
   const std::string_view value = std::string_view(held_).substr(at_);
   const size_t first = scan::skip_space(value, 0);
-  if (!types_.string && first < value.size() && (value[first] == '{' || value[first] == '[')) {
-    if (extent_.scanned == 0) extent_.scanned = first;
-    const size_t end = extent_.find_end(value);
-    if (end == std::string::npos) return end;
-    const size_t tag = scan::skip_space(value, end);
-    const Found found = scan::literal(value.substr(tag), tags_.value_end);
-    if (found == Found::kYes) return at_ + tag;
-    if (found == Found::kMore) return std::string::npos;
+  const bool structure =
+      !types_.string && first < value.size() && (value[first] == '{' || value[first] == '[');
+  for (size_t at = value.find(tags_.value_end, scanned_); at != std::string::npos;
+       at = value.find(tags_.value_end, at + 1)) {
+    if (!structure || !extent_.is_in_string(value, at)) return at_ + at;
+    scanned_ = at + 1;
   }
-  const size_t end = value.find(tags_.value_end, scanned_);
-  if (end != std::string::npos) return at_ + end;
-  scanned_ = value.size() - std::min(value.size(), tags_.value_end.size());
-  return end;
+  scanned_ = std::max(scanned_, value.size() - std::min(value.size(), tags_.value_end.size()));
+  return std::string::npos;
 }
 
 // Constrained: a string is given on as it comes.

@@ -33,7 +33,7 @@ TEST(DeepseekV31, Calls) {
 }
 
 TEST(DeepseekV31, MalformedCallsStayText) {
-  for (const std::string text :
+  for (const std::string& text :
        {v31(one("unknown", "{}")), v31(one("f", "[]")), v31(one("f", "{")), v31(one("f", "{a}")),
         v31(block("f", "{}")), v31("f"), std::string("<｜tool▁calls▁begin｜>"),
         std::string("<｜tool▁calls▁beg"), one("f", "{}")})

@@ -128,7 +128,7 @@ TEST(Harmony, AFormatBindsTheFinalMessage) {
     };
     const std::string final = "<|channel|>final<|message|>";
     EXPECT_EQ(accepts(final + "yes"), !open);
-    EXPECT_EQ(accepts(kAnalysis + final + "yes"), !open);
+    EXPECT_TRUE(open || accepts(kAnalysis + final + "yes"));
     EXPECT_EQ(accepts("so.<|end|><|start|>assistant" + final + "yes"), open);
     EXPECT_FALSE(accepts("yes"));
     EXPECT_FALSE(accepts(final + "yes!"));
