@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 
 from contract import stream
-from server import MODEL, Server
+from model_dir import ModelDir, copy_model
+from server import MODEL, MODEL_DIR, Server
 
 FRAME = ("{{ bos_token }}{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}<|{{ m.role }}|>{{ m.content or '' }}"
          "{% if m.tool_calls %}{% set f = m.tool_calls[0].function %}CALL{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}")
@@ -128,3 +129,18 @@ def test_a_format_binds_harmonys_final_message(start, tmp_path, fields):
     assert choice["finish_reason"] in ("stop", "length") and "<|" not in (text or "") + (choice["message"]["reasoning_content"] or "")
     if choice["finish_reason"] == "stop":
         assert len(text) == 3 or json.loads(text)["x"] in (1, 2)
+
+
+@pytest.mark.parametrize("dialect, reason", [("harmony", "stop"), ("hermes", "length")])
+def test_what_ends_a_call_ends_the_answer(start, tmp_path, dialect, reason):
+    """Though the model's files do not name it. What the demo model ends its turns with is called <|call|> here, and no end token."""
+    model = ModelDir(copy_model(MODEL_DIR, tmp_path / "demo-model"))
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        model.write(name, model.read(name).decode().replace("<|eot_id|>", "<|call|>"))
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        model.edit_json(name, lambda config: config.update(eos_token="<|end_of_text|>"))
+    for name in ("config.json", "generation_config.json"):
+        model.edit_json(name, lambda config: config.update(eos_token_id=6137))
+    server = start("--tool-call-parser", dialect, model_dir=model.path)
+    [choice] = server.chat("Hello!", temperature=0, max_tokens=60).json()["choices"]
+    assert choice["finish_reason"] == reason
