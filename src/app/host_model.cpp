@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "ember/base/log.h"
@@ -75,6 +76,19 @@ void choose_dialects(const ModelSettings& settings, ServedModel& model) {
                model.reasoning_style ? model.reasoning_style->begin : "none");
 }
 
+// What ends an answer by its dialect ends it, though the model's files may leave it out.
+void add_stops(ServedModel& model) {
+  const bool channels = model.reasoning_style && model.reasoning_style->channels;
+  const ToolDialect* dialect = channels ? tool_dialect_by_name("harmony") : model.tool_dialect;
+  if (dialect == nullptr) return;
+  std::vector<int32_t>& ids = model.info.eos_token_ids;
+  for (const std::string_view stop : dialect->stops)
+    if (const auto id = model.tokenizer->token_to_id(stop);
+        id && model.tokenizer->is_special(*id) &&
+        std::find(ids.begin(), ids.end(), *id) == ids.end())
+      ids.push_back(*id);
+}
+
 }  // namespace
 
 std::vector<std::string> served_names(const ModelSettings& settings, const ModelSource& source) {
@@ -86,13 +100,14 @@ ModelRef host_model(const ModelSource& source, const EngineSettings& settings, M
                     ModelEngine engine) {
   auto model = std::make_shared<ServedModel>();
   model->info = info_of(source, settings, files, engine.engine->max_model_len());
-  model->grammars = make_grammars(*files.tokenizer, model->info.eos_token_ids, source.path());
   model->tokenizer = std::move(files.tokenizer);
   model->chat_template = std::move(files.chat_template);
   model->metrics = std::move(engine.metrics);
   model->engine_metrics = std::move(engine.engine_metrics);
   model->generator = std::move(engine.engine);
   choose_dialects(settings.model, *model);
+  add_stops(*model);
+  model->grammars = make_grammars(*model->tokenizer, model->info.eos_token_ids, source.path());
   log_defaults(model->info);
   return model;
 }

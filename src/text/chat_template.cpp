@@ -10,6 +10,7 @@
 #include "hf_handle.h"
 #include "special_marks.h"
 #include "template_traits.h"
+#include "written_call.h"
 
 namespace ember {
 
@@ -155,18 +156,19 @@ void ChatTemplate::detect_features(const std::string& source, const std::string&
   const std::string& with_tools = tool_source.empty() ? source : tool_source;
   knows_tools_ = !tool_source.empty() || source.find("tools") != std::string::npos;
   knows_documents_ = source.find("documents") != std::string::npos;
-  tool_dialect_ = detect_tool_dialect(with_tools);
   reasoning_style_ = detect_reasoning_style(source);
   sources_ = source + tool_source;
-  TemplateTraits traits = probe_template([this](const Json& messages, const Json& tools) {
+  const RenderTry render = [this](const Json& messages, const Json& tools) {
     ChatInput input;
     input.messages = messages;
     input.tools = tools;
     return render_text(input);
-  });
+  };
+  TemplateTraits traits = probe_template(render);
   // Many print any role: only one that compares with the name knows it.
   traits.developer_role = mentions("'developer'") || mentions("\"developer\"");
   traits_ = std::make_unique<const TemplateTraits>(traits);
+  tool_dialect_ = detect_tool_dialect(with_tools, written_calls(render));
 }
 
 bool ChatTemplate::mentions(std::string_view text) const {

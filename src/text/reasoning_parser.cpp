@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ember/text/tool_parser.h"
 #include "scan.h"
 
 namespace ember {
@@ -14,7 +15,21 @@ const std::pair<std::string_view, ReasoningStyle> kStyles[] = {
     {"deepseek_r1", {"<think>", "</think>", true}},
     {"qwen3", {"<think>", "</think>", false}},
     {"glm45", {"<think>", "</think>", false}},
-    {"mistral", {"[THINK]", "[/THINK]", false}}};
+    {"mistral", {"[THINK]", "[/THINK]", false}},
+    {"seed_oss", {"<seed:think>", "</seed:think>", false}},
+    {"cohere", {"<|START_THINKING|>", "<|END_THINKING|>", false}},
+    {"apertus", {"<|inner_prefix|>", "<|inner_suffix|>", false}},
+    {"gemma4", {"<|channel>thought", "<channel|>", false}},
+    {"minimax_m3", {"<mm:think>", "</mm:think>", false}},
+    {"harmony", {"<|channel|>analysis<|message|>", "<|end|>", false, true}}};
+
+// Those that a template shows, the most widespread one last: others may mention it.
+constexpr const char* kShown[] = {"harmony", "mistral", "seed_oss",   "cohere",
+                                  "apertus", "gemma4",  "minimax_m3", "qwen3"};
+
+ReasoningParser::Output parts_of(ToolParser::Output out) {
+  return {.reasoning = std::move(out.reasoning), .content = std::move(out.content)};
+}
 
 }  // namespace
 
@@ -31,18 +46,31 @@ std::vector<std::string> reasoning_style_names() {
 }
 
 std::optional<ReasoningStyle> detect_reasoning_style(std::string_view source) {
-  for (const char* name : {"qwen3", "mistral"})
-    if (const auto style = reasoning_style_by_name(name);
-        source.find(style->end) != std::string_view::npos)
-      return style;
+  for (const char* name : kShown) {
+    const std::optional<ReasoningStyle> style = reasoning_style_by_name(name);
+    const std::string& mark = style->channels ? style->begin : style->end;
+    if (source.find(mark) != std::string_view::npos) return style;
+  }
   return std::nullopt;
 }
 
 ReasoningParser::ReasoningParser(ReasoningStyle style, bool open)
     : style_(std::move(style)),
-      state_(open || style_.always_open ? State::kReasoning : State::kStart) {}
+      state_(open || style_.always_open ? State::kReasoning : State::kStart) {
+  if (!style_.channels) return;
+  channels_ = std::make_unique<ToolParser>(
+      ToolParser::Options{.dialect = tool_dialect_by_name("harmony"), .functions = {}});
+  if (open) channels_->push(style_.begin);
+}
+ReasoningParser::ReasoningParser(ReasoningParser&&) noexcept = default;
+ReasoningParser::~ReasoningParser() = default;
+
+bool ReasoningParser::reasoning() const {
+  return channels_ ? channels_->reasoning() : state_ == State::kReasoning;
+}
 
 ReasoningParser::Output ReasoningParser::push(std::string_view text) {
+  if (channels_) return parts_of(channels_->push(text));
   Output out;
   held_.append(text);
   while (advance(out, false)) continue;
@@ -50,6 +78,7 @@ ReasoningParser::Output ReasoningParser::push(std::string_view text) {
 }
 
 ReasoningParser::Output ReasoningParser::finish() {
+  if (channels_) return parts_of(channels_->finish());
   Output out;
   while (advance(out, true)) continue;
   return out;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "dialects/grammar_rules.h"
+#include "dialects/harmony.h"
 
 namespace ember {
 
@@ -19,6 +20,13 @@ GrammarSource after_reasoning(GrammarSource answer, const std::string& end,
   std::string rules = lark::terminal("SPACE", lark::kSpace);
   const std::string reasoning = lark::text_until(rules, tokenizer, end);
   answer.before = fmt::format("start: {} SPACE @answer\n{}", reasoning, rules);
+  return answer;
+}
+
+GrammarSource in_final_channel(GrammarSource answer, bool open, const Tokenizer& tokenizer) {
+  std::string rules;
+  const std::string head = harmony_final(tokenizer, rules, open);
+  answer.before = fmt::format("start: {} @answer\n{}", head, rules);
   return answer;
 }
 

@@ -21,5 +21,6 @@ ToolParser::Output ToolParser::finish() {
 }
 
 int ToolParser::num_calls() const { return sink_->num_calls(); }
+bool ToolParser::reasoning() const { return reader_->reasoning(); }
 
 }  // namespace ember

@@ -60,9 +60,33 @@ TEST(ReasoningParser, NeverClosed) {
   EXPECT_EQ(parse(""), (Parts{"", ""}));
 }
 
+TEST(ReasoningParser, Channels) {
+  const std::string analysis = "<|channel|>analysis<|message|>a<|end|><|start|>assistant";
+  EXPECT_EQ(parse(analysis + "<|channel|>final<|message|>b", "harmony"), (Parts{"a", "b"}));
+  EXPECT_EQ(parse("a<|end|><|start|>assistant<|channel|>final<|message|>b", "harmony", true),
+            (Parts{"a", "b"}));
+  const std::string call = "<|channel|>commentary to=functions.f<|message|>{}";
+  EXPECT_EQ(parse(analysis + call, "harmony"), (Parts{"a", call}));
+}
+
 TEST(ReasoningParser, Detected) {
   EXPECT_EQ(detect_reasoning_style("{{ content.split('</think>')[-1] }}").value().end, "</think>");
-  EXPECT_EQ(detect_reasoning_style("[THINK]{{ x }}[/THINK]").value().end, "[/THINK]");
+  const std::pair<const char*, const char*> shown[] = {
+      {"[THINK]{{ x }}[/THINK]", "[THINK]"},
+      {"{{ '<seed:think>' + x + '</seed:think>' }}", "<seed:think>"},
+      {"<|START_THINKING|>{{ plan }}<|END_THINKING|>", "<|START_THINKING|>"},
+      {"{% set open = '<|inner_prefix|>' %}{% set close = '<|inner_suffix|>' %}",
+       "<|inner_prefix|>"},
+      {"{{ '<|channel>thought\n' + x + '<channel|>' }}", "<|channel>thought"},
+      {"<mm:think>{{ x }}</mm:think>", "<mm:think>"},
+      {"<|start|>assistant<|channel|>analysis<|message|>{{ x }}</think>",
+       "<|channel|>analysis<|message|>"},
+      {"{% if add_generation_prompt %}]~b]ai\n<think>\n{% endif %}{{ c.split('</think>') }}",
+       "<think>"}};
+  for (const auto& [source, begin] : shown)
+    EXPECT_EQ(detect_reasoning_style(source).value().begin, begin);
+  EXPECT_FALSE(
+      detect_reasoning_style("Here are my reasoning steps:\n<thinking>{{ x }}</thinking>"));
   EXPECT_FALSE(detect_reasoning_style("{{ content }}"));
   EXPECT_FALSE(reasoning_style_by_name("none"));
   EXPECT_THAT(reasoning_style_names(), testing::Contains("deepseek_r1"));
@@ -72,9 +96,24 @@ TEST(ReasoningParser, AnySplitGivesTheSame) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937_64 rng(seed);
-  const std::vector<std::string> fragments = {"<think>", "</think>", "<thi",    "nk>",     "</",
-                                              " ",       "\n",       "\n\n",    "word",    "<",
-                                              ">",       "é",        "[THINK]", "[/THINK]"};
+  const std::vector<std::string> fragments = {"<think>",
+                                              "</think>",
+                                              "<thi",
+                                              "nk>",
+                                              "</",
+                                              " ",
+                                              "\n",
+                                              "\n\n",
+                                              "word",
+                                              "<",
+                                              ">",
+                                              "é",
+                                              "[THINK]",
+                                              "[/THINK]",
+                                              "<|channel|>analysis<|message|>",
+                                              "<|end|>",
+                                              "<|start|>assistant",
+                                              "<|channel|>final<|message|>"};
   for (int i = 0; i < 20000; ++i) {
     std::string text;
     for (uint64_t n = rng() % 9; n > 0; --n) text += fragments[rng() % fragments.size()];
@@ -84,7 +123,7 @@ TEST(ReasoningParser, AnySplitGivesTheSame) {
       at += pieces.back().size();
     }
     const bool open = rng() % 2 == 0;
-    const std::string name = reasoning_style_names()[rng() % 4];
+    const std::string name = reasoning_style_names()[rng() % reasoning_style_names().size()];
     ASSERT_EQ(parse(pieces, name, open), parse(text, name, open)) << name << open << " " << text;
   }
 }

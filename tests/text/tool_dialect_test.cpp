@@ -25,7 +25,8 @@ std::string dialect_of(const std::filesystem::path& file) {
 
 TEST(ToolDialect, NamesAndBack) {
   EXPECT_THAT(tool_dialect_names(),
-              testing::ElementsAre("llama3_json", "hermes", "glm4", "mistral"));
+              testing::ElementsAre("llama3_json", "hermes", "glm4", "mistral", "qwen3_coder",
+                                   "seed_oss", "glm45", "deepseek_v31", "deepseek_v3", "harmony"));
   for (const std::string& name : tool_dialect_names())
     EXPECT_EQ(name_of(tool_dialect_by_name(name)), name);
   EXPECT_EQ(tool_dialect_by_name("Hermes"), nullptr);
@@ -39,7 +40,7 @@ TEST(ToolDialect, DetectedFromTheTemplate) {
   EXPECT_EQ(dialect_of(templates / "mistral.jinja"), "mistral");
   EXPECT_EQ(dialect_of(templates / "python.jinja"), "none");
   EXPECT_EQ(name_of(detect_tool_dialect("<|assistant|>{{ metadata }}\n<|observation|>")), "glm4");
-  EXPECT_EQ(detect_tool_dialect("<tool_call>{{ name }}\n<arg_key>k</arg_key>"), nullptr);
+  EXPECT_EQ(name_of(detect_tool_dialect("<tool_call>{{ name }}\n<arg_key>k</arg_key>")), "glm45");
   EXPECT_EQ(detect_tool_dialect("<|observation|><arg_key>k</arg_key>"), nullptr);
 }
 

@@ -2,6 +2,7 @@
 // Tells a model's reasoning from its answer.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,13 +10,16 @@
 
 namespace ember {
 
+class ToolParser;
+
 // The reasoning stands at the beginning of the text, between two markers.
 struct ReasoningStyle {
   std::string begin = "<think>", end = "</think>";
   bool always_open = false;  // the text begins inside: the model does not write the first marker
+  bool channels = false;     // the whole answer is as the harmony dialect has it
 };
 
-// As in --reasoning-parser: deepseek_r1, qwen3, glm45, mistral.
+// As in --reasoning-parser.
 std::optional<ReasoningStyle> reasoning_style_by_name(std::string_view name);
 std::vector<std::string> reasoning_style_names();
 // The style of a chat template that writes or cuts out reasoning; nullopt: none that is known.
@@ -25,6 +29,8 @@ class ReasoningParser {
  public:
   // open: the text begins inside the reasoning (the prompt ends with the first marker).
   ReasoningParser(ReasoningStyle style, bool open);
+  ReasoningParser(ReasoningParser&&) noexcept;
+  ~ReasoningParser();
 
   struct Output {
     std::string reasoning, content;
@@ -35,7 +41,7 @@ class ReasoningParser {
   // The end of the text: what was held back.
   Output finish();
 
-  bool reasoning() const { return state_ == State::kReasoning; }
+  bool reasoning() const;
 
  private:
   enum class State : uint8_t { kStart, kReasoning, kAfter, kContent };
@@ -46,7 +52,8 @@ class ReasoningParser {
   const ReasoningStyle style_;
   State state_;
   std::string held_;
-  bool has_output_ = false;  // a part of the reasoning has been returned
+  bool has_output_ = false;               // a part of the reasoning has been returned
+  std::unique_ptr<ToolParser> channels_;  // reads the text in place of all this; null: none
 };
 
 }  // namespace ember

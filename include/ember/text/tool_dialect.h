@@ -29,7 +29,7 @@ struct ToolDialect {
   std::string_view name;  // as in --tool-call-parser
   // Texts that may be special tokens and still belong to a call.
   std::span<const std::string_view> markers;
-  // Whether a chat template teaches this dialect.
+  // Whether a chat template has the marks of this dialect, and not those of others that look alike.
   bool (*is_taught_by)(std::string_view template_source);
   // The right side of the grammar's start rule. The rules that it refers to are appended to
   // `rules`, which has the rule args_i for the arguments of function i already.
@@ -39,13 +39,20 @@ struct ToolDialect {
   std::unique_ptr<CallReader> (*make_reader)(CallSink& sink);
   // The id of a call, made from random bits.
   std::string (*make_id)(uint64_t random);
+  // Special tokens that end an answer, whether the model's files say so or not.
+  std::span<const std::string_view> stops = {};
+  // The answer is made of channels, of which one is the reasoning: its reader tells them apart.
+  bool has_channels = false;
 };
 
 // Null: there is none of this name.
 const ToolDialect* tool_dialect_by_name(std::string_view name);
 std::vector<std::string> tool_dialect_names();
 
-// The dialect that a chat template teaches; null: none that is known.
-const ToolDialect* detect_tool_dialect(std::string_view template_source);
+// The dialect that a chat template teaches; null: none that is known. written: how the template
+// writes a call (written_call.h), in one form or several. Where it writes one, a dialect that does
+// not read it is not meant, whatever marks the source has.
+const ToolDialect* detect_tool_dialect(std::string_view template_source,
+                                       std::span<const std::string> written = {});
 
 }  // namespace ember

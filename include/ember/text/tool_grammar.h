@@ -24,6 +24,10 @@ struct ToolGrammarSpec {
 // nothing but a call can follow. Whether the schemas can be honoured shows when it is compiled.
 GrammarSource tool_grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer);
 
+// The answer as the harmony dialect's final message, perhaps after an analysis. open: it begins
+// inside the analysis.
+GrammarSource in_final_channel(GrammarSource answer, bool open, const Tokenizer& tokenizer);
+
 // Free text up to and including `end`, perhaps white space, then the answer.
 GrammarSource after_reasoning(GrammarSource answer, const std::string& end,
                               const Tokenizer& tokenizer);

@@ -25,6 +25,9 @@ class ToolParser {
   struct Options {
     const ToolDialect* dialect = nullptr;  // never null where a parser is made
     std::vector<std::string> functions;    // a call of anything else is text
+    // Their parameters' schemas in the same order, for dialects that write values without types;
+    // those that are missing allow anything.
+    std::vector<nlohmann::ordered_json> parameters = {};
     // A grammar makes the calls well formed: their arguments go out as they come. Otherwise a call
     // is held back until it is whole, and is content when it is malformed or never ends.
     bool constrained = false;
@@ -38,12 +41,15 @@ class ToolParser {
   struct Output {
     std::string content;
     std::vector<ToolCallDelta> calls;
+    std::string reasoning = {};  // of a dialect with channels
   };
   Output push(std::string_view text);
   // The end of the text: what was held back.
   Output finish();
 
   int num_calls() const;
+  // The text has come to a place inside reasoning.
+  bool reasoning() const;
 
  private:
   std::unique_ptr<CallSink> sink_;

@@ -29,7 +29,8 @@ void continue_reasoning(std::string_view prompt, ChatText::Options& text) {
 
 // What ends the reasoning that the answer begins with; empty: it does not have to begin so.
 std::string reasoning_end(const ChatText::Options& text) {
-  const bool comes_first = text.reasoning && (text.reasoning_open || text.reasoning->always_open);
+  const bool comes_first = text.reasoning && !text.reasoning->channels &&
+                           (text.reasoning_open || text.reasoning->always_open);
   return comes_first ? text.reasoning->end : "";
 }
 
@@ -83,12 +84,14 @@ Result<AnswerForm> form_of_chat(const ServedModel& model, const ChatRequest& req
     ToolParser::Options& tools = form.text.tools.emplace();
     tools.dialect = model.tool_dialect;
     tools.parallel = request.tools.parallel;
-    for (const ToolFunction& function : request.tools.callable)
+    for (const ToolFunction& function : request.tools.callable) {
       tools.functions.push_back(function.name);
+      tools.parameters.push_back(function.parameters);
+    }
   }
   Result<std::shared_ptr<const Grammar>> grammar =
       calls ? compile_tools(model, request.tools, form.text)
-            : compile_format(model, request.params.format, reasoning_end(form.text));
+            : compile_format(model, request.params.format, form.text);
   if (!grammar.ok()) return grammar.error();
   form.grammar = std::move(grammar).value();
   if (calls) form.text.tools->constrained = form.grammar != nullptr;
@@ -97,11 +100,14 @@ Result<AnswerForm> form_of_chat(const ServedModel& model, const ChatRequest& req
 
 Result<std::shared_ptr<const Grammar>> compile_format(const ServedModel& model,
                                                       const std::optional<OutputFormat>& format,
-                                                      const std::string& reasoning_end) {
+                                                      const ChatText::Options& text) {
   if (!format) return std::shared_ptr<const Grammar>();
-  if (reasoning_end.empty()) return model.grammars->compile(format->source, format->field);
-  return model.grammars->compile(after_reasoning(format->source, reasoning_end, *model.tokenizer),
-                                 format->field);
+  GrammarSource source = format->source;
+  if (text.reasoning && text.reasoning->channels)
+    source = in_final_channel(std::move(source), text.reasoning_open, *model.tokenizer);
+  else if (const std::string end = reasoning_end(text); !end.empty())
+    source = after_reasoning(std::move(source), end, *model.tokenizer);
+  return model.grammars->compile(source, format->field);
 }
 
 }  // namespace ember

@@ -29,10 +29,9 @@ Result<void> check_tools(const ServedModel& model, const ChatRequest& request);
 Result<AnswerForm> form_of_chat(const ServedModel& model, const ChatRequest& request,
                                 std::string_view prompt);
 
-// Null: the answer is free. reasoning_end: what ends the reasoning that comes first; empty: none
-// does.
+// Null: the answer is free. text: how it is taken apart, where reasoning may come before it.
 Result<std::shared_ptr<const Grammar>> compile_format(const ServedModel& model,
                                                       const std::optional<OutputFormat>& format,
-                                                      const std::string& reasoning_end = {});
+                                                      const ChatText::Options& text = {});
 
 }  // namespace ember

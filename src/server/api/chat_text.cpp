@@ -17,8 +17,27 @@ void ChatParts::append(const ChatParts& more) {
 }
 
 ChatText::ChatText(const Options& options) {
-  if (options.reasoning) reasoning_.emplace(*options.reasoning, options.reasoning_open);
+  tells_reasoning_ = options.reasoning.has_value();
   if (options.tools) tools_.emplace(*options.tools);
+  // A dialect with channels reads reasoning and calls in one.
+  const bool in_one = tells_reasoning_ && options.reasoning->channels && options.tools &&
+                      options.tools->dialect->has_channels;
+  if (tells_reasoning_ && !in_one)
+    reasoning_.emplace(*options.reasoning, options.reasoning_open);
+  else if (in_one && options.reasoning_open)
+    tools_->push(options.reasoning->begin);
+}
+
+void ChatText::add(ChatParts& parts, ToolParser::Output out) const {
+  (tells_reasoning_ ? parts.reasoning : parts.content) += out.reasoning;
+  parts.content += out.content;
+  for (ToolCallDelta& delta : out.calls) {
+    const bool goes_on = !parts.calls.empty() && parts.calls.back().index == delta.index;
+    if (goes_on)
+      parts.calls.back().arguments += delta.arguments;
+    else
+      parts.calls.push_back(std::move(delta));
+  }
 }
 
 ChatParts ChatText::push(const std::string& text, bool at_end) {
@@ -38,18 +57,8 @@ ChatParts ChatText::push(const std::string& text, bool at_end) {
     parts.content = std::move(rest);
     return parts;
   }
-  const auto add = [&](ToolParser::Output out) {
-    parts.content += out.content;
-    for (ToolCallDelta& delta : out.calls) {
-      const bool goes_on = !parts.calls.empty() && parts.calls.back().index == delta.index;
-      if (goes_on)
-        parts.calls.back().arguments += delta.arguments;
-      else
-        parts.calls.push_back(std::move(delta));
-    }
-  };
-  add(tools_->push(rest));
-  if (at_end) add(tools_->finish());
+  add(parts, tools_->push(rest));
+  if (at_end) add(parts, tools_->finish());
   return parts;
 }
 
@@ -59,8 +68,12 @@ std::vector<std::string> markers_of(const ChatText::Options& options) {
     const auto& of_calls = options.tools->dialect->markers;
     markers.assign(of_calls.begin(), of_calls.end());
   }
-  if (options.reasoning)
+  if (options.reasoning && options.reasoning->channels) {
+    const auto& of_channels = tool_dialect_by_name("harmony")->markers;
+    markers.insert(markers.end(), of_channels.begin(), of_channels.end());
+  } else if (options.reasoning) {
     markers.insert(markers.end(), {options.reasoning->begin, options.reasoning->end});
+  }
   return markers;
 }
 

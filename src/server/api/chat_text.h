@@ -32,9 +32,14 @@ class ChatText {
 
   // at_end: no text comes after this.
   ChatParts push(const std::string& text, bool at_end);
-  bool reasoning() const { return reasoning_ && reasoning_->reasoning(); }
+  bool reasoning() const {
+    return (reasoning_ && reasoning_->reasoning()) || (tools_ && tools_->reasoning());
+  }
 
  private:
+  void add(ChatParts& parts, ToolParser::Output out) const;
+
+  bool tells_reasoning_ = false;  // otherwise it stays in the content
   std::optional<ReasoningParser> reasoning_;
   std::optional<ToolParser> tools_;
 };

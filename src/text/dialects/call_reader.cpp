@@ -14,6 +14,13 @@ bool CallSink::is_function(std::string_view name) const {
          options_.functions.end();
 }
 
+const nlohmann::ordered_json& CallSink::parameters_of(std::string_view name) const {
+  static const nlohmann::ordered_json kNotKnown;
+  const auto& names = options_.functions;
+  const auto at = static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+  return at < options_.parameters.size() ? options_.parameters[at] : kNotKnown;
+}
+
 void CallSink::begin_call(const std::string& name) {
   const int index = num_calls_++;
   if (!options_.parallel && index > 0) return;

@@ -19,12 +19,16 @@ class CallSink {
 
   const std::vector<std::string>& functions() const { return options_.functions; }
   bool is_function(std::string_view name) const;
+  // The schema of a function's parameters; null: not known.
+  const nlohmann::ordered_json& parameters_of(std::string_view name) const;
   // A grammar has made the calls well formed: arguments may go out before the call has ended.
   bool constrained() const { return options_.constrained; }
   // Calls begun so far, the dropped ones included.
   int num_calls() const { return num_calls_; }
 
   void add_content(std::string_view text) { out_.content += text; }
+  // Of a dialect with channels.
+  void add_reasoning(std::string_view text) { out_.reasoning += text; }
   void begin_call(const std::string& name);
   // The next piece of the arguments of the call that was begun last.
   void add_arguments(std::string_view piece);
@@ -48,6 +52,8 @@ class CallReader {
     held_.append(text);
     while (!held_.empty() && advance(false)) continue;
   }
+  // Inside reasoning, in a dialect with channels.
+  virtual bool reasoning() const { return false; }
   // The text has ended.
   void finish() {
     while (!held_.empty() && advance(true)) continue;

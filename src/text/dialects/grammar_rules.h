@@ -31,6 +31,9 @@ std::string text_until(std::string& rules, const Tokenizer& tokenizer, const std
 // Defines TEXT: any text in which `marker` does not occur.
 void define_text_without(std::string& rules, const Tokenizer& tokenizer, const std::string& marker);
 
+// A JSON text by the schema, as a part of a rule.
+std::string json_value(nlohmann::ordered_json schema);
+
 // Defines a rule args_i for each function. The schema stands alone, so that references inside it
 // keep their meaning.
 void define_arguments(std::string& rules, const std::vector<ToolFunction>& functions);

@@ -33,10 +33,13 @@ class Reader final : public JsonCallReader {
   }
 };
 
-// <arg_key> is the XML of GLM-4.5, which has the same markers.
+// Others have the same markers around other texts.
 bool is_taught_by(std::string_view source) {
-  return source.find(kOpen) != std::string_view::npos &&
-         source.find("<arg_key>") == std::string_view::npos;
+  const auto has = [&](std::string_view text) {
+    return source.find(text) != std::string_view::npos;
+  };
+  return has(kOpen) && !has("<arg_key>") && !has("<function=") && !has("<function name") &&
+         !has("<invoke") && !has("<tool_calls>");
 }
 
 std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std::string& rules) {

@@ -109,26 +109,9 @@ bool JsonCallReader::call(bool at_end) {
   return sink_.constrained() ? streamed_call(at, at_end) : whole_call(at, at_end);
 }
 
-size_t JsonCallReader::object_end(std::string_view text, Extent& extent) {
-  while (extent.scanned < text.size()) {
-    const char c = text[extent.scanned++];
-    if (extent.in_string) {
-      if (!extent.escaped && c == '"') extent.in_string = false;
-      extent.escaped = !extent.escaped && c == '\\';
-    } else if (c == '"') {
-      extent.in_string = true;
-    } else if (c == '{' || c == '[') {
-      ++extent.depth;
-    } else if ((c == '}' || c == ']') && --extent.depth == 0) {
-      return extent.scanned;
-    }
-  }
-  return std::string_view::npos;
-}
-
 bool JsonCallReader::whole_call(size_t object, bool at_end) {
   if (extent_.scanned == 0) extent_.scanned = object;
-  const size_t end = object_end(held_, extent_);
+  const size_t end = extent_.find_end(held_);
   if (end == std::string::npos) return at_end ? malformed() : false;
   const std::string_view body = std::string_view(held_).substr(object, end - object);
   std::optional<std::pair<std::string, std::string>> read;
@@ -160,7 +143,7 @@ bool JsonCallReader::streamed_call(size_t object, bool at_end) {
 
 bool JsonCallReader::arguments() {
   extent_.scanned = 0;
-  const size_t end = object_end(held_, extent_);
+  const size_t end = extent_.find_end(held_);
   const size_t size = std::min(end, held_.size());
   sink_.add_arguments(std::string_view(held_).substr(0, size));
   held_.erase(0, size);

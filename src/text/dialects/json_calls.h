@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "dialects/call_reader.h"
+#include "dialects/json_extent.h"
 #include "scan.h"
 
 namespace ember {
@@ -47,15 +48,6 @@ class JsonCallReader : public CallReader {
   std::string name_;    // kCall: of a call whose name stands before its object
 
  private:
-  // Where the end of a JSON object is, without checking it.
-  struct Extent {
-    int depth = 0;
-    bool in_string = false, escaped = false;
-    size_t scanned = 0;
-  };
-  // Reads on from extent.scanned; the position behind the object, or npos.
-  static size_t object_end(std::string_view text, Extent& extent);
-
   bool advance(bool at_end) final;
   bool call(bool at_end);
   bool whole_call(size_t object, bool at_end);
@@ -66,7 +58,7 @@ class JsonCallReader : public CallReader {
 
   const Place place_;
   bool brace_ = false;  // kClosing: the object around the arguments is still open
-  Extent extent_;
+  JsonExtent extent_;
 };
 
 }  // namespace ember

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Llama 3: {"name": "f", "parameters": {...}} is the whole answer, perhaps after <|python_tag|>;
-// several calls are separated by ; or a new line.
+// Llama 3 and 4: {"name": "f", "parameters": {...}} is the whole answer, perhaps after
+// <|python_tag|>, or <|python_start|> and <|python_end|>; several calls are separated by ; or a new
+// line.
 #include <fmt/format.h>
 
 #include "dialects/grammar_rules.h"
@@ -15,7 +16,7 @@ namespace {
 using scan::Found;
 
 constexpr std::string_view kPythonTag = "<|python_tag|>";
-constexpr std::string_view kMarkers[] = {kPythonTag};
+constexpr std::string_view kMarkers[] = {kPythonTag, "<|python_start|>", "<|python_end|>"};
 
 class Reader final : public JsonCallReader {
  public:
@@ -23,13 +24,17 @@ class Reader final : public JsonCallReader {
 
  private:
   bool before_call(bool at_end) override {
-    const size_t first = scan::skip_space(held_, 0);
-    const std::string_view rest = std::string_view(held_).substr(first);
-    const Found tag = scan::literal(rest, kPythonTag);
-    if ((rest.empty() || tag == Found::kMore) && !at_end) return false;
-    const bool begins = tag == Found::kYes || rest.starts_with('{');
-    state_ = begins ? State::kCall : State::kRest;
-    opening_ = first + (tag == Found::kYes ? kPythonTag.size() : 0);
+    size_t at = scan::skip_space(held_, 0);
+    bool marked = false;
+    for (const std::string_view marker : kMarkers) {
+      const Found found = scan::literal(std::string_view(held_).substr(at), marker);
+      if (found == Found::kMore && !at_end) return false;
+      if (found == Found::kYes) at = scan::skip_space(held_, at + marker.size());
+      marked = marked || found == Found::kYes;
+    }
+    if (at == held_.size() && !at_end) return false;
+    state_ = marked || held_[at] == '{' ? State::kCall : State::kRest;
+    opening_ = at;
     return true;
   }
 
@@ -42,9 +47,13 @@ class Reader final : public JsonCallReader {
   }
 };
 
+// The names of tools are called so in lists of them too; some who have those write calls otherwise.
 bool is_taught_by(std::string_view source) {
-  return source.find("{\"name\": ") != std::string_view::npos &&
-         source.find("\"parameters\": ") != std::string_view::npos;
+  const auto has = [&](std::string_view text) {
+    return source.find(text) != std::string_view::npos;
+  };
+  return has("{\"name\": ") && has("\"parameters\": ") && !has("\"tool_name\"") &&
+         !has("<|tool_call") && !has("function_calls>") && !has("<function=");
 }
 
 // A text must not begin as a call does.

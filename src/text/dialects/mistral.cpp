@@ -62,10 +62,13 @@ class Reader final : public JsonCallReader {
 
 bool is_taught_by(std::string_view source) { return source.find(kOpen) != std::string_view::npos; }
 
-// The list only, though the reader takes both forms.
+std::string mark(const Tokenizer& tokenizer, std::string_view text) {
+  return lark::special(tokenizer, text).value_or(lark::literal(text));
+}
+
+// Either form, all calls in the same one.
 std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std::string& rules) {
   using lark::kSpace;
-  const std::string marker(kOpen);
   lark::define_object_rest(rules, spec.functions, "arguments");
   rules += fmt::format("OBJECT_BEGIN: /\\x7B{}\\x22name\\x22/\n", kSpace);
   rules += lark::terminal("LIST_BEGIN", fmt::format("{0}\\x5B{0}", kSpace));
@@ -74,10 +77,16 @@ std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std
   rules += "object: OBJECT_BEGIN object_rest\n";
   rules +=
       fmt::format("list: LIST_BEGIN object{} LIST_END\n", spec.parallel ? " (COMMA object)*" : "");
-  if (spec.required)
-    return lark::special(tokenizer, marker).value_or(lark::literal(marker)) + " list";
+  rules += "named: ";
+  for (size_t i = 0; i < spec.functions.size(); ++i)
+    rules += fmt::format("{}{} {} args_{}", i == 0 ? "" : " | ",
+                         lark::literal(spec.functions[i].name), mark(tokenizer, kArgs), i);
+  rules += fmt::format("\ncalls: list | named{}\n",
+                       spec.parallel ? fmt::format(" ({} named)*", mark(tokenizer, kOpen)) : "");
+  if (spec.required) return mark(tokenizer, kOpen) + " calls";
+  const std::string marker(kOpen);
   lark::define_text_without(rules, tokenizer, marker);
-  return fmt::format("TEXT | {} list", lark::text_until(rules, tokenizer, marker));
+  return fmt::format("TEXT | {} calls", lark::text_until(rules, tokenizer, marker));
 }
 
 // The family's templates take ids of nine letters and digits only.

@@ -7,10 +7,13 @@
 
 namespace ember {
 
-extern const ToolDialect kLlama3, kHermes, kGlm4, kMistral;
+extern const ToolDialect kLlama3, kHermes, kGlm4, kMistral, kQwen3Coder, kSeedOss, kGlm45,
+    kDeepseekV31, kDeepseekV3, kHarmony;
 
 // Where several recognise a template, the last of them is meant: those whose marks are more
 // particular stand behind the others.
-inline constexpr const ToolDialect* kToolDialects[] = {&kLlama3, &kHermes, &kGlm4, &kMistral};
+inline constexpr const ToolDialect* kToolDialects[] = {
+    &kLlama3,  &kHermes, &kGlm4,        &kMistral,    &kQwen3Coder,
+    &kSeedOss, &kGlm45,  &kDeepseekV31, &kDeepseekV3, &kHarmony};
 
 }  // namespace ember

@@ -77,6 +77,20 @@ TEST(AnswerForm, AContinuedMessageHasItsReasoningBehindIt) {
   }
 }
 
+TEST(AnswerForm, ChannelsBringTheirOwnReasoning) {
+  ServedModel model = demo_model();
+  model.reasoning_style = reasoning_style_by_name("harmony");
+  model.tool_dialect = tool_dialect_by_name("harmony");
+  const ChatRequest json = request({{"response_format", {{"type", "json_object"}}}});
+  EXPECT_NE(form_of_chat(model, json, "<|start|>assistant").value().grammar, nullptr);
+  const ChatRequest required = request({{"tools", kTools}, {"tool_choice", "required"}});
+  const AnswerForm form = form_of_chat(model, required, "<|start|>assistant").value();
+  EXPECT_NE(form.grammar, nullptr);
+  EXPECT_THAT(form.text.tools->parameters, testing::ElementsAre(Json{{"type", "object"}}));
+  EXPECT_EQ(form_of_chat(model, request({{"tools", kTools}}), "").value().grammar, nullptr)
+      << "it may reason first";
+}
+
 TEST(AnswerForm, ToolsThatCannotBeCalledAreRefused) {
   ServedModel model = demo_model();
   const ChatRequest tools = request({{"tools", kTools}});

@@ -63,7 +63,39 @@ TEST(ChatText, TellsWhileItReasons) {
   EXPECT_FALSE(text.reasoning());
 }
 
+ChatText::Options with_channels(const char* style) {
+  return {
+      .reasoning = reasoning_style_by_name(style),
+      .tools = ToolParser::Options{.dialect = tool_dialect_by_name("harmony"), .functions = {"f"}}};
+}
+
+TEST(ChatText, ChannelsCarryAllThree) {
+  const std::string preamble =
+      "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>I "
+      "look.<|end|><|start|>assistant";
+  const std::string call = "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}";
+  for (const size_t piece : {SIZE_MAX, size_t{1}, size_t{3}}) {
+    const ChatParts parts = parse(preamble + call, with_channels("harmony"), piece);
+    EXPECT_EQ(parts.reasoning, "Hm.");
+    EXPECT_EQ(parts.content, "I look.");
+    ASSERT_EQ(parts.calls.size(), 1u);
+    EXPECT_EQ(parts.calls[0].arguments, "{}");
+    ChatText::Options words = with_channels("harmony");
+    words.tools.reset();
+    EXPECT_EQ(parse(preamble + call, words, piece).content, "I look.\n" + call);
+    EXPECT_EQ(parse(preamble + call, with_channels("none"), piece).content, "Hm.I look.");
+  }
+  ChatText::Options open = with_channels("harmony");
+  open.reasoning_open = true;
+  EXPECT_EQ(parse("Hm.<|end|><|start|>assistant" + call, open).reasoning, "Hm.");
+  ChatText text(open);
+  EXPECT_TRUE(text.reasoning());
+}
+
 TEST(ChatText, MarkersStayVisible) {
+  EXPECT_THAT(markers_of(with_channels("harmony")),
+              testing::IsSupersetOf({"<|channel|>", "<|call|>"}));
+
   EXPECT_THAT(markers_of(options()),
               testing::UnorderedElementsAre("<think>", "</think>", "<tool_call>", "</tool_call>"));
   EXPECT_TRUE(markers_of({}).empty());

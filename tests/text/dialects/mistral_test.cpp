@@ -38,6 +38,17 @@ TEST(Mistral, Grammar) {
        R"([TOOL_CALLS][{"name": "sub", "arguments": {}}])", "[1] is a list", true});
 }
 
+TEST(Mistral, GrammarOfTheLaterForm) {
+  const ToolGrammarSpec several = test::spec_of("mistral", true),
+                        one = test::spec_of("mistral", true, false);
+  const std::string sum = "[TOOL_CALLS]add[ARGS]{\"a\": 1, \"b\": 2}";
+  EXPECT_TRUE(test::accepts(several, sum) && test::accepts(one, sum));
+  EXPECT_TRUE(test::accepts(several, sum + "[TOOL_CALLS]noop[ARGS]{}"));
+  EXPECT_FALSE(test::accepts(one, sum + "[TOOL_CALLS]noop[ARGS]{}"));
+  EXPECT_FALSE(test::accepts(several, "[TOOL_CALLS]add[ARGS]{\"a\": 1, \"b\": 200}"));
+  EXPECT_FALSE(test::accepts(several, "[TOOL_CALLS]sub[ARGS]{}"));
+}
+
 TEST(Mistral, TheParserReadsWhatTheGrammarAllows) { test::expect_parser_reads_grammar("mistral"); }
 
 }  // namespace
