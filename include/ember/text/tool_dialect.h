@@ -21,6 +21,7 @@ struct ToolGrammarSpec;
 struct ToolFunction {
   std::string name;                   // letters, digits, _ and -
   nlohmann::ordered_json parameters;  // a JSON schema; null: any object
+  std::string field = {};             // where the request has them: tools[0].function.parameters
 };
 
 // One way of writing calls. The known ones are constants that live as long as the process; the

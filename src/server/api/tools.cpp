@@ -102,7 +102,7 @@ void read_choice(FieldReader& fields, ToolParams& tools) {
 
 }  // namespace
 
-void read_tool_list(FieldReader& fields, ToolParams& tools,
+void read_tool_list(FieldReader& fields, ToolParams& tools, const std::string& parameters,
                     Json (*to_openai)(FieldReader& fields, const Json& tool,
                                       const std::string& path)) {
   constexpr size_t kMaxTools = 128;
@@ -123,7 +123,7 @@ void read_tool_list(FieldReader& fields, ToolParams& tools,
       return fields.fail(path, fault);
     const auto& name = function["name"].get_ref<const std::string&>();
     if (!names.insert(name).second) return fields.fail(path, "has the name of another tool.");
-    tools.callable.push_back({name, function.value("parameters", Json())});
+    tools.callable.push_back({name, function.value("parameters", Json()), path + "." + parameters});
     tools.shown.push_back(std::move(tool));
   }
 }
@@ -147,7 +147,7 @@ void choose_function(FieldReader& fields, const std::string& name, ToolParams& t
 ToolParams read_tools(FieldReader& fields) {
   ToolParams tools;
   tools.parallel = fields.boolean("parallel_tool_calls", true);
-  read_tool_list(fields, tools, checked_tool);
+  read_tool_list(fields, tools, "function.parameters", checked_tool);
   read_choice(fields, tools);
   return tools;
 }

@@ -22,8 +22,8 @@ struct ToolParams {
 ToolParams read_tools(FieldReader& fields);
 
 // Other APIs. The list "tools": `to_openai` gives the tool at `path` as chat completions write it,
-// or fails.
-void read_tool_list(FieldReader& fields, ToolParams& tools,
+// or fails; `parameters` is where such a tool has the schema of its arguments.
+void read_tool_list(FieldReader& fields, ToolParams& tools, const std::string& parameters,
                     Json (*to_openai)(FieldReader& fields, const Json& tool,
                                       const std::string& path));
 // A choice among the tools read before, asked for by the field "tool_choice".

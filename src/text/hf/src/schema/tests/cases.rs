@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Schemas as generators write them.
+
+pub const HONOURED: &[&str] = &[
+    // The key of a pattern is declared as well; a comma may not come where nothing can follow.
+    r##"{"type":"object","properties":{"a":{"type":"integer","minimum":0,"maximum":99}},"required":["a"],"additionalProperties":false,"patternProperties":{"^a$":{"type":"integer"}}}"##,
+    r##"{"type":"object","patternProperties":{"^a$":{"type":"integer"}},"additionalProperties":false}"##,
+    r##"{"type":"object","patternProperties":{"^(a|b)$":{"type":"integer"}},"additionalProperties":false,"minProperties":1}"##,
+    r##"{"type":"object","patternProperties":{"^a$":{"type":"integer"},"^b$":false},"properties":{"a":{"maximum":5}},"additionalProperties":false}"##,
+    r##"{"type":"object","patternProperties":{"^x-":{"type":"string","maxLength":3}},"additionalProperties":{"type":"integer"}}"##,
+    r##"{"type":"object","patternProperties":{".*":{"type":"null"}},"additionalProperties":{"type":"integer"}}"##,
+    r##"{"type":"object","patternProperties":{"^[a-z]{1,2}$":{"type":"boolean"}},"additionalProperties":false}"##,
+    r##"{"type":"object","patternProperties":{"^(a|b+|c[de]{3,4})$":{"type":"null"}},"additionalProperties":false,"minProperties":4}"##,
+    r##"{"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":{"type":"string","maxLength":2}}"##,
+    r##"{"type":"object","additionalProperties":{"type":"boolean"},"minProperties":2,"maxProperties":3}"##,
+    r##"{"type":"object","properties":{"a":{"type":"boolean"},"b":{"type":"boolean"},"c":{"type":"boolean"}},"additionalProperties":false,"minProperties":2}"##,
+    r##"{"type":"object","properties":{"a":{"type":"boolean"},"b":{"type":"boolean"},"c":{"type":"boolean"}},"required":["b"],"additionalProperties":false,"maxProperties":2}"##,
+    r##"{"type":"object","properties":{"a":{},"b":{},"c":{},"d":{},"e":{},"f":{},"g":{}},"additionalProperties":false,"minProperties":1,"maxProperties":3}"##,
+    r##"{"type":"object","properties":{"a":true,"b":true,"c":true,"d":true,"e":true,"f":true,"g":true},"minProperties":3}"##,
+    // propertyNames
+    r##"{"type":"object","propertyNames":{"enum":["red","blue"]},"additionalProperties":{"type":"integer","minimum":0}}"##,
+    r##"{"type":"object","propertyNames":{"$ref":"#/$defs/Color"},"additionalProperties":{"type":"integer","minimum":0},"$defs":{"Color":{"type":"string","enum":["red","blue"]}}}"##,
+    r##"{"type":"object","propertyNames":{"type":"string"},"additionalProperties":{"type":"null"}}"##,
+    r##"{"type":"object","propertyNames":{"pattern":"^[a-z]+$"},"additionalProperties":{"type":"null"},"properties":{"A":{},"b":{"type":"null"}}}"##,
+    r##"{"type":"object","propertyNames":{"minLength":2,"maxLength":4},"additionalProperties":{"type":"null"}}"##,
+    // pydantic
+    r##"{"$defs":{"Cat":{"properties":{"kind":{"const":"cat","default":"cat","title":"Kind","type":"string"},"lives":{"title":"Lives","type":"integer","minimum":0,"maximum":9}},"required":["lives"],"title":"Cat","type":"object"},"Dog":{"properties":{"kind":{"const":"dog","default":"dog","title":"Kind","type":"string"},"good":{"type":"boolean"}},"required":["good"],"title":"Dog","type":"object"}},"properties":{"pet":{"discriminator":{"mapping":{"cat":"#/$defs/Cat","dog":"#/$defs/Dog"},"propertyName":"kind"},"oneOf":[{"$ref":"#/$defs/Cat"},{"$ref":"#/$defs/Dog"}],"title":"Pet"}},"required":["pet"],"title":"Owner","type":"object"}"##,
+    r##"{"$defs":{"Node":{"properties":{"value":{"type":"integer"},"next":{"anyOf":[{"$ref":"#/$defs/Node"},{"type":"null"}],"default":null}},"required":["value"],"type":"object"}},"$ref":"#/$defs/Node"}"##,
+    r##"{"$defs":{"E":{"enum":["x","y"],"type":"string"}},"type":"object","properties":{"e":{"allOf":[{"$ref":"#/$defs/E"}],"default":"x","description":"an E"},"t":{"maxItems":2,"minItems":2,"prefixItems":[{"type":"integer"},{"type":"string","maxLength":3}],"type":"array"}},"required":["e","t"],"additionalProperties":false}"##,
+    r##"{"type":"object","properties":{"d":{"type":"string","format":"date"},"dt":{"type":"string","format":"date-time"},"u":{"type":"string","format":"uuid"},"p":{"type":"string","format":"password","writeOnly":true},"b":{"type":"string","format":"binary"}},"required":["d","dt","u"],"additionalProperties":false}"##,
+    r##"{"anyOf":[{"type":"number","exclusiveMinimum":0,"maximum":0.5},{"type":"string"},{"type":"null"}],"type":["number","null"]}"##,
+    // zod and OpenAPI
+    r##"{"type":"object","properties":{"a":{"$ref":"#/definitions/Box%3Cstring%3E"},"b":{"$ref":"#/definitions/x~1y"},"c":{"$ref":"#/definitions/t~0t"},"d":{"$ref":"#/properties/a"}},"required":["a","b","c","d"],"definitions":{"Box<string>":{"type":"string","enum":["box"]},"x/y":{"const":1},"t~t":{"const":2}},"additionalProperties":false,"$schema":"http://json-schema.org/draft-07/schema#"}"##,
+    r##"{"type":"integer","minimum":0,"exclusiveMinimum":true,"maximum":3}"##,
+    r##"{"type":"integer","exclusiveMinimum":-9007199254740991,"maximum":9007199254740991}"##,
+    r##"{"type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807}"##,
+    r##"{"type":"integer","format":"int64","maximum":18446744073709551615,"minimum":0}"##,
+    r##"{"type":"number","multipleOf":0.01,"minimum":0,"maximum":10}"##,
+    r##"{"type":"integer","multipleOf":3,"minimum":4,"maximum":8}"##,
+    r##"{"type":"number","exclusiveMinimum":0,"maximum":0.5}"##,
+    r##"{"type":"number","exclusiveMinimum":-0.5,"exclusiveMaximum":0}"##,
+    r##"{"type":"number","exclusiveMinimum":2,"exclusiveMaximum":2.5}"##,
+    r##"{"type":"string","nullable":true,"enum":["a",null]}"##,
+    r##"{"allOf":[{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]},{"type":"object","properties":{"b":{"type":"boolean"}},"required":["b"]}],"unevaluatedProperties":false}"##,
+    r##"{"type":"object","properties":{"a":{"type":"boolean"},"b":{"type":"boolean"}},"oneOf":[{"required":["a"]},{"required":["b"]}],"additionalProperties":false}"##,
+    r##"{"oneOf":[{"type":"string","format":"date"},{"type":"string","format":"date-time"},{"type":"null"}]}"##,
+    r##"{"type":"object","properties":{"a":{"type":"null"},"b":{"type":"null"},"c":{"type":"null"}},"dependentRequired":{"a":["b"]},"additionalProperties":false}"##,
+    r##"{"type":"object","properties":{"a":{"type":"null"}},"dependencies":{"a":{"required":["c"]}},"additionalProperties":{"type":"null"}}"##,
+    r##"{"type":"array","items":[{"type":"integer"},{"type":"string","maxLength":2}],"additionalItems":false}"##,
+    r##"{"type":"array","prefixItems":[{"type":"integer"},false],"items":{"type":"null"}}"##,
+    r##"{"type":"array","items":{"type":"boolean"},"uniqueItems":true,"maxItems":1}"##,
+    r##"{"type":"object","properties":{"never":{"not":{}},"self":{"$ref":"#"},"x":{"type":"integer"}},"required":["x"],"additionalProperties":false}"##,
+    r##"{"type":"object","properties":{"all":{"type":"object","properties":{"again":{"$ref":"#/properties/all"}},"required":["again"]},"x":{"type":"integer"}},"required":["x"],"additionalProperties":false}"##,
+    r##"{"const":{"a":[1,"\u0001",null]}}"##,
+    r##"{"enum":["\u00e9\n\"",1,-2.5,null,true,["x"],{"k":0}]}"##,
+    "true",
+    "{}",
+];
+
+pub const REFUSED: &[(&str, &str)] = &[
+    (r##"{"type":"object","properties":{"a":{"not":{"type":"object","required":["x"]}}}}"##, "schema.properties.a.not: \"not\" is not supported"),
+    (r##"{"items":{"contains":{"type":"integer"}}}"##, "schema.items.contains: \"contains\" is not supported"),
+    (r##"{"properties":{"x y":{"uniqueItems":true,"type":"array"}}}"##, "schema.properties[\"x y\"].uniqueItems: \"uniqueItems\" is not supported"),
+    (r##"{"anyOf":[{},{"if":{"type":"integer"},"then":{"minimum":1}}]}"##, "schema.anyOf[1].if: \"if\" is not supported"),
+    (r##"{"type":"hiccup"}"##, "schema.type: \"hiccup\" is no type of JSON"),
+    (r##"{"$ref":"#"}"##, "schema: the schema leads only to itself"),
+    (r##"{"$ref":"https://example.com/s.json"}"##, "schema.$ref: \"https://example.com/s.json\" is outside of the schema; only references within it are followed"),
+    (r##"{"$ref":"#/$defs/missing"}"##, "schema.$ref: \"#/$defs/missing\" names nothing in the schema"),
+    (r##"{"type":"array","minItems":1000000000}"##, "schema.minItems: is 1000000000, at most 100000 is supported"),
+    (r##"{"type":"string","pattern":"(?=a)b"}"##, "schema.pattern: the pattern \"(?=a)b\" cannot be followed: look-ahead and look-behind are not supported"),
+    (r##"{"oneOf":[{"type":"integer"},{"type":"number"}]}"##, "schema.oneOf: options 0 and 1 of \"oneOf\" can hold together, which is not supported: tell them apart by a required property with different values, or use \"anyOf\""),
+    (r##"{"allOf":[{"type":"string"},{"type":"integer"}]}"##, "schema: nothing satisfies the schema: it asks for types that exclude each other at allOf[1]"),
+    (r##"{"type":"object","properties":{"a":{"type":"integer","minimum":5,"maximum":4}},"required":["a"]}"##, "schema: nothing satisfies the schema: no number is within its limits at properties.a"),
+    ("false", "schema: nothing satisfies the schema"),
+    (r##"{"type":"integer","multipleOf":100000007}"##, "schema.multipleOf: \"multipleOf\" is supported for numbers of up to 10000 and 6 decimal places"),
+    ("[1]", "schema: a schema must be an object, true or false"),
+];
+
+/// A schema, texts that are answers, texts that are not.
+pub const TEXTS: &[(&str, &[&str], &[&str])] = &[
+    (r##"{"type":"object","patternProperties":{"^a$":{"type":"integer"}},"additionalProperties":false}"##, &["{}", r##"{"a":1}"##], &[r##"{"a":1,"a":2}"##, r##"{"b":1}"##]),
+    (r##"{"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":{"type":"string"}}"##, &[r##"{"a":1}"##, r##"{"a":1,"b":""}"##, r##"{"b":"x"}"##], &[r##"{"a":""}"##, r##"{"\u0061":""}"##, r##"{"b":1}"##]),
+    (r##"{"$id":"https://example.com/root","$ref":"#node","$defs":{"n":{"$anchor":"node","type":"object","properties":{"n":{"$ref":"https://example.com/root#/$defs/n"}},"additionalProperties":false}}}"##, &["{}", r##"{"n":{"n":{}}}"##], &[r##"{"n":1}"##]),
+    (r##"{"const":9007199254740992}"##, &["9007199254740992"], &["9007199254740993"]),
+    (r##"{"type":"string","pattern":"^[a[&&~~+--]$"}"##, &["\"&\"", "\"[\"", "\"-\"", "\"a\""], &["\"c\""]),
+    (r##"{"type":"string","format":"date"}"##, &["\"2024-02-29\"", "\"2000-02-29\""], &["\"2023-02-29\"", "\"1900-02-29\"", "\"0000-01-01\""]),
+];
