@@ -225,38 +225,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The few negations that a grammar can follow.
-    fn read_not(&mut self, object: &'a Object, spot: &Spot, place: &mut Place) -> Result<(), Refusal> {
-        let spot = spot.key("not");
-        let denied = match object.get("not") {
+    /// Only what says "never" or nothing: zod's z.never() is {"not": {}}.
+    fn read_not(&mut self, object: &Object, spot: &Spot, place: &mut Place) -> Result<(), Refusal> {
+        match object.get("not") {
             None | Some(Value::Bool(false)) => return Ok(()),
-            Some(Value::Bool(true)) => {
-                place.never = true;
-                return Ok(());
-            }
-            Some(Value::Object(denied)) => denied,
-            Some(_) => return spot.refuse("a schema must be an object, true or false"),
-        };
-        let id = self.read(&object["not"], &spot)?;
-        let negated = self.schemas[id].clone();
-        let said: Vec<&str> = denied.keys().map(String::as_str).filter(|key| !is_remark(key)).collect();
-        match said[..] {
-            [] => place.never = true,
-            ["type"] => place.types = place.types.and(negated.types.complement()),
-            ["required"] => {
-                let options = negated.required.iter().map(|name| {
-                    let never = self.add(Place::never(&spot.path));
-                    let without = Place { properties: vec![(name.clone(), never)], types: Types::OBJECT, ..Place::any(&spot.path) };
-                    self.add(without)
-                });
-                place.any.push(options.collect());
-            }
-            ["const"] | ["enum"] if place.values.is_some() => {
-                let denied = negated.values.unwrap_or_default();
-                place.values.iter_mut().for_each(|values| values.retain(|v| !denied.iter().any(|d| super::holds::equal(d, v))));
-            }
-            _ => return spot.refuse("\"not\" is not supported"),
+            Some(Value::Bool(true)) => {}
+            Some(Value::Object(denied)) if denied.keys().all(|key| is_remark(key)) => {}
+            Some(_) => return spot.key("not").refuse("\"not\" is not supported"),
         }
+        place.never = true;
         Ok(())
     }
 

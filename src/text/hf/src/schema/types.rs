@@ -53,13 +53,6 @@ impl Types {
         Types(self.0 | other.0)
     }
 
-    /// All values that have none of these types for sure. A schema cannot say "a number that is not whole", so the
-    /// complement of the integers has no numbers.
-    pub fn complement(self) -> Types {
-        let numbers = if self.meets(Self::NUMBER) { self.or(Self::NUMBER) } else { self };
-        Types(Self::ALL.0 & !numbers.0)
-    }
-
     pub fn meets(self, other: Types) -> bool {
         self.0 & other.0 != 0
     }
