@@ -18,7 +18,10 @@ const MAX_WORK: usize = 100_000;
 pub struct Expander<'a> {
     pub reader: Reader<'a>,
     known: HashMap<Id, Rc<Vec<Conjunct>>>,
+    /// What is being expanded, the outermost first.
     open: Vec<Id>,
+    /// The outermost of `open` that what was just expanded leads back to.
+    back_to: usize,
     work: usize,
     pub never: Id,
 }
@@ -32,7 +35,7 @@ pub fn join(a: &[Id], b: &[Id]) -> Conjunct {
 impl<'a> Expander<'a> {
     pub fn new(mut reader: Reader<'a>) -> Self {
         let never = reader.add(Place::never(""));
-        Expander { reader, known: HashMap::new(), open: vec![], work: 0, never }
+        Expander { reader, known: HashMap::new(), open: vec![], back_to: usize::MAX, work: 0, never }
     }
 
     pub fn place(&self, id: Id) -> &Place {
@@ -61,19 +64,28 @@ impl<'a> Expander<'a> {
         Ok(alternatives)
     }
 
+    /// A schema that leads back to itself without a step into a value adds nothing to its other alternatives.
     pub fn expand(&mut self, id: Id) -> Result<Rc<Vec<Conjunct>>, Refusal> {
         if let Some(known) = self.known.get(&id) {
             return Ok(known.clone());
         }
         let path = self.place(id).path.clone();
         self.count_work(&path)?;
-        if self.open.contains(&id) {
-            return refuse(&path, "the schema leads only to itself");
+        if let Some(index) = self.open.iter().position(|open| *open == id) {
+            self.back_to = self.back_to.min(index);
+            return Ok(Rc::new(vec![]));
         }
+        let around = std::mem::replace(&mut self.back_to, usize::MAX);
         self.open.push(id);
         let alternatives = Rc::new(self.alternatives(id)?);
         self.open.pop();
-        self.known.insert(id, alternatives.clone());
+        // What leads back to something around it is not known to its end.
+        if self.back_to >= self.open.len() {
+            self.known.insert(id, alternatives.clone());
+            self.back_to = around;
+        } else {
+            self.back_to = self.back_to.min(around);
+        }
         Ok(alternatives)
     }
 

@@ -19,14 +19,37 @@ pub fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// Schemas looked at for one value, without its parts.
+const MAX_STEPS: usize = 5_000;
+
 /// The whole schema, its applicators included.
 pub fn holds(places: &[Place], id: Id, value: &Value) -> bool {
-    let place = &places[id];
-    let one_of = |group: &Vec<Id>| group.iter().filter(|id| holds(places, **id, value)).count() == 1;
-    holds_itself(places, place, value)
-        && place.all.iter().all(|id| holds(places, *id, value))
-        && place.any.iter().all(|group| group.iter().any(|id| holds(places, *id, value)))
-        && place.one.iter().all(one_of)
+    Look { places, value, open: vec![], steps: 0 }.holds(id)
+}
+
+/// One value and the schemas that are being asked about it: one that asks itself says no.
+struct Look<'a> {
+    places: &'a [Place],
+    value: &'a Value,
+    open: Vec<Id>,
+    steps: usize,
+}
+
+impl Look<'_> {
+    fn holds(&mut self, id: Id) -> bool {
+        self.steps += 1;
+        if self.open.contains(&id) || self.steps > MAX_STEPS {
+            return false;
+        }
+        let place = &self.places[id];
+        self.open.push(id);
+        let held = holds_itself(self.places, place, self.value)
+            && place.all.iter().all(|id| self.holds(*id))
+            && place.any.iter().all(|group| group.iter().any(|id| self.holds(*id)))
+            && place.one.iter().all(|group| group.iter().filter(|id| self.holds(**id)).count() == 1);
+        self.open.pop();
+        held
+    }
 }
 
 /// The schema without its applicators.

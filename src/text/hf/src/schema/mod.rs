@@ -44,12 +44,15 @@ pub enum FreeKeys {
 /// What the grammar library is given for `schema`. Recurses as deep as the schema.
 pub fn prepare(schema: &Value) -> Result<(Value, FreeKeys), Refusal> {
     let mut reader = read::Reader::new(schema);
-    let root = reader.read(schema, &spot::Spot::default())?;
+    let place = reader.read(schema, &spot::Spot::default())?;
     let mut graph = node::Graph::new(expand::Expander::new(reader));
-    let root = graph.node(&[root])?;
+    let root = graph.node(&[place])?;
     let productive = productive::productive(&graph.nodes);
+    if graph.expander.place(place).never {
+        return spot::refuse("", "nothing satisfies the schema");
+    }
     if !productive[root] {
-        let why = graph.conflict.map_or(String::new(), |conflict| match conflict.path.as_str() {
+        let why = graph.conflict.map_or(": it leads only to itself".to_string(), |conflict| match conflict.path.as_str() {
             "" => format!(": {}", conflict.message),
             path => format!(": {} at {}", conflict.message, path.trim_start_matches('.')),
         });

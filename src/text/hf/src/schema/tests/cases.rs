@@ -53,6 +53,7 @@ pub const HONOURED: &[&str] = &[
     r##"{"type":"object","properties":{"all":{"type":"object","properties":{"again":{"$ref":"#/properties/all"}},"required":["again"]},"x":{"type":"integer"}},"required":["x"],"additionalProperties":false}"##,
     r##"{"const":{"a":[1,"\u0001",null]}}"##,
     r##"{"enum":["\u00e9\n\"",1,-2.5,null,true,["x"],{"k":0}]}"##,
+    r##"{"$ref":"#/$defs/A","$defs":{"A":{"anyOf":[{"$ref":"#/$defs/A"},{"type":"null"},{"$ref":"#/$defs/B"}]},"B":{"allOf":[{"$ref":"#/$defs/A"}]}}}"##,
     "true",
     "{}",
 ];
@@ -63,7 +64,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     (r##"{"properties":{"x y":{"uniqueItems":true,"type":"array"}}}"##, "schema.properties[\"x y\"].uniqueItems: \"uniqueItems\" is not supported"),
     (r##"{"anyOf":[{},{"if":{"type":"integer"},"then":{"minimum":1}}]}"##, "schema.anyOf[1].if: \"if\" is not supported"),
     (r##"{"type":"hiccup"}"##, "schema.type: \"hiccup\" is no type of JSON"),
-    (r##"{"$ref":"#"}"##, "schema: the schema leads only to itself"),
+    (r##"{"$ref":"#"}"##, "schema: nothing satisfies the schema: it leads only to itself"),
     (r##"{"$ref":"https://example.com/s.json"}"##, "schema.$ref: \"https://example.com/s.json\" is outside of the schema; only references within it are followed"),
     (r##"{"$ref":"#/$defs/missing"}"##, "schema.$ref: \"#/$defs/missing\" names nothing in the schema"),
     (r##"{"type":"array","minItems":1000000000}"##, "schema.minItems: is 1000000000, at most 100000 is supported"),
