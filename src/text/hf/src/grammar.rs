@@ -21,7 +21,7 @@ fn limits() -> ParserLimits {
         initial_lexer_fuel: 200_000,
         step_lexer_fuel: 200_000, // 15 ms, in a step in which others wait
         step_max_items: 50_000,   // 3 ms
-        max_lexer_states: 10_000, // 20 MB
+        max_lexer_states: 200_000, // 80 MB; a string with a maximum length has 8 of them for each character
         max_grammar_size: 200_000,
         precompute_large_lexemes: false,
         verbose_errors: false,

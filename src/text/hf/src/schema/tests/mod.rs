@@ -65,3 +65,60 @@ fn texts_that_are_and_are_not_answers() {
         }
     }
 }
+
+/// Random limits, among them those that leave little room: what is written is within them.
+#[test]
+fn numbers_are_within_their_limits() {
+    let vocabulary = vocabulary();
+    let mut random = Random(20260505);
+    let scales = [1.0, 1.0, 0.1, 0.001, 1000.0, 1e9];
+    for round in 0..300 {
+        let number = |random: &mut Random| (random.below(41) as f64 - 20.0) * scales[random.below(scales.len())] / 8.0;
+        let (a, b) = (number(&mut random), number(&mut random));
+        let low = ["minimum", "exclusiveMinimum"][random.below(2)];
+        let high = ["maximum", "exclusiveMaximum"][random.below(2)];
+        let kind = ["integer", "number"][random.below(2)];
+        let mut schema = serde_json::json!({ "type": kind });
+        if random.below(4) > 0 {
+            schema[low] = a.min(b).into();
+        }
+        if random.below(4) > 0 {
+            schema[high] = a.max(b).into();
+        }
+        if random.below(3) == 0 {
+            schema["multipleOf"] = [1.0, 0.5, 0.25, 3.0, 0.01, 0.1][random.below(6)].into();
+        }
+        let text = schema.to_string();
+        let Ok(grammar) = compile(&vocabulary, &text) else { continue };
+        for favoured in [&b"0"[..], b"9", b".", b"-", b"1e"] {
+            match walk(&grammar, favoured, 12, &mut random) {
+                End::Dead(dead) => panic!("{round} {schema}: dead after {dead}"),
+                End::Open(_) => {}
+                End::Finished(answer) => match serde_json::from_str(&answer) {
+                    Ok(value) => assert!(satisfies(&schema, &value), "{round} {schema}: {answer}"),
+                    Err(e) => assert!(e.to_string().contains("out of range"), "{schema}: {e}: {answer}"),
+                },
+            }
+        }
+    }
+}
+
+#[test]
+fn long_answers_go_on() {
+    let vocabulary = vocabulary();
+    for schema in [
+        r#"{"type":"string","minLength":9000,"maxLength":20000}"#,
+        r#"{"type":"string","pattern":"^[a-z ]*$","maxLength":5000}"#,
+        r#"{"type":"array","items":{"type":"integer"},"minItems":5000}"#,
+        r#"{"type":"object","additionalProperties":{"type":"boolean"},"minProperties":300}"#,
+        r#"{"type":"object","patternProperties":{"^[a-z]+$":{"type":"boolean"}},"additionalProperties":false,"minProperties":300}"#,
+    ] {
+        let grammar = compile(&vocabulary, schema).unwrap_or_else(|fault| panic!("{schema}: {fault}"));
+        let end = walk(&grammar, b"abcdefghi,", 30_000, &mut Random(5));
+        match end {
+            End::Dead(text) => panic!("{schema}: dead after {} bytes: {}", text.len(), &text[text.len().saturating_sub(100)..]),
+            End::Finished(text) => println!("{schema}: {} bytes", text.len()),
+            End::Open(text) => println!("{schema}: open after {} bytes", text.len()),
+        }
+    }
+}
