@@ -119,3 +119,65 @@ def test_finished_answers_are_valid_and_none_dies(fake, route):
     print(f"seed {SEED}, {route}: {counts}")
     assert counts.get("valid", 0) > len(jobs) / 3, counts
     assert counts.get("refused", 0) < len(jobs) / 10, counts
+
+
+REFUSED = [
+    ({"type": "object", "properties": {"a": {"not": {"type": "string"}}}}, '.properties.a.not: "not" is not supported'),
+    ({"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}, '.properties.a.uniqueItems: "uniqueItems" is not supported'),
+    ({"type": "object", "properties": {"b c": {"if": {}, "then": {}}}}, '.properties["b c"].if: "if" is not supported'),
+    ({"type": "object", "properties": {"a": {"contains": {}}}}, '.properties.a.contains: "contains" is not supported'),
+    ({"type": "object", "properties": {"a": {"$ref": "https://example.com/s.json"}}}, '.properties.a.$ref: "https://example.com/s.json" is outside of the schema'),
+    ({"type": "object", "properties": {"a": {"oneOf": [{"type": "string"}, {"minLength": 1}]}}}, ".properties.a.oneOf: options 0 and 1"),
+    ({"type": "object", "properties": {"a": {"pattern": "(?=a)b"}}}, ".properties.a.pattern: "),
+    ({"type": "object", "patternProperties": {"^a": {}, "b$": {}}}, '.patternProperties: "^a" and "b$"'),
+]
+
+
+def refusal_routes(server):
+    """Each way to give a schema: the field at which it stands, the param of the error, and the request."""
+    function = {"name": "tell", "parameters": {"type": "object"}}
+    other = {"type": "function", "function": {**function, "name": "other"}}
+    message = [{"role": "user", "content": "Hi"}]
+    return [
+        ("response_format.json_schema.schema", "response_format", lambda s: server.chat(response_format=schema_format(s))),
+        ("response_format.schema", "response_format", lambda s: server.chat(response_format={"type": "json_object", "schema": s})),
+        ("guided_json", "guided_json", lambda s: server.complete(guided_json=json.dumps(s))),
+        ("structured_outputs.json", "structured_outputs", lambda s: server.complete(structured_outputs={"json": s})),
+        ("tools[1].function.parameters", "tools", lambda s: server.chat(
+            tools=[other, {"type": "function", "function": {**function, "parameters": s}}], tool_choice="required")),
+        ("text.format.schema", "text.format", lambda s: server.post(
+            "/v1/responses", {"model": MODEL, "input": "Hi", "text": {"format": {"type": "json_schema", "name": "x", "schema": s}}})),
+        ("tools[0].parameters", "tools", lambda s: server.post(
+            "/v1/responses", {"model": MODEL, "input": "Hi", "tool_choice": "required", "tools": [{"type": "function", **function, "parameters": s}]})),
+        ("output_config.format.schema", None, lambda s: server.post(
+            "/v1/messages", {"model": MODEL, "max_tokens": 9, "messages": message, "output_config": {"format": {"type": "json_schema", "schema": s}}})),
+        ("tools[0].input_schema", None, lambda s: server.post(
+            "/v1/messages", {"model": MODEL, "max_tokens": 9, "messages": message, "tool_choice": {"type": "any"}, "tools": [{"name": "tell", "input_schema": s}]})),
+    ]
+
+
+@pytest.mark.parametrize("schema,why", REFUSED, ids=lambda v: v[:40] if isinstance(v, str) else "")
+def test_a_refusal_names_the_field_and_the_path(fake, schema, why):
+    for field, param, ask in refusal_routes(fake):
+        response = ask(schema)
+        assert response.status_code == 400, (field, response.text)
+        error = response.json()["error"]
+        assert error["message"].startswith(field + why), (field, error)
+        assert param is None or error["param"] == param
+        assert field.startswith("tools") == ("(tool tell)" in error["message"]), error
+
+
+def test_a_tool_that_only_may_be_called_is_offered_whatever_its_schema(fake):
+    tool = {"type": "function", "function": {"name": "tell", "parameters": REFUSED[0][0]}}
+    assert fake.chat(tools=[tool], max_tokens=5).status_code == 200
+
+
+def test_a_favoured_comma_leads_to_no_dead_end(fake):
+    """The comma is favoured where the pattern's only key has been written."""
+    schema = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["a"], "additionalProperties": False,
+              "patternProperties": {"^a$": {"type": "integer"}}}
+    comma = single_tokens(fake)[","]
+    for seed in range(20):
+        choice = fake.chat(response_format=schema_format(schema), logit_bias={str(comma): 30}, seed=seed, max_tokens=600).json()["choices"][0]
+        assert choice["finish_reason"] == "stop", choice
+        check(choice["message"]["content"], schema)

@@ -196,7 +196,7 @@ TEST(GrammarCompiler, SaysWhichPartOfASchemaCannotBeHonoured) {
       {R"({"type":"string","pattern":"(a"})",
        R"(f.schema.pattern: the pattern "(a" cannot be followed: it is no regular expression, or has a part that is not supported.)"},
       {R"({"type":"object","required":["a"],"additionalProperties":false})",
-       "f.schema: nothing satisfies the schema."},
+       R"(f.schema: nothing satisfies the schema: the required property "a" is not possible.)"},
   };
   for (const auto& [schema, message] : refused) {
     const auto made = demo_compiler().compile(

@@ -6,13 +6,10 @@ use serde_json::Value;
 use super::expand::{Conjunct, Expander};
 use super::holds;
 use super::pattern;
-use super::place::{Bound, Id};
+use super::place::{Bound, Id, FAR};
 use super::read::tighter;
 use super::types::Types;
 use llguidance::derivre::RegexAst;
-
-/// Numbers of more digits than this are not asked for by limits.
-const FAR: f64 = 1e18;
 
 impl Expander<'_> {
     pub fn types(&self, places: &[Id]) -> Types {

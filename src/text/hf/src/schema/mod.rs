@@ -54,7 +54,7 @@ pub fn prepare(schema: &Value) -> Result<(Value, FreeKeys), Refusal> {
     if !productive[root] {
         let why = graph.conflict.map_or(": it leads only to itself".to_string(), |conflict| match conflict.path.as_str() {
             "" => format!(": {}", conflict.message),
-            path => format!(": {} at {}", conflict.message, path.trim_start_matches('.')),
+            path => format!(": at {}, {}", path.trim_start_matches('.'), conflict.message),
         });
         return spot::refuse("", format!("nothing satisfies the schema{why}"));
     }

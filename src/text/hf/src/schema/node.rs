@@ -166,7 +166,11 @@ impl<'a> Graph<'a> {
         for index in 0..length {
             prefix.push(self.node(&self.expander.at_index(places, index))?);
         }
-        let rest = self.node(&self.expander.at_index(places, usize::MAX))?;
+        let others = self.expander.at_index(places, usize::MAX);
+        if min > length as u64 && self.expander.expand_all(&others)?.is_empty() {
+            self.note(path, "minItems asks for more items than are possible");
+        }
+        let rest = self.node(&others)?;
         Ok(Some(Shape::Array { prefix, rest, min, max }))
     }
 }

@@ -46,8 +46,13 @@ impl Graph<'_> {
             ..Object::default()
         };
         for name in &names {
-            let node = self.node(&self.expander.at_key(places, name))?;
-            object.declared.push(Property { name: name.clone(), node, required: self.expander.requires(places, name) });
+            let at_key = self.expander.at_key(places, name);
+            let node = self.node(&at_key)?;
+            let required = self.expander.requires(places, name);
+            if required && self.expander.expand_all(&at_key)?.is_empty() {
+                self.note(path, &format!("the required property {name:?} is not possible"));
+            }
+            object.declared.push(Property { name: name.clone(), node, required });
         }
         self.free_keys(places, names_asked, free, &names, path, &mut object)?;
         Ok(object)

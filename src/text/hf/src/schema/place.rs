@@ -8,6 +8,9 @@ use super::types::Types;
 /// Of a schema in `Reader::schemas`.
 pub type Id = usize;
 
+/// Limits beyond this are of no use: grammars count 18 digits.
+pub const FAR: f64 = 1e18;
+
 /// A limit of numbers: the number closest to the one that was written and within it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bound {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::place::{Bound, Id, Place};
+use super::place::{Bound, Id, Place, FAR};
 use super::refs::Names;
 use super::spot::{Refusal, Spot};
 use super::{format, pattern, types::Types};
@@ -318,13 +318,13 @@ fn read_values(object: &Object, spot: &Spot, place: &mut Place) -> Result<(), Re
     Ok(())
 }
 
-/// Numbers are written as 64-bit floating point numbers.
+/// Numbers are written as 64-bit floating point numbers, in digits: beyond 2^53 not every whole number is one.
 fn is_exact(value: &Value) -> bool {
     match value {
         Value::Number(n) => match (n.as_i64(), n.as_u64()) {
             (Some(whole), _) => whole as f64 as i128 == whole as i128,
             (_, Some(whole)) => whole as f64 as u128 == whole as u128,
-            _ => true,
+            _ => n.as_f64().is_some_and(|number| number.abs() < 9e15),
         },
         Value::Array(items) => items.iter().all(is_exact),
         Value::Object(object) => object.values().all(is_exact),
@@ -353,10 +353,16 @@ fn read_bound(object: &Object, spot: &Spot, names: [&str; 2], up: bool) -> Resul
     let strict = object.get(exclusive) == Some(&Value::Bool(true)); // draft 4
     let with = number(inclusive)?.map(|value| Bound { value, exclusive: strict });
     let without = number(exclusive)?.map(|value| Bound { value, exclusive: true });
-    Ok(match (with, without) {
+    let bound = match (with, without) {
         (Some(a), Some(b)) => Some(tighter(a, b, up)),
         (a, b) => a.or(b),
-    })
+    };
+    // A lower limit so high, or an upper one so low, leaves no numbers that a grammar can count.
+    if bound.is_some_and(|bound| if up { bound.value >= FAR } else { bound.value <= -FAR }) {
+        let keyword = if with == bound { inclusive } else { exclusive };
+        return spot.key(keyword).refuse(format!("is {}; numbers of up to 18 digits are supported", object[keyword]));
+    }
+    Ok(bound)
 }
 
 /// The one of two lower (or upper) limits that allows less.

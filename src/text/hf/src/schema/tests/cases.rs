@@ -70,10 +70,13 @@ pub const REFUSED: &[(&str, &str)] = &[
     (r##"{"type":"array","minItems":1000000000}"##, "schema.minItems: is 1000000000, at most 100000 is supported"),
     (r##"{"type":"string","pattern":"(?=a)b"}"##, "schema.pattern: the pattern \"(?=a)b\" cannot be followed: look-ahead and look-behind are not supported"),
     (r##"{"oneOf":[{"type":"integer"},{"type":"number"}]}"##, "schema.oneOf: options 0 and 1 of \"oneOf\" can hold together, which is not supported: tell them apart by a required property with different values, or use \"anyOf\""),
-    (r##"{"allOf":[{"type":"string"},{"type":"integer"}]}"##, "schema: nothing satisfies the schema: it asks for types that exclude each other at allOf[1]"),
-    (r##"{"type":"object","properties":{"a":{"type":"integer","minimum":5,"maximum":4}},"required":["a"]}"##, "schema: nothing satisfies the schema: no number is within its limits at properties.a"),
+    (r##"{"allOf":[{"type":"string"},{"type":"integer"}]}"##, "schema: nothing satisfies the schema: at allOf[1], it asks for types that exclude each other"),
+    (r##"{"type":"object","properties":{"a":{"type":"integer","minimum":5,"maximum":4}},"required":["a"]}"##, "schema: nothing satisfies the schema: at properties.a, no number is within its limits"),
     ("false", "schema: nothing satisfies the schema"),
     (r##"{"type":"integer","multipleOf":100000007}"##, "schema.multipleOf: \"multipleOf\" is supported for numbers of up to 10000 and 6 decimal places"),
+    (r##"{"const":1e300}"##, "schema.const: 1e+300 has more digits than are supported"),
+    (r##"{"type":"number","minimum":1e308}"##, "schema.minimum: is 1e+308; numbers of up to 18 digits are supported"),
+    (r##"{"type":"array","items":false,"minItems":1}"##, "schema: nothing satisfies the schema: minItems asks for more items than are possible"),
     ("[1]", "schema: a schema must be an object, true or false"),
 ];
 
@@ -82,6 +85,7 @@ pub const TEXTS: &[(&str, &[&str], &[&str])] = &[
     (r##"{"type":"object","patternProperties":{"^a$":{"type":"integer"}},"additionalProperties":false}"##, &["{}", r##"{"a":1}"##], &[r##"{"a":1,"a":2}"##, r##"{"b":1}"##]),
     (r##"{"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":{"type":"string"}}"##, &[r##"{"a":1}"##, r##"{"a":1,"b":""}"##, r##"{"b":"x"}"##], &[r##"{"a":""}"##, r##"{"\u0061":""}"##, r##"{"b":1}"##]),
     (r##"{"$id":"https://example.com/root","$ref":"#node","$defs":{"n":{"$anchor":"node","type":"object","properties":{"n":{"$ref":"https://example.com/root#/$defs/n"}},"additionalProperties":false}}}"##, &["{}", r##"{"n":{"n":{}}}"##], &[r##"{"n":1}"##]),
+    (r##"{"type":"string","format":"email","pattern":"^(?!\\.)(?!.*\\.\\.)([A-Za-z0-9_'+\\-\\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\\-]*\\.)+[A-Za-z]{2,}$"}"##, &["\"a.b@c.de\"", "\"ab'c+d@c-e.fg.hi\""], &["\".a@c.de\"", "\"a..b@c.de\"", "\"a.@c.de\"", "\"a@b\""]),
     (r##"{"const":9007199254740992}"##, &["9007199254740992"], &["9007199254740993"]),
     (r##"{"type":"string","pattern":"^[a[&&~~+--]$"}"##, &["\"&\"", "\"[\"", "\"-\"", "\"a\""], &["\"c\""]),
     (r##"{"type":"string","format":"date"}"##, &["\"2024-02-29\"", "\"2000-02-29\""], &["\"2023-02-29\"", "\"1900-02-29\"", "\"0000-01-01\""]),
