@@ -247,7 +247,7 @@ Result<ChatRequest> parse_messages_request(const Json& body, const ModelInfo& mo
     if (const Json* value = fields.value(name); value != nullptr && !value->empty())
       fields.fail(name, "is not supported.", "unsupported_parameter");
   fields.text("service_tier", 64, "");
-  read_tool_list(fields, request.tools, "input_schema", to_openai);
+  read_tool_list(fields, request.tools, to_openai, "input_schema");
   read_tool_choice(fields, request.tools);
   params.format = read_format(fields);
   request.kwargs = read_template_kwargs(fields);

@@ -102,9 +102,10 @@ void read_choice(FieldReader& fields, ToolParams& tools) {
 
 }  // namespace
 
-void read_tool_list(FieldReader& fields, ToolParams& tools, const std::string& parameters,
+void read_tool_list(FieldReader& fields, ToolParams& tools,
                     Json (*to_openai)(FieldReader& fields, const Json& tool,
-                                      const std::string& path)) {
+                                      const std::string& path),
+                    const std::string& parameters) {
   constexpr size_t kMaxTools = 128;
   const Json* list = fields.value("tools");
   if (list == nullptr) return;
@@ -147,7 +148,7 @@ void choose_function(FieldReader& fields, const std::string& name, ToolParams& t
 ToolParams read_tools(FieldReader& fields) {
   ToolParams tools;
   tools.parallel = fields.boolean("parallel_tool_calls", true);
-  read_tool_list(fields, tools, "function.parameters", checked_tool);
+  read_tool_list(fields, tools, checked_tool);
   read_choice(fields, tools);
   return tools;
 }

@@ -23,9 +23,10 @@ ToolParams read_tools(FieldReader& fields);
 
 // Other APIs. The list "tools": `to_openai` gives the tool at `path` as chat completions write it,
 // or fails; `parameters` is where such a tool has the schema of its arguments.
-void read_tool_list(FieldReader& fields, ToolParams& tools, const std::string& parameters,
+void read_tool_list(FieldReader& fields, ToolParams& tools,
                     Json (*to_openai)(FieldReader& fields, const Json& tool,
-                                      const std::string& path));
+                                      const std::string& path),
+                    const std::string& parameters = "function.parameters");
 // A choice among the tools read before, asked for by the field "tool_choice".
 void choose_by_word(FieldReader& fields, const std::string& word,  // none, auto or required
                     ToolParams& tools);
