@@ -2,6 +2,7 @@
 #include "ember/text/grammar.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "bounded_thread.h"
 #include "ember/base/log.h"
@@ -86,14 +87,37 @@ struct GrammarCompiler::Job {
   GrammarSource source;
   std::shared_ptr<const Grammar> grammar;
   std::string error;
+  // Of the schema at fault; -1: none is. And where in it.
+  int32_t faulty_schema = -1;
+  std::string path;
 
   void run() {
+    const std::string schemas = source.schemas.empty()
+                                    ? std::string()
+                                    : fmt::format("[{}]", fmt::join(source.schemas, ","));
+    const EmberGrammarSource parts{.kind = static_cast<int32_t>(source.kind),
+                                   .text = hf::data(source.text),
+                                   .size = source.text.size(),
+                                   .before = hf::data(source.before),
+                                   .before_size = source.before.size(),
+                                   .schemas = hf::data(schemas),
+                                   .schemas_size = schemas.size()};
     EmberGrammar* compiled = nullptr;
-    error = hf::take(ember_grammar_compile(
-        as_vocabulary(vocabulary), static_cast<int32_t>(source.kind), hf::data(source.text),
-        source.text.size(), hf::data(source.before), source.before.size(), &compiled));
+    EmberGrammarFault fault{};
+    error = hf::take(ember_grammar_compile(as_vocabulary(vocabulary), &parts, &fault, &compiled));
+    faulty_schema = fault.schema;
+    path = hf::take(fault.path);
     if (compiled != nullptr) grammar = std::make_shared<const Grammar>(compiled);
     end_turn();
+  }
+  // What is said about the request whose `field` it is.
+  std::string message(const std::string& field) const {
+    const std::vector<SchemaPlaces::Place>& places = source.places.list;
+    if (faulty_schema < 0 || static_cast<size_t>(faulty_schema) >= places.size())
+      return fmt::format("{} cannot be honoured: {}.", field, tidy(error));
+    const SchemaPlaces::Place& place = places[static_cast<size_t>(faulty_schema)];
+    const std::string whose = place.tool.empty() ? "" : fmt::format(" (tool {})", place.tool);
+    return fmt::format("{}: {}{}.", tidy(place.field + path), tidy(error), whose);
   }
   void end_turn() const {
     MutexLock lock(turns->mu);
@@ -151,9 +175,7 @@ Result<std::shared_ptr<const Grammar>> GrammarCompiler::compile(const GrammarSou
   if (result == BoundedResult::kTooLong)
     return invalid(field, fmt::format("{} takes too long to compile: make it simpler.", field),
                    "grammar_too_complex");
-  if (job->grammar == nullptr)
-    return invalid(field, fmt::format("{} cannot be honoured: {}.", field, tidy(job->error)),
-                   "invalid_value");
+  if (job->grammar == nullptr) return invalid(field, job->message(field), "invalid_value");
   keep(source, job->grammar);
   return job->grammar;
 }

@@ -8,11 +8,28 @@
 
 namespace ember {
 
+namespace {
+
+// Arguments are an object, whatever the schema says of its type.
+std::string arguments_schema(const ToolFunction& function) {
+  using Json = nlohmann::ordered_json;
+  Json schema = function.parameters.is_object() ? function.parameters : Json::object();
+  if (!schema.contains("type") && !schema.contains("$ref")) schema["type"] = "object";
+  return schema.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
 GrammarSource tool_grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer) {
-  std::string rules;
-  lark::define_arguments(rules, spec.functions);
-  const std::string start = spec.dialect->grammar(spec, tokenizer, rules);
-  return {GrammarKind::kLark, fmt::format("start: {}\n{}", start, rules)};
+  GrammarSource source{GrammarKind::kLark, ""};
+  for (const ToolFunction& function : spec.functions) {
+    source.schemas.push_back(arguments_schema(function));
+    source.places.list.push_back({function.field, function.name});
+  }
+  lark::define_arguments(source.text, spec.functions.size());
+  const std::string start = spec.dialect->grammar(spec, tokenizer, source);
+  source.text = fmt::format("start: {}\n{}", start, source.text);
+  return source;
 }
 
 GrammarSource after_reasoning(GrammarSource answer, const std::string& end,

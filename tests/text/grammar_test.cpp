@@ -184,6 +184,93 @@ TEST(GrammarCompiler, RefusesWhatItCannotHonour) {
   }
 }
 
+// In words about the schema, with the path in the request in front.
+TEST(GrammarCompiler, SaysWhichPartOfASchemaCannotBeHonoured) {
+  const std::vector<std::pair<std::string, std::string>> refused = {
+      {R"({"properties":{"a":{"not":{"type":"string"}}}})",
+       R"(f.schema.properties.a.not: "not" is not supported.)"},
+      {R"({"items":{"anyOf":[true,{"uniqueItems":true}]}})",
+       R"(f.schema.items.anyOf[1].uniqueItems: "uniqueItems" is not supported.)"},
+      {R"({"$ref":"#/$defs/a b","$defs":{"a b":{"type":"text"}}})",
+       R"(f.schema.$defs["a b"].type: "text" is no type of JSON.)"},
+      {R"({"type":"string","pattern":"(a"})",
+       R"(f.schema.pattern: the pattern "(a" cannot be followed: it is no regular expression, or has a part that is not supported.)"},
+      {R"({"type":"object","required":["a"],"additionalProperties":false})",
+       R"(f.schema: nothing satisfies the schema: the required property "a" is not possible.)"},
+  };
+  for (const auto& [schema, message] : refused) {
+    const auto made = demo_compiler().compile(
+        {.kind = GrammarKind::kJsonSchema, .text = schema, .places = {.list = {{"f.schema"}}}},
+        "f");
+    ASSERT_FALSE(made.ok()) << schema;
+    EXPECT_EQ(made.error().message, message);
+    EXPECT_EQ(made.error().param, "f");
+  }
+}
+
+// References are pointers within URIs: both kinds of escapes, and any place inside the schema.
+TEST(Grammar, ReferencesNameAnyPlaceOfTheSchema) {
+  const std::string parts =
+      R"("definitions":{"Box<string>":{"const":1},"a/b":{"const":2},"t~t":{"const":3},"per%cent":{"const":4},"x":{"$anchor":"here","const":5}},)"
+      R"("$defs":{"list":{"prefixItems":[{"const":6}]},"id":{"$id":"https://example.com/six","const":7}})";
+  const std::vector<std::pair<std::string, std::string>> references = {
+      {"#/definitions/Box%3Cstring%3E", "1"},
+      {"#/definitions/Box<string>", "1"},
+      {"#/definitions/a~1b", "2"},
+      {"#/definitions/t~0t", "3"},
+      {"#/definitions/per%25cent", "4"},
+      {"#here", "5"},
+      {"#/$defs/list/prefixItems/0", "6"},
+      {"#/%24defs/list/prefixItems/0", "6"},
+      {"https://example.com/six", "7"},
+      {"#/properties/v", R"({"v":8})"},
+  };
+  for (const auto& [reference, value] : references) {
+    const auto grammar = compile(
+        GrammarKind::kJsonSchema,
+        R"({"properties":{"v":{"const":{"v":8}}},"anyOf":[{"type":"object","required":["r"],"additionalProperties":false,"properties":{"r":{"$ref":")" +
+            reference + R"("}}}],)" + parts + "}");
+    EXPECT_TRUE(accepts(grammar, R"({"r":)" + value + "}")) << reference;
+    EXPECT_FALSE(accepts(grammar, R"({"r":"other"})")) << reference;
+  }
+}
+
+// A comma may not come where nothing can follow it, however much it is favoured.
+TEST(Grammar, NoWayLeadsToADeadEnd) {
+  const std::vector<std::string> schemas = {
+      R"({"type":"object","properties":{"a":{"type":"integer","minimum":0,"maximum":99}},"required":["a"],"additionalProperties":false,"patternProperties":{"^a$":{"type":"integer"}}})",
+      R"({"type":"object","patternProperties":{"^(a|b+|c[de]{3,4})$":{"type":"null"}},"additionalProperties":false,"minProperties":3})",
+      R"({"type":"object","additionalProperties":{"type":"boolean"},"minProperties":2,"maxProperties":3})",
+      R"({"type":"object","properties":{"all":{"$ref":"#/$defs/again"},"x":{"type":"null"}},"additionalProperties":false,"$defs":{"again":{"type":"object","properties":{"again":{"$ref":"#/$defs/again"}},"required":["again"]}}})",
+  };
+  const uint64_t seed = 20260606;
+  std::mt19937_64 rng(seed);
+  for (const std::string& schema : schemas) {
+    const auto grammar = compile(GrammarKind::kJsonSchema, schema);
+    int finished = 0;
+    for (const std::string favoured : {",", "\"", "{", "}", "0123456789", " \n", ",\"a"})
+      for (int i = 0; i < 4; ++i) {
+        const test::Walk walk =
+            test::favoured_walk(*grammar, test::demo(), demo_eos(), favoured, 200, rng);
+        ASSERT_NE(walk.end, test::Walk::End::kDead) << schema << " " << walk.text << seed;
+        if (walk.end == test::Walk::End::kFinished) {
+          ++finished;
+          EXPECT_TRUE(Json::accept(walk.text)) << walk.text;
+        }
+      }
+    EXPECT_GT(finished, 0) << schema << " seed " << seed;
+  }
+}
+
+TEST(Grammar, NoKeyComesTwice) {
+  const auto grammar =
+      compile(GrammarKind::kJsonSchema,
+              R"({"type":"object","additionalProperties":{"type":["integer","object"]}})");
+  EXPECT_TRUE(accepts(grammar, R"({"a":1,"b":{"a":1}})"));
+  EXPECT_FALSE(accepts(grammar, R"({"a":1,"a":2})"));
+  EXPECT_FALSE(accepts(grammar, R"({"b":{"c":1,"d":2,"c":{}}})"));
+}
+
 TEST(GrammarCompiler, HonoursWhatOnlyLooksBad) {
   for (const char* schema :
        {R"({"type":"string","pattern":"^(a+)+b$"})", R"({"type":"array","maxItems":1000000000})",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <random>
 #include <string>
@@ -53,6 +54,36 @@ inline std::optional<std::string> random_walk(const Grammar& grammar, const Toke
     text += tokenizer.token_bytes(output.back());
   }
   return std::nullopt;
+}
+
+// What came of a walk: a dead one may not go on and is not finished.
+struct Walk {
+  enum class End : uint8_t { kFinished, kOpen, kDead };
+  End end = End::kOpen;
+  std::string text;
+};
+
+// A random text in which tokens that hold a byte of `favoured` are taken three times in four where
+// they are allowed, as a logit bias does it.
+inline Walk favoured_walk(const Grammar& grammar, const Tokenizer& tokenizer, int32_t eos,
+                          const std::string& favoured, int max_tokens, std::mt19937_64& rng) {
+  const std::shared_ptr<TokenConstraint> constraint = grammar.start();
+  std::vector<int32_t> output;
+  Walk walk;
+  for (int i = 0; i < max_tokens; ++i) {
+    std::vector<int32_t> allowed = allowed_ids(*constraint, output, tokenizer.vocab_size());
+    if (allowed.empty()) return {Walk::End::kDead, walk.text};
+    std::vector<int32_t> liked;
+    for (const int32_t id : allowed)
+      if (tokenizer.token_bytes(id).find_first_of(favoured) != std::string::npos)
+        liked.push_back(id);
+    if (!liked.empty() && rng() % 4 != 0) allowed = liked;
+    const bool may_end = std::binary_search(allowed.begin(), allowed.end(), eos);
+    output.push_back(may_end && rng() % 2 == 0 ? eos : allowed[rng() % allowed.size()]);
+    if (output.back() == eos) return {Walk::End::kFinished, walk.text};
+    walk.text += tokenizer.token_bytes(output.back());
+  }
+  return walk;
 }
 
 }  // namespace ember::test

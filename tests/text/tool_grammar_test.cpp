@@ -37,5 +37,20 @@ TEST(ToolGrammar, ReasoningComesFirst) {
   }
 }
 
+TEST(ToolGrammar, ArgumentsAreObjectsBySchema) {
+  const ToolGrammarSpec spec{.dialect = test::spec_of("hermes", true).dialect,
+                             .functions = {{"f", nullptr, "tools[0].parameters"},
+                                           {"g", {{"$ref", "#/a"}}, "tools[1].parameters"}},
+                             .required = true};
+  const GrammarSource source = tool_grammar(spec, test::demo());
+  EXPECT_EQ(source.schemas,
+            (std::vector<std::string>{R"({"type":"object"})", R"({"$ref":"#/a"})"}));
+  const auto refused = test::compiler().compile(source, "tools");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().param, "tools");
+  EXPECT_EQ(refused.error().message,
+            "tools[1].parameters.$ref: \"#/a\" names nothing in the schema (tool g).");
+}
+
 }  // namespace
 }  // namespace ember

@@ -26,11 +26,30 @@ enum class GrammarKind : uint8_t {
   kLark,        // llguidance's variant of Lark
 };
 
+// Where the schemas of a source stand in a request. Only errors say so: two sources that differ in
+// nothing else are the same grammar.
+struct SchemaPlaces {
+  struct Place {
+    std::string field;      // response_format.json_schema.schema
+    std::string tool = {};  // the function whose parameters they are
+  };
+  std::vector<Place> list;
+
+  std::strong_ordering operator<=>(const SchemaPlaces&) const {
+    return std::strong_ordering::equal;
+  }
+  bool operator==(const SchemaPlaces&) const { return true; }
+};
+
 struct GrammarSource {
   GrammarKind kind = GrammarKind::kJsonSchema;
   std::string text;
   // Lark rules around `text`, which they refer to as @answer. Empty: `text` is the whole answer.
   std::string before = {};
+  // JSON schemas, which the rules of `text` refer to as @schema_0, @schema_1 and so on.
+  std::vector<std::string> schemas = {};
+  // Of each of `schemas`, or of `text` if that is a schema.
+  SchemaPlaces places = {};
 
   auto operator<=>(const GrammarSource&) const = default;
 };
@@ -66,9 +85,11 @@ class GrammarCompiler {
                                                          const std::vector<int32_t>& eos_ids,
                                                          const GrammarCompilerLimits& limits = {});
 
-  // From the cache, or compiled on a thread of its own while the caller waits. The error names
-  // `field`. kInvalid: the source is wrong, allows nothing, or is too complex; a compilation that
-  // has used up its time is given up (the thread ends when it can). kBusy: too many of those.
+  // From the cache, or compiled on a thread of its own while the caller waits. The error's param is
+  // `field`; its message begins with that, or with the place of the schema at fault and the path
+  // inside it: "response_format.json_schema.schema.properties.a.not: ...". kInvalid: the source is
+  // wrong, allows nothing, or is too complex; a compilation that has used up its time is given up
+  // (the thread ends when it can). kBusy: too many of those.
   Result<std::shared_ptr<const Grammar>> compile(const GrammarSource& source,
                                                  const std::string& field);
 

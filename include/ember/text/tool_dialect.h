@@ -15,12 +15,14 @@ namespace ember {
 class CallReader;
 class CallSink;
 class Tokenizer;
+struct GrammarSource;
 struct ToolGrammarSpec;
 
 // A function that the model may call.
 struct ToolFunction {
   std::string name;                   // letters, digits, _ and -
   nlohmann::ordered_json parameters;  // a JSON schema; null: any object
+  std::string field = {};             // where the request has them: tools[0].function.parameters
 };
 
 // One way of writing calls. The known ones are constants that live as long as the process; the
@@ -32,9 +34,10 @@ struct ToolDialect {
   // Whether a chat template has the marks of this dialect, and not those of others that look alike.
   bool (*is_taught_by)(std::string_view template_source);
   // The right side of the grammar's start rule. The rules that it refers to are appended to
-  // `rules`, which has the rule args_i for the arguments of function i already.
+  // source.text, which has the rule args_i for the arguments of function i already, and further
+  // schemas to source.schemas and source.places.
   std::string (*grammar)(const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
-                         std::string& rules);
+                         GrammarSource& source);
   // A reader of one answer. `sink` must outlive it.
   std::unique_ptr<CallReader> (*make_reader)(CallSink& sink);
   // The id of a call, made from random bits.

@@ -279,7 +279,7 @@ Result<ChatRequest> parse_messages_request(const Json& body, const ModelInfo& mo
   fields.text("service_tier", 64, "");
   for (const char* name : {"service_tier", "mcp_servers", "container", "context_management"})
     fields.ignore(name);
-  read_tool_list(fields, request.tools, to_openai);
+  read_tool_list(fields, request.tools, to_openai, "input_schema");
   read_tool_choice(fields, request.tools);
   request.kwargs = read_template_kwargs(fields);
   params.format = read_format(fields, request);

@@ -83,7 +83,7 @@ Result<std::optional<GrammarSource>> response_format(const Json& format) {
   if (type == "json_object") {
     if (format.contains("schema") && !format["schema"].is_object())
       return fault(field, "has a schema that is no object.");
-    if (format.contains("schema")) source = schema_source(format["schema"], field);
+    if (format.contains("schema")) source = schema_source(format["schema"], field + ".schema");
   } else if (type == "json_schema") {
     const auto outer = format.find("json_schema");
     if (outer == format.end() || !outer->is_object())
@@ -125,7 +125,9 @@ Error unknown_format(const std::string& field) {
   return fault(field, "must be an object whose type is text, json_object or json_schema.");
 }
 
-GrammarSource any_object_source() { return {GrammarKind::kJsonSchema, R"({"type":"object"})"}; }
+GrammarSource any_object_source() {
+  return {.kind = GrammarKind::kJsonSchema, .text = R"({"type":"object"})"};
+}
 
 Result<GrammarSource> schema_source(const Json& schema, const std::string& field) {
   Json parsed;
@@ -143,7 +145,8 @@ Result<GrammarSource> schema_source(const Json& schema, const std::string& field
   std::string text = parsed.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() > kMaxSchemaBytes)
     return fault(field, fmt::format("must be at most {} bytes long.", kMaxSchemaBytes));
-  return GrammarSource{GrammarKind::kJsonSchema, std::move(text)};
+  return GrammarSource{
+      .kind = GrammarKind::kJsonSchema, .text = std::move(text), .places = {.list = {{field}}}};
 }
 
 Result<GrammarSource> named_schema_source(const Json& format, const std::string& field) {

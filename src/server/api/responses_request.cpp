@@ -131,7 +131,7 @@ Json to_openai(FieldReader& fields, const Json& tool, const std::string& path) {
 
 void read_tools_and_choice(FieldReader& fields, ToolParams& tools) {
   tools.parallel = fields.boolean("parallel_tool_calls", true);
-  read_tool_list(fields, tools, to_openai);
+  read_tool_list(fields, tools, to_openai, "parameters");
   const Json* choice = fields.value("tool_choice");
   if (choice == nullptr || !fields.ok()) return;
   if (type_of(*choice) == "function" && is_text(*choice, "name"))

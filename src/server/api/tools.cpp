@@ -104,7 +104,8 @@ void read_choice(FieldReader& fields, ToolParams& tools) {
 
 void read_tool_list(FieldReader& fields, ToolParams& tools,
                     Json (*to_openai)(FieldReader& fields, const Json& tool,
-                                      const std::string& path)) {
+                                      const std::string& path),
+                    const std::string& parameters) {
   constexpr size_t kMaxTools = 128;
   const Json* list = fields.value("tools");
   if (list == nullptr) return;
@@ -124,7 +125,7 @@ void read_tool_list(FieldReader& fields, ToolParams& tools,
       return fields.fail(path, fault);
     const auto& name = function["name"].get_ref<const std::string&>();
     if (!names.insert(name).second) return fields.fail(path, "has the name of another tool.");
-    tools.callable.push_back({name, function.value("parameters", Json())});
+    tools.callable.push_back({name, function.value("parameters", Json()), path + "." + parameters});
     tools.shown.push_back(std::move(tool));
   }
 }

@@ -22,10 +22,12 @@ struct ToolParams {
 ToolParams read_tools(FieldReader& fields);
 
 // Other APIs. The list "tools": `to_openai` gives the tool at `path` as chat completions write it,
-// null where it is ignored, or fails.
+// null where it is ignored, or fails; `parameters` is where such a tool has the schema of its
+// arguments.
 void read_tool_list(FieldReader& fields, ToolParams& tools,
                     Json (*to_openai)(FieldReader& fields, const Json& tool,
-                                      const std::string& path));
+                                      const std::string& path),
+                    const std::string& parameters = "function.parameters");
 // Lists a tool that somebody else's server would run, "tools[1]:web_search": the model is not shown
 // it.
 void ignore_hosted_tool(FieldReader& fields, const Json& tool, const std::string& path);

@@ -100,7 +100,9 @@ std::string grammar_of(const Form& form, const ToolGrammarSpec& spec, const Toke
 }
 
 template <const Form& kForm>
-std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std::string& rules) {
+std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
+                    GrammarSource& source) {
+  std::string& rules = source.text;
   return grammar_of(kForm, spec, tokenizer, rules);
 }
 

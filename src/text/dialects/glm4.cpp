@@ -52,7 +52,7 @@ bool is_taught_by(std::string_view source) {
   return has("<|observation|>") && !has("<arg_key>") && !has("<tool_call>");
 }
 
-std::string grammar(const ToolGrammarSpec& spec, const Tokenizer&, std::string& rules) {
+std::string grammar(const ToolGrammarSpec& spec, const Tokenizer&, GrammarSource& source) {
   std::string calls, names;
   for (size_t i = 0; i < spec.functions.size(); ++i) {
     const std::string& name = spec.functions[i].name;
@@ -60,7 +60,7 @@ std::string grammar(const ToolGrammarSpec& spec, const Tokenizer&, std::string& 
     names += fmt::format("{}{}", i == 0 ? "" : "|", lark::escaped(name));
   }
   if (spec.required) return calls;
-  rules += fmt::format("TEXT: /{0}/ & ~/({1})\\n{0}/\n", lark::kAny, names);
+  source.text += fmt::format("TEXT: /{0}/ & ~/({1})\\n{0}/\n", lark::kAny, names);
   return "TEXT | " + calls;
 }
 

@@ -32,7 +32,7 @@ constinit const ToolDialect kGlm45 = {
     .markers = kMarkers,
     .is_taught_by = is_taught_by,
     .grammar = [](const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
-                  std::string& rules) { return tagged_grammar(kTags, spec, tokenizer, rules); },
+                  GrammarSource& source) { return tagged_grammar(kTags, spec, tokenizer, source); },
     .make_reader = [](CallSink& sink) -> std::unique_ptr<CallReader> {
       return std::make_unique<TaggedCallReader>(sink, kTags);
     },

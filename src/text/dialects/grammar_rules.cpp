@@ -48,18 +48,8 @@ void define_text_without(std::string& rules, const Tokenizer& tokenizer,
     rules += fmt::format("TEXT: /{0}/ & ~/{0}{1}{0}/\n", kAny, escaped(marker));
 }
 
-std::string json_value(Json schema) {
-  if (schema.is_object())
-    schema["x-guidance"] = {{"whitespace_pattern", "[\\x20\\x0A\\x0D\\x09]{1,40}"}};
-  return "%json " + schema.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-void define_arguments(std::string& rules, const std::vector<ToolFunction>& functions) {
-  for (size_t i = 0; i < functions.size(); ++i) {
-    Json schema = functions[i].parameters.is_object() ? functions[i].parameters : Json::object();
-    if (!schema.contains("type") && !schema.contains("$ref")) schema["type"] = "object";
-    rules += fmt::format("args_{}: {}\n", i, json_value(std::move(schema)));
-  }
+void define_arguments(std::string& rules, size_t functions) {
+  for (size_t i = 0; i < functions; ++i) rules += fmt::format("args_{0}: @schema_{0}\n", i);
 }
 
 void define_object_rest(std::string& rules, const std::vector<ToolFunction>& functions,

@@ -31,12 +31,8 @@ std::string text_until(std::string& rules, const Tokenizer& tokenizer, const std
 // Defines TEXT: any text in which `marker` does not occur.
 void define_text_without(std::string& rules, const Tokenizer& tokenizer, const std::string& marker);
 
-// A JSON text by the schema, as a part of a rule.
-std::string json_value(nlohmann::ordered_json schema);
-
-// Defines a rule args_i for each function. The schema stands alone, so that references inside it
-// keep their meaning.
-void define_arguments(std::string& rules, const std::vector<ToolFunction>& functions);
+// Defines a rule args_i for each of so many functions: the schema i of the source.
+void define_arguments(std::string& rules, size_t functions);
 
 // Defines object_rest: {"name": "f", KEY: {...}} of any of the functions without its first part up
 // to "name".

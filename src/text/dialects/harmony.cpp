@@ -211,7 +211,9 @@ std::string define_analysis(const Tokenizer& tokenizer, std::string& rules) {
 }
 
 // One call: its end is the end of the answer.
-std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std::string& rules) {
+std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
+                    GrammarSource& source) {
+  std::string& rules = source.text;
   rules += fmt::format("kind: \" \" {} \"json\"\n", mark(tokenizer, kConstrain));
   std::string calls;
   for (size_t i = 0; i < spec.functions.size(); ++i)

@@ -42,7 +42,9 @@ bool is_taught_by(std::string_view source) {
          !has("<invoke") && !has("<tool_calls>");
 }
 
-std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std::string& rules) {
+std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
+                    GrammarSource& source) {
+  std::string& rules = source.text;
   const std::string open(kOpen);
   const std::string opening = lark::special(tokenizer, open).value_or(lark::literal(open));
   const std::string closing = lark::special(tokenizer, kClose).value_or(lark::literal(kClose));

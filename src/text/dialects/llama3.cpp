@@ -57,7 +57,9 @@ bool is_taught_by(std::string_view source) {
 }
 
 // A text must not begin as a call does.
-std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std::string& rules) {
+std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
+                    GrammarSource& source) {
+  std::string& rules = source.text;
   const std::string begin = fmt::format("{0}\\x7B{0}\\x22name\\x22", lark::kSpace);
   const std::string separator = fmt::format("{0}[;\\n]{0}\\x7B{0}\\x22name\\x22", lark::kSpace);
   lark::define_object_rest(rules, spec.functions, "parameters");

@@ -67,7 +67,9 @@ std::string mark(const Tokenizer& tokenizer, std::string_view text) {
 }
 
 // Either form, all calls in the same one.
-std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std::string& rules) {
+std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
+                    GrammarSource& source) {
+  std::string& rules = source.text;
   using lark::kSpace;
   lark::define_object_rest(rules, spec.functions, "arguments");
   rules += fmt::format("OBJECT_BEGIN: /\\x7B{}\\x22name\\x22/\n", kSpace);

@@ -33,8 +33,9 @@ bool has_tags(std::string_view source) {
 }
 
 template <const CallTags& kTags>
-std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer, std::string& rules) {
-  return tagged_grammar(kTags, spec, tokenizer, rules);
+std::string grammar(const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
+                    GrammarSource& source) {
+  return tagged_grammar(kTags, spec, tokenizer, source);
 }
 
 template <const CallTags& kTags>

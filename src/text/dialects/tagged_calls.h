@@ -72,6 +72,6 @@ class TaggedCallReader final : public CallReader {
 // The right side of the start rule, as in ToolDialect::grammar. Parameters come in the order of the
 // schema, each at most once.
 std::string tagged_grammar(const CallTags& tags, const ToolGrammarSpec& spec,
-                           const Tokenizer& tokenizer, std::string& rules);
+                           const Tokenizer& tokenizer, GrammarSource& source);
 
 }  // namespace ember

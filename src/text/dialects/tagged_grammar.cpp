@@ -62,8 +62,8 @@ std::string string_expression(const Json& schema) {
 class Builder {
  public:
   Builder(const CallTags& tags, const ToolGrammarSpec& spec, const Tokenizer& tokenizer,
-          std::string& rules)
-      : tags_(tags), spec_(spec), tokenizer_(tokenizer), rules_(rules) {}
+          GrammarSource& source)
+      : tags_(tags), spec_(spec), tokenizer_(tokenizer), source_(source), rules_(source.text) {}
 
   std::string start() {
     rules_ += lark::terminal("SPACE", lark::kSpace) + "NL: /\\n?/\n";
@@ -92,7 +92,7 @@ class Builder {
     for (const std::vector<Parameter>& list : parameter_lists(function.parameters)) {
       std::string all;
       for (const Parameter& one : list)
-        all += fmt::format(" {}{}", parameter(one, function.parameters), one.required ? "" : "?");
+        all += fmt::format(" {}{}", parameter(one, function), one.required ? "" : "?");
       lists.push_back(all.empty() ? " NL" : all);
     }
     const std::string rule = name();
@@ -104,29 +104,36 @@ class Builder {
     return rule;
   }
 
-  std::string parameter(const Parameter& parameter, const Json& root) {
+  std::string parameter(const Parameter& parameter, const ToolFunction& function) {
     std::string key = fmt::format("{} {} {}", tag(tags_.key_begin), lark::literal(parameter.name),
                                   tag(tags_.key_end));
     if (!tags_.value_begin.empty()) key += " NL " + tag(tags_.value_begin);
     if (tags_.value_lines) key += " \"\\n\"";
     const std::string rule = name();
-    const std::string value = value_rule(parameter.schema, root);
+    const std::string value = value_rule(parameter, function);
     rules_ += fmt::format("{}: {} {} NL\n", rule, key, value);
     return rule;
   }
 
   // The value and the tag that ends it.
-  std::string value_rule(const Json& schema, const Json& root) {
-    const ValueTypes types = value_types(schema, root);
-    if (!types.string) return json_rule(schema, root);
+  std::string value_rule(const Parameter& parameter, const ToolFunction& function) {
+    const ValueTypes types = value_types(parameter.schema, function.parameters);
+    const SchemaPlaces::Place place{fmt::format("{}.properties.{}", function.field, parameter.name),
+                                    function.name};
+    const auto json = [&](const Json& schema) {
+      return json_rule(standing_alone(schema, function.parameters), place);
+    };
+    if (!types.string) return json(parameter.schema);
     std::string rule = text_rule(types);
     if (types.structures.empty()) return rule;
-    return fmt::format("({} | {})", rule, json_rule({{"anyOf", types.structures}}, root));
+    return fmt::format("({} | {})", rule, json({{"anyOf", types.structures}}));
   }
 
-  std::string json_rule(const Json& schema, const Json& root) {
+  std::string json_rule(const Json& schema, const SchemaPlaces::Place& place) {
     const std::string rule = name();
-    rules_ += fmt::format("{}: {}\n", rule, lark::json_value(standing_alone(schema, root)));
+    rules_ += fmt::format("{}: @schema_{}\n", rule, source_.schemas.size());
+    source_.schemas.push_back(schema.dump(-1, ' ', false, Json::error_handler_t::replace));
+    source_.places.list.push_back(place);
     return fmt::format("{} {}{}", rule, tags_.value_lines ? "\"\\n\" " : "", tag(tags_.value_end));
   }
 
@@ -165,15 +172,16 @@ class Builder {
   const CallTags& tags_;
   const ToolGrammarSpec& spec_;
   const Tokenizer& tokenizer_;
-  std::string& rules_;
-  int next_ = 0;  // number of the next rule
+  GrammarSource& source_;
+  std::string& rules_;  // of source_
+  int next_ = 0;        // number of the next rule
 };
 
 }  // namespace
 
 std::string tagged_grammar(const CallTags& tags, const ToolGrammarSpec& spec,
-                           const Tokenizer& tokenizer, std::string& rules) {
-  return Builder(tags, spec, tokenizer, rules).start();
+                           const Tokenizer& tokenizer, GrammarSource& source) {
+  return Builder(tags, spec, tokenizer, source).start();
 }
 
 }  // namespace ember

@@ -90,13 +90,31 @@ char* ember_vocabulary_new(const uint8_t* tokens, const uint32_t* lengths, size_
                            const uint32_t* eos, size_t num_eos, EmberVocabulary** out);
 void ember_vocabulary_free(EmberVocabulary* vocabulary);
 
-/* kind 0: a JSON schema, 1: a regular expression for the whole answer, 2: a Lark grammar. before:
- * Lark rules whose @answer stands for it; of no bytes: it stands alone. Fails if the source is
- * wrong, too complex or allows nothing. Needs some tens of megabytes of stack; may take seconds for
- * a source made to take long. */
-char* ember_grammar_compile(const EmberVocabulary* vocabulary, int32_t kind, const uint8_t* source,
-                            size_t size, const uint8_t* before, size_t before_size,
-                            EmberGrammar** out);
+/* kind 0: `text` is a JSON schema, 1: a regular expression for the whole answer, 2: a Lark grammar.
+ * before: Lark rules whose @answer stands for it; of no bytes: it stands alone. schemas: a JSON
+ * list of schemas, which the rules of `text` call @schema_0, @schema_1 and so on; of no bytes:
+ * none. */
+typedef struct EmberGrammarSource {
+  int32_t kind;
+  const uint8_t* text;
+  size_t size;
+  const uint8_t* before;
+  size_t before_size;
+  const uint8_t* schemas;
+  size_t schemas_size;
+} EmberGrammarSource;
+
+/* Which schema cannot be honoured (0 for `text`), and where in it: ".properties.a.not". schema is
+ * -1 when nothing more is known than the error says. */
+typedef struct EmberGrammarFault {
+  int32_t schema;
+  EmberBytes path; /* to be freed, whatever came of it */
+} EmberGrammarFault;
+
+/* Fails if the source is wrong, too complex or allows nothing. Needs some tens of megabytes of
+ * stack; may take seconds for a source made to take long. */
+char* ember_grammar_compile(const EmberVocabulary* vocabulary, const EmberGrammarSource* source,
+                            EmberGrammarFault* fault, EmberGrammar** out);
 void ember_grammar_free(EmberGrammar* grammar);
 
 char* ember_matcher_new(const EmberGrammar* grammar, EmberMatcher** out);

@@ -3,29 +3,25 @@
 
 use std::sync::{Arc, Mutex};
 
-use llguidance::api::{GrammarWithLexer, ParserLimits, StopReason, TopLevelGrammar};
+use llguidance::api::{GrammarWithLexer, ParserLimits, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, INVALID_TOKEN};
 use llguidance::ParserFactory;
-use serde_json::{json, Value};
+use serde_json::Value;
+
+use crate::keys::Keys;
+use crate::matcher::Matcher;
+use crate::schema::{self, FreeKeys};
 
 /// Brackets within brackets, in regular expressions and grammars.
 const MAX_NESTING: usize = 500;
-/// Between two parts of a JSON text. Without a bound a model may go on with white space until its tokens are used up.
-const WHITE_SPACE: &str = r"[\x20\x0A\x0D\x09]{1,40}";
-
-/// What a schema may ask for at least: more fits no context.
-const MAX_MINIMUM: u64 = 100_000;
-/// Bytes of all regular expressions in a schema; an expression costs the square of its length.
-const MAX_PATTERN_BYTES: usize = 8 << 10;
-
 fn limits() -> ParserLimits {
     ParserLimits {
         max_items_in_row: 10_000,
         initial_lexer_fuel: 200_000,
         step_lexer_fuel: 200_000, // 15 ms, in a step in which others wait
         step_max_items: 50_000,   // 3 ms
-        max_lexer_states: 10_000, // 20 MB
+        max_lexer_states: 200_000, // 80 MB; a string with a maximum length has 8 of them for each character
         max_grammar_size: 200_000,
         precompute_large_lexemes: false,
         verbose_errors: false,
@@ -35,6 +31,8 @@ fn limits() -> ParserLimits {
 /// The tokens of a model as grammars see them. Immutable.
 pub struct Vocabulary {
     factory: ParserFactory,
+    /// The tokens that can end a key or begin one.
+    key_tokens: Arc<Vec<u32>>,
 }
 
 impl Vocabulary {
@@ -56,7 +54,9 @@ impl Vocabulary {
             ParserFactory::new(&env, InferenceCapabilities::default(), &slices).map_err(|e| e.to_string())?;
         factory.quiet();
         *factory.limits_mut() = limits();
-        Ok(Self { factory })
+        let matters = |id: &u32| Keys::matters(&tokens[*id as usize]);
+        let key_tokens = Arc::new((0..size).filter(matters).collect());
+        Ok(Self { factory, key_tokens })
     }
 }
 
@@ -67,83 +67,101 @@ pub enum Kind {
     Lark,
 }
 
+/// What a grammar is made of.
+pub struct Source<'a> {
+    pub kind: Kind,
+    pub text: &'a str,
+    /// Lark rules around `text`, which they call @answer; empty: there are none.
+    pub before: &'a str,
+    /// JSON schemas as a list; the rules of `text` call them @schema_0, @schema_1 and so on. Empty: there are none.
+    pub schemas: &'a str,
+}
+
+/// Why a source cannot be honoured.
+#[derive(Debug, Default)]
+pub struct Fault {
+    pub message: String,
+    /// The schema at fault, 0 for `text` itself, and the path inside it.
+    pub place: Option<(usize, String)>,
+}
+
+impl From<String> for Fault {
+    fn from(message: String) -> Self {
+        Fault { message, place: None }
+    }
+}
+
 /// A compiled grammar: a matcher at its beginning, which is only copied.
 pub struct Grammar {
     start: Mutex<llguidance::Matcher>,
+    free_keys: FreeKeys,
+    key_tokens: Arc<Vec<u32>>,
 }
 
 impl Grammar {
     /// Fails if the source is wrong, too complex, or allows nothing. Recurses: wants a large stack.
-    pub fn compile(vocabulary: &Vocabulary, kind: Kind, source: &str, before: &str) -> Result<Self, String> {
-        let mut grammar = parse(kind, source)?;
-        if !before.is_empty() {
+    pub fn compile(vocabulary: &Vocabulary, source: &Source) -> Result<Self, Fault> {
+        let (mut grammar, free_keys) = parse(source)?;
+        if !source.before.is_empty() {
             grammar.grammars[0].name = Some("answer".to_string());
-            grammar.grammars.insert(0, GrammarWithLexer::from_lark(before.to_string()));
+            grammar.grammars.insert(0, GrammarWithLexer::from_lark(source.before.to_string()));
         }
-        let parser = vocabulary.factory.create_parser(grammar).map_err(|e| tidy(&format!("{e:#}")))?;
+        // Whoever asks with a schema knows nothing of the grammar that it becomes.
+        let by_schema = matches!(source.kind, Kind::JsonSchema) || !source.schemas.is_empty();
+        let worded = |error: String| if by_schema { "the schema is too complex".to_string() } else { tidy(&error) };
+        let parser = vocabulary.factory.create_parser(grammar).map_err(|e| worded(format!("{e:#}")))?;
         let mut start = llguidance::Matcher::new(Ok(parser));
         // The first mask belongs to the price of compiling, and shows whether there is any answer at all.
-        let first = start.compute_mask_or_eos().map_err(|e| tidy(&e.to_string()))?;
+        let first = start.compute_mask_or_eos().map_err(|e| worded(e.to_string()))?;
         if first.is_zero() {
-            return Err("nothing matches it".to_string());
+            return Err("nothing matches it".to_string().into());
         }
-        Ok(Self { start: Mutex::new(start) })
+        Ok(Self { start: Mutex::new(start), free_keys, key_tokens: vocabulary.key_tokens.clone() })
     }
 
     pub fn matcher(&self) -> Result<Matcher, String> {
         let start = self.start.lock().map_err(|e| e.to_string())?;
-        Ok(Matcher { inner: start.deep_clone(), done: false })
+        Ok(Matcher::new(start.deep_clone(), self.free_keys, self.key_tokens.clone()))
     }
 }
 
-fn parse(kind: Kind, source: &str) -> Result<TopLevelGrammar, String> {
-    match kind {
-        Kind::JsonSchema => Ok(TopLevelGrammar::from_json_schema(schema(source)?)),
+fn parse(source: &Source) -> Result<(TopLevelGrammar, FreeKeys), Fault> {
+    match source.kind {
+        Kind::JsonSchema => {
+            let schema = serde_json::from_str(source.text).map_err(|e| e.to_string())?;
+            let (schema, free_keys) = prepared(0, &schema)?;
+            Ok((TopLevelGrammar::from_json_schema(schema), free_keys))
+        }
         Kind::Regex => {
-            check_nesting(source)?;
-            Ok(TopLevelGrammar::from_regex(source))
+            check_nesting(source.text)?;
+            Ok((TopLevelGrammar::from_regex(source.text), FreeKeys::None))
         }
         Kind::Lark => {
-            check_nesting(source)?;
-            Ok(TopLevelGrammar::from_lark(source.to_string()))
+            check_nesting(source.text)?;
+            let mut grammar = TopLevelGrammar::from_lark(source.text.to_string());
+            let mut free_keys = FreeKeys::None;
+            for (i, schema) in schemas(source.schemas)?.iter().enumerate() {
+                let (schema, keys) = prepared(i, schema)?;
+                free_keys = free_keys.max(keys);
+                let mut part = GrammarWithLexer::from_json_schema(schema);
+                part.name = Some(format!("schema_{i}"));
+                grammar.grammars.push(part);
+            }
+            Ok((grammar, free_keys))
         }
     }
 }
 
-fn schema(source: &str) -> Result<Value, String> {
-    let mut schema: Value = serde_json::from_str(source).map_err(|e| e.to_string())?;
-    if schema == Value::Bool(true) {
-        schema = json!({});
+fn schemas(list: &str) -> Result<Vec<Value>, String> {
+    if list.is_empty() {
+        return Ok(vec![]);
     }
-    let mut pattern_bytes = 0;
-    check_schema(&schema, &mut pattern_bytes)?;
-    if let Some(object) = schema.as_object_mut() {
-        object.insert("x-guidance".to_string(), json!({ "whitespace_pattern": WHITE_SPACE }));
-    }
-    Ok(schema)
+    serde_json::from_str(list).map_err(|e| e.to_string())
 }
 
-/// Looks at whatever could be a keyword, wherever it stands: a property that has such a name holds a schema, which is no number.
-fn check_schema(value: &Value, pattern_bytes: &mut usize) -> Result<(), String> {
-    match value {
-        Value::Array(items) => items.iter().try_for_each(|item| check_schema(item, pattern_bytes)),
-        Value::Object(object) => object.iter().try_for_each(|(key, item)| {
-            let minimum = matches!(key.as_str(), "minItems" | "minLength" | "minProperties");
-            if minimum && item.as_f64().is_some_and(|number| number > MAX_MINIMUM as f64) {
-                return Err(format!("{key} is {item}, at most {MAX_MINIMUM} is supported"));
-            }
-            *pattern_bytes += match (key.as_str(), item) {
-                ("pattern", Value::String(pattern)) => pattern.len(),
-                ("patternProperties", Value::Object(patterns)) => patterns.keys().map(String::len).sum(),
-                _ => 0,
-            };
-            if *pattern_bytes > MAX_PATTERN_BYTES {
-                return Err(format!("its patterns have more than {MAX_PATTERN_BYTES} bytes"));
-            }
-            check_schema(item, pattern_bytes)
-        }),
-        _ => Ok(()),
-    }
+fn prepared(index: usize, schema: &Value) -> Result<(Value, FreeKeys), Fault> {
+    let place = |refusal: schema::Refusal| Fault { message: refusal.message, place: Some((index, refusal.path)) };
+    schema::prepare(schema).map_err(place)
 }
 
 /// Counts brackets wherever they stand, also in strings, where they are not nested: the limit is far above what anybody needs.
@@ -162,58 +180,9 @@ fn check_nesting(source: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn tidy(message: &str) -> String {
+pub fn tidy(message: &str) -> String {
     match message.replace("\n<non-verbose/>", "").trim() {
         "NoExtension" | "NoExtensionBias" => "nothing matches it: perhaps a reference leads only to itself".to_string(),
         message => message.to_string(),
-    }
-}
-
-/// Where one answer stands in its grammar.
-pub struct Matcher {
-    inner: llguidance::Matcher,
-    done: bool,
-}
-
-impl Matcher {
-    pub fn accept(&mut self, token: u32) -> Result<(), String> {
-        if self.done {
-            return Err("the answer is complete".to_string());
-        }
-        if self.inner.is_stopped() && !self.inner.is_error() {
-            let env = self.inner.tok_env().map_err(|e| e.to_string())?;
-            self.done = env.tok_trie().eos_tokens().contains(&token);
-            return if self.done { Ok(()) } else { Err("the answer is complete".to_string()) };
-        }
-        self.inner.consume_token(token).map_err(|e| tidy(&e.to_string()))?;
-        self.done = self.inner.stop_reason() == StopReason::EndOfSentence;
-        Ok(())
-    }
-
-    /// Bit id % 32 of words[id / 32]: the token may come next. All are zero when nothing may.
-    pub fn mask(&mut self, words: &mut [u32]) -> Result<(), String> {
-        words.fill(0);
-        if self.done {
-            return Ok(());
-        }
-        if !self.inner.stop_reason().is_ok() {
-            return Err(format!("the grammar is too complex at this point ({})", self.inner.stop_reason()));
-        }
-        let allowed = self.inner.compute_mask_or_eos().map_err(|e| tidy(&e.to_string()))?;
-        let env = self.inner.tok_env().map_err(|e| e.to_string())?;
-        let vocab = env.tok_trie().vocab_size();
-        for (word, bits) in words.iter_mut().zip(allowed.as_slice()) {
-            *word = *bits;
-        }
-        for (i, word) in words.iter_mut().enumerate().skip(vocab / 32) {
-            *word = if i == vocab / 32 { *word & ((1u32 << (vocab % 32)) - 1) } else { 0 };
-        }
-        // A vocabulary without an end: a complete answer is done when nothing more may come.
-        self.done = self.inner.is_stopped() && words.iter().all(|word| *word == 0);
-        Ok(())
-    }
-
-    pub fn done(&self) -> bool {
-        self.done
     }
 }

@@ -3,7 +3,10 @@
 
 mod build;
 mod grammar;
+mod keys;
+mod matcher;
 mod python;
+mod schema;
 mod template;
 mod tokenizer;
 
@@ -11,7 +14,8 @@ use std::ffi::{c_char, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use build::{Parts, TokenType};
-use grammar::{Grammar, Matcher, Vocabulary};
+use grammar::{Fault, Grammar, Vocabulary};
+use matcher::Matcher;
 use template::Template;
 use tokenizer::Tokenizer;
 
@@ -324,27 +328,59 @@ pub unsafe extern "C" fn ember_vocabulary_free(vocabulary: *mut Vocabulary) {
     }
 }
 
-/// # Safety
-/// Pointers are valid for the sizes given.
-#[no_mangle]
-pub unsafe extern "C" fn ember_grammar_compile(
-    vocabulary: &Vocabulary,
+#[repr(C)]
+pub struct EmberGrammarSource {
     kind: i32,
-    source: *const u8,
+    text: *const u8,
     size: usize,
     before: *const u8,
     before_size: usize,
+    schemas: *const u8,
+    schemas_size: usize,
+}
+
+#[repr(C)]
+pub struct EmberGrammarFault {
+    schema: i32,
+    path: EmberBytes,
+}
+
+unsafe fn grammar_source<'a>(source: &EmberGrammarSource) -> Result<grammar::Source<'a>, String> {
+    let kind = match source.kind {
+        0 => grammar::Kind::JsonSchema,
+        1 => grammar::Kind::Regex,
+        2 => grammar::Kind::Lark,
+        kind => return Err(format!("no such kind of grammar: {kind}")),
+    };
+    Ok(grammar::Source {
+        kind,
+        text: text(source.text, source.size)?,
+        before: text(source.before, source.before_size)?,
+        schemas: text(source.schemas, source.schemas_size)?,
+    })
+}
+
+/// # Safety
+/// The pointers in `source` are valid for the sizes beside them.
+#[no_mangle]
+pub unsafe extern "C" fn ember_grammar_compile(
+    vocabulary: &Vocabulary,
+    source: &EmberGrammarSource,
+    fault: &mut EmberGrammarFault,
     out: *mut *mut Grammar,
 ) -> *mut c_char {
-    guarded(|| {
-        let kind = match kind {
-            0 => grammar::Kind::JsonSchema,
-            1 => grammar::Kind::Regex,
-            2 => grammar::Kind::Lark,
-            _ => return Err(format!("no such kind of grammar: {kind}")),
-        };
-        *out = Box::into_raw(Box::new(Grammar::compile(vocabulary, kind, text(source, size)?, text(before, before_size)?)?));
-        Ok(())
+    *fault = EmberGrammarFault { schema: -1, path: bytes(vec![]) };
+    guarded(|| match Grammar::compile(vocabulary, &grammar_source(source)?) {
+        Ok(grammar) => {
+            *out = Box::into_raw(Box::new(grammar));
+            Ok(())
+        }
+        Err(Fault { message, place }) => {
+            if let Some((schema, path)) = place {
+                *fault = EmberGrammarFault { schema: schema as i32, path: bytes(path.into_bytes()) };
+            }
+            Err(message)
+        }
     })
 }
 
