@@ -4,7 +4,7 @@ find_program(CARGO cargo HINTS $ENV{HOME}/.cargo/bin REQUIRED)
 set(EMBER_HF_TARGET_DIR ${CMAKE_BINARY_DIR}/hf CACHE PATH "where cargo builds; several build folders may share one")
 set(hf_source ${CMAKE_CURRENT_LIST_DIR})
 set(hf_library ${EMBER_HF_TARGET_DIR}/release/libember_hf.a)
-file(GLOB hf_inputs CONFIGURE_DEPENDS ${hf_source}/src/*.rs ${hf_source}/Cargo.toml ${hf_source}/Cargo.lock)
+file(GLOB_RECURSE hf_inputs CONFIGURE_DEPENDS ${hf_source}/src/*.rs ${hf_source}/Cargo.toml ${hf_source}/Cargo.lock)
 add_custom_command(
   OUTPUT ${hf_library}
   COMMAND ${CARGO} build --release --locked --quiet --manifest-path ${hf_source}/Cargo.toml --target-dir ${EMBER_HF_TARGET_DIR}

@@ -3,8 +3,7 @@
 
 mod build;
 mod grammar;
-mod python;
-mod template;
+mod jinja;
 mod tokenizer;
 
 use std::ffi::{c_char, CString};
@@ -12,7 +11,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use build::{Parts, TokenType};
 use grammar::{Grammar, Matcher, Vocabulary};
-use template::Template;
+use jinja::Template;
 use tokenizer::Tokenizer;
 
 #[repr(C)]
