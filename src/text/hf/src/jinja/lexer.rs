@@ -145,6 +145,11 @@ impl<'a> Lexer<'a> {
     fn comment(&mut self, sign: usize) -> Result<()> {
         let body = self.at + 2 + sign;
         let text = &self.source[body..];
+        if text.is_empty() {
+            // Nothing left that could be missed, for Jinja2.
+            self.pass(self.source.len());
+            return Ok(());
+        }
         let Some(close) = text.find("#}") else { return fail("Missing end of comment tag") };
         // The sign before the end belongs to it.
         let signed = close > 0 && matches!(text.as_bytes()[close - 1], b'-' | b'+');
@@ -167,6 +172,9 @@ impl<'a> Lexer<'a> {
             let Some(after) = word_tag(tag, "endraw").and_then(|rest| Self::after_end(rest, "%}")) else { continue };
             self.data(&body[..begin], sign(tag), true);
             self.pass(self.offset(after));
+            return Ok(());
+        }
+        if body.is_empty() {
             return Ok(());
         }
         fail("Missing end of raw directive")
@@ -278,6 +286,10 @@ impl<'a> Lexer<'a> {
             }
         }
         if !real {
+            // Zeros before other digits are a number of their own.
+            if rest.starts_with('0') {
+                length = rest[..length].find(|c| c != '0' && c != '_').unwrap_or(length);
+            }
             return self.integer(length, &rest[..length], 10);
         }
         let value = rest[..length].replace('_', "").parse().map_err(|_| Error::new("invalid number"))?;

@@ -48,8 +48,9 @@ pub fn positive(value: &Value) -> Result<Value> {
 
 pub fn binary(operator: Binary, left: &Value, right: &Value, budget: &Budget) -> Result<Value> {
     if let (Binary::Mod, Some(format)) = (operator, left.as_str()) {
-        let text = percent(format, right, budget)?;
-        return Ok(if matches!(left, Value::Safe(_)) { Value::Safe(text.into()) } else { string(text) });
+        let safe = matches!(left, Value::Safe(_));
+        let text = percent(format, right, safe, budget)?;
+        return Ok(if safe { Value::Safe(text.into()) } else { string(text) });
     }
     defined(left)?;
     defined(right)?;
@@ -299,7 +300,7 @@ pub fn contains(container: &Value, item: &Value, budget: &Budget) -> Result<bool
         Value::List(list) => among(&list.items),
         Value::Tuple(tuple) => among(&tuple.items),
         Value::Iter(iter) => loop {
-            let Some(candidate) = iter.items.borrow_mut().pop_front() else { return Ok(false) };
+            let Some(candidate) = iter.next()? else { return Ok(false) };
             if same(&candidate, item, budget)? {
                 return Ok(true);
             }

@@ -2,7 +2,9 @@
 //! Jinja2's expressions, by recursive descent in the order of its own parser.
 
 use super::ast::{Arguments, Binary, Compare, Expr, Filter, Kind};
+use super::checks;
 use super::error::{fail, Error, Result};
+use super::filters;
 use super::lexer::{Placed, Token};
 use super::value::Text;
 
@@ -13,6 +15,9 @@ pub struct Parser {
     pub tokens: Vec<Placed>,
     pub at: usize,
     depth: u32,
+    /// Unknown filters and tests; where a condition may keep them from running they are refused only when they run.
+    pub unknown: Vec<Error>,
+    pub conditional: bool,
     /// Loops around the statement that is read, within its macro.
     pub loops: u32,
 }
@@ -29,7 +34,7 @@ pub struct TupleRules {
 
 impl Parser {
     pub fn new(tokens: Vec<Placed>) -> Self {
-        Self { tokens, at: 0, depth: 0, loops: 0 }
+        Self { tokens, at: 0, depth: 0, unknown: Vec::new(), conditional: false, loops: 0 }
     }
 
     pub fn token(&self) -> &Token {
@@ -123,13 +128,21 @@ impl Parser {
         self.nested(|p| p.condition())
     }
 
+    /// Notes that there is no such thing, for the end of the template.
+    fn note_unknown(&mut self, what: &str, name: &str) {
+        if !self.conditional {
+            self.unknown.push(Error::new(format!("No {what} named '{name}'.")).at(self.line()));
+        }
+    }
+
     fn condition(&mut self) -> Result<Expr> {
-        let line = self.line();
+        let (line, unknown) = (self.line(), self.unknown.len());
         let mut expr = self.or()?;
         while self.skip_word("if") {
             let test = self.or()?;
             let otherwise = if self.skip_word("else") { Some(Box::new(self.expression()?)) } else { None };
             expr = Self::made(line, Kind::Condition(Box::new(test), Box::new(expr), otherwise));
+            self.unknown.truncate(unknown);
         }
         Ok(expr)
     }
@@ -395,6 +408,9 @@ impl Parser {
     pub fn filter(&mut self, target: Option<Expr>) -> Result<Expr> {
         let line = self.line();
         let name = self.dotted_name()?;
+        if !filters::known(&name) {
+            self.note_unknown("filter", &name);
+        }
         let arguments = if self.is_operator("(") { self.arguments()? } else { Arguments::default() };
         Ok(Self::made(line, Kind::Filter(Box::new(Filter { target, name, arguments }))))
     }
@@ -412,6 +428,9 @@ impl Parser {
         self.advance();
         let negated = self.skip_word("not");
         let name = self.dotted_name()?;
+        if !checks::known(&name) {
+            self.note_unknown("test", &name);
+        }
         let mut arguments = Arguments::default();
         let begins = matches!(
             self.token(),

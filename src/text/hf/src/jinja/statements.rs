@@ -14,7 +14,8 @@ const NO_LOADER: &str = "no loader for this environment specified";
 /// The statements of a whole template.
 pub fn parse(source: &str) -> Result<Body> {
     let mut parser = Parser::new(tokens(&normal_lines(source))?);
-    parser.body(&[]).map_err(|error| error.at(parser.line()))
+    let body = parser.body(&[]).map_err(|error| error.at(parser.line()))?;
+    parser.unknown.into_iter().next().map_or(Ok(body), Err)
 }
 
 fn names_in(expr: &Expr) -> Vec<&str> {
@@ -80,6 +81,7 @@ impl Parser {
     fn statements(&mut self, ends: &[&str]) -> Result<Body> {
         self.skip_operator(":");
         self.block_end()?;
+        self.conditional &= ends.contains(&"endif");
         self.body(ends)
     }
 
@@ -93,7 +95,15 @@ impl Parser {
     fn statement(&mut self) -> Result<Action> {
         let line = self.line();
         let tag = self.expect_name()?;
-        match &*tag {
+        // Other tags' bodies are compiled on their own.
+        let outer = self.conditional;
+        let action = self.tag(&tag, line);
+        self.conditional = outer;
+        action
+    }
+
+    fn tag(&mut self, tag: &str, line: u32) -> Result<Action> {
+        match tag {
             "if" => self.if_tag(),
             "for" => self.for_tag(),
             "set" => self.set_tag(),
@@ -108,8 +118,10 @@ impl Parser {
             "generation" => self.generation_tag(),
             "block" => self.block_tag(),
             "autoescape" => {
-                self.expression()?;
-                Ok(Action::Scope(self.closed("endautoescape")?))
+                let wanted = self.expression()?;
+                let body = self.closed("endautoescape")?;
+                let off = matches!(wanted.kind, Kind::Bool(false));
+                Ok(if off { Action::Scope(body) } else { Action::Refused("autoescape is not known") })
             }
             "break" | "continue" if self.loops == 0 => Err(Error::new(format!("'{tag}' outside loop")).at(line)),
             "break" => Ok(Action::Break),
@@ -126,6 +138,7 @@ impl Parser {
 
     fn if_tag(&mut self) -> Result<Action> {
         let mut branches = Vec::new();
+        let outer = std::mem::replace(&mut self.conditional, true);
         loop {
             let test = self.tuple(TupleRules { no_condition: true, ..Default::default() })?;
             let body = self.statements(&["elif", "else", "endif"])?;
@@ -134,6 +147,7 @@ impl Parser {
                 continue;
             }
             let otherwise = if self.skip_word("else") { self.closed("endif")? } else { self.ended() };
+            self.conditional = outer;
             return Ok(Action::If(branches, otherwise));
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use indexmap::{Equivalent, IndexMap};
 
-use super::error::{fail, Budget, Result};
+use super::error::{fail, Budget, Error, Result};
 use super::scope::Macro;
 
 pub type Text = Arc<str>;
@@ -93,8 +93,23 @@ pub enum View {
 /// A generator: what was taken from it is gone.
 pub struct Iter {
     pub items: RefCell<VecDeque<Value>>,
+    /// What goes wrong behind the last item: Python finds it when it comes there.
+    pub failure: RefCell<Option<Error>>,
     pub name: &'static str,
     depth: u32,
+}
+
+impl Iter {
+    pub fn next(&self) -> Result<Option<Value>> {
+        match (self.items.borrow_mut().pop_front(), self.failure.take()) {
+            (Some(item), failure) => {
+                self.failure.replace(failure);
+                Ok(Some(item))
+            }
+            (None, Some(failure)) => Err(failure),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -185,7 +200,18 @@ pub fn group(key: Value, members: Value) -> Result<Value> {
 pub fn generator(items: impl Into<VecDeque<Value>>, name: &'static str) -> Result<Value> {
     let items = items.into();
     let depth = checked(depth_above(&items))?;
-    Ok(Value::Iter(Rc::new(Iter { items: RefCell::new(items), name, depth })))
+    Ok(Value::Iter(Rc::new(Iter { items: RefCell::new(items), failure: RefCell::new(None), name, depth })))
+}
+
+/// A generator of what `make` adds to the list; its error comes behind that.
+pub fn lazy(name: &'static str, make: impl FnOnce(&mut Vec<Value>) -> Result<()>) -> Result<Value> {
+    let mut items = Vec::new();
+    let failure = make(&mut items).err();
+    let made = generator(items, name)?;
+    if let Value::Iter(iter) = &made {
+        iter.failure.replace(failure);
+    }
+    Ok(made)
 }
 
 pub fn dict(map: IndexMap<Key, Value>) -> Result<Value> {
@@ -377,7 +403,8 @@ impl Value {
             let Self::Iter(iter) = self else {
                 return fail(format!("'{}' object is not iterable", self.type_name()));
             };
-            return Ok(std::mem::take(&mut *iter.items.borrow_mut()).into());
+            let items = std::mem::take(&mut *iter.items.borrow_mut());
+            return iter.failure.take().map_or(Ok(items.into()), Err);
         };
         budget.items(length as u64)?;
         Ok(match self {

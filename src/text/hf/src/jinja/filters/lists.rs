@@ -4,7 +4,7 @@
 use crate::jinja::access;
 use crate::jinja::args::{given, int, required, str_of, Args};
 use crate::jinja::error::{fail, Result};
-use crate::jinja::value::{generator, list, string, undefined, Missing, Value, View};
+use crate::jinja::value::{generator, lazy, list, string, undefined, Missing, Value, View};
 use crate::jinja::vm::Vm;
 
 pub fn length(_: &Vm, value: Value, args: Args) -> Result<Value> {
@@ -24,12 +24,24 @@ pub fn default(_: &Vm, value: Value, args: Args) -> Result<Value> {
 pub fn first(vm: &Vm, value: Value, args: Args) -> Result<Value> {
     let [] = args.bind("first", [])?;
     let found = match &value {
-        Value::Iter(iter) => iter.items.borrow_mut().pop_front(),
+        Value::Iter(iter) => iter.next()?,
         Value::List(list) => list.items.first().cloned(),
         Value::Str(text) | Value::Safe(text) => text.chars().next().map(|c| string(c.to_string())),
         _ => value.iterate(&vm.budget)?.into_iter().next(),
     };
     Ok(found.unwrap_or_else(|| undefined(Missing::Said("No first item, sequence was empty."))))
+}
+
+/// One of the items; which one, the clock decides.
+pub fn random(vm: &Vm, value: Value, args: Args) -> Result<Value> {
+    let [] = args.bind("random", [])?;
+    if matches!(value, Value::Dict(_) | Value::View(..)) || value.length().is_none() {
+        return fail(format!("'{}' object is no sequence", value.type_name()));
+    }
+    let items = value.iterate(&vm.budget)?;
+    let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |passed| passed.subsec_nanos() as usize / 7);
+    let chosen = items.get(now % items.len().max(1)).cloned();
+    Ok(chosen.unwrap_or_else(|| undefined(Missing::Said("No random item, sequence was empty."))))
 }
 
 /// Whether Python can go through it from its end.
@@ -77,11 +89,14 @@ pub fn reverse(vm: &Vm, value: Value, args: Args) -> Result<Value> {
 
 pub fn items(vm: &Vm, value: Value, args: Args) -> Result<Value> {
     let [] = args.bind("items", [])?;
-    match value {
-        Value::Undefined(_) => generator(Vec::new(), "do_items"),
-        Value::Dict(dict) => generator(Value::View(dict, View::Items).iterate(&vm.budget)?, "do_items"),
-        _ => fail("Can only get item pairs from a mapping."),
-    }
+    lazy("do_items", |made| {
+        match value {
+            Value::Undefined(_) => {}
+            Value::Dict(dict) => made.extend(Value::View(dict, View::Items).iterate(&vm.budget)?),
+            _ => return fail("Can only get item pairs from a mapping."),
+        }
+        Ok(())
+    })
 }
 
 pub fn attr(_: &Vm, value: Value, args: Args) -> Result<Value> {
@@ -97,39 +112,44 @@ pub fn attr(_: &Vm, value: Value, args: Args) -> Result<Value> {
 
 pub fn batch(vm: &Vm, value: Value, args: Args) -> Result<Value> {
     let [count, fill] = args.bind("batch", ["linecount", "fill_with"])?;
-    let count = int(&required(count, "linecount")?)?;
-    let size = usize::try_from(count).unwrap_or(0).max(1);
-    let items = value.iterate(&vm.budget)?;
-    let mut made = Vec::new();
-    for chunk in items.chunks(size) {
-        let mut chunk = chunk.to_vec();
-        if let Some(fill) = given(fill.clone()) {
-            vm.budget.items(size as u64)?;
-            chunk.resize(size, fill);
+    let count = required(count, "linecount")?;
+    lazy("do_batch", |made| {
+        let size = usize::try_from(int(&count)?).unwrap_or(0).max(1);
+        for chunk in value.iterate(&vm.budget)?.chunks(size) {
+            let mut chunk = chunk.to_vec();
+            if let Some(fill) = given(fill.clone()) {
+                vm.budget.items(size as u64)?;
+                chunk.resize(size, fill);
+            }
+            made.push(list(chunk)?);
         }
-        made.push(list(chunk)?);
-    }
-    generator(made, "do_batch")
+        Ok(())
+    })
 }
 
 pub fn slice(vm: &Vm, value: Value, args: Args) -> Result<Value> {
     let [slices, fill] = args.bind("slice", ["slices", "fill_with"])?;
-    let slices = int(&required(slices, "slices")?)?;
+    let slices = required(slices, "slices")?;
+    lazy("sync_do_slice", |made| parts(vm, &value, int(&slices)?, given(fill), made))
+}
+
+fn parts(vm: &Vm, value: &Value, slices: i128, fill: Option<Value>, made: &mut Vec<Value>) -> Result<()> {
+    let items = value.iterate(&vm.budget)?;
     if slices == 0 {
         return fail("integer division or modulo by zero");
     }
-    let (items, slices) = (value.iterate(&vm.budget)?, slices.clamp(0, 1 << 40) as usize);
+    let slices = slices.clamp(0, 1 << 40) as usize;
     vm.budget.items(2 * slices as u64)?;
-    let (mut made, mut start) = (Vec::new(), 0);
+    let mut start = 0;
     for number in 0..slices {
         let longer = number < items.len() % slices;
         let end = start + items.len() / slices + longer as usize;
         let mut part = items[start..end].to_vec();
-        if let (false, Some(fill)) = (longer, given(fill.clone())) {
-            part.push(fill);
+        if let (false, Some(fill)) = (longer, &fill) {
+            part.push(fill.clone());
         }
         made.push(list(part)?);
         start = end;
     }
-    generator(made, "sync_do_slice")
+    Ok(())
 }

@@ -19,7 +19,7 @@ use super::vm::Vm;
 
 type Filter = fn(&Vm, Value, Args) -> Result<Value>;
 
-const FILTERS: [(&str, Filter); 52] = [
+const FILTERS: [(&str, Filter); 53] = [
     ("abs", numbers::abs),
     ("attr", lists::attr),
     ("batch", lists::batch),
@@ -49,6 +49,7 @@ const FILTERS: [(&str, Filter); 52] = [
     ("max", sorting::max),
     ("min", sorting::min),
     ("pprint", pretty::pprint),
+    ("random", lists::random),
     ("reject", select::reject),
     ("rejectattr", select::rejectattr),
     ("replace", text::replace),

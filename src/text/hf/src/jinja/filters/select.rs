@@ -5,7 +5,7 @@ use super::{apply, Path};
 use crate::jinja::args::{given, Args};
 use crate::jinja::checks;
 use crate::jinja::error::{fail, Error, Result};
-use crate::jinja::value::{generator, Value};
+use crate::jinja::value::{lazy, Value};
 use crate::jinja::vm::Vm;
 
 /// The items of a value; none where it is false.
@@ -17,9 +17,15 @@ fn items(vm: &Vm, value: &Value) -> Result<Vec<Value>> {
     }
 }
 
-pub fn map(vm: &Vm, value: Value, mut args: Args) -> Result<Value> {
-    let mut made = Vec::new();
-    let items = items(vm, &value)?;
+pub fn map(vm: &Vm, value: Value, args: Args) -> Result<Value> {
+    lazy("sync_do_map", |made| mapped(vm, &value, args, made))
+}
+
+fn mapped(vm: &Vm, value: &Value, mut args: Args, made: &mut Vec<Value>) -> Result<()> {
+    let items = items(vm, value)?;
+    if items.is_empty() {
+        return Ok(());
+    }
     let attribute = if args.list.is_empty() { args.take_named("attribute") } else { None };
     if let Some(attribute) = attribute {
         let default = given(args.take_named("default"));
@@ -31,7 +37,7 @@ pub fn map(vm: &Vm, value: Value, mut args: Args) -> Result<Value> {
             vm.budget.step()?;
             made.push(path.get(item, default.as_ref(), &vm.budget)?);
         }
-    } else if !items.is_empty() {
+    } else {
         if args.list.is_empty() {
             return fail("map requires a filter argument");
         }
@@ -41,17 +47,28 @@ pub fn map(vm: &Vm, value: Value, mut args: Args) -> Result<Value> {
             made.push(apply(vm, name, item, args.clone())?);
         }
     }
-    generator(made, "sync_do_map")
+    Ok(())
 }
 
-fn chosen(vm: &Vm, value: &Value, mut args: Args, wanted: bool, by_attribute: bool) -> Result<Value> {
+/// Which items stay: those for which the test holds, or does not; by an attribute, or by themselves.
+struct Choice {
+    wanted: bool,
+    by_attribute: bool,
+}
+
+impl Choice {
+    fn apply(self, vm: &Vm, value: &Value, args: Args) -> Result<Value> {
+        lazy("select_or_reject", |kept| chosen(vm, value, args, self, kept))
+    }
+}
+
+fn chosen(vm: &Vm, value: &Value, mut args: Args, choice: Choice, kept: &mut Vec<Value>) -> Result<()> {
     let items = items(vm, value)?;
-    let mut kept = Vec::new();
     if items.is_empty() {
-        return generator(kept, "select_or_reject");
+        return Ok(());
     }
     let mut path = None;
-    if by_attribute {
+    if choice.by_attribute {
         if args.list.is_empty() {
             return fail("Missing parameter for attribute name");
         }
@@ -68,25 +85,25 @@ fn chosen(vm: &Vm, value: &Value, mut args: Args, wanted: bool, by_attribute: bo
             Some(test) => checks::check(&vm.budget, test.as_str().unwrap_or_default(), &subject, &args)?,
             None => subject.truth(),
         };
-        if holds == wanted {
+        if holds == choice.wanted {
             kept.push(item);
         }
     }
-    generator(kept, "select_or_reject")
+    Ok(())
 }
 
 pub fn select(vm: &Vm, value: Value, args: Args) -> Result<Value> {
-    chosen(vm, &value, args, true, false)
+    Choice { wanted: true, by_attribute: false }.apply(vm, &value, args)
 }
 
 pub fn reject(vm: &Vm, value: Value, args: Args) -> Result<Value> {
-    chosen(vm, &value, args, false, false)
+    Choice { wanted: false, by_attribute: false }.apply(vm, &value, args)
 }
 
 pub fn selectattr(vm: &Vm, value: Value, args: Args) -> Result<Value> {
-    chosen(vm, &value, args, true, true)
+    Choice { wanted: true, by_attribute: true }.apply(vm, &value, args)
 }
 
 pub fn rejectattr(vm: &Vm, value: Value, args: Args) -> Result<Value> {
-    chosen(vm, &value, args, false, true)
+    Choice { wanted: false, by_attribute: true }.apply(vm, &value, args)
 }

@@ -8,7 +8,7 @@ use super::{ignore_case, Path};
 use crate::jinja::args::{given, required, Args};
 use crate::jinja::error::{fail, Result};
 use crate::jinja::ops::{order, same, sorted_order};
-use crate::jinja::value::{generator, group, list, tuple, undefined, Key, Missing, Value};
+use crate::jinja::value::{group, lazy, list, tuple, undefined, Key, Missing, Value};
 use crate::jinja::vm::Vm;
 
 fn truth(value: &Option<Value>) -> bool {
@@ -87,13 +87,15 @@ pub fn dictsort(vm: &Vm, value: Value, args: Args) -> Result<Value> {
 pub fn unique(vm: &Vm, value: Value, args: Args) -> Result<Value> {
     let [case_sensitive, attribute] = args.bind("unique", ["case_sensitive", "attribute"])?;
     let by = By::new(attribute, &case_sensitive);
-    let (mut seen, mut kept) = (HashSet::new(), Vec::new());
-    for item in value.iterate(&vm.budget)? {
-        if seen.insert(Key::new(by.key(vm, &item)?)?) {
-            kept.push(item);
+    lazy("sync_do_unique", |kept| {
+        let mut seen = HashSet::new();
+        for item in value.iterate(&vm.budget)? {
+            if seen.insert(Key::new(by.key(vm, &item)?)?) {
+                kept.push(item);
+            }
         }
-    }
-    generator(kept, "sync_do_unique")
+        Ok(())
+    })
 }
 
 fn extreme(vm: &Vm, value: Value, args: Args, wanted: Ordering) -> Result<Value> {

@@ -131,7 +131,9 @@ pub fn format(vm: &Vm, value: Value, mut args: Args) -> Result<Value> {
     }
     let text = text::str(&value, &vm.budget)?;
     let values = if args.named.is_empty() { tuple(args.list)? } else { args.named_as_dict()? };
-    Ok(string(percent(&text, &values, &vm.budget)?))
+    let safe = matches!(value, Value::Safe(_));
+    let made = percent(&text, &values, safe, &vm.budget)?.into();
+    Ok(if safe { Value::Safe(made) } else { Value::Str(made) })
 }
 
 pub fn indent(vm: &Vm, value: Value, args: Args) -> Result<Value> {

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::jinja::args::{given, int_or, str_of, Args};
+use crate::jinja::chars::is_space;
 use crate::jinja::error::{fail, Result};
 use crate::jinja::methods::lines;
 use crate::jinja::value::{string, Value};
@@ -67,7 +68,7 @@ impl Wrap {
         let mut chunks = self.chunks(text);
         let mut made: Vec<String> = Vec::new();
         while !chunks.is_empty() {
-            if !made.is_empty() && chunks[0].iter().all(|c| is_blank(*c)) {
+            if !made.is_empty() && chunks[0].iter().all(|c| is_space(*c)) {
                 chunks.pop_front();
             }
             let (mut line, mut length) = (Vec::new(), 0);
@@ -82,7 +83,7 @@ impl Wrap {
             if chunks.front().is_some_and(|chunk| chunk.len() > self.width) {
                 self.cut_long(&mut chunks, &mut line, length);
             }
-            if line.last().is_some_and(|chunk| chunk.iter().all(|c| is_blank(*c))) {
+            if line.last().is_some_and(|chunk| chunk.iter().all(|c| is_space(*c))) {
                 line.pop();
             }
             if !line.is_empty() {

@@ -11,7 +11,9 @@ pub use text::{capitalized, justified, lower as is_lower, replaced, stripped, up
 
 use super::args::Args;
 use super::error::{fail, Result};
-use super::value::{list, tuple, Value};
+use super::html::escaped;
+use super::python::{self, template};
+use super::value::{list, string, tuple, Value};
 use super::vm::Vm;
 
 const OF_STRINGS: [&str; 46] = [
@@ -91,10 +93,30 @@ pub fn call(vm: &Vm, of: &Value, name: &str, args: Args) -> Result<Value> {
         }
         Value::Safe(text) => {
             vm.budget.scan(text.len())?;
-            safe(text::call(vm, text, name, args)?)
+            if name == "format" {
+                return Ok(Value::Safe(template::format(text, &args, true, &vm.budget)?.into()));
+            }
+            safe(text::call(vm, text, name, escaped_arguments(vm, name, args)?)?)
         }
         _ => containers::call(vm, of, name, args),
     }
+}
+
+/// Markup escapes what becomes a part of it.
+fn escaped_arguments(vm: &Vm, name: &str, mut args: Args) -> Result<Args> {
+    let escape = |value: &Value| match value {
+        Value::Safe(_) => Ok(value.clone()),
+        _ => Ok(string(escaped(&python::text::str(value, &vm.budget)?))),
+    };
+    match (name, args.list.len()) {
+        ("join", 1) => {
+            let items = args.list[0].iterate(&vm.budget)?;
+            args.list[0] = list(items.iter().map(escape).collect::<Result<_>>()?)?;
+        }
+        ("replace", 2..) => args.list[1] = escape(&args.list[1])?,
+        _ => {}
+    }
+    Ok(args)
 }
 
 /// What a method of a Markup gives is Markup too.

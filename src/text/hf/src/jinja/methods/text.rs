@@ -25,7 +25,7 @@ pub fn call(vm: &Vm, text: &str, name: &str, args: Args) -> Result<Value> {
             let [separator] = args.bind("partition", ["sep"])?;
             split::partition(text, str_of(&required(separator, "sep")?)?, name == "rpartition")
         }
-        "format" => Ok(string(template::format(text, &args, &vm.budget)?)),
+        "format" => Ok(string(template::format(text, &args, false, &vm.budget)?)),
         "format_map" => format_map(vm, text, args),
         "join" => {
             let [items] = args.bind("join", ["iterable"])?;
@@ -165,7 +165,7 @@ fn format_map(vm: &Vm, text: &str, args: Args) -> Result<Value> {
     let [mapping] = args.bind("format_map", ["mapping"])?;
     let Value::Dict(dict) = required(mapping, "mapping")? else { return fail("format requires a mapping") };
     let named = dict.map().iter().filter_map(|(key, value)| Some((key.0.as_str()?.into(), value.clone())));
-    Ok(string(template::format(text, &Args { list: Vec::new(), named: named.collect() }, &vm.budget)?))
+    Ok(string(template::format(text, &Args { list: Vec::new(), named: named.collect() }, false, &vm.budget)?))
 }
 
 fn join(vm: &Vm, text: &str, items: &Value) -> Result<Value> {

@@ -5,7 +5,8 @@ use super::number;
 use super::text;
 use crate::jinja::args::int;
 use crate::jinja::error::{fail, Budget, Error, Result};
-use crate::jinja::value::{Name, Value};
+use crate::jinja::html::escaped;
+use crate::jinja::value::{string, Name, Value};
 
 /// The wishes of one place in a format.
 #[derive(Default)]
@@ -49,7 +50,7 @@ impl<'a> Values<'a> {
     fn finish(&self, named: bool) -> Result<()> {
         let left = match self.items {
             Some(items) => self.next < items.len(),
-            None => self.next == 0 && !named && !matches!(self.all, Value::Dict(_) | Value::List(_) | Value::Range(_)),
+            None => self.next == 0 && !named && !matches!(self.all, Value::Dict(_) | Value::List(_) | Value::Range(_) | Value::Undefined(_)),
         };
         if left {
             return fail("not all arguments converted during string formatting");
@@ -72,8 +73,8 @@ fn parse_width(text: &str) -> Result<usize> {
     width_of(text.parse().unwrap_or(i128::MAX))
 }
 
-/// `format % values`.
-pub fn percent(format: &str, values: &Value, budget: &Budget) -> Result<String> {
+/// `format % values`; `escape`: the format is Markup, so that texts are escaped.
+pub fn percent(format: &str, values: &Value, escape: bool, budget: &Budget) -> Result<String> {
     let items = if let Value::Tuple(tuple) = values { Some(&tuple.items[..]) } else { None };
     let mut values = Values { items, all: values, next: 0 };
     let (mut out, mut rest, mut named) = (String::new(), format, false);
@@ -101,6 +102,7 @@ pub fn percent(format: &str, values: &Value, budget: &Budget) -> Result<String> 
             None if kind == '%' => Value::None,
             None => values.take()?.clone(),
         };
+        let value = if escape { markup(value, kind, budget)? } else { value };
         let piece = one(kind, &spec, &value, budget)?;
         budget.bytes(piece.len() as u64)?;
         out.push_str(&piece);
@@ -109,6 +111,14 @@ pub fn percent(format: &str, values: &Value, budget: &Budget) -> Result<String> 
     budget.bytes(rest.len() as u64)?;
     out.push_str(rest);
     Ok(out)
+}
+
+/// The text that a Markup takes from a value.
+fn markup(value: Value, kind: char, budget: &Budget) -> Result<Value> {
+    Ok(match kind {
+        's' if !matches!(value, Value::Safe(_)) => string(escaped(&text::str(&value, budget)?)),
+        _ => value,
+    })
 }
 
 fn take_key<'a>(rest: &mut &'a str) -> Result<Option<&'a str>> {

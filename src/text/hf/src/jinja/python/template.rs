@@ -7,17 +7,20 @@ use super::text;
 use crate::jinja::access;
 use crate::jinja::args::Args;
 use crate::jinja::error::{fail, Budget, Error, Result};
+use crate::jinja::html::escaped;
 use crate::jinja::value::{string, Value};
 
 struct Source<'a> {
     args: &'a Args,
     next: usize,
+    /// Whether it is Markup's: what stands in a field is escaped.
+    escape: bool,
     budget: &'a Budget,
 }
 
 /// `format.format(*args)`.
-pub fn format(format: &str, args: &Args, budget: &Budget) -> Result<String> {
-    Source { args, next: 0, budget }.expand(format, 2)
+pub fn format(format: &str, args: &Args, escape: bool, budget: &Budget) -> Result<String> {
+    Source { args, next: 0, escape, budget }.expand(format, 3)
 }
 
 impl Source<'_> {
@@ -68,7 +71,8 @@ impl Source<'_> {
             Some(other) => return fail(format!("Unknown conversion specifier {other}")),
         };
         let spec = self.expand(spec.strip_prefix(':').unwrap_or_default(), levels - 1)?;
-        formatted(&value, &spec, self.budget)
+        let made = formatted(&value, &spec, self.budget)?;
+        Ok(if self.escape && !matches!(value, Value::Safe(_)) { escaped(&made) } else { made })
     }
 
     fn value(&mut self, name: &str) -> Result<Value> {
@@ -190,7 +194,6 @@ pub fn formatted(value: &Value, spec: &str, budget: &Budget) -> Result<String> {
             let body = decimal(f.abs(), &spec).map_or_else(|| unknown(spec.kind.unwrap_or(' ')), Ok)?;
             Ok(numeric(&body, "", f.is_sign_negative() && !f.is_nan(), &spec))
         }
-        (Value::Bool(b), None) => Ok(aligned("", if *b { "True" } else { "False" }, &spec, '<')),
         (Value::Int(_) | Value::Bool(_), kind) => {
             let i = value.as_int().unwrap_or(0);
             let n = i.unsigned_abs();
