@@ -183,25 +183,22 @@ impl<'a> Lexer<'a> {
     fn variable(&mut self, sign: usize) -> Result<()> {
         self.add(Token::VariableBegin);
         self.pass(self.at + 2 + sign);
-        self.expression("}}")?;
-        self.add(Token::VariableEnd);
-        Ok(())
+        self.expression("}}", Token::VariableEnd)
     }
 
     fn block(&mut self, sign: usize) -> Result<()> {
         self.add(Token::BlockBegin);
         self.pass(self.at + 2 + sign);
-        self.expression("%}")?;
-        self.add(Token::BlockEnd);
-        Ok(())
+        self.expression("%}", Token::BlockEnd)
     }
 
     /// Up to the end of the tag that it stands in. Within brackets the end's characters are operators.
-    fn expression(&mut self, closer: &str) -> Result<()> {
+    fn expression(&mut self, closer: &str, end: Token) -> Result<()> {
         let mut open: Vec<char> = Vec::new();
         loop {
             let rest = self.rest();
             if let Some(after) = Self::after_end(rest, closer).filter(|_| open.is_empty()) {
+                self.add(end);
                 self.pass(self.offset(after));
                 return Ok(());
             }
