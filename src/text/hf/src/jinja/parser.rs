@@ -10,11 +10,14 @@ use super::value::Text;
 
 /// How deep brackets and tags may stand inside each other.
 const MAX_DEPTH: u32 = 100;
+/// Operators, filters and subscripts of one statement: each holds what stands before it.
+const MAX_LINKS: u32 = 3000;
 
 pub struct Parser {
     pub tokens: Vec<Placed>,
     pub at: usize,
     depth: u32,
+    pub links: u32,
     /// Unknown filters and tests; where a condition may keep them from running they are refused only when they run.
     pub unknown: Vec<Error>,
     pub conditional: bool,
@@ -34,7 +37,7 @@ pub struct TupleRules {
 
 impl Parser {
     pub fn new(tokens: Vec<Placed>) -> Self {
-        Self { tokens, at: 0, depth: 0, unknown: Vec::new(), conditional: false, loops: 0 }
+        Self { tokens, at: 0, depth: 0, links: 0, unknown: Vec::new(), conditional: false, loops: 0 }
     }
 
     pub fn token(&self) -> &Token {
@@ -120,6 +123,11 @@ impl Parser {
         result
     }
 
+    fn link(&mut self) -> Result<()> {
+        self.links += 1;
+        if self.links > MAX_LINKS { fail("the expression is too long") } else { Ok(()) }
+    }
+
     fn made(line: u32, kind: Kind) -> Expr {
         Expr { line, kind }
     }
@@ -139,6 +147,7 @@ impl Parser {
         let (line, unknown) = (self.line(), self.unknown.len());
         let mut expr = self.or()?;
         while self.skip_word("if") {
+            self.link()?;
             let test = self.or()?;
             let otherwise = if self.skip_word("else") { Some(Box::new(self.expression()?)) } else { None };
             expr = Self::made(line, Kind::Condition(Box::new(test), Box::new(expr), otherwise));
@@ -151,6 +160,7 @@ impl Parser {
         let line = self.line();
         let mut left = self.and()?;
         while self.skip_word("or") {
+            self.link()?;
             left = Self::made(line, Kind::Or(Box::new(left), Box::new(self.and()?)));
         }
         Ok(left)
@@ -160,6 +170,7 @@ impl Parser {
         let line = self.line();
         let mut left = self.not()?;
         while self.skip_word("and") {
+            self.link()?;
             left = Self::made(line, Kind::And(Box::new(left), Box::new(self.not()?)));
         }
         Ok(left)
@@ -211,6 +222,7 @@ impl Parser {
         let mut left = next(self)?;
         while let Some((_, operator)) = operators.iter().find(|(text, _)| self.is_operator(text)) {
             self.advance();
+            self.link()?;
             left = Self::made(line, Kind::Binary(*operator, Box::new(left), Box::new(next(self)?)));
         }
         Ok(left)
@@ -374,6 +386,7 @@ impl Parser {
 
     fn postfix(&mut self, mut node: Expr) -> Result<Expr> {
         loop {
+            self.link()?;
             node = match self.token() {
                 Token::Operator("." | "[") => self.subscript(node)?,
                 Token::Operator("(") => self.call(node)?,
@@ -384,6 +397,7 @@ impl Parser {
 
     fn filters(&mut self, mut node: Expr) -> Result<Expr> {
         loop {
+            self.link()?;
             node = match self.token() {
                 Token::Operator("|") => {
                     self.advance();

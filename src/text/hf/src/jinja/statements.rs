@@ -40,6 +40,7 @@ impl Parser {
         let mut made = Body::new();
         loop {
             let line = self.line();
+            self.links = 0;
             match self.token().clone() {
                 Token::Data(text) => {
                     self.advance();
