@@ -67,6 +67,11 @@ def template_chats():
     add([user], kwargs={"date_string": "1 Jan 2026"})
     add([user, silent, result], TOOLS)
     add([user, silent, result, answer, user, silent, result, result], TOOLS)
+    add([user], [])
+    add([dict(system, content=""), user], TOOLS)
+    add([user, dict(answer, tool_calls=[call]), result], [])
+    add([user, {"role": "assistant", "tool_calls": [call]}, result, thought], TOOLS, more=False)
+    add([user, dict(thought, tool_calls=[call]), result], TOOLS)
     add([system, user], documents=documents)
     add([user, answer], more=False, continue_final_message=True)
     add([user, {"role": "assistant", "content": " Trailing space "}], more=False, continue_final_message=True)
@@ -77,7 +82,7 @@ def template_chats():
 
 
 # Templates that read contents given in parts; others would print the list.
-READ_PARTS = {"gemma.jinja", "glm4_5.jinja", "mistral_v7.jinja", "vision.jinja"}
+READ_PARTS = {"gemma.jinja", "glm4_5.jinja", "granite4.jinja", "minimax_m2.jinja", "qwen3_5.jinja", "mistral_v7.jinja", "vision.jinja"}
 
 
 def strings():

@@ -43,6 +43,21 @@ Result<void> read_entry(const nlohmann::json& entry, Source& source) {
   return {};
 }
 
+// The templates of a model that has several, each in a file by its name.
+Result<void> read_named_files(const std::filesystem::path& dir, Source& source) {
+  for (const auto& [name, text] :
+       {std::pair("default", &source.chat), {"tool_use", &source.tool}}) {
+    const std::filesystem::path file =
+        dir / "additional_chat_templates" / (std::string(name) + ".jinja");
+    if (!std::filesystem::exists(file)) continue;
+    if (source.file.empty() || text == &source.chat) source.file = file.string();
+    Result<std::string> read = read_text_file(file, kMaxTemplateBytes);
+    if (!read.ok()) return read.error();
+    *text = std::move(read).value();
+  }
+  return {};
+}
+
 Result<Source> find_source(const std::filesystem::path& dir,
                            const std::filesystem::path& override_file) {
   Source source;
@@ -53,16 +68,21 @@ Result<Source> find_source(const std::filesystem::path& dir,
     Result<std::string> text = read_text_file(jinja, kMaxTemplateBytes);
     if (!text.ok()) return text.error();
     source.chat = std::move(text).value();
-    return source;
+    if (!override_file.empty()) return source;
   }
+  if (const Result<void> read = read_named_files(dir, source); !read.ok()) return read.error();
+  if (!source.chat.empty()) return source;
   for (const char* name : {"chat_template.json", "tokenizer_config.json"}) {
     source.file = (dir / name).string();
     if (!std::filesystem::exists(source.file)) continue;
     const Result<nlohmann::json> json = read_json_file(source.file, kMaxConfigBytes);
     if (!json.ok()) return json.error();
     if (!json.value().is_object() || !json.value().contains("chat_template")) continue;
-    if (const Result<void> read = read_entry(json.value()["chat_template"], source); !read.ok())
+    Source entry{.file = source.file, .chat = {}, .tool = {}};
+    if (const Result<void> read = read_entry(json.value()["chat_template"], entry); !read.ok())
       return read.error();
+    source.chat = std::move(entry.chat);
+    if (source.tool.empty()) source.tool = std::move(entry.tool);
     if (source.chat.size() > kMaxTemplateBytes)
       return invalid("", fmt::format("{}: chat_template of {} bytes, at most {} are read",
                                      source.file, source.chat.size(), kMaxTemplateBytes));
@@ -155,7 +175,8 @@ Result<std::unique_ptr<ChatTemplate>> ChatTemplate::compile(const std::string& s
 void ChatTemplate::detect_features(const std::string& source, const std::string& tool_source) {
   const std::string& with_tools = tool_source.empty() ? source : tool_source;
   knows_tools_ = !tool_source.empty() || source.find("tools") != std::string::npos;
-  knows_documents_ = source.find("documents") != std::string::npos;
+  knows_documents_ = source.find("documents") != std::string::npos ||
+                     tool_source.find("documents") != std::string::npos;
   reasoning_style_ = detect_reasoning_style(source);
   sources_ = source + tool_source;
   const RenderTry render = [this](const Json& messages, const Json& tools) {
@@ -176,13 +197,13 @@ bool ChatTemplate::mentions(std::string_view text) const {
 }
 
 Result<std::string> ChatTemplate::render_text(const ChatInput& input) const {
-  Json context = input.kwargs;
+  Json context = Json::object();
+  for (const auto& [name, token] : tokenizer_.named_tokens()) context[name] = token;
+  context.update(input.kwargs);
   context["messages"] = input.messages;
   context["tools"] = input.tools;
   context["documents"] = input.documents;
   context["add_generation_prompt"] = input.add_generation_prompt && !input.continue_final_message;
-  if (!tokenizer_.bos_token().empty()) context["bos_token"] = tokenizer_.bos_token();
-  if (!tokenizer_.eos_token().empty()) context["eos_token"] = tokenizer_.eos_token();
   const std::string json = context.dump(-1, ' ', false, Json::error_handler_t::replace);
   const bool use_tools = tool_handle_ != nullptr && !input.tools.is_null();
   EmberBytes bytes{};
@@ -195,10 +216,10 @@ Result<std::string> ChatTemplate::render_text(const ChatInput& input) const {
 }
 
 Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
-  if (!input.tools.is_null() && !knows_tools_)
+  if (!input.tools.empty() && !knows_tools_)
     return invalid("tools", "tools are not known to the model's chat template.",
                    "unsupported_parameter");
-  if (!input.documents.is_null() && !knows_documents_)
+  if (!input.documents.empty() && !knows_documents_)
     return invalid("documents", "documents are not known to the model's chat template.",
                    "unsupported_parameter");
   const SpecialMarks marks(tokenizer_.special_tokens(),

@@ -127,13 +127,22 @@ TemplateTraits probe_template(const RenderTry& render) {
   return traits;
 }
 
+namespace {
+
+// A list of no calls is what a message without calls has.
+bool says_nothing(const std::string& field, const Json& value) {
+  if (field == "tool_calls" && value.is_array() && value.empty()) return true;
+  return value.is_null() && field != "content";
+}
+
+}  // namespace
+
 Json adapt_messages(Json messages, const TemplateTraits& traits) {
   if (!messages.is_array()) return messages;
   for (Json& message : messages) {
     if (!message.is_object()) continue;
     for (auto field = message.begin(); field != message.end();)
-      field =
-          field->is_null() && field.key() != "content" ? message.erase(field) : std::next(field);
+      field = says_nothing(field.key(), *field) ? message.erase(field) : std::next(field);
     if (!traits.developer_role && message.value("role", Json()) == "developer")
       message["role"] = "system";
     alias_reasoning(message);

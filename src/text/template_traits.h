@@ -31,7 +31,8 @@ TemplateTraits probe_template(const RenderTry& render);
 // Messages as OpenAI has them, as the template wants them: contents as text or parts, arguments as
 // objects or text. The text of parts becomes one string, a line each, where the template reads no
 // lists, and a developer the system where the template does not know the role. Fields that are null
-// are left out, and reasoning is given under each of its names, as transformers does.
+// and empty lists of calls are left out, and reasoning is given under each of its names, as
+// transformers does.
 nlohmann::ordered_json adapt_messages(nlohmann::ordered_json messages,
                                       const TemplateTraits& traits);
 

@@ -76,15 +76,27 @@ bool uses_decoder(const nlohmann::json& decoder, const std::string& type) {
                      [&](const auto& part) { return uses_decoder(part, type); });
 }
 
-// tokenizer_config.json holds a token as its text or as an object with "content".
-std::string token_text(const nlohmann::json& config, const char* key) {
-  const auto entry = config.find(key);
-  if (entry == config.end()) return {};
-  if (entry->is_string()) return entry->get<std::string>();
-  const auto content = entry->is_object() ? entry->find("content") : entry->end();
-  return entry->is_object() && content != entry->end() && content->is_string()
-             ? content->get<std::string>()
-             : std::string();
+// A token is written as its text or as an object with "content".
+std::optional<std::string> token_text(const nlohmann::json& entry) {
+  if (entry.is_string()) return entry.get<std::string>();
+  if (!entry.is_object()) return {};
+  const auto content = entry.find("content");
+  if (content == entry.end() || !content->is_string()) return {};
+  return content->get<std::string>();
+}
+
+// The entries of `config` that name a token, those of a model's own among them.
+void add_named_tokens(const nlohmann::json& config, std::map<std::string, std::string>& named) {
+  if (!config.is_object()) return;
+  for (const auto& [key, entry] : config.items()) {
+    if (key == "extra_special_tokens" || key == "model_specific_special_tokens") {
+      if (!entry.is_object()) continue;
+      for (const auto& [name, token] : entry.items())
+        if (std::optional<std::string> text = token_text(token)) named[name] = *std::move(text);
+    } else if (key.ends_with("_token")) {
+      if (std::optional<std::string> text = token_text(entry)) named[key] = *std::move(text);
+    }
+  }
 }
 
 // What the library takes without a word and later makes wrong tokens of.
@@ -148,14 +160,27 @@ Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
   if (const Result<void> adopted = adopt(loaded, form); !adopted.ok())
     return invalid("", fmt::format("{}: {}", file, adopted.error().message));
 
-  const std::filesystem::path config_file = model_dir / "tokenizer_config.json";
-  if (!std::filesystem::exists(config_file)) return {};
-  const Result<nlohmann::json> config = read_json_file(config_file, kMaxConfigBytes);
-  if (!config.ok()) return config.error();
-  if (!config.value().is_object())
-    return invalid("", fmt::format("{}: must hold a JSON object", config_file.string()));
-  bos_token_ = token_text(config.value(), "bos_token");
-  eos_token_ = token_text(config.value(), "eos_token");
+  return read_named_tokens(model_dir);
+}
+
+Result<void> Tokenizer::read_named_tokens(const std::filesystem::path& model_dir) {
+  // The second file belongs to older models: newer ones list their tokens in the first.
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    const std::filesystem::path file = model_dir / name;
+    if (!std::filesystem::exists(file)) continue;
+    const Result<nlohmann::json> config = read_json_file(file, kMaxConfigBytes);
+    if (!config.ok()) return config.error();
+    if (!config.value().is_object())
+      return invalid("", fmt::format("{}: must hold a JSON object", file.string()));
+    add_named_tokens(config.value(), named_tokens_);
+    if (config.value().contains("added_tokens_decoder")) break;
+  }
+  const auto named = [&](const char* name) {
+    const auto found = named_tokens_.find(name);
+    return found == named_tokens_.end() ? std::string() : found->second;
+  };
+  bos_token_ = named("bos_token");
+  eos_token_ = named("eos_token");
   return {};
 }
 

@@ -85,6 +85,12 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::build(const TokenizerParts& parts)
   tokenizer->byte_level_ = byte_level;
   if (parts.bos) tokenizer->bos_token_ = parts.tokens[static_cast<size_t>(*parts.bos)];
   if (parts.eos) tokenizer->eos_token_ = parts.tokens[static_cast<size_t>(*parts.eos)];
+  const auto name = [&](const char* key, const auto& id) {
+    if (id) tokenizer->named_tokens_[key] = parts.tokens[static_cast<size_t>(*id)];
+  };
+  name("bos_token", parts.bos);
+  name("eos_token", parts.eos);
+  name("unk_token", parts.unk);
   return tokenizer;
 }
 

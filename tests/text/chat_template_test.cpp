@@ -76,7 +76,7 @@ TEST(ChatTemplate, EqualsTheQwenReference) {
 // Templates in the style of several model families, rendered by transformers.
 TEST(ChatTemplate, EqualsTransformersOnManyTemplates) {
   const Json reference = test::read_json(test::source_dir() / "tests/data/template_reference.json");
-  ASSERT_GE(reference["templates"].size(), 15u);
+  ASSERT_GE(reference["templates"].size(), 31u);
   for (const auto& [name, rows] : reference["templates"].items()) {
     std::ifstream in(test::source_dir() / "tests/data/templates" / name);
     std::stringstream source;
@@ -101,6 +101,25 @@ TEST(ChatTemplate, EqualsTransformersOnManyTemplates) {
         EXPECT_EQ(prompt.value().text, rows[i]["rendered"]);
       }
     }
+  }
+}
+
+// Expressions and tags one by one: what they give, or that they are refused.
+TEST(ChatTemplate, EqualsJinjaOnSnippets) {
+  const Json data = test::read_json(test::source_dir() / "tests/data/template_snippets.json");
+  ASSERT_GE(data["snippets"].size(), 1300u);
+  ChatInput input = user("x");
+  input.kwargs = data["context"];
+  for (const Json& snippet : data["snippets"]) {
+    const auto source = snippet["source"].get<std::string>();
+    SCOPED_TRACE(source);
+    const auto compiled = ChatTemplate::compile(source, "", test::demo());
+    const auto prompt =
+        compiled.ok() ? compiled.value()->render(input) : Result<ChatPrompt>(compiled.error());
+    if (snippet["rendered"].is_null())
+      EXPECT_FALSE(prompt.ok()) << prompt.value().text;
+    else
+      EXPECT_EQ(prompt.ok() ? prompt.value().text : prompt.error().message, snippet["rendered"]);
   }
 }
 
@@ -195,6 +214,10 @@ TEST(ChatTemplate, WhereTheTemplateComesFrom) {
   EXPECT_EQ(text(user("x")), "J");
   dir.write("chat_template.jinja", "F");
   EXPECT_EQ(text(user("x")), "F");
+  std::filesystem::create_directory(dir.path() / "additional_chat_templates");
+  dir.write("additional_chat_templates/tool_use.jinja", "{{ tools | length }} tool");
+  EXPECT_EQ(text(user("x")), "F");
+  EXPECT_EQ(text(with_tools), "1 tool");
   dir.write("mine.jinja", "O");
   EXPECT_EQ(text(user("x"), dir.path() / "mine.jinja"), "O");
   EXPECT_THAT(text(user("x"), dir.path() / "absent.jinja"),

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,6 +59,9 @@ class Tokenizer {
   // empty: none.
   const std::string& bos_token() const { return bos_token_; }
   const std::string& eos_token() const { return eos_token_; }
+  // The special tokens that have names, "bos_token" and "pad_token" for example, as transformers
+  // gives them to chat templates.
+  const std::map<std::string, std::string>& named_tokens() const { return named_tokens_; }
   // True when a token's text is its bytes, whatever stands around it (byte-level BPE): decode()
   // then is concatenation.
   bool byte_level() const { return byte_level_; }
@@ -65,6 +69,7 @@ class Tokenizer {
  private:
   Tokenizer() = default;
   Result<void> read(const std::filesystem::path& model_dir);
+  Result<void> read_named_tokens(const std::filesystem::path& model_dir);
   enum class TokenForm : uint8_t {
     kPlain,
     kByteLevel,
@@ -84,6 +89,7 @@ class Tokenizer {
   std::vector<bool> special_;
   std::vector<std::string> special_texts_;
   std::string bos_token_, eos_token_;
+  std::map<std::string, std::string> named_tokens_;
   bool byte_level_ = false;
 };
 

@@ -19,10 +19,10 @@ TEST(TaggedGrammar, TagsThatAreSpecialTokens) {
                          .call_end = "",
                          .close = "<|end_of_text|>"};
   const ToolGrammarSpec spec = test::spec_of("glm45", true);
-  std::string rules;
-  const std::string start = tagged_grammar(tags, spec, test::demo(), rules);
-  const auto grammar =
-      test::compiler().compile({GrammarKind::kLark, "start: " + start + "\n" + rules}, "tools");
+  GrammarSource source{GrammarKind::kLark, ""};
+  const std::string start = tagged_grammar(tags, spec, test::demo(), source);
+  source.text = "start: " + start + "\n" + source.text;
+  const auto grammar = test::compiler().compile(source, "tools");
   ASSERT_TRUE(grammar.ok()) << grammar.error().message;
   const auto accepts = [&](const std::string& text) {
     return test::accepts(*grammar.value(), test::demo(), text, test::demo_eos());

@@ -3,11 +3,10 @@
 
 mod build;
 mod grammar;
+mod jinja;
 mod keys;
 mod matcher;
-mod python;
 mod schema;
-mod template;
 mod tokenizer;
 
 use std::ffi::{c_char, CString};
@@ -15,8 +14,8 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use build::{Parts, TokenType};
 use grammar::{Fault, Grammar, Vocabulary};
+use jinja::Template;
 use matcher::Matcher;
-use template::Template;
 use tokenizer::Tokenizer;
 
 #[repr(C)]
