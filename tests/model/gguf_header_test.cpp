@@ -106,7 +106,7 @@ TEST(GgufHeader, WhatIsWrongIsNamed) {
       {"tensors", [](auto& f) { f.more_tensors = 100'000; }, {"100003 tensors, expected at most"}},
       {"keys", [](auto& f) { f.more_keys = 65'536; }, {"keys, expected at most 65536"}},
       {"2^64 - 1 keys", [](auto& f) { f.more_keys = -20; }, {"keys, expected at most"}},
-      {"a key more", [](auto& f) { f.more_keys = 1; }, {"key \"plain\": value type"}},
+      {"a key more", [](auto& f) { f.more_keys = 1; }, {"the name of tensor 1 has 0 bytes"}},
       {"a tensor more", [](auto& f) { f.more_tensors = 1; }, {"tensor"}},
       {"an empty key", [](auto& f) { f.u32("", 1); }, {"has 0 bytes, expected 1 to 65535"}},
       {"a long key", [](auto& f) { f.u32(std::string(65536, 'k'), 1); }, {"65536 bytes"}},

@@ -18,7 +18,7 @@ class TinyGguf {
  public:
   bool fuse_qkv = false;  // q, k and v are one tensor
 
-  explicit TinyGguf(const std::string& name) : TinyGguf(tiny_model(name)) {}
+  explicit TinyGguf(const char* name) : TinyGguf(tiny_model(name)) {}
   explicit TinyGguf(const std::filesystem::path& dir)
       : config_(nlohmann::json::parse(read_file(dir / "config.json"))),
         checkpoint_(dir),

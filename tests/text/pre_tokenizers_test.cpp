@@ -12,8 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// The pieces that a text is cut into: with a vocabulary of single bytes and every piece that is
-// asked for, whole pieces are found because nothing else can be merged.
+// The tokens of a text in a vocabulary of some characters and all pairs of them.
 std::vector<std::string> pieces(std::string_view name, const std::string& text) {
   const PreTokenizer* pre = find_pre_tokenizer(name);
   if (pre == nullptr) return {"unknown"};
@@ -29,12 +28,12 @@ std::vector<std::string> pieces(std::string_view name, const std::string& text) 
   parts.split_steps = pre->split_steps;
   const auto tokenizer = std::move(Tokenizer::build(parts)).value();
   std::vector<std::string> texts;
-  for (const int32_t id : tokenizer->encode(text, {}).value())
-    texts.push_back(tokenizer->token_bytes(id));
+  const std::vector<int32_t> ids = tokenizer->encode(text, {}).value();
+  for (const int32_t id : ids) texts.push_back(tokenizer->token_bytes(id));
   return texts;
 }
 
-// Two characters are one piece exactly where they become one token.
+// Two characters become one token where no cut lies between them.
 TEST(PreTokenizers, CutAsTheirModelsDo) {
   EXPECT_THAT(pieces("gpt-2", "11"), ElementsAre("11"));
   EXPECT_THAT(pieces("gpt-2", " 1"), ElementsAre(" 1"));
