@@ -55,7 +55,7 @@ double weights_of_layers(const DecoderConfig& c) {
 class ModelBench {
  public:
   ModelBench(const Settings& settings, std::ostream& out)
-      : settings_(settings), out_(out), config_(ModelSource(settings.model().path).config()) {
+      : settings_(settings), out_(out), config_(open_model(settings.model().path)->config()) {
     for (const std::string& text : settings.bench_model.decode)
       decodes_.push_back(decode_case(text));
     EngineSettings sized = settings.engine();

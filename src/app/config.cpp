@@ -19,8 +19,8 @@ namespace ember {
 namespace {
 
 constexpr const char* kDescription =
-    "Ember: an LLM inference server. Loads a Hugging Face model directory and serves the OpenAI "
-    "API.\n"
+    "Ember: an LLM inference server. Loads a Hugging Face model directory or a GGUF file and "
+    "serves the OpenAI API.\n"
     "Settings come from flags, then EMBER_* variables (--max-num-seqs is EMBER_MAX_NUM_SEQS), then "
     "--config FILE (JSON).";
 

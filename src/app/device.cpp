@@ -84,7 +84,7 @@ std::unique_ptr<Checkpoint> open_checkpoint(const ModelSettings& settings,
                                             const DecoderConfig& config, DType dummy_dtype) {
   if (settings.load_format == "dummy")
     return std::make_unique<DummyCheckpoint>(config, 0, dummy_dtype);
-  return ModelSource(settings.path).checkpoint(config);
+  return open_model(settings.path)->checkpoint(config);
 }
 
 }  // namespace

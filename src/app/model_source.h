@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a model comes from. Whatever reads a model goes through here, so that another way of
-// storing one is an addition to this class.
+// storing one is another ModelSource.
 #pragma once
 
 #include <cstdint>
@@ -14,32 +14,43 @@
 
 namespace ember {
 
-// A directory in Hugging Face's layout: config.json, tokenizer.json, safetensors. Reads nothing
-// before it is asked to. Every function throws StartError(kBadModel), one line that names the file
-// and what is wrong with it.
+// Every function throws StartError(kBadModel), one line that names the file and what is wrong with
+// it.
 class ModelSource {
  public:
-  // Throws StartError: kUsage for an empty path, kBadModel for one that is no directory.
-  explicit ModelSource(std::string path);
+  virtual ~ModelSource() = default;
 
+  // As it was opened.
   const std::string& path() const { return path_; }
-  // The last part of the path: what the model is called where nothing else is said.
-  std::string name() const;
+  // What the model is called where nothing else is said.
+  virtual std::string name() const = 0;
+  // Whatever holds the tokenizer, for messages.
+  virtual std::string tokenizer_file() const = 0;
 
-  DecoderConfig config() const;
-  GenerationDefaults defaults(const DecoderConfig& config) const;
-  std::unique_ptr<Tokenizer> tokenizer() const;
+  virtual DecoderConfig config() const = 0;
+  virtual GenerationDefaults defaults(const DecoderConfig& config) const = 0;
+  virtual std::unique_ptr<Tokenizer> tokenizer() const = 0;
   // The template in `file`; empty: the model's own. Null: the model has none.
-  std::unique_ptr<ChatTemplate> chat_template(const Tokenizer& tokenizer,
-                                              const std::string& file) const;
+  virtual std::unique_ptr<ChatTemplate> chat_template(const Tokenizer& tokenizer,
+                                                      const std::string& file) const = 0;
   // The weights, of which every one that the config asks for is there.
-  std::unique_ptr<Checkpoint> checkpoint(const DecoderConfig& config) const;
+  virtual std::unique_ptr<Checkpoint> checkpoint(const DecoderConfig& config) const = 0;
+
   // Reads everything that serving reads; with `deep` also that all weights are finite.
   void check(bool deep) const;
+
+ protected:
+  explicit ModelSource(std::string path) : path_(std::move(path)) {}
 
  private:
   std::string path_;
 };
+
+// A directory in Hugging Face's layout (config.json, tokenizer.json, safetensors), of which nothing
+// is read before it is asked for; or a GGUF file, or a directory that holds one or a split set and
+// no config.json, whose header is read at once. Throws StartError: kUsage for an empty path,
+// kBadModel for one that is none of these.
+std::unique_ptr<const ModelSource> open_model(const std::string& path);
 
 // A model but for its weights.
 struct ModelFiles {

@@ -14,7 +14,7 @@ namespace ember {
 namespace {
 
 constexpr const char* kModelPath = "-m,--model-path,--model,MODEL_PATH";
-constexpr const char* kModelPathHelp = "Hugging Face model directory";
+constexpr const char* kModelPathHelp = "Hugging Face model directory, or GGUF file";
 constexpr const char* kOptions = "Options";  // the heading of what has none
 
 // Flags under one heading of the help text.

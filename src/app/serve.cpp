@@ -60,7 +60,7 @@ class Server {
  public:
   explicit Server(const Settings& settings)
       : settings_(settings),
-        source_(settings.model().path),
+        source_(open_model(settings.model().path)),
         metrics_(version_line()),
         http_(http_options(settings.http)),
         admin_(admin_options(settings.http)),
@@ -103,13 +103,13 @@ class Server {
 
   // Throws StartError, or LoadStopped when a signal came meanwhile.
   void load(const Signals& signals) {
-    ModelFiles files = read_model_files(source_, settings_.model().chat_template);
+    ModelFiles files = read_model_files(*source_, settings_.model().chat_template);
     engine_thread_.emplace([this, &files](const LoadProgress& progress) {
       return make_engine(settings_.engine(), files, *engine_metrics_, progress);
     });
     wait_for_engine(signals);
     engine_ = engine_thread_->engine();
-    models_.add(host_model(source_, settings_.engine(), std::move(files),
+    models_.add(host_model(*source_, settings_.engine(), std::move(files),
                            {engine_, model_metrics_, engine_metrics_}));
     add_room(admission_, settings_.engine().scheduler, settings_.limits.max_num_queued_tokens,
              engine_->max_model_len());
@@ -157,7 +157,7 @@ class Server {
   }
 
  private:
-  std::string model_name() const { return served_names(settings_.model(), source_).front(); }
+  std::string model_name() const { return served_names(settings_.model(), *source_).front(); }
 
   // Shows how far loading has come, and stops it when a signal comes.
   void wait_for_engine(const Signals& signals) {
@@ -170,7 +170,7 @@ class Server {
   }
 
   const Settings& settings_;
-  const ModelSource source_;
+  const std::unique_ptr<const ModelSource> source_;
   ServerStatus status_;
   KeyRing keys_;
   Metrics metrics_;

@@ -16,7 +16,8 @@ namespace ember {
 
 // One model: what is loaded and how clients see it.
 struct ModelSettings {
-  // The model's directory, with config.json, tokenizer.json and safetensors. Required.
+  // The model: a directory with config.json, tokenizer.json and safetensors; a GGUF file (of a
+  // split set: the first one); or a directory that holds one. Required.
   std::string path;
 
   // Names under which clients may ask for the model; the first one stands in answers. Empty: the
@@ -36,7 +37,8 @@ struct ModelSettings {
   std::string chat_template;
 
   // The type of the weights in memory: "float16", "bfloat16", "float32", or "auto": the
-  // checkpoint's. Set it to halve the memory of a float32 checkpoint.
+  // checkpoint's, and float16 for quantised ones. Set it to halve the memory of a float32
+  // checkpoint.
   std::string dtype = "auto";
 
   // "dummy" fills the weights with random numbers instead of reading them, so that any config.json

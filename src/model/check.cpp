@@ -3,17 +3,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
 #include "ember/base/log.h"
-#include "ember/model/safetensors.h"
+#include "ember/model/dequantize.h"
 #include "json_object.h"
 #include "weight_specs.h"
 
 namespace ember {
 
 namespace {
+
+// What the config says of positions, stored as a tensor.
+bool is_known(const std::string& name) {
+  return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight";
+}
 
 // Looks tensors up as loading does and remembers which were wanted.
 class Inventory final : public WeightVisitor {
@@ -40,7 +47,7 @@ class Inventory final : public WeightVisitor {
     size_t others = 0;
     std::string first;
     for (const std::string& name : checkpoint_.names()) {
-      if (wanted_.contains(name) || name.ends_with("rotary_emb.inv_freq")) continue;
+      if (wanted_.contains(name) || is_known(name)) continue;
       if (others++ == 0) first = name;
     }
     if (others > 0)
@@ -70,23 +77,28 @@ bool has_non_finite(const StoredTensor& tensor, Word exponent) {
   return false;
 }
 
+// Of blocks: every weight that they stand for.
+bool rows_are_finite(const StoredTensor& tensor) {
+  const int64_t columns = tensor.shape.back();
+  const size_t bytes = row_bytes(*tensor.format, columns);
+  if (!can_dequantize(*tensor.format)) return true;
+  std::vector<float> row(static_cast<size_t>(columns));
+  for (size_t at = 0; at < tensor.bytes; at += bytes) {
+    dequantize(*tensor.format, static_cast<const std::byte*>(tensor.data) + at, columns,
+               row.data());
+    if (!std::ranges::all_of(row, [](float weight) { return std::isfinite(weight); })) return false;
+  }
+  return true;
+}
+
 bool is_finite(const StoredTensor& tensor) {
   if (tensor.format == WeightFormat::kF32) return !has_non_finite<uint32_t>(tensor, 0x7f800000u);
   if (tensor.format == WeightFormat::kF16) return !has_non_finite<uint16_t>(tensor, 0x7c00u);
   if (tensor.format == WeightFormat::kBF16) return !has_non_finite<uint16_t>(tensor, 0x7f80u);
-  return true;  // nothing that is computed with
+  return !tensor.format || rows_are_finite(tensor);  // no format: nothing that is computed with
 }
 
 }  // namespace
-
-void check_model(const std::filesystem::path& model_dir, bool deep) {
-  if (!std::filesystem::is_directory(model_dir)) bad_model(model_dir, "is not a directory");
-  const DecoderConfig config = load_decoder_config(model_dir);
-  load_generation_defaults(model_dir, config);
-  const SafetensorsCheckpoint checkpoint(model_dir);
-  check_tensors(checkpoint, config);
-  if (deep) check_finite(checkpoint);
-}
 
 void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config) {
   Inventory inventory(checkpoint);

@@ -18,9 +18,11 @@ StoredTensor Checkpoint::tensor(std::string_view name, std::span<const int64_t> 
   if (!std::ranges::equal(shape, tensor.shape))
     bad_model(tensor.file, fmt::format("tensor \"{}\": expected shape [{}], found [{}]", name,
                                        fmt::join(shape, ", "), fmt::join(tensor.shape, ", ")));
-  if (!tensor.format)
+  const bool plain = tensor.format && dtype_of(*tensor.format);
+  if (!tensor.format || (shape.size() < 2 && !plain))
     bad_model(tensor.file,
-              fmt::format("tensor \"{}\": expected F32, F16 or BF16, found {}", name, tensor.type));
+              fmt::format("tensor \"{}\": expected {}, found {}", name,
+                          shape.size() < 2 ? "F32, F16 or BF16" : supported_types(), tensor.type));
   return tensor;
 }
 

@@ -31,12 +31,13 @@ namespace {
 
 class WeightCounter final : public WeightVisitor {
  public:
-  WeightCounter(const Backend& backend, WeightFormat format) : backend_(backend), format_(format) {}
+  WeightCounter(const Backend& backend, const DecoderConfig& config, std::optional<DType> dtype)
+      : backend_(backend), config_(config), dtype_(dtype) {}
 
   void matrix(const MatrixSpec& spec, Linear&) override {
     std::vector<WeightShape> shapes;
     for (const TensorSpec& weight : spec.weights)
-      shapes.push_back({format_, weight.shape[0], weight.shape[1]});
+      shapes.push_back({format_of(dtype_of(weight)), weight.shape[0], weight.shape[1]});
     bytes += backend_.linear_bytes(shapes, !spec.biases.empty());
   }
   void vector(const TensorSpec& spec, Tensor&) override {
@@ -46,15 +47,22 @@ class WeightCounter final : public WeightVisitor {
   size_t bytes = 0;
 
  private:
+  DType dtype_of(const TensorSpec& weight) const {
+    if (dtype_) return *dtype_;
+    const auto other = config_.other_dtypes.find(weight.name);
+    return other == config_.other_dtypes.end() ? config_.dtype : other->second;
+  }
+
   const Backend& backend_;
-  const WeightFormat format_;
+  const DecoderConfig& config_;
+  const std::optional<DType> dtype_;
 };
 
 }  // namespace
 
 size_t weight_bytes(const Backend& backend, const DecoderConfig& config,
                     std::optional<DType> dtype) {
-  WeightCounter counter(backend, format_of(dtype.value_or(config.dtype)));
+  WeightCounter counter(backend, config, dtype);
   DecoderWeights none;
   visit_weights(config, none, counter);
   return counter.bytes;

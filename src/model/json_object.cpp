@@ -27,8 +27,12 @@ void bad_model(const std::filesystem::path& file, const std::string& what) {
   throw StartError(ExitCode::kBadModel, fmt::format("{}: {}", file.string(), what));
 }
 
-JsonObject::JsonObject(std::filesystem::path file, std::string prefix, nlohmann::json json)
-    : file_(std::move(file)), prefix_(std::move(prefix)), json_(std::move(json)) {}
+JsonObject::JsonObject(std::filesystem::path file, std::string prefix, nlohmann::json json,
+                       std::shared_ptr<const Spellings> spellings)
+    : file_(std::move(file)),
+      prefix_(std::move(prefix)),
+      json_(std::move(json)),
+      spellings_(std::move(spellings)) {}
 
 JsonObject JsonObject::read(const std::filesystem::path& file) {
   Result<nlohmann::json> json = read_json_file(file, kMaxBytes);
@@ -46,7 +50,11 @@ bool JsonObject::has(const std::string& name) const {
 
 void JsonObject::refuse(const std::string& name, const std::string& expected) const {
   const std::string found = json_.contains(name) ? shown(json_[name]) : "nothing";
-  bad_model(file_, fmt::format("\"{}{}\": expected {}, found {}", prefix_, name, expected, found));
+  std::string field = prefix_ + name;
+  if (spellings_ != nullptr)
+    if (const auto spelling = spellings_->find(field); spelling != spellings_->end())
+      field = spelling->second;
+  bad_model(file_, fmt::format("\"{}\": expected {}, found {}", field, expected, found));
 }
 
 int64_t JsonObject::integer(const std::string& name, int64_t low, int64_t high,
@@ -108,7 +116,7 @@ std::vector<int64_t> JsonObject::integers(const std::string& name) const {
 std::optional<JsonObject> JsonObject::object(const std::string& name) const {
   if (!has(name)) return std::nullopt;
   if (!json_[name].is_object()) refuse(name, "an object");
-  return JsonObject(file_, prefix_ + name + ".", json_[name]);
+  return JsonObject(file_, prefix_ + name + ".", json_[name], spellings_);
 }
 
 }  // namespace ember

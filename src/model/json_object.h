@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -18,7 +20,10 @@ class JsonObject {
  public:
   // The whole file: at most 16 MiB, at most 64 deep, an object.
   static JsonObject read(const std::filesystem::path& file);
-  JsonObject(std::filesystem::path file, std::string prefix, nlohmann::json json);
+  // What the file calls a field, where that is not its name: by the field's name with all prefixes.
+  using Spellings = std::map<std::string, std::string>;
+  JsonObject(std::filesystem::path file, std::string prefix, nlohmann::json json,
+             std::shared_ptr<const Spellings> spellings = nullptr);
 
   const std::filesystem::path& file() const { return file_; }
   bool has(const std::string& name) const;  // and is not null
@@ -41,6 +46,7 @@ class JsonObject {
   std::filesystem::path file_;
   std::string prefix_;
   nlohmann::json json_;
+  std::shared_ptr<const Spellings> spellings_;
 };
 
 }  // namespace ember

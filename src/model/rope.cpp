@@ -77,6 +77,8 @@ std::vector<double> scaled_frequencies(const RopeConfig& rope) {
     for (double& f : frequencies) f /= rope.factor;
   if (rope.scaling == RopeScaling::kLlama3) scale_llama3(rope, frequencies);
   if (rope.scaling == RopeScaling::kYarn) scale_yarn(rope, frequencies);
+  for (size_t i = 0; i < rope.divisors.size(); ++i)
+    frequencies[i] /= static_cast<double>(rope.divisors[i]);
   return frequencies;
 }
 

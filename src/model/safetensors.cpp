@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ember/model/safetensors.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <stdexcept>
-#include <utility>
 
 #include "json_object.h"
 
@@ -19,29 +14,9 @@ namespace {
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // as the reference implementation
 
-struct File {
-  explicit File(const std::filesystem::path& path)
-      : fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (fd < 0) bad_model(path, fmt::format("cannot be opened: {}", std::strerror(errno)));
-  }
-  ~File() { ::close(fd); }
-  const int fd;
-};
-
-// A path to a file. Links may lead anywhere: whoever made the directory decides.
-std::filesystem::path checked(const std::filesystem::path& path) {
-  std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(path, error);
-  if (error)
-    bad_model(path,
-              error == std::errc::no_such_file_or_directory ? "file is missing" : error.message());
-  if (!std::filesystem::is_regular_file(target)) bad_model(path, "not a regular file");
-  return path;
-}
-
 // Which file each tensor is in.
 std::map<std::string, std::string> read_index(const std::filesystem::path& index_file) {
-  const JsonObject index = JsonObject::read(checked(index_file));
+  const JsonObject index = JsonObject::read(index_file);
   const std::optional<JsonObject> map = index.object("weight_map");
   if (!map || map->json().empty())
     index.refuse("weight_map", "an object of tensor names and files");
@@ -64,46 +39,25 @@ std::optional<WeightFormat> format_of(std::string_view type) {
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path) {
-  const File file(path);
-  struct stat status{};
-  if (::fstat(file.fd, &status) != 0 || !S_ISREG(status.st_mode))
-    bad_model(path, "not a regular file");
-  const auto size = static_cast<uint64_t>(status.st_size);
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path) {
+  const std::span<const std::byte> bytes = file_.bytes();
   uint64_t header = 0;  // little-endian, as all machines Ember runs on
-  if (size < sizeof header) bad_model(path, fmt::format("{} bytes are no safetensors file", size));
-  if (::pread(file.fd, &header, sizeof header, 0) != sizeof header)
-    bad_model(path, fmt::format("cannot be read: {}", std::strerror(errno)));
+  if (bytes.size() < sizeof header)
+    bad_model(path, fmt::format("{} bytes are no safetensors file", bytes.size()));
+  std::memcpy(&header, bytes.data(), sizeof header);
   if (header < 2 || header > kMaxHeaderBytes)
     bad_model(path, fmt::format("header of {} bytes, must be 2 to {}", header, kMaxHeaderBytes));
-  if (header > size - sizeof header)
-    bad_model(path, fmt::format("header of {} bytes in a file of {} (truncated?)", header, size));
-  void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (mapping == MAP_FAILED)
-    bad_model(path, fmt::format("cannot be mapped: {}", std::strerror(errno)));
-  mapping_ = mapping;
-  mapped_bytes_ = size;
-  const auto* bytes = static_cast<const std::byte*>(mapping);
-  data_ = bytes + sizeof header + header;
+  const size_t left = bytes.size() - sizeof header;
+  if (header > left)
+    bad_model(path,
+              fmt::format("header of {} bytes in a file of {} (truncated?)", header, bytes.size()));
+  data_ = bytes.data() + sizeof header + header;
   try {
-    entries_ =
-        parse_safetensors_header({reinterpret_cast<const char*>(bytes) + sizeof header, header},
-                                 size - sizeof header - header);
+    entries_ = parse_safetensors_header(
+        {reinterpret_cast<const char*>(bytes.data()) + sizeof header, header}, left - header);
   } catch (const std::invalid_argument& e) {
-    ::munmap(mapping_, mapped_bytes_);
     bad_model(path, e.what());
   }
-}
-
-SafetensorsFile::SafetensorsFile(SafetensorsFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      mapping_(std::exchange(other.mapping_, nullptr)),
-      mapped_bytes_(other.mapped_bytes_),
-      data_(other.data_),
-      entries_(std::move(other.entries_)) {}
-
-SafetensorsFile::~SafetensorsFile() {
-  if (mapping_ != nullptr) ::munmap(mapping_, mapped_bytes_);
 }
 
 SafetensorsCheckpoint::SafetensorsCheckpoint(const std::filesystem::path& model_dir)
@@ -122,7 +76,7 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::filesystem::path& model_
   }
   for (auto& [file, number] : shards) {
     number = files_.size();
-    files_.emplace_back(checked(model_dir / file));
+    files_.emplace_back(model_dir / file);
   }
   for (size_t i = 0; i < files_.size(); ++i)
     for (const auto& [name, entry] : files_[i].entries())

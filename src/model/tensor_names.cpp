@@ -9,27 +9,28 @@ namespace ember {
 
 namespace {
 
-constexpr size_t kNumNamings = static_cast<size_t>(TensorNaming::kHuggingFace) + 1;
+constexpr size_t kNumNamings = static_cast<size_t>(TensorNaming::kGguf) + 1;
 
 // In the order of Role; columns in the order of TensorNaming. {}: the layer.
 constexpr const char* kNames[][kNumNamings] = {
-    {"model.embed_tokens"},
-    {"model.layers.{}.self_attn.q_proj"},
-    {"model.layers.{}.self_attn.k_proj"},
-    {"model.layers.{}.self_attn.v_proj"},
-    {"model.layers.{}.self_attn.o_proj"},
-    {"model.layers.{}.mlp.gate_proj"},
-    {"model.layers.{}.mlp.up_proj"},
-    {"model.layers.{}.mlp.gate_up_proj"},
-    {"model.layers.{}.mlp.down_proj"},
-    {"model.layers.{}.input_layernorm"},
-    {"model.layers.{}.self_attn.q_norm"},
-    {"model.layers.{}.self_attn.k_norm"},
-    {"model.layers.{}.post_self_attn_layernorm"},
-    {"model.layers.{}.post_attention_layernorm"},
-    {"model.layers.{}.post_mlp_layernorm"},
-    {"model.norm"},
-    {"lm_head"},
+    {"model.embed_tokens", "token_embd"},
+    {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+    {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+    {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+    {"model.layers.{}.self_attn.qkv_proj", "blk.{}.attn_qkv"},
+    {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+    {"model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
+    {"model.layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
+    {"model.layers.{}.mlp.gate_up_proj", "blk.{}.ffn_up"},
+    {"model.layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
+    {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"model.layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"},
+    {"model.layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm"},
+    {"model.layers.{}.post_self_attn_layernorm", "blk.{}.post_attention_norm"},
+    {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+    {"model.layers.{}.post_mlp_layernorm", "blk.{}.post_ffw_norm"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
 };
 static_assert(std::size(kNames) == kNumRoles);
 

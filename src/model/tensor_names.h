@@ -14,6 +14,7 @@ enum class Role : uint8_t {
   kQ,
   kK,
   kV,
+  kQkv,  // kQ, kK and kV, fused
   kOutput,
   kGate,
   kUp,

@@ -2,8 +2,6 @@
 // How weights get from a checkpoint to a device.
 #pragma once
 
-#include <vector>
-
 #include "ember/model/checkpoint.h"
 #include "weight_specs.h"
 
@@ -19,9 +17,6 @@ class WeightLoader final : public WeightVisitor {
   void vector(const TensorSpec& spec, Tensor& slot) override;
 
  private:
-  // The weights, in `storage` where they are to have another type.
-  WeightView converted(const StoredTensor& stored, const std::string& name,
-                       std::vector<uint8_t>& storage) const;
   void count(const StoredTensor& stored);
 
   Backend& backend_;

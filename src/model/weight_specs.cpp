@@ -19,8 +19,10 @@ struct Specs {
     MatrixSpec spec{.split = split};
     for (const auto& [role, rows] : parts) {
       const std::string name = tensor_name(config.naming, role, layer);
-      spec.weights.push_back({role, name + ".weight", {rows, columns}});
-      if (bias) spec.biases.push_back({role, name + ".bias", {rows}, true});
+      const bool paired = config.paired_qk_rows && (role == Role::kQ || role == Role::kK);
+      const int paired_rows = paired ? config.head_dim : 0;
+      spec.weights.push_back({role, name + ".weight", {rows, columns}, false, paired_rows});
+      if (bias) spec.biases.push_back({role, name + ".bias", {rows}, true, paired_rows});
     }
     return spec;
   }
@@ -33,9 +35,10 @@ void visit_layer(const Specs& specs, LayerWeights& layer, WeightVisitor& visitor
   const DecoderConfig& c = specs.config;
   const int64_t hidden = c.hidden_size, mlp = c.intermediate_size, head_dim = c.head_dim,
                 q = c.num_heads * head_dim, kv = c.num_kv_heads * head_dim;
-  visitor.matrix(specs.matrix({{Role::kQ, q}, {Role::kK, kv}, {Role::kV, kv}}, hidden, c.qkv_bias,
-                              Split::kOutputs),
-                 layer.qkv);
+  const std::vector<Part> qkv =
+      c.fused_qkv ? std::vector<Part>{{Role::kQkv, q + 2 * kv}}
+                  : std::vector<Part>{{Role::kQ, q}, {Role::kK, kv}, {Role::kV, kv}};
+  visitor.matrix(specs.matrix(qkv, hidden, c.qkv_bias, Split::kOutputs), layer.qkv);
   visitor.matrix(specs.matrix({{Role::kOutput, hidden}}, q, c.output_bias, Split::kInputs),
                  layer.output);
   MatrixSpec gate_up = c.fused_gate_up ? specs.matrix({{Role::kGateUp, 2 * mlp}}, hidden,

@@ -22,7 +22,8 @@ EngineSettings demo_settings() {
 class HostModelTest : public testing::Test {
  protected:
   ModelRef serve(const EngineSettings& settings) {
-    const ModelSource source(settings.model.path);
+    const auto opened = open_model(settings.model.path);
+    const ModelSource& source = *opened;
     ModelFiles files = read_model_files(source, settings.model.chat_template);
     engine_ = make_engine(settings, files, sink_, {});
     return host_model(source, settings, std::move(files), {engine_, {}, {}});
@@ -46,7 +47,8 @@ TEST_F(HostModelTest, ServesWhatTheDirectorySays) {
 
 TEST_F(HostModelTest, TheModelsDefaultsAreTheServers) {
   EngineSettings settings = demo_settings();
-  const ModelSource source(settings.model.path);
+  const auto opened = open_model(settings.model.path);
+  const ModelSource& source = *opened;
   ModelFiles files = read_model_files(source, "");
   files.defaults.greedy = true;
   files.defaults.stop_strings = {"END"};

@@ -12,7 +12,7 @@ namespace {
 using Spoil = std::function<void(const std::filesystem::path&)>;
 
 ModelFiles read(const std::filesystem::path& dir, const std::string& chat_template = {}) {
-  return read_model_files(ModelSource(dir.string()), chat_template);
+  return read_model_files(*open_model(dir.string()), chat_template);
 }
 
 std::string refusal(const Spoil& spoil) {
@@ -29,23 +29,23 @@ std::string refusal(const Spoil& spoil) {
 }
 
 TEST(ModelSource, OpensTheDemoModel) {
-  const ModelSource source(kDemoModel.string());
-  EXPECT_EQ(source.name(), "demo-model");
+  const auto source = open_model(kDemoModel.string());
+  EXPECT_EQ(source->name(), "demo-model");
   const ModelFiles files = read(kDemoModel);
   EXPECT_EQ(files.config.architecture, "LlamaForCausalLM");
   EXPECT_EQ(files.defaults.eos_token_ids, (std::vector<int32_t>{6137, 6140}));
   EXPECT_EQ(files.tokenizer->vocab_size(), 6144);
   EXPECT_NE(files.chat_template, nullptr);
-  source.check(true);
+  source->check(true);
 }
 
 TEST(ModelSource, IsCalledAsItsDirectoryHoweverThatIsWritten) {
-  EXPECT_EQ(ModelSource((kDemoModel / "../demo-model/.").string()).name(), "demo-model");
+  EXPECT_EQ(open_model((kDemoModel / "../demo-model/.").string())->name(), "demo-model");
 }
 
 TEST(ModelSource, APathThatIsMissingIsAFaultOfTheCommandLine) {
   try {
-    ModelSource("");
+    open_model("");
     FAIL();
   } catch (const StartError& e) {
     EXPECT_EQ(e.code(), ExitCode::kUsage);
@@ -55,9 +55,9 @@ TEST(ModelSource, APathThatIsMissingIsAFaultOfTheCommandLine) {
 
 TEST(ModelSource, ACheckpointWithoutAWeightIsRefused) {
   const std::filesystem::path dir = copy_demo_model(false);  // no weights at all
-  const ModelSource source(dir.string());
-  EXPECT_THROW(source.checkpoint(source.config()), StartError);
-  EXPECT_THROW(source.check(false), StartError);
+  const auto source = open_model(dir.string());
+  EXPECT_THROW(source->checkpoint(source->config()), StartError);
+  EXPECT_THROW(source->check(false), StartError);
 }
 
 TEST(ModelSource, NamesTheFileAtFault) {

@@ -37,9 +37,11 @@ class Checkpoint {
   // A tensor that it has; `type` and `data` are valid as long as the checkpoint and the result.
   virtual StoredTensor stored(std::string_view name) const = 0;
   virtual size_t total_bytes() const = 0;  // of all tensors
+  // Of matrices, for messages.
+  virtual std::string supported_types() const { return "F32, F16 or BF16"; }
 
   // A tensor that the model needs. Throws StartError(kBadModel) when it is missing, of another
-  // shape, or of a type that Ember does not read.
+  // shape, or of a type that Ember does not read; vectors must be plain numbers.
   StoredTensor tensor(std::string_view name, std::span<const int64_t> shape) const;
 };
 

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,10 +31,11 @@ struct RopeConfig {
   double mscale = 0, mscale_all_dim = 0;             // yarn; 0: not given
   std::optional<double> attention_factor;            // yarn
   bool truncate = true;                              // yarn
+  std::vector<float> divisors;                       // of the frequencies, one a pair; empty: none
 };
 
 // What the checkpoint calls its tensors.
-enum class TensorNaming : uint8_t { kHuggingFace };
+enum class TensorNaming : uint8_t { kHuggingFace, kGguf };
 
 struct DecoderConfig {
   std::string architecture;
@@ -50,12 +53,15 @@ struct DecoderConfig {
   bool mlp_bias = false;
   bool qk_norm = false;         // q and k heads are normalised
   bool sandwich_norms = false;  // also behind attention and MLP
-  bool fused_gate_up = false;   // the checkpoint stores gate and up as one tensor
+  bool fused_qkv = false;       // the checkpoint stores q, k and v as one tensor
+  bool fused_gate_up = false;   // and gate and up
+  bool paired_qk_rows = false;  // row 2i + s of a head of q or k is stored for row i + s head_dim/2
   bool tie_word_embeddings = false;
   RopeConfig rope;
   std::vector<int> layer_window;  // per layer; tokens a query can see, 0: all
   int max_position = 0;           // the context the model supports, rope scaling included
-  DType dtype = DType::kF32;      // of the weights, as config.json says
+  DType dtype = DType::kF32;      // of the matrices, where nothing else is asked for
+  std::map<std::string, DType, std::less<>> other_dtypes;  // of those that differ, by their names
 };
 
 // Throws StartError(kBadModel): one line with file, field, what was found and what is expected.

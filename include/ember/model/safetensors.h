@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Safetensors files: mapped read-only, with a header that has been checked before anything else is
-// believed.
+// Safetensors files: a header that has been checked before anything else is believed.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "ember/model/checkpoint.h"
+#include "ember/model/mapped_file.h"
 
 namespace ember {
 
@@ -30,22 +30,17 @@ using TensorEntries = std::map<std::string, TensorEntry, std::less<>>;
 // proportion to the header only. At most 100,000 tensors.
 TensorEntries parse_safetensors_header(std::string_view header, uint64_t data_bytes);
 
-// One mapped file. Throws StartError(kBadModel) naming file, tensor and reason.
+// Throws StartError(kBadModel) naming file, tensor and reason.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
-  ~SafetensorsFile();
-  SafetensorsFile(SafetensorsFile&& other) noexcept;
-  SafetensorsFile& operator=(SafetensorsFile&&) = delete;
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return file_.path(); }
   const TensorEntries& entries() const { return entries_; }
   const void* data(const TensorEntry& entry) const { return data_ + entry.begin; }
 
  private:
-  std::filesystem::path path_;
-  void* mapping_ = nullptr;
-  size_t mapped_bytes_ = 0;
+  MappedFile file_;
   const std::byte* data_ = nullptr;
   TensorEntries entries_;
 };

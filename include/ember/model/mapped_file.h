@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files of a model, mapped into memory.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+namespace ember {
+
+// A whole regular file, read-only. Links may lead anywhere: whoever made the directory decides.
+// Throws StartError(kBadModel) naming file and reason.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  std::filesystem::path path_;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace ember

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hugging_face_source.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "ember/model/check.h"
+#include "ember/model/safetensors.h"
+#include "value_or_refuse.h"
+
+namespace ember {
+
+HuggingFaceSource::HuggingFaceSource(const std::string& path) : ModelSource(path) {
+  if (!std::filesystem::is_directory(path))
+    throw StartError(ExitCode::kBadModel, fmt::format("{}: is not a directory", path));
+}
+
+std::string HuggingFaceSource::name() const {
+  return std::filesystem::canonical(path()).filename().string();
+}
+
+DecoderConfig HuggingFaceSource::config() const { return load_decoder_config(path()); }
+
+GenerationDefaults HuggingFaceSource::defaults(const DecoderConfig& config) const {
+  return load_generation_defaults(path(), config);
+}
+
+std::unique_ptr<Tokenizer> HuggingFaceSource::tokenizer() const {
+  return value_or_refuse(Tokenizer::load(path()));
+}
+
+std::unique_ptr<ChatTemplate> HuggingFaceSource::chat_template(const Tokenizer& tokenizer,
+                                                               const std::string& file) const {
+  return value_or_refuse(ChatTemplate::load(path(), tokenizer, file));
+}
+
+std::unique_ptr<Checkpoint> HuggingFaceSource::checkpoint(const DecoderConfig& config) const {
+  auto checkpoint = std::make_unique<SafetensorsCheckpoint>(path());
+  check_tensors(*checkpoint, config);
+  return checkpoint;
+}
+
+}  // namespace ember

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model directory in Hugging Face's layout.
+#pragma once
+
+#include "model_source.h"
+
+namespace ember {
+
+class HuggingFaceSource final : public ModelSource {
+ public:
+  // Throws StartError(kBadModel) where `path` is no directory.
+  explicit HuggingFaceSource(const std::string& path);
+
+  std::string name() const override;
+  std::string tokenizer_file() const override { return path() + "/tokenizer.json"; }
+  DecoderConfig config() const override;
+  GenerationDefaults defaults(const DecoderConfig& config) const override;
+  std::unique_ptr<Tokenizer> tokenizer() const override;
+  std::unique_ptr<ChatTemplate> chat_template(const Tokenizer& tokenizer,
+                                              const std::string& file) const override;
+  std::unique_ptr<Checkpoint> checkpoint(const DecoderConfig& config) const override;
+};
+
+}  // namespace ember

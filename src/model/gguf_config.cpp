@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ember/model/gguf_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "json_object.h"
+#include "weight_conversion.h"
+#include "weight_specs.h"
+
+namespace ember {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int64_t kMaxSize = INT32_MAX;
+
+// What a general.architecture is called in config.json, and what its files have done to the
+// weights.
+struct GgufFamily {
+  std::string_view name;
+  const char* architecture;
+  bool paired_qk_rows;  // see DecoderConfig
+};
+
+constexpr GgufFamily kFamilies[] = {
+    {"llama", "LlamaForCausalLM", true},  {"qwen2", "Qwen2ForCausalLM", false},
+    {"qwen3", "Qwen3ForCausalLM", false}, {"glm4", "Glm4ForCausalLM", false},
+    {"chatglm", "GlmForCausalLM", false},
+};
+
+const GgufFamily& find_family(const GgufMetadata& metadata) {
+  const std::string key = "general.architecture";
+  std::string known;
+  for (const GgufFamily& family : kFamilies) {
+    if (metadata.text(key, "") == family.name) return family;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", family.name);
+  }
+  metadata.refuse(key, "one of " + known);
+}
+
+// Fields of config.json with the keys that they come from, whose names begin with the architecture.
+class ConfigWriter {
+ public:
+  ConfigWriter(const GgufMetadata& metadata, const GgufFamily& family)
+      : metadata_(metadata),
+        prefix_(std::string(family.name) + "."),
+        spellings_(std::make_shared<JsonObject::Spellings>()) {
+    json_["architectures"] = {family.architecture};
+  }
+
+  std::string key(std::string_view name) const { return prefix_ + std::string(name); }
+  bool has(std::string_view name) const { return metadata_.has(key(name)); }
+  int64_t integer(std::string_view name) const { return metadata_.integer(key(name), 0, kMaxSize); }
+  double number(std::string_view name) const { return metadata_.number(key(name), -1e30, 1e30); }
+  void set(const char* field, Json value) { json_[field] = std::move(value); }
+  void spell(const std::string& field, std::string_view name) {
+    spellings_->insert_or_assign(field, key(name));
+  }
+
+  // Bounds are parse_decoder_config's, which calls the fields as they are called here.
+  void copy_integer(const char* field, std::string_view name) {
+    spell(field, name);
+    if (has(name)) json_[field] = integer(name);
+  }
+  void copy_number(const char* field, std::string_view name) {
+    spell(field, name);
+    if (has(name)) json_[field] = number(name);
+  }
+  JsonObject finish() { return {metadata_.file(), "", std::move(json_), spellings_}; }
+
+ private:
+  const GgufMetadata& metadata_;
+  const std::string prefix_;
+  std::shared_ptr<JsonObject::Spellings> spellings_;
+  Json json_;
+};
+
+// What would change the result in a way that these families do not have.
+void refuse_unknown_features(const ConfigWriter& config, const GgufMetadata& metadata) {
+  for (const char* name : {"expert_count", "nextn_predict_layers"})
+    metadata.integer(config.key(name), 0, 0, 0);
+  for (const char* name :
+       {"attention.scale", "attn_logit_softcapping", "final_logit_softcapping", "embedding_scale",
+        "residual_scale", "logit_scale", "attention.temperature_scale", "attention.clamp_kqv"})
+    metadata.number(config.key(name), 0, 0, 0);
+  metadata.number(config.key("rope.scale_linear"), 1, 1, 1);  // of old files
+  const std::string sections = config.key("rope.dimension_sections");
+  for (const double section : metadata.numbers(sections))
+    if (section != 0) metadata.refuse(sections, "none: such rotations are not supported");
+}
+
+// The families have defaults of their own, but files mean this one.
+int64_t head_dim_of(const ConfigWriter& config, const GgufMetadata& metadata) {
+  if (config.has("attention.key_length")) return config.integer("attention.key_length");
+  const int64_t hidden = config.integer("embedding_length"),
+                heads = metadata.integer(config.key("attention.head_count"), 1, kMaxSize);
+  if (hidden % heads != 0)
+    metadata.refuse(config.key("embedding_length"), fmt::format("a multiple of {} heads", heads));
+  return hidden / heads;
+}
+
+void write_shapes(ConfigWriter& config, const GgufMetadata& metadata, const Checkpoint& tensors) {
+  config.copy_integer("num_hidden_layers", "block_count");
+  config.copy_integer("hidden_size", "embedding_length");
+  config.copy_integer("intermediate_size", "feed_forward_length");
+  config.copy_integer("num_attention_heads", "attention.head_count");
+  config.copy_integer("num_key_value_heads", "attention.head_count_kv");
+  config.copy_integer("max_position_embeddings", "context_length");
+  config.integer("context_length");  // which must be there
+  const int64_t head_dim = head_dim_of(config, metadata);
+  config.set("head_dim", head_dim);
+  config.spell("head_dim", "attention.key_length");
+  metadata.integer(config.key("attention.value_length"), head_dim, head_dim, head_dim);
+  config.set("rms_norm_eps", metadata.number(config.key("attention.layer_norm_rms_epsilon"), 0, 1));
+  const std::string embedding = "token_embd.weight";
+  if (!tensors.has(embedding)) bad_model(tensors.path(), "tensor \"" + embedding + "\" is missing");
+  config.set("vocab_size", tensors.stored(embedding).shape.front());
+  config.spell("vocab_size", "vocab_size");
+  config.set("tie_word_embeddings", !tensors.has("output.weight"));
+}
+
+void write_window(ConfigWriter& config) {
+  if (!config.has("attention.sliding_window") || config.integer("attention.sliding_window") == 0)
+    return;
+  // Files of llama hold Mistral's models too, which differ in this alone.
+  config.set("architectures", {"MistralForCausalLM"});
+  config.copy_integer("sliding_window", "attention.sliding_window");
+}
+
+// Yarn's files give the factor of the cosines without the logarithmic part, config.json's with it.
+Json yarn(const ConfigWriter& config, double factor) {
+  Json scaling;
+  if (config.has("rope.scaling.attn_factor"))
+    scaling["attention_factor"] =
+        config.number("rope.scaling.attn_factor") * (1 + 0.1 * std::log(std::max(factor, 1.0)));
+  if (config.has("rope.scaling.yarn_beta_fast"))
+    scaling["beta_fast"] = config.number("rope.scaling.yarn_beta_fast");
+  if (config.has("rope.scaling.yarn_beta_slow"))
+    scaling["beta_slow"] = config.number("rope.scaling.yarn_beta_slow");
+  return scaling;
+}
+
+void write_scaling(ConfigWriter& config, const GgufMetadata& metadata) {
+  const std::string type_key = config.key("rope.scaling.type");
+  const std::string_view type = metadata.text(type_key, "none");
+  if (type == "none") return;
+  if (type != "linear" && type != "yarn") metadata.refuse(type_key, "none, linear or yarn");
+  const double factor = metadata.number(config.key("rope.scaling.factor"), 1, 1e6);
+  Json scaling = type == "yarn" ? yarn(config, factor) : Json::object();
+  scaling["rope_type"] = type;
+  scaling["factor"] = factor;
+  const std::string_view original = "rope.scaling.original_context_length";
+  if (config.has(original)) scaling["original_max_position_embeddings"] = config.integer(original);
+  config.spell("rope_scaling.original_max_position_embeddings", original);
+  config.spell("rope_scaling.attention_factor", "rope.scaling.attn_factor");
+  config.spell("rope_scaling.beta_fast", "rope.scaling.yarn_beta_fast");
+  config.spell("rope_scaling.beta_slow", "rope.scaling.yarn_beta_slow");
+  config.set("rope_scaling", std::move(scaling));
+}
+
+void write_rope(ConfigWriter& config, const GgufMetadata& metadata, bool whole_heads) {
+  config.copy_number("rope_theta", "rope.freq_base");
+  const int64_t head_dim = head_dim_of(config, metadata);
+  const int64_t rotated =
+      metadata.integer(config.key("rope.dimension_count"), whole_heads ? head_dim : 1,
+                       std::max<int64_t>(head_dim, 1), head_dim);
+  // Half a dimension more, so that rounding cannot lose one.
+  config.set("partial_rotary_factor",
+             std::min(1.0, (static_cast<double>(rotated) + 0.5) / static_cast<double>(head_dim)));
+  write_scaling(config, metadata);
+}
+
+// Biases and fused matrices are there where their tensors are.
+void look_at_tensors(const Checkpoint& tensors, DecoderConfig& decoder) {
+  const auto has = [&](Role role, const char* kind) {
+    return tensors.has(tensor_name(TensorNaming::kGguf, role, 0) + kind);
+  };
+  decoder.fused_qkv = has(Role::kQkv, ".weight");
+  decoder.qkv_bias |= has(decoder.fused_qkv ? Role::kQkv : Role::kQ, ".bias");
+  decoder.output_bias = has(Role::kOutput, ".bias");
+  decoder.mlp_bias = has(Role::kDown, ".bias");
+  if (decoder.fused_qkv && decoder.paired_qk_rows)
+    bad_model(tensors.path(), fmt::format("tensor \"{}.weight\": expected q, k and v of their own",
+                                          tensor_name(TensorNaming::kGguf, Role::kQkv, 0)));
+}
+
+std::vector<float> read_divisors(const Checkpoint& tensors, int rotary_dim) {
+  const std::string name = "rope_freqs.weight";
+  if (!tensors.has(name)) return {};
+  const StoredTensor stored = tensors.tensor(name, std::vector<int64_t>{rotary_dim / 2});
+  std::vector<float> divisors;
+  for (size_t i = 0; i < static_cast<size_t>(rotary_dim / 2); ++i) {
+    divisors.push_back(element_to_float(dtype_of(*stored.format).value(), stored.data, i));
+    if (!(divisors.back() >= 1e-6f && divisors.back() <= 1e6f))
+      bad_model(stored.file,
+                fmt::format("tensor \"{}\": expected numbers from 1e-6 to 1e6, found {}", name,
+                            divisors.back()));
+  }
+  return divisors;
+}
+
+// The types that matrices are loaded in: the one of most weights, and the others.
+void find_dtypes(const Checkpoint& tensors, DecoderConfig& decoder) {
+  std::map<DType, int64_t> weights;
+  std::map<std::string, DType, std::less<>> dtypes;
+  for (const TensorSpec& spec : required_tensors(decoder)) {
+    if (spec.shape.size() < 2 || !tensors.has(spec.name)) continue;
+    const std::optional<WeightFormat> format = tensors.stored(spec.name).format;
+    if (!format) continue;
+    dtypes[spec.name] = default_dtype(*format);
+    weights[dtypes[spec.name]] += spec.shape[0] * spec.shape[1];
+  }
+  const auto most = std::ranges::max_element(weights, {}, [](const auto& w) { return w.second; });
+  if (most != weights.end()) decoder.dtype = most->first;
+  std::erase_if(dtypes, [&](const auto& entry) { return entry.second == decoder.dtype; });
+  decoder.other_dtypes = std::move(dtypes);
+}
+
+}  // namespace
+
+DecoderConfig gguf_decoder_config(const GgufCheckpoint& checkpoint) {
+  const GgufMetadata& metadata = checkpoint.metadata();
+  const GgufFamily& family = find_family(metadata);
+  ConfigWriter config(metadata, family);
+  refuse_unknown_features(config, metadata);
+  write_shapes(config, metadata, checkpoint);
+  if (family.paired_qk_rows) write_window(config);
+  write_rope(config, metadata, family.paired_qk_rows);
+  config.set("attention_bias", false);
+  DecoderConfig decoder = parse_decoder_config(config.finish());
+  decoder.naming = TensorNaming::kGguf;
+  decoder.paired_qk_rows = family.paired_qk_rows;
+  look_at_tensors(checkpoint, decoder);
+  decoder.rope.divisors = read_divisors(checkpoint, decoder.rope.rotary_dim);
+  find_dtypes(checkpoint, decoder);
+  return decoder;
+}
+
+}  // namespace ember

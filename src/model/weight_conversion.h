@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what a checkpoint stores to what a device is given.
+#pragma once
+
+#include <vector>
+
+#include "ember/backend/weight_view.h"
+#include "ember/model/checkpoint.h"
+#include "weight_specs.h"
+
+namespace ember {
+
+// What a matrix is loaded as where nothing else is asked for. Plain numbers stay what they are.
+// Blocks become float16: half of float32's memory, at an error that is a seventeenth of bfloat16's
+// and far below that of the blocks themselves.
+DType default_dtype(WeightFormat stored);
+
+// The weights as `to`, rows in the model's order: the stored ones themselves where that is what
+// they are, otherwise made in `storage`. A vector counts as a matrix of one column. Throws
+// StartError(kBadModel) for a weight that is too large for `to`.
+WeightView convert_weights(const StoredTensor& stored, const TensorSpec& spec, DType to,
+                           std::vector<uint8_t>& storage);
+
+}  // namespace ember

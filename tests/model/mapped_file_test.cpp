@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ember/model/mapped_file.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include "model/temp_model.h"
+
+namespace ember {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(MappedFile, IsTheFilesBytes) {
+  const TempDir dir;
+  write_file(dir / "file", "12345678");
+  MappedFile file(dir / "file");
+  const MappedFile moved(std::move(file));
+  EXPECT_EQ(moved.path(), dir / "file");
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(moved.bytes().data()), moved.bytes().size()),
+            "12345678");
+  write_file(dir / "empty", "");
+  EXPECT_TRUE(MappedFile(dir / "empty").bytes().empty());
+}
+
+TEST(MappedFile, OnlyARegularFileIsMapped) {
+  const TempDir dir;
+  EXPECT_THAT(refusal([&] { MappedFile{dir / "absent"}; }), HasSubstr("file is missing"));
+  EXPECT_THAT(refusal([&] { MappedFile{dir.path()}; }), HasSubstr("not a regular file"));
+  ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
+  EXPECT_THAT(refusal([&] { MappedFile{dir / "fifo"}; }), HasSubstr("not a regular file"));
+}
+
+}  // namespace
+}  // namespace ember

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weight_conversion.h"
+
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "ember/model/dequantize.h"
+#include "model/gguf_writer.h"
+#include "model/temp_model.h"
+
+namespace ember {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+StoredTensor stored(WeightFormat format, std::vector<int64_t> shape, const std::string& bytes) {
+  return {.type = name_of(format),
+          .format = format,
+          .shape = std::move(shape),
+          .data = bytes.data(),
+          .bytes = bytes.size(),
+          .file = "a.gguf"};
+}
+
+std::vector<float> floats_of(const WeightView& view) {
+  std::vector<float> floats(static_cast<size_t>(view.rows * view.columns));
+  for (int64_t r = 0; r < view.rows; ++r)
+    dequantize(view.format, view.row(r), view.columns, floats.data() + r * view.columns);
+  return floats;
+}
+
+TEST(WeightConversion, WhatIsAsItShouldBeIsNotCopied) {
+  const std::string bytes = test::stored_as(WeightFormat::kBF16, {1, 2, 3, 4});
+  std::vector<uint8_t> storage;
+  const WeightView view =
+      convert_weights(stored(WeightFormat::kBF16, {2, 2}, bytes), {}, DType::kBF16, storage);
+  EXPECT_EQ(static_cast<const void*>(view.data), bytes.data());
+  EXPECT_TRUE(storage.empty());
+}
+
+TEST(WeightConversion, BlocksBecomeNumbers) {
+  std::vector<float> values(64);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) - 20;
+  const std::string bytes = test::stored_as(WeightFormat::kQ8_0, values);
+  std::vector<float> exact(64);
+  dequantize(WeightFormat::kQ8_0, reinterpret_cast<const std::byte*>(bytes.data()), 64,
+             exact.data());
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+    std::vector<uint8_t> storage;
+    const std::vector<float> made =
+        floats_of(convert_weights(stored(WeightFormat::kQ8_0, {1, 64}, bytes), {}, dtype, storage));
+    for (size_t i = 0; i < made.size(); ++i) {
+      const float expected = dtype == DType::kF32   ? exact[i]
+                             : dtype == DType::kF16 ? f16_to_float(float_to_f16(exact[i]))
+                                                    : bf16_to_float(float_to_bf16(exact[i]));
+      ASSERT_EQ(made[i], expected) << name_of(dtype) << " " << i;
+    }
+  }
+  EXPECT_EQ(default_dtype(WeightFormat::kQ8_0), DType::kF16);
+  EXPECT_EQ(default_dtype(WeightFormat::kBF16), DType::kBF16);
+}
+
+TEST(WeightConversion, PairedRowsAreBroughtBackIntoOrder) {
+  TensorSpec spec;
+  spec.paired_rows = 4;  // two heads
+  const std::string bytes = test::stored_as(WeightFormat::kF32, {0, 1, 2, 3, 4, 5, 6, 7});
+  std::vector<uint8_t> storage;
+  EXPECT_THAT(floats_of(convert_weights(stored(WeightFormat::kF32, {8, 1}, bytes), spec,
+                                        DType::kF32, storage)),
+              ElementsAre(0, 2, 1, 3, 4, 6, 5, 7));
+  std::vector<uint8_t> of_bias;
+  EXPECT_THAT(floats_of(convert_weights(stored(WeightFormat::kF32, {8}, bytes), spec, DType::kF32,
+                                        of_bias)),
+              ElementsAre(0, 2, 1, 3, 4, 6, 5, 7));
+}
+
+// Large enough for several threads.
+TEST(WeightConversion, ManyRowsAreAllConverted) {
+  constexpr int64_t kRows = 1501, kColumns = 1024;
+  std::vector<float> values(kRows * kColumns);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 8191);
+  const std::string bytes = test::stored_as(WeightFormat::kF32, values);
+  std::vector<uint8_t> storage;
+  const auto from = stored(WeightFormat::kF32, {kRows, kColumns}, bytes);
+  const std::vector<float> made = floats_of(convert_weights(from, {}, DType::kF16, storage));
+  for (size_t i = 0; i < values.size(); ++i)
+    ASSERT_EQ(made[i], f16_to_float(float_to_f16(values[i]))) << i;
+}
+
+TEST(WeightConversion, ANumberThatIsTooLargeIsNamed) {
+  TensorSpec spec;
+  spec.name = "blk.0.ffn_up.weight";
+  std::vector<float> values(3 * 1024 * 512, 1.0f);
+  values[values.size() - 5] = 70000;
+  const std::string bytes = test::stored_as(WeightFormat::kF32, values);
+  std::vector<uint8_t> storage;
+  const auto from = stored(WeightFormat::kF32, {3 * 512, 1024}, bytes);
+  EXPECT_THAT(refusal([&] { convert_weights(from, spec, DType::kF16, storage); }),
+              HasSubstr("a.gguf: tensor \"blk.0.ffn_up.weight\" holds 70000, too large for --dtype "
+                        "float16"));
+  EXPECT_NO_THROW(convert_weights(from, spec, DType::kBF16, storage));
+}
+
+}  // namespace
+}  // namespace ember
