@@ -247,3 +247,15 @@ def test_weights_cut_while_serving(start, model):
     golden = server.golden()
     os.truncate(shard, 1000)
     assert server.golden() == golden
+
+
+@pytest.mark.parametrize("data, words", [(b"", "0 bytes"), (b"PK\3\4 an archive", "does not begin with"), (b"GGUF\1\0\0\0", "version 1"),
+                                         (b"GGUF\3\0\0\0" + b"\xff" * 16, "tensors, expected at most")], ids=["G1", "G2", "G3", "G4"])
+def test_a_broken_gguf_file(tmp_path, data, words):
+    (tmp_path / "model.gguf").write_bytes(data)
+    refused(tmp_path / "model.gguf", "model.gguf", words)
+    refused(tmp_path, "model.gguf", words)
+
+
+def test_a_gguf_file_that_is_not_there(tmp_path):
+    refused(tmp_path / "absent.gguf", "absent.gguf", "missing")
