@@ -53,7 +53,7 @@ void expect_chats(const ChatTemplate& chat_template, const Json& chats) {
   for (const auto& chat : chats) {
     const auto prompt = chat_template.render(input_of(chat));
     ASSERT_TRUE(prompt.ok()) << prompt.error().message;
-    ASSERT_EQ(prompt.value().text, chat["rendered"]);
+    ASSERT_EQ(prompt.value().text, chat["rendered"].get<std::string>());
     ASSERT_EQ(prompt.value().ids, chat["ids"].get<std::vector<int32_t>>()) << chat["rendered"];
   }
 }
@@ -98,7 +98,7 @@ TEST(ChatTemplate, EqualsTransformersOnManyTemplates) {
         EXPECT_FALSE(prompt.ok()) << prompt.value().text;
       } else {
         ASSERT_TRUE(prompt.ok()) << prompt.error().message;
-        EXPECT_EQ(prompt.value().text, rows[i]["rendered"]);
+        EXPECT_EQ(prompt.value().text, rows[i]["rendered"].get<std::string>());
       }
     }
   }
@@ -119,7 +119,8 @@ TEST(ChatTemplate, EqualsJinjaOnSnippets) {
     if (snippet["rendered"].is_null())
       EXPECT_FALSE(prompt.ok()) << prompt.value().text;
     else
-      EXPECT_EQ(prompt.ok() ? prompt.value().text : prompt.error().message, snippet["rendered"]);
+      EXPECT_EQ(prompt.ok() ? prompt.value().text : prompt.error().message,
+                snippet["rendered"].get<std::string>());
   }
 }
 

@@ -47,8 +47,8 @@ TEST(Tokenizer, EqualsTheDemoReference) {
     const Ids ids = encode(test::demo(), text);
     ASSERT_EQ(ids, row["ids"].get<Ids>()) << text;
     ASSERT_EQ(encode(test::demo(), text, {}), row["ids_with_special_tokens"].get<Ids>()) << text;
-    ASSERT_EQ(decode(test::demo(), ids), row["decoded"]);
-    ASSERT_EQ(decode(test::demo(), ids, true), row["decoded_skip_special"]);
+    ASSERT_EQ(decode(test::demo(), ids), row["decoded"].get<std::string>());
+    ASSERT_EQ(decode(test::demo(), ids, true), row["decoded_skip_special"].get<std::string>());
     if (!has_special(test::demo(), ids)) {
       ASSERT_EQ(encode(test::demo(), text, kPlain), ids) << text;
     }
@@ -65,7 +65,7 @@ TEST(Tokenizer, EqualsTheQwenReference) {
   for (const auto& row : reference["strings"]) {
     const Ids ids = encode(*tokenizer, row["text"].get<std::string>());
     ASSERT_EQ(ids, row["ids"].get<Ids>()) << row["text"];
-    ASSERT_EQ(decode(*tokenizer, ids), row["decoded"]);
+    ASSERT_EQ(decode(*tokenizer, ids), row["decoded"].get<std::string>());
   }
 }
 

@@ -58,7 +58,7 @@ TEST(CompletionWriter, StreamAndWholeAnswerSayTheSame) {
     EXPECT_EQ(choice.contains("prompt_token_ids"), i == 0);
     EXPECT_TRUE(chunks[i]["usage"].is_null());
   }
-  EXPECT_EQ(text, whole["text"]);
+  EXPECT_EQ(text, whole["text"].get<std::string>());
   EXPECT_EQ(lists, whole["logprobs"]);
   EXPECT_EQ(chunks[3]["usage"]["prompt_tokens"], 10);
 }
