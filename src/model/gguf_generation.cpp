@@ -26,8 +26,7 @@ constexpr std::string_view kEnds[] = {"<|eot_id|>",
                                       "[EOT]",
                                       "<|end_of_text|>",
                                       "<eos>",
-                                      "<\xEF\xBD\x9C"
-                                      "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"};
+                                      "<\uFF5Cend\u2581of\u2581sentence\uFF5C>"};
 
 std::set<int32_t> control_tokens_that_end(const GgufMetadata& metadata, int vocab_size) {
   const std::vector<std::string_view> tokens = metadata.texts("tokenizer.ggml.tokens");

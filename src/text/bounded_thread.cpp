@@ -55,7 +55,7 @@ BoundedResult run_bounded(std::function<void()> work, Duration cpu_time, TimePoi
   const bool started = ::pthread_create(&thread, &attributes, run, holder.get()) == 0;
   ::pthread_attr_destroy(&attributes);
   if (!started) return BoundedResult::kNotStarted;
-  (void)holder.release();
+  [[maybe_unused]] const auto* the_threads = holder.release();
 
   MutexLock lock(shared->mu);
   while (!shared->done) {

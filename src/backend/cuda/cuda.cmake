@@ -24,7 +24,8 @@ if(EMBER_CUDA_EMULATE)
   target_include_directories(ember_kernels SYSTEM PUBLIC ${EMBER_CUDA_INCLUDE})
   # The emulated runtime comes first: the toolkit's headers would include the toolkit's own, beside them.
   target_compile_options(ember_kernels PRIVATE "SHELL:-include ${CMAKE_SOURCE_DIR}/tests/kernels/emulator/runtime/cuda_runtime_api.h")
-  target_compile_options(ember_kernels PUBLIC -Wno-pedantic)  # the toolkit's headers name members in anonymous structs
+  # The toolkit's headers name members in anonymous structs; "#pragma unroll" as above.
+  target_compile_options(ember_kernels PUBLIC -Wno-pedantic -Wno-unknown-pragmas)
   target_link_libraries(ember_kernels PUBLIC Threads::Threads)
 else()
   enable_language(CUDA)
