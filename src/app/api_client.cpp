@@ -22,7 +22,7 @@ std::string reason_in(const std::string& body) {
 }
 
 // httplib throws something else for other schemes.
-const std::string& checked(const std::string& url) {
+std::string checked(std::string url) {
   if (url.find("://") != std::string::npos && !url.starts_with("http://"))
     throw StartError(ExitCode::kUsage, fmt::format("--url {}: not an http:// address", url));
   return url;

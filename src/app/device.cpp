@@ -124,7 +124,7 @@ Layout lay_out(const EngineSettings& settings, const Backend& backend,
       memory.dedicated ? kGpuUtilization : kCpuUtilization);
   budget.dtype = weight_dtype(settings.model, backend);
   budget.may_shorten_context = settings.model.max_model_len == 0;
-  if (settings.device.kv_cache_bytes) budget.kv_cache_bytes = *settings.device.kv_cache_bytes;
+  if (settings.device.kv_cache_bytes) budget.kv_cache_bytes = settings.device.kv_cache_bytes;
   layout.plan =
       plan_memory(backend, config, layout.limits, settings.scheduler.max_num_seqs, budget);
   layout.limits.max_model_len = layout.plan.max_model_len;

@@ -5,7 +5,7 @@
 
 namespace ember {
 
-ToolParser::ToolParser(Options options)
+ToolParser::ToolParser(const Options& options)
     : sink_(std::make_unique<CallSink>(options)), reader_(options.dialect->make_reader(*sink_)) {}
 ToolParser::ToolParser(ToolParser&&) noexcept = default;
 ToolParser::~ToolParser() = default;

@@ -34,7 +34,7 @@ class ToolParser {
     bool parallel = true;  // false: calls after the first are left out
     uint64_t id_seed = 0;  // what the ids of calls are made from
   };
-  explicit ToolParser(Options options);
+  explicit ToolParser(const Options& options);
   ToolParser(ToolParser&&) noexcept;
   ~ToolParser();
 

@@ -66,7 +66,7 @@ std::unique_ptr<AnswerWriter> make_completion_writer(AnswerName name, const Toke
 // Anthropic's Messages. One choice.
 std::unique_ptr<AnswerWriter> make_messages_writer(AnswerName name);
 // OpenAI's Responses. One choice. asked: the response's members that repeat the request.
-std::unique_ptr<AnswerWriter> make_responses_writer(AnswerName name,
+std::unique_ptr<AnswerWriter> make_responses_writer(const AnswerName& name,
                                                     const nlohmann::ordered_json& asked);
 
 }  // namespace ember

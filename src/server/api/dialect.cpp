@@ -28,9 +28,9 @@ Result<Generation> prepare_openai_chat(const ServedModel& model, const ParamLimi
                                        const Json& body) {
   return prepare(model, parse_chat(body, model.info, limits));
 }
-Writer chat_writer(AnswerName name, const Tokenizer& tokenizer, const Json&,
+Writer chat_writer(const AnswerName& name, const Tokenizer& tokenizer, const Json&,
                    Generation& generation) {
-  return make_chat_writer(std::move(name), tokenizer, details_of(generation.params),
+  return make_chat_writer(name, tokenizer, details_of(generation.params),
                           std::move(generation.prompts.front()));
 }
 
@@ -40,20 +40,20 @@ Result<Generation> prepare_openai_completion(const ServedModel& model, const Par
   if (!request.ok()) return request.error();
   return prepare_completion(model, std::move(request).value());
 }
-Writer completion_writer(AnswerName name, const Tokenizer& tokenizer, const Json&,
+Writer completion_writer(const AnswerName& name, const Tokenizer& tokenizer, const Json&,
                          Generation& generation) {
   const size_t choices = generation.num_choices();
   return make_completion_writer(
-      std::move(name), tokenizer, details_of(generation.params), std::move(generation.prompts),
-      choices, {std::move(generation.echo), generation.params.skip_special_tokens});
+      name, tokenizer, details_of(generation.params), std::move(generation.prompts), choices,
+      {std::move(generation.echo), generation.params.skip_special_tokens});
 }
 
 Result<Generation> prepare_messages(const ServedModel& model, const ParamLimits& limits,
                                     const Json& body) {
   return prepare(model, parse_messages_request(body, model.info, limits));
 }
-Writer messages_writer(AnswerName name, const Tokenizer&, const Json&, Generation&) {
-  return make_messages_writer(std::move(name));
+Writer messages_writer(const AnswerName& name, const Tokenizer&, const Json&, Generation&) {
+  return make_messages_writer(name);
 }
 
 Result<Generation> prepare_responses(const ServedModel& model, const ParamLimits& limits,
@@ -81,9 +81,9 @@ Json repeated_fields(const Json& body, const GenerationParams& params) {
   fields["top_p"] = decimal(params.sampling.top_p);
   return fields;
 }
-Writer responses_writer(AnswerName name, const Tokenizer&, const Json& body,
+Writer responses_writer(const AnswerName& name, const Tokenizer&, const Json& body,
                         Generation& generation) {
-  return make_responses_writer(std::move(name), repeated_fields(body, generation.params));
+  return make_responses_writer(name, repeated_fields(body, generation.params));
 }
 
 }  // namespace

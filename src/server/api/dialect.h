@@ -17,7 +17,7 @@ struct Dialect {
   Result<Generation> (*prepare)(const ServedModel& model, const ParamLimits& limits,
                                 const Json& body);
   // The writer may take prompts and echo out of `generation`.
-  std::unique_ptr<AnswerWriter> (*make_writer)(AnswerName name, const Tokenizer& tokenizer,
+  std::unique_ptr<AnswerWriter> (*make_writer)(const AnswerName& name, const Tokenizer& tokenizer,
                                                const Json& body, Generation& generation);
 };
 

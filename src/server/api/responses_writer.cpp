@@ -211,7 +211,7 @@ class ResponsesWriter final : public AnswerWriter {
 
 }  // namespace
 
-std::unique_ptr<AnswerWriter> make_responses_writer(AnswerName name, const Json& asked) {
+std::unique_ptr<AnswerWriter> make_responses_writer(const AnswerName& name, const Json& asked) {
   return std::make_unique<ResponsesWriter>(name, asked);
 }
 

@@ -34,12 +34,13 @@ bool Dispatcher::Route::matches(std::string_view requested) const {
 }
 
 void Dispatcher::dispatch(Exchange& exchange) const {
-  std::string reason = "not an exception";
+  std::string reason;
   try {
     return run(exchange);
   } catch (const std::exception& e) {
     reason = e.what();
   } catch (...) {
+    reason = "not an exception";
   }
   spdlog::error("http {}: handler of {} failed: {}", exchange.request_id(),
                 escape_for_log(exchange.request().path), escape_for_log(reason));
