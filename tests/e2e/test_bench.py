@@ -69,9 +69,9 @@ def test_a_bench_is_missing():
 
 
 def test_model_with_dummy_weights(tmp_path):
-    """A directory with a config.json is enough."""
+    """A directory with a config.json is enough. Fifty steps, so that on a busy machine the second sequence comes before the first one ends."""
     (tmp_path / "config.json").write_text((MODEL_DIR / "config.json").read_text())
-    run = bench("model", tmp_path, "--load-format", "dummy", "--device", "cpu", "--decode", "2x32", "--prefill", 50, "--steps", 3, "--repetitions", 1)
+    run = bench("model", tmp_path, "--load-format", "dummy", "--device", "cpu", "--decode", "2x32", "--prefill", 50, "--steps", 50, "--repetitions", 1)
     assert run.returncode == 0, run.stderr
     assert [json.loads(line)["bench"] for line in run.stdout.splitlines()] == ["load", "decode", "prefill"]
     refused = bench("model", tmp_path, "--load-format", "dummy", "--device", "cpu", "--decode", "32")
