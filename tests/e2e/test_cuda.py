@@ -149,3 +149,16 @@ def test_lost_device_while_loading(tiny, calls):
     assert run.returncode == 69, run.stderr
     errors = [line for line in run.stderr.splitlines() if line.startswith("ember: ")]
     assert len(errors) == 1 and "cudaErrorIllegalAddress" in errors[0], run.stderr
+
+
+def test_switches_change_no_answer(tmp_path, tiny):
+    """Each part that may be switched off to find a fault: what is left computes the same."""
+    texts = {}
+    for flag in ("--cuda-graphs", "--no-cuda-graphs", "--no-cuda-overlap", "--no-cuda-cublas", "--cuda-sync"):
+        server = Server(tmp_path / flag, *CUDA, flag, "--load-format", "dummy", binary=BIN, model_dir=tiny)
+        answer = server.complete(list(range(10, 30)), max_tokens=4, temperature=0, return_token_ids=True)
+        server.stop()
+        assert answer.status_code == 200, answer.text
+        texts[flag] = answer.json()["choices"][0]["token_ids"]
+        assert ("cuBLASLt" in server.log()) == (flag != "--no-cuda-cublas")
+    assert len(texts["--cuda-graphs"]) == 4 and all(ids == texts["--cuda-graphs"] for ids in texts.values()), texts

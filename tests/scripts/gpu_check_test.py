@@ -35,6 +35,14 @@ def test_every_part_runs(tmp_path):
         assert any(line.startswith(text) for line in printed), text
 
 
+def script(tmp_path, text):
+    """A program in place of ember."""
+    path = tmp_path / "ember"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
 # Right only without recorded steps.
 GRAPHS_ARE_WRONG = """#!/bin/sh
 case "$*" in
@@ -46,10 +54,7 @@ esac
 
 
 def test_a_wrong_answer_is_bisected(tmp_path):
-    program = tmp_path / "ember"
-    program.write_text(GRAPHS_ARE_WRONG)
-    program.chmod(0o755)
-    run, rows = gpu_check(tmp_path, program)
+    run, rows = gpu_check(tmp_path, script(tmp_path, GRAPHS_ARE_WRONG))
     assert run.returncode == 1
     assert [row for row in rows if "bisect" in row] == [{"bisect": "EMBER_CUDA_GRAPHS=false", "right": True}]
     assert "bench model" in run.stderr and ": false" in run.stderr, "the rest runs with what was right"
@@ -65,10 +70,7 @@ esac
 
 
 def test_a_wrong_answer_fails_and_the_other_parts_run(tmp_path):
-    broken = tmp_path / "ember"
-    broken.write_text(BROKEN)
-    broken.chmod(0o755)
-    run, rows = gpu_check(tmp_path, broken)
+    run, rows = gpu_check(tmp_path, script(tmp_path, BROKEN))
     assert run.returncode == 1
     assert "WRONG" in run.stdout and rows[-1] == {"server": "ended", "status": 69}
     for part in ("bench check", "ceilings gemm", "ceilings prefill", "bench model", "the server was not ready"):
