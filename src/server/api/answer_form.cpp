@@ -18,10 +18,17 @@ bool opens_reasoning(const ReasoningStyle& style, std::string_view prompt) {
   return end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(style.begin);
 }
 
+// The text that an answer goes on with: of parts the last.
+std::string_view last_text(const Message& message) {
+  if (const auto* text = std::get_if<std::string>(&message.content)) return *text;
+  const auto* texts = std::get_if<std::vector<std::string>>(&message.content);
+  return texts != nullptr && !texts->empty() ? std::string_view(texts->back()) : "";
+}
+
 // A message that is continued has its reasoning behind it, unless that is what it stops in.
-void continue_reasoning(std::string_view prompt, ChatText::Options& text) {
-  const size_t begun = prompt.rfind(text.reasoning->begin),
-               ended = prompt.rfind(text.reasoning->end);
+void continue_reasoning(const Message& message, ChatText::Options& text) {
+  const std::string_view said = last_text(message);
+  const size_t begun = said.rfind(text.reasoning->begin), ended = said.rfind(text.reasoning->end);
   text.reasoning_open =
       begun != std::string_view::npos && (ended == std::string_view::npos || ended < begun);
   if (!text.reasoning_open) text.reasoning.reset();
@@ -76,7 +83,7 @@ Result<AnswerForm> form_of_chat(const ServedModel& model, const ChatRequest& req
   AnswerForm form;
   form.text.reasoning = model.reasoning_style;
   if (form.text.reasoning && request.continue_final_message)
-    continue_reasoning(prompt, form.text);
+    continue_reasoning(request.messages.back(), form.text);
   else if (form.text.reasoning)
     form.text.reasoning_open = opens_reasoning(*form.text.reasoning, prompt);
   const bool calls = !request.tools.callable.empty();

@@ -68,10 +68,13 @@ TEST(AnswerForm, AContinuedMessageHasItsReasoningBehindIt) {
   continued.continue_final_message = true;
   for (const bool always_open : {false, true}) {
     model.reasoning_style = ReasoningStyle{.always_open = always_open};
-    const auto text = [&](const char* prompt) {
-      return form_of_chat(model, continued, prompt).value().text;
+    const auto text = [&](const char* said) {
+      continued.messages.back() = {.role = "assistant", .content = std::string(said)};
+      return form_of_chat(model, continued, std::string("A user wrote <think>. ") + said)
+          .value()
+          .text;
     };
-    EXPECT_FALSE(text("Hi. Once upon").reasoning);
+    EXPECT_FALSE(text("Hi. Once upon").reasoning) << "what others wrote does not count";
     EXPECT_FALSE(text("<think>Hm.</think>Once upon").reasoning);
     EXPECT_TRUE(text("<think>a</think>b <think>Hm, the").reasoning_open);
   }
