@@ -27,7 +27,7 @@ PTX_HOME = "kernels/common/"
 MAX_LINES = {".h": 300, ".cpp": 500, ".cu": 700, ".cuh": 700}
 # The walk that a chat request takes, in two halves, in code lines: neither blank nor comment. Each can be read in one sitting.
 MAIN_PATH = {
-    "loop": (1300, ("src/engine/engine.cpp", "src/scheduler/scheduler.cpp", "src/cache/block_pool.cpp", "src/engine/batch_builder.cpp",
+    "loop": (1300, ("src/engine/engine.cpp", "src/scheduler/scheduler.cpp", "src/scheduler/drafts.cpp", "src/cache/block_pool.cpp", "src/engine/batch_builder.cpp",
                     "src/engine/decoder_runner.cpp", "src/model/decoder.cpp", "include/ember/backend/backend.h")),
     "edge": (1900, ("src/server/http/gate.cpp", "src/server/http/framing.cpp", "src/server/http/dispatcher.cpp", "src/server/api/generate.cpp",
                     "src/server/api/dialect.cpp", "src/server/api/chat_request.cpp", "src/server/api/params.cpp", "src/server/api/chat_messages.cpp",

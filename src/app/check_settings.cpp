@@ -33,6 +33,8 @@ void check_device(const DeviceSettings& s) {
 void check_scheduler(const SchedulerSettings& s) {
   in_range("--max-num-seqs", s.max_num_seqs, 1, 65536);
   in_range("--max-num-batched-tokens", s.max_num_batched_tokens, 0, 1 << 20);
+  if (s.step_time_target) in_range("--step-time-target", *s.step_time_target, 0.0, 60000.0);
+  in_range("--num-speculative-tokens", s.num_speculative_tokens, 1, 32);
   in_range("--max-num-queued-reqs", s.max_num_queued_reqs, 1, 1 << 20);
   if (s.max_num_batched_tokens > 0 && s.max_num_seqs > s.max_num_batched_tokens)
     refuse(

@@ -24,6 +24,7 @@ constexpr int kCpuBlockSize = 16;
 constexpr int kCpuStepTokens =
     512;  // as fast as longer steps, and running answers wait less for a long prompt
 constexpr double kCpuUtilization = 0.5;  // a laptop has other things to do
+constexpr double kCpuStepMs = 100;       // a reader notices more
 constexpr int kGpuStepTokens = 2048, kLargeGpuStepTokens = 8192;
 constexpr size_t kLargeGpuBytes = size_t{70} << 30;
 constexpr double kGpuUtilization = 0.9;
@@ -119,6 +120,10 @@ Layout lay_out(const EngineSettings& settings, const Backend& backend,
                                     ? static_cast<int>(settings.model.max_model_len)
                                     : config.max_position;
   layout.limits.block_size = block_size(settings.device, backend);
+  const double step_ms =
+      settings.scheduler.step_time_target.value_or(memory.dedicated ? 0 : kCpuStepMs);
+  layout.step_time_target =
+      std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(step_ms));
   MemoryBudget budget;
   budget.utilization = settings.device.memory_utilization.value_or(
       memory.dedicated ? kGpuUtilization : kCpuUtilization);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "ember/backend/backend.h"
+#include "ember/base/clock.h"
 #include "ember/engine/memory_plan.h"
 #include "ember/model/decoder.h"
 #include "settings.h"
@@ -18,6 +19,7 @@ std::unique_ptr<Backend> open_device(const EngineSettings& settings, const Decod
 
 struct Layout {
   DecoderLimits limits;
+  Duration step_time_target{};  // as SchedulerConfig's
   MemoryPlan plan;
 };
 

@@ -20,7 +20,9 @@ SchedulerConfig scheduler_config(const SchedulerSettings& s, const Layout& layou
           .max_num_logit_rows = layout.limits.max_logit_rows,
           .max_model_len = layout.limits.max_model_len,
           .max_num_queued_reqs = s.max_num_queued_reqs,
-          .policy = s.policy == "priority" ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs};
+          .policy = s.policy == "priority" ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs,
+          .step_time_target = layout.step_time_target,
+          .num_speculative_tokens = s.speculative_method == "ngram" ? s.num_speculative_tokens : 0};
 }
 
 int cpu_threads(const DeviceSettings& s) {

@@ -123,6 +123,13 @@ void add_scheduler_options(CLI::App& app, SchedulerSettings& s) {
   scheduling.add("--max-num-batched-tokens", s.max_num_batched_tokens,
                  "tokens of one step; 0 is the device's (512 on the CPU, 2048 on a GPU, 8192 from "
                  "70 GiB on)");
+  scheduling.add("--step-time-target", s.step_time_target,
+                 "milliseconds of a step with answers in it, which prompts must keep to; 0: none; "
+                 "default 100 on the CPU, 0 on a GPU");
+  scheduling.add("--speculative-method", s.speculative_method, "how tokens to verify are drafted")
+      ->check(CLI::IsMember({"none", "ngram"}));
+  scheduling.add("--num-speculative-tokens", s.num_speculative_tokens,
+                 "the most drafts of a sequence and step");
   scheduling.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching",
                       s.enable_prefix_caching,
                       "reuse the KV blocks of equal prompt beginnings; on unless switched off");

@@ -108,6 +108,20 @@ struct SchedulerSettings {
   // prompts faster.
   int max_num_batched_tokens = 0;
 
+  // How long a step with answers in it may take, in milliseconds: prompts get as much of it as
+  // keeps to that, at least a third. 0: no target. Not set: 100 on the CPU, none on a GPU. Lower it
+  // when running answers stall while a long prompt comes in; raise it to begin answers sooner.
+  std::optional<double> step_time_target;
+
+  // Drafts of tokens that may follow, which a step then verifies: "ngram", what followed when the
+  // sequence said the same before; "none". Answers are the same with both. Set it for answers that
+  // repeat much of their prompt, and few clients.
+  std::string speculative_method = "none";
+
+  // The most drafts of a sequence and step; fewer are made where they seldom come true or the
+  // device has enough to do. Only with a method.
+  int num_speculative_tokens = 7;
+
   // Equal beginnings of prompts share their KV blocks. Switch it off to compare timings.
   bool enable_prefix_caching = true;
 

@@ -15,6 +15,10 @@ bool is_answer(const ScheduledSequence& part) {
   return part.first_position >= part.seq->num_prompt_tokens();
 }
 
+// Of each sequence that the part is to the device. Drafts are decodes whose tokens happen to be
+// known: each is a sequence of one token, so that its bits are a decode's.
+int q_len_of(const ScheduledSequence& part) { return part.num_drafts > 0 ? 1 : part.num_tokens; }
+
 // The id of a token that is not committed yet is the row of the step before that samples it.
 int32_t token_at(const ScheduledSequence& part, int position) {
   const Sequence& seq = *part.seq;
@@ -49,23 +53,15 @@ Tensor BatchBuilder::carve(std::initializer_list<int64_t> shape) {
 
 HostBatch& BatchBuilder::build(const Step& step) {
   CHECK(step.num_tokens <= limits_.max_tokens && step.num_logit_rows <= limits_.max_logit_rows);
-  CHECK(step.seqs.size() <= static_cast<size_t>(limits_.max_seqs));
   clear();
   BatchView& view = batch_.view;
   bool uniform = !step.seqs.empty();
   for (const ScheduledSequence& part : step.seqs) {
-    const int s = view.num_seqs++, first_token = view.num_tokens;
-    const int kv_len = part.first_position + part.num_tokens;
-    const std::vector<int32_t>& table = part.seq->block_table;
-    std::copy(table.begin(), table.end(),
-              view.block_tables.as<int32_t>() + s * view.block_tables.row_stride);
-    view.kv_lens.as<int32_t>()[s] = kv_len;
-    view.num_tokens += part.num_tokens;
-    view.q_starts.as<int32_t>()[s + 1] = view.num_tokens;
-    view.max_q_len = std::max(view.max_q_len, part.num_tokens);
-    view.max_kv_len = std::max(view.max_kv_len, kv_len);
-    if (part.num_tokens == 1 && is_answer(part) && view.num_decodes == s) ++view.num_decodes;
-    uniform = uniform && is_answer(part) && part.num_tokens == step.seqs[0].num_tokens &&
+    const int first_token = view.num_tokens;
+    const int q_len = q_len_of(part);
+    for (int end = q_len; end <= part.num_tokens; end += q_len)
+      add_sequence(part, q_len, part.first_position + end);
+    uniform = uniform && is_answer(part) && q_len == q_len_of(step.seqs[0]) &&
               part.num_tokens == part.num_logit_rows;
     add_tokens(part, first_token);
     add_logit_rows(part, first_token);
@@ -131,6 +127,21 @@ void BatchBuilder::set_sizes() {
   view.logit_rows = view.logit_rows.rows(view.num_logit_rows);
   batch_.num_used = static_cast<size_t>(view.block_tables.as<int32_t>() - batch_.memory.data() +
                                         view.num_seqs * view.block_tables.row_stride);
+}
+
+void BatchBuilder::add_sequence(const ScheduledSequence& part, int q_len, int kv_len) {
+  BatchView& view = batch_.view;
+  CHECK(view.num_seqs < limits_.max_seqs);
+  const int s = view.num_seqs++;
+  const std::vector<int32_t>& table = part.seq->block_table;
+  std::copy(table.begin(), table.end(),
+            view.block_tables.as<int32_t>() + s * view.block_tables.row_stride);
+  view.kv_lens.as<int32_t>()[s] = kv_len;
+  view.num_tokens += q_len;
+  view.q_starts.as<int32_t>()[s + 1] = view.num_tokens;
+  view.max_q_len = std::max(view.max_q_len, q_len);
+  view.max_kv_len = std::max(view.max_kv_len, kv_len);
+  if (q_len == 1 && is_answer(part) && view.num_decodes == s) ++view.num_decodes;
 }
 
 void BatchBuilder::add_tokens(const ScheduledSequence& part, int first_token) {

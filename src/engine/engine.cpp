@@ -86,6 +86,7 @@ bool Engine::launch_next() {
   if (in_flight_.size() >= static_cast<size_t>(runner_->max_in_flight())) return false;
   const Step& step = scheduler_.schedule(Clock::now());
   if (step.seqs.empty()) return false;
+  if (in_flight_.empty()) device_busy_since_ = Clock::now();
   runner_->launch(step);
   in_flight_.push_back(&step);
   return true;
@@ -96,7 +97,8 @@ int Engine::commit_oldest() {
   const Step& step = *in_flight_.front();
   in_flight_.erase(in_flight_.begin());
   const int num_tokens = step.num_tokens;
-  scheduler_.commit(step, sampled);
+  const TimePoint done = Clock::now();  // the device goes on with the next one, if there is one
+  scheduler_.commit(step, sampled, done - std::exchange(device_busy_since_, done));
   return num_tokens;
 }
 

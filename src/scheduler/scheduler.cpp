@@ -120,27 +120,37 @@ void Scheduler::abort_all(FinishReason reason) {
   finished_.clear();
 }
 
-void Scheduler::propose(RequestId id, std::span<const int32_t> draft) {
-  const auto found = sequences_.find(id);
-  if (found != sequences_.end() && found->second->num_pending_drafts == 0)
-    found->second->draft.assign(draft.begin(), draft.end());
-}
-
 const Step& Scheduler::schedule(TimePoint now) {
   expire(now);
   age(now);
   step_ = &steps_[num_steps_ % steps_.size()];
   step_->id = num_steps_;
   step_->seqs.clear();
-  step_->num_tokens = step_->num_logit_rows = 0;
+  step_->num_tokens = step_->num_decode_tokens = step_->num_logit_rows = 0;
   short_of_blocks_ = false;
-  Budget budget{config_.max_num_batched_tokens, config_.max_num_logit_rows};
+  // Who waits goes before any draft.
+  const auto num_seqs = static_cast<int>(running_.size() + waiting_.size());
+  Budget budget{config_.max_num_batched_tokens, config_.max_num_logit_rows,
+                config_.max_num_seqs - num_seqs};
   schedule_running(budget, true, now);
+  step_->num_decode_tokens = step_->num_tokens;
+  limit_prefills(budget);
   schedule_running(budget, false, now);
   schedule_waiting(budget, now);
   count_wait(budget);
   if (!step_->seqs.empty()) ++num_steps_;
   return *step_;
+}
+
+// What is left of a step's tokens when the decodes are in it is for prompts. One that runs alone,
+// or beside other prompts only, may take all.
+void Scheduler::limit_prefills(Budget& budget) const {
+  const auto decodes = [](const Sequence* seq) { return seq->decodes(); };
+  if (config_.step_time_target == Duration{}) return;
+  const int num_decodes = step_->num_decode_tokens;
+  if (num_decodes == 0 && std::ranges::none_of(running_, decodes)) return;
+  const double target = std::chrono::duration<double>(config_.step_time_target).count();
+  budget.tokens = std::min(budget.tokens, cost_.prefill_tokens_within(target, num_decodes));
 }
 
 void Scheduler::expire(TimePoint now) {
@@ -169,9 +179,10 @@ void Scheduler::age(TimePoint now) {
 
 bool Scheduler::wants_more(const Sequence& seq) const {
   // What a constrained sequence may sample next depends on the token that is still being sampled,
-  // and where one with drafts goes on depends on how many are accepted.
-  if (seq.num_pending_tokens > 0 &&
-      (seq.request.constraint != nullptr || seq.num_pending_drafts > 0))
+  // where one with drafts goes on depends on how many are accepted, and what may be drafted next on
+  // what was said last.
+  if (seq.num_pending_tokens > 0 && (seq.request.constraint != nullptr ||
+                                     seq.num_pending_drafts > 0 || num_wanted_drafts(seq) > 0))
     return false;
   const bool all_sampled =
       seq.num_output_tokens() + seq.num_pending_tokens >= seq.request.max_tokens;
@@ -183,6 +194,7 @@ bool Scheduler::wants_more(const Sequence& seq) const {
 void Scheduler::schedule_running(Budget& budget, bool decodes, TimePoint now) {
   for (size_t i = 0; i < running_.size() && budget.tokens > 0;) {
     Sequence& seq = *running_[i];
+    if (decodes) propose_ngram(seq);
     const bool planned = seq.decodes() == decodes && wants_more(seq) && plan(seq, budget, now);
     // Making room for it may have preempted the sequence itself: then the next one has moved up.
     if (planned || (i < running_.size() && running_[i] == &seq)) ++i;
@@ -276,24 +288,12 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   else if (seq.trace.first_decode == TimePoint{})
     seq.trace.first_decode = now;
   budget.tokens -= part.num_tokens;
+  budget.drafts -= part.num_drafts;
   budget.rows -= part.num_logit_rows;
   step_->num_tokens += part.num_tokens;
   step_->num_logit_rows += part.num_logit_rows;
   step_->seqs.push_back(part);
   return true;
-}
-
-// How many of the proposed tokens its step verifies: as many as there is room for anyway.
-int Scheduler::num_drafts_for(const Sequence& seq, const Budget& budget) const {
-  if (seq.draft.empty() || !seq.decodes() || seq.in_flight > 0 || seq.request.constraint != nullptr)
-    return 0;
-  const int free_positions =
-      (static_cast<int>(seq.block_table.size()) + pool_.num_available()) * pool_.block_size() -
-      seq.num_tokens();
-  const int num_drafts =
-      std::min({static_cast<int>(seq.draft.size()), budget.tokens - 1, budget.rows - 1,
-                free_positions, seq.request.max_tokens - seq.num_output_tokens() - 1});
-  return std::max(0, num_drafts);
 }
 
 // Blocks for the first num_tokens positions, at the cost of those who come last. False: not now; it
@@ -334,9 +334,12 @@ void Scheduler::preempt(Sequence& seq) {
   insert(waiting_, &seq);
 }
 
-void Scheduler::commit(const Step& step, std::span<const SampledToken> sampled) {
+void Scheduler::commit(const Step& step, std::span<const SampledToken> sampled, Duration took) {
   CHECK(sampled.size() == static_cast<size_t>(step.num_logit_rows), "{} rows, {} sampled",
         step.num_logit_rows, sampled.size());
+  cost_.learn({.decode_tokens = step.num_decode_tokens,
+               .prefill_tokens = step.num_tokens - step.num_decode_tokens},
+              std::chrono::duration<double>(took).count());
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     const auto rows = sampled.subspan(row, static_cast<size_t>(part.num_logit_rows));
@@ -391,10 +394,14 @@ Scheduler::Accepted Scheduler::accept(const ScheduledSequence& part,
       break;
   }
   seq.num_pending_tokens -= part.num_sampled;
-  if (part.num_sampled > 0) {
-    seq.num_pending_drafts = 0;
-    seq.draft.clear();
-  }
+  if (part.num_sampled == 0) return accepted;
+  seq.num_pending_drafts = 0;
+  seq.draft.clear();
+  const int num_accepted = std::max(0, accepted.num_tokens - 1);
+  seq.draft_policy.count(part.num_drafts, num_accepted);
+  totals_.num_drafts += part.num_drafts > 0 ? 1 : 0;
+  totals_.num_draft_tokens += static_cast<uint64_t>(part.num_drafts);
+  totals_.num_accepted_tokens += static_cast<uint64_t>(num_accepted);
   return accepted;
 }
 

@@ -66,6 +66,23 @@ def test_numbers_of_threads(start, expected, threads):
     check(start("--cpu-threads", threads), expected, 2)
 
 
+REPEATS = [6136] + [17, 230, 4711, 99, 5, 1203] * 20  # what the model goes on with
+
+
+def test_speculation(start, server, expected):
+    other = start("--speculative-method", "ngram", "--num-speculative-tokens", 5)
+    fields = {"max_tokens": 96, "ignore_eos": True, "return_token_ids": True, "logprobs": 2}
+    for sampling in ({"temperature": 0}, {"temperature": 0.3, "seed": 5, "frequency_penalty": 0.02}):
+        answers = [one.complete(REPEATS, **fields, **sampling).json()["choices"][0] for one in (server, other)]
+        assert answers[0]["token_ids"] == answers[1]["token_ids"]
+        assert answers[0]["logprobs"] == answers[1]["logprobs"]
+    assert other.metric("vllm:spec_decode_num_accepted_tokens_total") > 0
+    assert server.metric("vllm:spec_decode_num_drafts_total") == 0
+    check(other, expected, 4)
+    drafted, accepted = (other.metric(f"vllm:spec_decode_num_{what}_tokens_total") for what in ("draft", "accepted"))
+    assert accepted < drafted, "rejected drafts were tried too"
+
+
 def test_preemption(start, expected):
     small = start("--max-model-len", 256, "--kv-cache-memory-bytes", "4MiB", "--no-enable-prefix-caching")
     check(small, expected, 24)

@@ -169,7 +169,7 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToAShapeThatTheDeviceRepeats) {
   EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 0, 0}));
 }
 
-TEST(BatchBuilder, DraftsAreTokensOfTheirSequenceAndEachHasARow) {
+TEST(BatchBuilder, ADraftIsADecodeWithARowOfItsOwn) {
   BatchBuilder builder(
       {.max_tokens = 16, .max_seqs = 5, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4},
       kShapes);
@@ -193,15 +193,16 @@ TEST(BatchBuilder, DraftsAreTokensOfTheirSequenceAndEachHasARow) {
   step.num_tokens = step.num_logit_rows = 4;
   const HostBatch& built = builder.build(step);
   const BatchView& batch = built.view;
-  EXPECT_EQ(batch.shape, kShapes[2]) << "two tokens of each: padded to four sequences";
-  EXPECT_EQ(batch.num_decodes, 0);
-  EXPECT_EQ(batch.max_q_len, 2);
-  EXPECT_EQ(values(batch.token_ids), (std::vector<int32_t>{3, 4, 3, 4, 0, 0, 0, 0}));
-  EXPECT_EQ(values(batch.positions), (std::vector<int32_t>{2, 3, 2, 3, 0, 0, 0, 0}));
-  EXPECT_EQ(values(batch.slots), (std::vector<int32_t>{6, 7, 6, 7, -1, -1, -1, -1}));
-  EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 2, 4, 4, 4}));
-  EXPECT_EQ(values(batch.kv_lens), (std::vector<int32_t>{4, 4, 0, 0}));
-  EXPECT_EQ(values(batch.logit_rows), (std::vector<int32_t>{0, 1, 2, 3, -1, -1, -1, -1}));
+  EXPECT_EQ(batch.shape, kShapes[1]) << "four sequences of one token";
+  EXPECT_EQ(batch.num_seqs, 4);
+  EXPECT_EQ(batch.num_decodes, 4);
+  EXPECT_EQ(batch.max_q_len, 1);
+  EXPECT_EQ(values(batch.token_ids), (std::vector<int32_t>{3, 4, 3, 4}));
+  EXPECT_EQ(values(batch.positions), (std::vector<int32_t>{2, 3, 2, 3}));
+  EXPECT_EQ(values(batch.slots), (std::vector<int32_t>{6, 7, 6, 7}));
+  EXPECT_EQ(values(batch.q_starts), (std::vector<int32_t>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(values(batch.kv_lens), (std::vector<int32_t>{3, 4, 3, 4}));
+  EXPECT_EQ(values(batch.logit_rows), (std::vector<int32_t>{0, 1, 2, 3}));
   ASSERT_EQ(built.rows.size(), 4u);
   EXPECT_TRUE(built.rows[0].draft.empty());
   ASSERT_EQ(built.rows[1].draft.size(), 1u) << "penalties count the draft before it";

@@ -56,7 +56,7 @@ class Drafts : public testing::Test {
 
   BlockPool pool{{.num_blocks = 8, .block_size = kBlock}};
   Scheduler scheduler{{.max_num_batched_tokens = 8,
-                       .max_num_seqs = 4,
+                       .max_num_seqs = 6,
                        .max_num_logit_rows = 6,
                        .max_model_len = 40},
                       pool};
@@ -212,6 +212,65 @@ TEST_F(Drafts, AreForgottenWhenTheSequenceGainsATokenWithoutThem) {
   ahead.commit(verified, std::vector<SampledToken>{{.token = 103}, {.token = 7}, {.token = 105}});
   ahead.check_invariants();
   EXPECT_EQ(ahead.schedule(kNow).seqs.at(0).first_position, 7);
+}
+
+TEST_F(Drafts, EachTakesThePlaceOfASequenceThatNobodyWaitsFor) {
+  submit(3, 20);
+  step();
+  for (RequestId id = 2; id <= 4; ++id) {
+    Request other;
+    other.id = id;
+    other.prompt = {static_cast<int32_t>(id)};
+    other.max_tokens = 2;
+    ASSERT_TRUE(scheduler.submit(other, kNow).ok());
+  }
+  scheduler.propose(1, Ids{101, 102, 103, 104});
+  const Step& s = scheduler.schedule(kNow);
+  EXPECT_EQ(s.seqs.size(), 4u);
+  EXPECT_EQ(s.seqs[0].num_drafts, 2) << "six places, one for each of four";
+}
+
+// A model that says 100, 101, 102, 100, 101, 102 ... after a prompt that says so too.
+TEST(NgramSpeculation, AddsToStepsWhatWasSaidBeforeAndPays) {
+  BlockPool pool({.num_blocks = 64, .block_size = 4});
+  for (const int in_flight : {1, 2}) {
+    Scheduler scheduler({.max_num_batched_tokens = 16,
+                         .max_num_seqs = 8,
+                         .max_num_logit_rows = 8,
+                         .max_model_len = 200,
+                         .max_in_flight = in_flight,
+                         .num_speculative_tokens = 7},
+                        pool);
+    Request r;
+    r.id = 1;
+    r.prompt = {100, 101, 102, 100, 101, 102, 100};
+    r.max_tokens = 60;
+    ASSERT_TRUE(scheduler.submit(r, kNow).ok());
+    Ids answer;
+    int num_steps = 0;
+    std::vector<TokenOutput> events;
+    for (; scheduler.has_work(); ++num_steps) {
+      const Step& s = scheduler.schedule(kNow);
+      ASSERT_EQ(s.seqs.size(), 1u);
+      std::vector<SampledToken> rows;
+      for (int row = 0; row < s.num_logit_rows; ++row)
+        rows.push_back({.token = 100 + (s.seqs[0].first_row_position + row + 1) % 3});
+      // Reading weights costs 100 ms, a token 1 ms.
+      scheduler.commit(s, rows, std::chrono::milliseconds(100 + s.num_tokens));
+      scheduler.check_invariants();
+    }
+    scheduler.take_events(events);
+    for (const TokenOutput& event : events)
+      if (event.token >= 0) answer.push_back(event.token);
+    Ids expected;
+    for (int i = 0; i < 60; ++i) expected.push_back(100 + (7 + i) % 3);
+    EXPECT_EQ(answer, expected);
+    EXPECT_LT(num_steps, 20);
+    const SchedulerStats stats = scheduler.stats();
+    EXPECT_EQ(stats.num_accepted_tokens, stats.num_draft_tokens);
+    EXPECT_EQ(stats.num_accepted_tokens, static_cast<uint64_t>(60 - num_steps));
+    EXPECT_GT(stats.num_drafts, 5u);
+  }
 }
 
 }  // namespace

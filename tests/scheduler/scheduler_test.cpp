@@ -86,6 +86,46 @@ SchedulerConfig config() {
 
 using Ids = std::vector<RequestId>;
 
+// Steps of a device that takes 10 ms for each and 1 ms for each token; prompts of 64 tokens.
+class StepTime : public testing::Test {
+ protected:
+  int step() {  // its number of tokens
+    const Step& s = f.scheduler.schedule(f.now);
+    const int num_tokens = s.num_tokens;
+    const std::vector<SampledToken> sevens(static_cast<size_t>(s.num_logit_rows), {.token = 7});
+    f.scheduler.commit(s, sevens, std::chrono::milliseconds(10 + num_tokens));
+    f.scheduler.check_invariants();
+    return num_tokens;
+  }
+  Fixture f{{.max_num_batched_tokens = 64,
+             .max_num_seqs = 8,
+             .max_num_logit_rows = 8,
+             .max_model_len = 200,
+             .step_time_target = std::chrono::milliseconds(25)},
+            {.num_blocks = 400, .block_size = 4}};
+};
+
+TEST_F(StepTime, PromptsBesideAnAnswerKeepToItTogether) {
+  f.submit(request(1, 64, 130));
+  EXPECT_EQ(step(), 64) << "nobody waits for the first prompt";
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(step(), 1);
+  for (RequestId id = 2; id <= 4; ++id) f.submit(request(id, 64, 1));
+  int num_steps = 0, largest = 0;
+  for (int left = 3 * 64; left > 0; ++num_steps) {
+    const int num_tokens = step();
+    largest = std::max(largest, num_tokens);
+    left -= num_tokens - 1;
+  }
+  EXPECT_LE(largest, 30) << "15 ms are 15 tokens; the first guess may be wrong by as many";
+  EXPECT_GT(num_steps, 8);
+  EXPECT_LT(num_steps, 25) << "what fits is used";
+}
+
+TEST_F(StepTime, WithoutAnswersAStepIsFull) {
+  for (RequestId id = 1; id <= 4; ++id) f.submit(request(id, 64, 1));
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(step(), 64);
+}
+
 TEST(Scheduler, RefusesWhatCanNeverFinish) {
   Fixture f(config(), {.num_blocks = 5, .block_size = 4});
   const auto code = [&](const Request& r) {

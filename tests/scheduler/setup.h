@@ -36,11 +36,12 @@ struct Setup {
   std::string text() const {
     return fmt::format(
         "blocks {}x{} cache {} key_bits {} tokens {} seqs {} rows {} len {} queue {} depth {} "
-        "priority {}",
+        "priority {} step time {} drafts {}",
         pool.num_blocks, pool.block_size, pool.enable_prefix_caching, pool.key_bits,
         scheduler.max_num_batched_tokens, scheduler.max_num_seqs, scheduler.max_num_logit_rows,
         scheduler.max_model_len, scheduler.max_num_queued_reqs, scheduler.max_in_flight,
-        scheduler.policy == SchedulingPolicy::kPriority);
+        scheduler.policy == SchedulingPolicy::kPriority, scheduler.step_time_target.count(),
+        scheduler.num_speculative_tokens);
   }
 };
 
@@ -57,6 +58,8 @@ inline Setup any_setup(Choices& c) {
   s.scheduler.max_num_queued_reqs = c.between(0, 6);
   s.scheduler.max_in_flight = c.between(1, 2);
   s.scheduler.policy = c.one_in(2) ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs;
+  s.scheduler.step_time_target = std::chrono::milliseconds(c.one_in(2) ? 0 : c.between(1, 200));
+  s.scheduler.num_speculative_tokens = c.one_in(2) ? 0 : c.between(1, 8);
   s.scheduler.ageing = std::chrono::seconds(c.between(1, 40));
   return s;
 }

@@ -121,7 +121,8 @@ class Simulation {
     trace_.push_back("commit");
     const auto [step, rows] = std::move(in_flight_.front());
     in_flight_.pop_front();
-    scheduler_.commit(*step, rows);
+    const int ms = 3 + step->num_tokens + (mix(num_steps_, 5) % 16 == 0 ? 500 : 0);  // a stall
+    scheduler_.commit(*step, rows, std::chrono::milliseconds(ms));
     check();
   }
 
@@ -251,9 +252,9 @@ class Simulation {
   }
 
   void check_step(const Step& step) {
-    int tokens = 0, rows = 0;
-    std::set<const Sequence*> seen;
+    int tokens = 0, rows = 0, device_seqs = 0;
     bool prefill = false;
+    std::set<const Sequence*> seen;
     for (const ScheduledSequence& part : step.seqs) {
       const Sequence& seq = *part.seq;
       expect(seen.insert(&seq).second, "a sequence is twice in a step");
@@ -265,8 +266,7 @@ class Simulation {
                           part.num_tokens - part.num_drafts == 1 && seq.request.max_tokens > 0;
       expect(!prefill || !decode || seq.num_preemptions > 0, "decodes come first");
       if (part.num_tokens - part.num_drafts > 1) prefill = true;
-      tokens += part.num_tokens;
-      rows += part.num_logit_rows;
+      tokens += part.num_tokens, rows += part.num_logit_rows, device_seqs += 1 + part.num_drafts;
       LiveRequest& live = live_.at(seq.request.id);
       live.num_computed += part.num_tokens;
       live.had_drafts = live.had_drafts || part.num_drafts > 0;
@@ -277,8 +277,7 @@ class Simulation {
     expect(tokens <= setup_.scheduler.max_num_batched_tokens &&
                rows <= setup_.scheduler.max_num_logit_rows,
            "the step is too large");
-    expect(step.seqs.size() <= static_cast<size_t>(setup_.scheduler.max_num_seqs),
-           "too many sequences");
+    expect(device_seqs <= setup_.scheduler.max_num_seqs, "too many sequences");
   }
 
   const Setup setup_;

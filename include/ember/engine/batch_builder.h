@@ -19,8 +19,9 @@ class BatchBuilder {
   BatchBuilder(const BatchBuilder&) = delete;  // the batch's arrays refer to its memory
   BatchBuilder& operator=(const BatchBuilder&) = delete;
 
-  // Valid until the next build. A step in which every sequence computes as many tokens of its
-  // answer, and wants the logits of all of them, is padded to the smallest repeatable shape.
+  // Valid until the next build. A draft is a sequence of one token: a decode. A step in which every
+  // sequence computes as many tokens of its answer, and wants the logits of all of them, is padded
+  // to the smallest repeatable shape.
   HostBatch& build(const Step& step);
   // A repeatable batch of nothing but padding.
   HostBatch& build_padding(const BatchShape& shape);
@@ -31,6 +32,7 @@ class BatchBuilder {
   bool fits(const BatchShape& shape) const;
   void pad(const BatchShape& shape);
   void set_sizes();
+  void add_sequence(const ScheduledSequence& part, int q_len, int kv_len);
   void add_tokens(const ScheduledSequence& part, int first_token);
   void add_logit_rows(const ScheduledSequence& part, int first_token);
 

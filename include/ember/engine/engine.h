@@ -66,6 +66,7 @@ class Engine final : public Generator {
   OutputSink& sink_;
   Queue<Command> commands_;
   std::vector<const Step*> in_flight_;  // launched, oldest first
+  TimePoint device_busy_since_{};       // when it began the oldest of them
   std::vector<TokenOutput> events_;
   SpeedMeter speed_;
   bool stopping_ = false;

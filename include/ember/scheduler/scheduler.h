@@ -16,6 +16,7 @@
 #include "ember/cache/block_pool.h"
 #include "ember/scheduler/request.h"
 #include "ember/scheduler/sequence.h"
+#include "ember/scheduler/step_cost.h"
 
 namespace ember {
 
@@ -32,6 +33,11 @@ struct SchedulerConfig {
   SchedulingPolicy policy = SchedulingPolicy::kFcfs;
   Duration ageing = std::chrono::seconds(
       30);  // under the priority policy, who has waited for so long goes before everybody else
+  // While answers are running, prompts get as much of a step as keeps it about so short, by what
+  // commit() was told of earlier steps; zero: all that fits.
+  Duration step_time_target{};
+  // Draft tokens that ngram_draft() may propose for a sequence and step; 0: none.
+  int num_speculative_tokens = 0;
 };
 
 // What a sequence does in a step.
@@ -57,6 +63,7 @@ struct Step {
   uint64_t id = 0;
   std::vector<ScheduledSequence> seqs;  // decodes first
   int num_tokens = 0;
+  int num_decode_tokens = 0;  // of them: of answers, drafts included
   int num_logit_rows = 0;
 };
 
@@ -69,6 +76,9 @@ struct SchedulerStats {
   uint64_t prefix_cache_queries = 0;  // prompt tokens looked up
   uint64_t prefix_cache_hits = 0;     // of them, found
   uint64_t num_preemptions = 0;
+  uint64_t num_drafts = 0;  // parts of steps that verified draft tokens
+  uint64_t num_draft_tokens = 0;
+  uint64_t num_accepted_tokens = 0;  // of them
 };
 
 // A pure state machine: no clock, no thread, no tensor. Used by one thread.
@@ -102,8 +112,8 @@ class Scheduler {
   // `sampled` has one entry per logit row of the step. Of a sequence's sampled rows the first is
   // accepted, and each further one as long as the draft token before it is what was sampled; the
   // rest is as if it had not been computed. Steps are committed in the order in which they were
-  // scheduled.
-  void commit(const Step& step, std::span<const SampledToken> sampled);
+  // scheduled. `took`: how long the device computed it, zero: not known.
+  void commit(const Step& step, std::span<const SampledToken> sampled, Duration took = {});
 
   // Appends what happened since the last call, oldest first.
   void take_events(std::vector<TokenOutput>& out);
@@ -120,6 +130,7 @@ class Scheduler {
 
   struct Budget {
     int tokens, rows;
+    int drafts;  // a draft is a sequence of its own to the device, which takes max_num_seqs
   };
   // What a step's sampled rows add to a sequence.
   struct Accepted {
@@ -129,6 +140,9 @@ class Scheduler {
   };
 
   void check_invariants(const Sequence& seq) const;
+  void limit_prefills(Budget& budget) const;
+  int num_wanted_drafts(const Sequence& seq) const;
+  void propose_ngram(Sequence& seq);
   void expire(TimePoint now);
   void age(TimePoint now);
   void schedule_running(Budget& budget, bool decodes, TimePoint now);
@@ -161,6 +175,7 @@ class Scheduler {
   std::vector<TokenOutput> events_;
   uint64_t num_submitted_ = 0, num_steps_ = 0;
   SchedulerStats totals_;
+  StepCost cost_;
 };
 
 }  // namespace ember

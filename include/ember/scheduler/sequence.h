@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ember/cache/block_pool.h"
+#include "ember/scheduler/draft_policy.h"
 #include "ember/scheduler/request.h"
 #include "ember/scheduler/trace.h"
 
@@ -37,6 +38,7 @@ struct Sequence {
   int pending_row = -1;        // the logit row that samples the last of them, in its step
   int num_pending_drafts = 0;  // being verified by the step in flight
   int in_flight = 0;           // launched steps it is part of
+  DraftPolicy draft_policy;    // how many drafts pay
 
   // Of a constrained sequence, null until its first mask is computed. Touched by who computes its
   // masks, and by the scheduler while no step that samples from it is in flight.

@@ -178,12 +178,19 @@ class EngineMetrics::Impl {
       labelled_.counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.");
   prometheus::Counter& preemptions =
       labelled_.counter("vllm:num_preemptions_total", "Sequences preempted.");
+  prometheus::Counter& drafts = labelled_.counter("vllm:spec_decode_num_drafts_total",
+                                                  "Drafts, of one or more tokens, verified.");
+  prometheus::Counter& draft_tokens =
+      labelled_.counter("vllm:spec_decode_num_draft_tokens_total", "Tokens of drafts verified.");
+  prometheus::Counter& accepted_tokens = labelled_.counter(
+      "vllm:spec_decode_num_accepted_tokens_total", "Tokens of drafts that came true.");
   prometheus::Histogram& iteration_tokens =
       labelled_.histogram("vllm:iteration_tokens_total", "Tokens of one step.", kStepTokens);
 
   std::atomic<double> tokens_per_second{0};
   // What the engine's thread has counted so far:
   uint64_t seen_queries = 0, seen_hits = 0, seen_preemptions = 0;
+  uint64_t seen_drafts = 0, seen_draft_tokens = 0, seen_accepted_tokens = 0;
 };
 
 EngineMetrics::EngineMetrics(Metrics& metrics, const std::string& model_name, int engine,
@@ -202,6 +209,9 @@ void EngineMetrics::on_step(std::vector<TokenOutput> events, const StepReport& r
   advance(impl_->prefix_queries, impl_->seen_queries, s.prefix_cache_queries);
   advance(impl_->prefix_hits, impl_->seen_hits, s.prefix_cache_hits);
   advance(impl_->preemptions, impl_->seen_preemptions, s.num_preemptions);
+  advance(impl_->drafts, impl_->seen_drafts, s.num_drafts);
+  advance(impl_->draft_tokens, impl_->seen_draft_tokens, s.num_draft_tokens);
+  advance(impl_->accepted_tokens, impl_->seen_accepted_tokens, s.num_accepted_tokens);
   if (report.num_tokens > 0) impl_->iteration_tokens.Observe(report.num_tokens);
   impl_->tokens_per_second.store(report.tokens_per_second, std::memory_order_relaxed);
   next_.on_step(std::move(events), report);
