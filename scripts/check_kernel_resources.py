@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares what ptxas reports of every kernel with kernels/resources.json.
 
-Usage: scripts/check_kernel_resources.py [--nvcc NVCC] [--update] [--jobs N]
+Usage: scripts/check_kernel_resources.py [--nvcc NVCC] [--ptxas PTXAS] [--update] [--jobs N]
 
 Compiles each kernels/*.cu (those of kernels/bench serve nobody) for sm_90a and sm_80 (through ccache where there is one). It is an error when a kernel spills registers, when
 ptxas serialises wgmma, when a kernel is missing from the table or the table names one that is gone, and, with the compiler that the table was
-made with, when a number differs. --update writes the table instead.
+made with, when a number differs. --update writes the table instead. --ptxas: what nvcc makes of the kernels is assembled by another toolkit's
+ptxas (12.4 or later), and its numbers are not compared.
 """
 import argparse
 import json
@@ -22,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "kernels/resources.json"
 ARCHES = {"sm_90a": "arch=compute_90a,code=sm_90a", "sm_80": "arch=compute_80,code=sm_80"}
+OLDEST_PTX = "8.4"  # that of CUDA 12.4; newer ones take it too
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(\S+)'")
 FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers.*")
@@ -52,15 +54,24 @@ def readable(names):
     return short
 
 
-def compile_one(nvcc, source, arch):
-    ccache = shutil.which("ccache")
-    with tempfile.TemporaryDirectory() as folder:
-        command = [*([ccache] if ccache else []), nvcc, "-std=c++20", "--expt-relaxed-constexpr", f"-gencode={ARCHES[arch]}", f"-I{ROOT}",
-                   f"-I{ROOT / 'include'}", "-Xptxas", "-v", "-c", str(source), "-o", f"{folder}/object.o"]
-        done = subprocess.run(command, capture_output=True, text=True)
+def run(source, arch, command):
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{source.name} for {arch}:\n{done.stderr}")
-    return arch, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def compile_one(nvcc, ptxas, source, arch):
+    ccache = shutil.which("ccache")
+    common = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", f"-I{ROOT}", f"-I{ROOT / 'include'}", str(source)]
+    with tempfile.TemporaryDirectory() as folder:
+        if not ptxas:
+            command = [*([ccache] if ccache else []), *common, f"-gencode={ARCHES[arch]}", "-Xptxas", "-v", "-c", "-o", f"{folder}/object.o"]
+            return arch, run(source, arch, command)
+        ptx = Path(folder) / "kernels.ptx"
+        run(source, arch, [*common, f"-arch={arch.replace('sm', 'compute')}", "-ptx", "-o", str(ptx)])
+        ptx.write_text(re.sub(r"^\.version .*", f".version {OLDEST_PTX}", ptx.read_text(), flags=re.M))
+        return arch, run(source, arch, [ptxas, "-v", f"-arch={arch}", str(ptx), "-o", f"{folder}/kernels.cubin"])
 
 
 def parse(arch, text):
@@ -87,6 +98,7 @@ def version_of(nvcc):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nvcc", default=shutil.which("nvcc"))
+    parser.add_argument("--ptxas")
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
@@ -94,7 +106,8 @@ def main():
         sys.exit("no nvcc: give --nvcc")
     sources = sorted((ROOT / "kernels").glob("*.cu"))
     with ThreadPoolExecutor(options.jobs) as pool:
-        reports = list(pool.map(lambda job: compile_one(options.nvcc, *job), [(s, a) for s in sources for a in arches_of(s)]))
+        jobs = [(source, arch) for source in sources for arch in arches_of(source)]
+        reports = list(pool.map(lambda job: compile_one(options.nvcc, options.ptxas, *job), jobs))
     found, problems = {}, []
     for arch, text in reports:
         kernels, serialised = parse(arch, text)
@@ -106,7 +119,7 @@ def main():
         if numbers["spilled"] or numbers["stack"]:
             problems.append(f"{name} ({arch}): {numbers['spilled']} bytes of registers spilled, {numbers['stack']} bytes of stack")
         measured[arch][name] = {"registers": numbers["registers"], "shared": numbers["shared"]}
-    version = version_of(options.nvcc)
+    version = version_of(options.ptxas or options.nvcc)
     table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
     if options.update:
         table.update(nvcc=version, ptxas=measured)

@@ -179,6 +179,7 @@ steps=(
 [ -n "$quick" ] || steps+=(
   "cuda_build cuda_build"
   "kernel_resources kernel_resources"
+  "toolkits scripts/check_toolkits.sh --host"
   "emulated emulated"
   "tidy tidy"
   "asan_ubsan sanitized asan_ubsan dev ${SANITIZED[*]}"

@@ -34,6 +34,9 @@ else()
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
   endif()
   find_package(CUDAToolkit 12.4 REQUIRED)
+  if(CUDAToolkit_VERSION VERSION_LESS 12.8)
+    message(WARNING "CUDA ${CUDAToolkit_VERSION}: prefill attention for compute capability 9.0 spills registers; 12.8 and later do not")
+  endif()
   # 90a, not sm_90a by -arch: that would also assemble for compute_90, which has no wgmma.
   set(hopper --generate-code=arch=compute_90a,code=sm_90a)
   # Devices 8.6 and 8.9 run the code for 8.0; whatever comes after 9 has it translated when it starts.
