@@ -20,6 +20,9 @@ enum class Epilogue : uint8_t {
   kLogits,   // y = x w^T + bias, float32
 };
 
+// Numbers of tokens, one for each of the kernels that gemm() takes for one matrix and epilogue.
+inline constexpr int kGemmTokens[] = {8, 16, 32, 64, 128};
+
 // A weight matrix [out, in] row-major in device memory, and how it is multiplied. Made once at
 // load; plain data afterwards, valid as long as the memory.
 struct Matrix {

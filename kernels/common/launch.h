@@ -27,9 +27,10 @@ void launch(const StreamRef& stream, const LaunchShape& shape, void (*kernel)(Pa
             const Args&... args) {
 #if defined(EMBER_EMULATE)
   const emu::Launch launch{shape.grid, shape.threads, shape.shared_bytes, shape.cluster};
-  fake_cuda::enqueue(stream.handle, [launch, kernel, ... copies = std::remove_cv_t<Params>(args)] {
-    emu::run(launch, [&] { kernel(copies...); });
-  });
+  fake_cuda::enqueue_kernel(stream.handle, reinterpret_cast<const void*>(kernel),
+                            [launch, kernel, ... copies = std::remove_cv_t<Params>(args)] {
+                              emu::run(launch, [&] { kernel(copies...); });
+                            });
   launch_check(cudaSuccess, "kernel");
 #else
   const void* function = reinterpret_cast<const void*>(kernel);

@@ -19,6 +19,11 @@ void in_range(const char* flag, T value, T low, T high) {
     refuse(fmt::format("{} {}: must be {} to {}", flag, value, low, high));
 }
 
+void check_seconds(const char* flag, double value, double low = 0.001) {
+  constexpr double kYear = 365 * 86400.0;
+  in_range(flag, value, low, kYear);
+}
+
 void check_device(const DeviceSettings& s) {
   in_range("--cpu-threads", s.cpu_threads, 0, 1024);
   if (s.memory_utilization && !(*s.memory_utilization > 0 && *s.memory_utilization <= 1))
@@ -27,6 +32,7 @@ void check_device(const DeviceSettings& s) {
   in_range("--block-size", s.block_size, 0, 1024);
   if ((s.block_size & (s.block_size - 1)) != 0)
     refuse(fmt::format("--block-size {}: must be a power of two", s.block_size));
+  if (s.device_timeout) check_seconds("--device-timeout", *s.device_timeout, 0);
   in_range<int64_t>("--fake-step-ms", s.fake_step_ms, 0, 60000);
 }
 
@@ -41,11 +47,6 @@ void check_scheduler(const SchedulerSettings& s) {
         fmt::format("--max-num-seqs {} is more than --max-num-batched-tokens {}: each running "
                     "sequence needs one token of a step",
                     s.max_num_seqs, s.max_num_batched_tokens));
-}
-
-void check_seconds(const char* flag, double value, double low = 0.001) {
-  constexpr double kYear = 365 * 86400.0;
-  in_range(flag, value, low, kYear);
 }
 
 void check_limits(const LimitSettings& s) {

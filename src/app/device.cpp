@@ -90,13 +90,33 @@ std::unique_ptr<Checkpoint> open_checkpoint(const ModelSettings& settings,
 
 }  // namespace
 
+bool has_nvidia_gpu(const std::filesystem::path& root) {
+  const auto there = [&](const char* path) {
+    std::error_code ignored;
+    return std::filesystem::exists(root / path, ignored);
+  };
+  return there("dev/nvidiactl") || there("dev/nvidia0") ||
+         (there("dev/dxg") && there("usr/lib/wsl/lib/libcuda.so.1"));
+}
+
+bool wants_gpu(const DeviceSettings& settings) {
+  return settings.kind == DeviceKind::kCuda ||
+         (settings.kind == DeviceKind::kAuto && has_nvidia_gpu());
+}
+
+std::string last_device_call() {
+#if defined(EMBER_CUDA)
+  return last_cuda_call();
+#else
+  return {};
+#endif
+}
+
 std::unique_ptr<Backend> open_device(const EngineSettings& settings, const DecoderConfig& config) {
-  const bool gpu_present =
-      std::filesystem::exists("/dev/nvidiactl") || std::filesystem::exists("/dev/nvidia0");
   const DeviceSettings& device = settings.device;
-  const bool any = device.kind == DeviceKind::kAuto;
-  if (device.kind == DeviceKind::kCuda || (any && gpu_present)) return open_cuda(settings, config);
-  if (any) spdlog::info("there is no NVIDIA GPU: the CPU is the device");
+  if (wants_gpu(device)) return open_cuda(settings, config);
+  if (device.kind == DeviceKind::kAuto)
+    spdlog::info("there is no NVIDIA GPU: the CPU is the device");
   return make_cpu_backend({.num_threads = device.cpu_threads, .isa = device.cpu_isa});
 }
 

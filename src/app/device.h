@@ -2,8 +2,10 @@
 // From settings to a device and the limits of what runs on it.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "ember/backend/backend.h"
 #include "ember/base/clock.h"
@@ -12,6 +14,17 @@
 #include "settings.h"
 
 namespace ember {
+
+// Whether the machine whose files are below `root` has an NVIDIA GPU: a driver's device, or what
+// Windows shows of its driver to a Linux guest (WSL), which has no such device.
+bool has_nvidia_gpu(const std::filesystem::path& root = "/");
+
+// Whether open_device() opens a GPU, or fails because it should be one.
+bool wants_gpu(const DeviceSettings& settings);
+
+// What was last asked of the device, for a message: a function of its library or a kernel. Empty:
+// nothing is known. Any thread.
+std::string last_device_call();
 
 // Throws StartError: kNoDevice; kConfig for a --dtype that the device does not compute in. The CPU
 // stands in for a GPU only where there is no sign of one, and says so.

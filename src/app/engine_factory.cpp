@@ -44,11 +44,13 @@ std::unique_ptr<StepRunner> make_runner(const EngineSettings& settings, const Mo
   if (settings.device.kind == DeviceKind::kFake)
     return std::make_unique<FakeRunner>(files.tokenizer->vocab_size(),
                                         std::chrono::milliseconds(settings.device.fake_step_ms));
+  size_t done = 0, total = 0;
   std::unique_ptr<Decoder> decoder =
-      load_decoder(settings.model, *backend, files.config, layout.plan, progress);
-  return std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), layout.limits,
-                                         settings.scheduler.max_num_seqs,
-                                         cpu_threads(settings.device));
+      load_decoder(settings.model, *backend, files.config, layout.plan,
+                   [&](size_t bytes, size_t of) { progress(done = bytes, total = of); });
+  return std::make_unique<DecoderRunner>(
+      std::move(backend), std::move(decoder), layout.limits, settings.scheduler.max_num_seqs,
+      cpu_threads(settings.device), [&] { progress(done, total); });
 }
 
 }  // namespace

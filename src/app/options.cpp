@@ -192,6 +192,14 @@ void add_serving_options(CLI::App& app, ModelSettings& s) {
       ->check(CLI::IsMember(with_auto(reasoning_style_names())));
 }
 
+// A command that ends when its user interrupts it needs no deadline.
+void add_watch_options(CLI::App& app, DeviceSettings& s) {
+  Group(app, "Device")
+      .add("--device-timeout", s.device_timeout,
+           "seconds that a step may take (loading: five times as many without progress) before the "
+           "device counts as hung and the server ends; 0 is for ever; default 60, on the CPU 0");
+}
+
 void add_access_options(CLI::App& app, AccessSettings& s) {
   const Group access(app, "Access");
   access.add_list("--api-key", s.api_keys,
@@ -212,6 +220,7 @@ void add_log_options(CLI::App& app, LogSettings& s) {
 void add_serve_options(CLI::App& app, Settings& s) {
   add_model_options(app, s.models.front());
   add_device_options(app, s.device);
+  add_watch_options(app, s.device);
   add_scheduler_options(app, s.scheduler);
   add_http_options(app, s.http);
   add_limit_options(app, s.limits, s.scheduler);

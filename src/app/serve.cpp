@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <optional>
 
 #include "api_keys.h"
 #include "check_settings.h"
 #include "commands.h"
+#include "device.h"
 #include "ember/base/log.h"
 #include "ember/server/api_context.h"
 #include "ember/server/generation_services.h"
@@ -54,6 +56,16 @@ HubOptions hub_options(const HttpSettings& s) {
   return {.keep_alive_interval = as_duration(s.sse_keep_alive_interval),
           .write_timeout = as_duration(s.write_timeout)};
 }
+
+Patience patience_for(const DeviceSettings& s) {
+  constexpr double kGpuTimeout = 60;
+  constexpr int kLoading = 5;  // a driver starts, compiles and frees more slowly than a step runs
+  const double timeout = s.device_timeout.value_or(wants_gpu(s) ? kGpuTimeout : 0);
+  if (timeout == 0) return {};
+  return {.loading = kLoading * as_duration(timeout), .serving = as_duration(timeout)};
+}
+
+constexpr Duration kGrace = std::chrono::seconds(1);  // for the last bytes
 
 // Everything that serves, in the order in which it is built; destroyed in the reverse order.
 class Server {
@@ -104,9 +116,11 @@ class Server {
   // Throws StartError, or LoadStopped when a signal came meanwhile.
   void load(const Signals& signals) {
     ModelFiles files = read_model_files(*source_, settings_.model().chat_template);
-    engine_thread_.emplace([this, &files](const LoadProgress& progress) {
-      return make_engine(settings_.engine(), files, *engine_metrics_, progress);
-    });
+    engine_thread_.emplace(
+        [this, &files](const LoadProgress& progress) {
+          return make_engine(settings_.engine(), files, *engine_metrics_, progress);
+        },
+        patience_for(settings_.device));
     wait_for_engine(signals);
     engine_ = engine_thread_->engine();
     models_.add(host_model(*source_, settings_.engine(), std::move(files),
@@ -124,6 +138,12 @@ class Server {
     return true;
   }
 
+  // Ends the process when the device hangs, after telling the clients: it can be neither waited for
+  // nor freed. To be called now and then.
+  void end_if_hung() {
+    if (engine_thread_->hangs()) end_hung();
+  }
+
   // New work is refused; what runs goes on until it is done, or the time is over, or another signal
   // comes.
   void drain(Signals& signals) {
@@ -132,8 +152,10 @@ class Server {
     spdlog::info("shutting down: {} answers are unfinished", hub_.num_open());
     const TimePoint until = Clock::now() + as_duration(settings_.limits.shutdown_timeout);
     while (hub_.num_open() > 0 && Clock::now() < until && signals.stops() == seen &&
-           !engine_->failed())
+           !engine_->failed()) {
       signals.wait(seen, std::chrono::milliseconds(20));
+      end_if_hung();
+    }
   }
 
   // The key file as it is now. A bad one changes nothing.
@@ -149,21 +171,37 @@ class Server {
   }
 
   void stop(const Error& error) {
-    constexpr Duration kGrace = std::chrono::seconds(1);  // for the last bytes
     hub_.stop(error, kGrace);
-    if (engine_thread_) engine_thread_->stop();
+    stop_engine();
     http_.stop();
     admin_.stop();
   }
 
  private:
+  void stop_engine() {
+    if (engine_thread_ && !engine_thread_->stop()) end_hung();
+  }
+
+  [[noreturn]] void end_hung() {
+    const std::string call = last_device_call();
+    spdlog::critical("the device hangs: no sign of it for longer than --device-timeout allows{}{}",
+                     call.empty() ? "" : "; the last call was ", call);
+    status_.state.store(ServerState::kFailed, std::memory_order_release);
+    hub_.stop(
+        Error{ErrorKind::kUnavailable, "The engine failed: its device hangs.", "", "engine_failed"},
+        kGrace);
+    spdlog::default_logger()->flush();
+    ::_exit(static_cast<int>(ExitCode::kEngineFailed));
+  }
+
   std::string model_name() const { return served_names(settings_.model(), *source_).front(); }
 
   // Shows how far loading has come, and stops it when a signal comes.
   void wait_for_engine(const Signals& signals) {
     ProgressLine line;
     while (!engine_thread_->wait_made(std::chrono::milliseconds(50))) {
-      if (signals.stops() > 0) return engine_thread_->stop();
+      if (signals.stops() > 0) return stop_engine();
+      end_if_hung();
       if (engine_thread_->bytes_total() > 0)
         line.update(engine_thread_->bytes_done(), engine_thread_->bytes_total());
     }
@@ -213,11 +251,13 @@ ExitCode serve(const Settings& settings) {
   sd_notify(notify, "READY=1");
   spdlog::info("ready");
   for (int reloads = signals.reloads(); signals.stops() == 0 && !server.failed();
-       signals.wait(0, std::chrono::milliseconds(100)))
+       signals.wait(0, std::chrono::milliseconds(100))) {
+    server.end_if_hung();
     if (signals.reloads() != reloads) {
       reloads = signals.reloads();
       (void)server.reload_keys();  // what is wrong with them has been logged
     }
+  }
   sd_notify(notify, "STOPPING=1");
   if (signals.stops() == 0) {
     server.stop(Error{ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"});

@@ -90,6 +90,11 @@ struct DeviceSettings {
   // finding a fault only.
   bool cuda_sync = false;
 
+  // How many seconds a step may take, and five times as many what the device does between two signs
+  // of progress while it loads. After that the device counts as hung, and the server ends. 0: for
+  // ever. Not set: 60 on a GPU, for ever on the CPU. Raise it where a GPU is slow to start.
+  std::optional<double> device_timeout;
+
   // Tokens of a KV block, a power of two. 0: 16 on the CPU; a GPU has 64 and no other. A smaller
   // block shares more of short common prefixes.
   int block_size = 0;

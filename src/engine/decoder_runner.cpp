@@ -3,6 +3,7 @@
 
 #include "ember/base/check.h"
 #include "ember/base/integers.h"
+#include "warm_up.h"
 
 namespace ember {
 
@@ -15,7 +16,8 @@ BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs) {
 }
 
 DecoderRunner::DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
-                             const DecoderLimits& limits, int max_num_seqs, int cpu_threads)
+                             const DecoderLimits& limits, int max_num_seqs, int cpu_threads,
+                             const std::function<void()>& progress)
     : backend_(std::move(backend)),
       decoder_(std::move(decoder)),
       masks_(static_cast<int32_t>(decoder_->config().vocab_size), cpu_threads) {
@@ -32,11 +34,32 @@ DecoderRunner::DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<D
   for (const BatchShape& shape : backend_->repeatable_shapes()) {
     compute(builder_->build_padding(shape));
     backend_->wait();
+    progress();
   }
+  if (!backend_->first_uses().empty()) warm_up(limits, max_num_seqs, progress);
   backend_->seal();
 }
 
 DecoderRunner::~DecoderRunner() = default;
+
+void DecoderRunner::warm_up(const DecoderLimits& limits, int max_num_seqs,
+                            const std::function<void()>& progress) {
+  HostBatch& decode = builder_->build_padding({.num_seqs = 1, .q_len = 1});
+  decode.view.shape.reset();  // there may be no recorded one, and longer steps are not recorded
+  compute(decode);
+  backend_->wait();
+  WarmUp warm_up(limits, max_num_seqs, decoder_->config().vocab_size);
+  for (const int num_tokens : backend_->first_uses()) {
+    HostBatch& batch = builder_->build(warm_up.step(num_tokens));
+    warm_up.finish(batch);
+    compute(batch);
+    const size_t num_rows = batch.rows.size();
+    backend_->sample(decoder_->logits(static_cast<int>(num_rows)), batch.rows,
+                     std::span(launched_[0].sampled).first(num_rows));
+    backend_->wait();
+    progress();
+  }
+}
 
 void DecoderRunner::compute(const HostBatch& batch) {
   const BatchView& view = device_batch_->upload(batch);

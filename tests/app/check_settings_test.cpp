@@ -30,6 +30,7 @@ std::string refusal(const std::function<void(Settings&)>& spoil, bool has_keys =
 
 TEST(CheckSettings, TakesTheDefaults) {
   EXPECT_EQ(refusal([](Settings&) {}), "");
+  EXPECT_EQ(refusal([](Settings& s) { s.device.device_timeout = 0; }), "") << "for ever";
 }
 
 TEST(CheckSettings, NamesTheFlagAtFault) {
@@ -47,6 +48,7 @@ TEST(CheckSettings, NamesTheFlagAtFault) {
            {[](Settings& s) { s.device.memory_utilization = 1.5; }, "--gpu-memory-utilization 1.5"},
            {[](Settings& s) { s.device.memory_utilization = NAN; }, "--gpu-memory-utilization nan"},
            {[](Settings& s) { s.limits.request_timeout = NAN; }, "--request-timeout nan"},
+           {[](Settings& s) { s.device.device_timeout = -1; }, "--device-timeout -1: must be 0 to"},
            {[](Settings& s) { s.device.block_size = 24; },
             "--block-size 24: must be a power of two"},
            {[](Settings& s) { s.scheduler.max_num_seqs = 0; }, "--max-num-seqs 0"},

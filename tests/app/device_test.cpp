@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include "app/model_dir.h"
 #include "ember/base/start_error.h"
 
@@ -41,6 +44,25 @@ TEST(Device, ShortensOnlyAContextThatWasNotAskedFor) {
   EXPECT_LT(lay_out(settings, *backend, config).limits.max_model_len, 2048);
   settings.model.max_model_len = 2048;
   EXPECT_THROW(lay_out(settings, *backend, config), StartError);
+}
+
+TEST(Device, KnowsAnNvidiaGpuByItsDriversFiles) {
+  namespace fs = std::filesystem;
+  const fs::path root = fs::path(testing::TempDir()) / "ember_device_test";
+  const auto with = [&](std::initializer_list<const char*> files) {
+    fs::remove_all(root);
+    for (const char* file : files) {
+      fs::create_directories((root / file).parent_path());
+      std::ofstream(root / file) << "";
+    }
+    return has_nvidia_gpu(root);
+  };
+  EXPECT_FALSE(with({}));
+  EXPECT_TRUE(with({"dev/nvidiactl"}));
+  EXPECT_TRUE(with({"dev/nvidia0"}));
+  EXPECT_FALSE(with({"dev/dxg"})) << "any GPU of Windows";
+  EXPECT_TRUE(with({"dev/dxg", "usr/lib/wsl/lib/libcuda.so.1"}));
+  fs::remove_all(root);
 }
 
 TEST(Device, RefusesWhatThisBuildOrMachineLacks) {

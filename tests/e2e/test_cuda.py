@@ -151,6 +151,39 @@ def test_lost_device_while_loading(tiny, calls):
     assert len(errors) == 1 and "cudaErrorIllegalAddress" in errors[0], run.stderr
 
 
+@pytest.mark.parametrize("when", ["serving", "draining"])
+def test_hanging_device_fails_everybody(tmp_path, tiny, when):
+    """A kernel never ends."""
+    hang = tmp_path / "hang"
+    server = Server(tmp_path / "log", *CUDA, "--load-format", "dummy", "--device-timeout", 5, binary=BIN, model_dir=tiny,
+                    env={"FAKE_CUDA_HANG_FILE": str(hang)})
+    try:
+        requests = [Asking(server, stream=True), Asking(server, stream=True)]
+        assert all(request.begun.wait(60) for request in requests)
+        requests.append(Asking(server))
+        server.wait_metric("vllm:num_requests_waiting", 1)
+        if when == "draining":
+            server.terminate()
+            while readiness(server) == 200:
+                pass
+        hang.touch()
+        for request in requests:
+            check_error_body(request.error(), 503, code="engine_failed")
+        assert server.wait() == 70
+        assert "the device hangs" in server.log() and "the last call was cuda" in server.log(), server.log()
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize("work", [0, 8, 30, 100])
+def test_hanging_device_while_loading(tiny, work):
+    run = subprocess.run([BIN, "serve", "--model-path", str(tiny), "--load-format", "dummy", "--port", "0", "--admin-port", "0", *map(str, CUDA),
+                          "--device-timeout", "0.5"], env={**clean_environment(), "FAKE_CUDA_HANG_AFTER": str(work)}, capture_output=True,
+                         text=True, timeout=120, check=False)
+    assert run.returncode == 70, run.stderr
+    assert "the device hangs" in run.stderr and "ready" not in run.stderr, run.stderr
+
+
 def test_switches_change_no_answer(tmp_path, tiny):
     """Each part that may be switched off to find a fault: what is left computes the same."""
     texts = {}

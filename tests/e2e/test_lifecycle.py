@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start, drain, stop, clients that leave, queues that fill."""
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -9,8 +10,8 @@ import time
 import httpx
 import pytest
 
-from contract import check_error, completion_text, events
-from server import BIN, MODEL, MODEL_DIR, clean_environment
+from contract import check_error, check_error_body, completion_text, events
+from server import BIN, MODEL, MODEL_DIR, Server, clean_environment
 from wire import connect, receive, request, send, completion
 
 SLOW = ("--device", "fake", "--fake-step-ms", 20)
@@ -23,15 +24,17 @@ def body(tokens=100, **more):
 class Streaming(threading.Thread):
     """Reads one stream; `lines` when it has ended, `error` if it broke."""
 
-    def __init__(self, server, tokens):
+    def __init__(self, server, tokens, until="begun"):
         super().__init__(daemon=True)
-        self.server, self.tokens, self.lines, self.error, self.begun = server, tokens, [], None, threading.Event()
+        self.server, self.tokens, self.lines, self.error = server, tokens, [], None
+        self.accepted, self.begun = threading.Event(), threading.Event()
         self.start()
-        assert self.begun.wait(30), "the stream did not begin"
+        assert getattr(self, until).wait(30), f"the stream was not {until}"
 
     def run(self):
         try:
             with httpx.stream("POST", self.server.url + "/v1/completions", json=body(self.tokens, stream=True), timeout=60) as response:
+                self.accepted.set()
                 for line in response.iter_lines():
                     self.lines.append(line)
                     if line.startswith("data: "):
@@ -78,6 +81,36 @@ def test_shutdown_timeout_cuts_with_an_error_event(start):
     stream.join(10)
     assert "data: [DONE]" not in stream.lines
     assert any('"error"' in line for line in stream.lines)
+
+
+@pytest.mark.parametrize("draining", [False, True])
+def test_a_device_that_hangs_ends_the_server(tmp_path, draining):
+    """Its engine's thread does not come back: everybody is told, and the process ends."""
+    server = Server(tmp_path / "log", "--device", "fake", "--fake-step-ms", 60000, "--device-timeout", 0.2)
+    try:
+        streams = [Streaming(server, 100, until="accepted") for _ in range(2)]
+        if draining:
+            server.terminate()
+        for stream in streams:
+            stream.join(30)
+            assert stream.error is None, "the connection broke without an answer"
+            data = [line[6:] for line in stream.lines if line.startswith("data: ")]
+            check_error_body(json.loads(data[-1]), 503, code="engine_failed")
+        assert server.wait(30) == 70
+        assert "the device hangs" in server.log()
+    finally:
+        server.kill()
+
+
+def test_a_stopped_process_is_not_taken_for_a_hanging_device(start):
+    server = start(*SLOW, "--device-timeout", 0.5)
+    stream = Streaming(server, 50)
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(2)
+    server.process.send_signal(signal.SIGCONT)
+    stream.join(60)
+    assert stream.error is None and "data: [DONE]" in stream.lines
+    server.stop()
 
 
 @pytest.mark.parametrize("flag", ["port", "admin_port"])

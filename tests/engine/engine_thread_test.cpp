@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <set>
 
 #include "ember/base/start_error.h"
@@ -140,6 +141,87 @@ TEST(EngineThread, TheEngineOutlivesItsService) {
   engine->submit(request(1));
   engine->cancel(1);
   EXPECT_FALSE(engine->failed());
+}
+
+// Whose device hangs until it is told to go on.
+class HangingRunner final : public StepRunner {
+ public:
+  explicit HangingRunner(std::future<void> go_on) : go_on_(std::move(go_on)) {}
+  int max_in_flight() const override { return 1; }
+  void launch(const Step&) override {}
+  std::span<const SampledToken> wait() override {
+    go_on_.wait();
+    return {&sampled_, 1};
+  }
+
+ private:
+  const std::future<void> go_on_;
+  const SampledToken sampled_{.token = 7};
+};
+
+constexpr Patience kImpatient{.loading = std::chrono::milliseconds(1),
+                              .serving = std::chrono::milliseconds(300)};
+
+bool comes_to_hang(EngineThread& thread) {
+  while (!thread.hangs()) std::this_thread::yield();
+  return true;
+}
+
+TEST(EngineThread, AStepThatDoesNotEndIsNotWaitedForForever) {
+  Recorder sink;
+  std::promise<void> go_on;
+  EngineThread thread(
+      [&](const LoadProgress&) {
+        return std::make_unique<Engine>(kConfig, kPool,
+                                        std::make_unique<HangingRunner>(go_on.get_future()), sink);
+      },
+      {.serving = kImpatient.serving});
+  thread.engine()->submit(request(1));
+  EXPECT_TRUE(comes_to_hang(thread));
+  EXPECT_FALSE(thread.stop());
+  go_on.set_value();
+  while (!thread.stop()) std::this_thread::yield();
+}
+
+TEST(EngineThread, LoadingWithoutASignOfProgressIsNotWaitedForForever) {
+  Recorder sink;
+  std::promise<void> go_on;
+  const std::future<void> gone_on = go_on.get_future();
+  EngineThread thread(
+      [&](const LoadProgress& progress) -> std::unique_ptr<Engine> {
+        progress(1, 10);
+        gone_on.wait();
+        throw StartError(ExitCode::kNoDevice, "no such device");
+      },
+      {.loading = kImpatient.loading});
+  EXPECT_TRUE(comes_to_hang(thread));
+  EXPECT_FALSE(thread.stop());
+  go_on.set_value();
+  while (!thread.stop()) std::this_thread::yield();
+  EXPECT_THROW(thread.engine(), StartError);
+}
+
+TEST(EngineThread, AnIdleEngineDoesNotHang) {
+  Log log;
+  Recorder sink;
+  EngineThread thread([&](const LoadProgress&) { return make_engine(log, sink); },
+                      {.serving = std::chrono::seconds(60)});
+  thread.engine();
+  EXPECT_FALSE(thread.hangs());
+  EXPECT_TRUE(thread.stop());
+  EXPECT_FALSE(thread.hangs()) << "it has ended";
+}
+
+// As after SIGSTOP and SIGCONT: it is found late, and then it gives another sign.
+TEST(EngineThread, ALateSignIsNoHang) {
+  Log log;
+  Recorder sink;
+  EngineThread thread([&](const LoadProgress&) { return make_engine(log, sink); },
+                      {.serving = Duration::zero()});
+  thread.engine();
+  const TimePoint end = Clock::now() + std::chrono::milliseconds(1200);
+  while (Clock::now() < end) EXPECT_FALSE(thread.hangs());
+  EXPECT_TRUE(thread.stop());
 }
 
 }  // namespace

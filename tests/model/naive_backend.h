@@ -199,6 +199,7 @@ class NaiveBackend : public Backend {
   }
   void run(const BatchView&, const std::function<void()>& body) override { body(); }
   std::span<const BatchShape> repeatable_shapes() const override { return {}; }
+  std::span<const int> first_uses() const override { return {}; }
   void wait() override {}
 
   struct Matrix {

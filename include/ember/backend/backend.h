@@ -169,7 +169,8 @@ class Backend {
   // After all weights are made and before the first step: workspaces and staging for steps up to
   // these limits.
   virtual void prepare(const StepLimits& limits) = 0;
-  // From here on nothing is allocated any more; that would be a bug.
+  // From here on nothing is allocated any more; that would be a bug. Throws StartError when the
+  // device's library has taken so much memory that it may lack some later.
   virtual void seal() = 0;
 
   // Zeroed, aligned for every operation, freed with the backend.
@@ -230,6 +231,11 @@ class Backend {
   // Shapes of the batches that run() records, those with fewer sequences first: steps are padded up
   // to them. Empty: none. After prepare().
   virtual std::span<const BatchShape> repeatable_shapes() const = 0;
+  // Numbers of tokens of a step, ascending, that together make the device do all that it does when
+  // it is first used: load kernels, compile them, take memory for them. Whoever wants no such thing
+  // after seal() runs and samples a step of each, and a step of decodes. Empty: there is nothing.
+  // After prepare().
+  virtual std::span<const int> first_uses() const = 0;
   // Blocks until the oldest step whose sample() was not waited for is done; without any, until
   // everything called is done.
   virtual void wait() = 0;

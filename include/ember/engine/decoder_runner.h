@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -20,10 +21,14 @@ BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs);
 
 class DecoderRunner final : public StepRunner {
  public:
-  // Takes device and model over. Allocates everything a step of these limits needs, and records
-  // what the device repeats. cpu_threads: as for MaskBuilder.
-  DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
-                const DecoderLimits& limits, int max_num_seqs, int cpu_threads);
+  // Takes device and model over. Allocates everything a step of these limits needs, records what
+  // the device repeats, and does what it does when it is first used: a request finds nothing new.
+  // cpu_threads: as for MaskBuilder. Calls `progress` between the steps that it computes; lets
+  // through what that throws.
+  DecoderRunner(
+      std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
+      const DecoderLimits& limits, int max_num_seqs, int cpu_threads,
+      const std::function<void()>& progress = [] {});
   ~DecoderRunner() override;
 
   int max_in_flight() const override { return backend_->max_in_flight(); }
@@ -31,6 +36,8 @@ class DecoderRunner final : public StepRunner {
   std::span<const SampledToken> wait() override;
 
  private:
+  void warm_up(const DecoderLimits& limits, int max_num_seqs,
+               const std::function<void()>& progress);
   void compute(const HostBatch& batch);
 
   std::unique_ptr<Backend> backend_;

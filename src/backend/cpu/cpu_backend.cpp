@@ -206,6 +206,7 @@ class CpuBackend final : public Backend {
 
   void run(const BatchView&, const std::function<void()>& body) override { body(); }
   std::span<const BatchShape> repeatable_shapes() const override { return {}; }
+  std::span<const int> first_uses() const override { return {}; }
   void wait() override {}
 
  private:

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <stdexcept>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -76,6 +78,19 @@ class Library final : public CublasLt {
       if (begin < end) product.algorithms.push_back(best(product, begin++));
     }
     products_.insert_or_assign(shape, std::move(product));
+  }
+
+  std::vector<int64_t> first_uses() const override {
+    std::set<int64_t> tokens;
+    for (const auto& [shape, product] : products_) {
+      std::set<std::string_view> used;  // as bytes: two that differ without need are used twice
+      for (size_t i = 0; i < product.algorithms.size(); ++i) {
+        const cublasLtMatmulAlgo_t& algorithm = product.algorithms[i];
+        if (used.emplace(reinterpret_cast<const char*>(&algorithm), sizeof algorithm).second)
+          tokens.insert(product.first + static_cast<int64_t>(i));
+      }
+    }
+    return {tokens.begin(), tokens.end()};
   }
 
   void multiply(const LtProblem& p, void* workspace, cudaStream_t stream) override {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ember/base/dtype.h"
 
@@ -50,6 +51,9 @@ class CublasLt {
   // for kBucketTokens neighbours where it can compute all of them. Replaces what was chosen for the
   // shape before. Throws std::runtime_error where there is none.
   virtual void choose(const LtShape& shape, int64_t first, int64_t last) = 0;
+  // Numbers of tokens, ascending, for each of which some shape takes an algorithm that it takes for
+  // no smaller one: the library loads code when these are computed for the first time.
+  virtual std::vector<int64_t> first_uses() const = 0;
   // The shape and number of tokens must have been chosen for. workspace: kWorkspaceBytes of the
   // device. Throws DeviceError naming cuBLAS's status.
   virtual void multiply(const LtProblem& problem, void* workspace, cudaStream_t stream) = 0;

@@ -34,8 +34,9 @@ namespace cuda {
 namespace {
 
 constexpr int kMaxInFlight = 2;
-// What the driver takes for graphs and for kernels when they are first used, and leaves to others.
-constexpr size_t kHeadroomBytes = size_t{512} << 20;
+// Left by the plan for what the driver takes for graphs and kernels, which nobody knows before, and
+// the least that must be left of it when the driver has taken it.
+constexpr size_t kHeadroomBytes = size_t{512} << 20, kLeastFreeBytes = size_t{100} << 20;
 
 // Columns are padded so that rows begin at multiples of 16 bytes.
 int64_t stride_of(DType dtype, int64_t columns) {
@@ -111,13 +112,12 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override { cudaStreamSynchronize(stream_.get()); }
 
   std::string describe() const override {
-    return fmt::format("{}, compute capability {}.{}, {} SMs, CUDA {}, {}{}", device_.name,
-                       device_.sm / 10, device_.sm % 10, device_.num_sms, device_.version,
-                       name_of(options_.dtype), cublas_ ? ", cuBLASLt" : "");
+    return fmt::format("{} at {}, compute capability {}.{}, {} SMs, CUDA {}, {}{}", device_.name,
+                       device_.bus_id, device_.sm / 10, device_.sm % 10, device_.num_sms,
+                       device_.version, name_of(options_.dtype), cublas_ ? ", cuBLASLt" : "");
   }
   MemoryInfo memory() const override {
-    MemoryInfo info;
-    CUDA_CHECK(cudaMemGetInfo(&info.free_bytes, &info.total_bytes));
+    MemoryInfo info = device_memory();
     info.dedicated = !device_.integrated;
     info.free_bytes -= std::min(info.free_bytes, kHeadroomBytes);
     return info;
@@ -150,7 +150,10 @@ class CudaBackend final : public Backend {
     return bytes + (cublas_ ? arena_.rounded(CublasLt::kWorkspaceBytes) : 0);
   }
 
-  void reserve(size_t bytes) override { arena_.reserve(bytes); }
+  void reserve(size_t bytes) override {
+    arena_.reserve(bytes);
+    free_after_reserve_ = device_memory().free_bytes;
+  }
 
   void prepare(const StepLimits& limits) override {
     upload_.release();
@@ -168,9 +171,15 @@ class CudaBackend final : public Backend {
     staging_.emplace(limits.written_bytes);
     if (options_.graphs)
       shapes_ = shapes_up_to(std::min({limits.max_tokens, limits.max_seqs, limits.max_logit_rows}));
+    std::set<int> tokens(std::begin(kernels::kGemmTokens), std::end(kernels::kGemmTokens));
+    if (cublas_)
+      for (const int64_t n : cublas_->first_uses()) tokens.insert(static_cast<int>(n));
+    tokens.insert(limits.max_tokens);
+    first_uses_.assign(tokens.begin(), tokens.upper_bound(limits.max_tokens));
   }
 
   void seal() override {
+    check_memory();
     arena_.seal();
     graphs_.seal();
     sealed_ = true;
@@ -300,6 +309,7 @@ class CudaBackend final : public Backend {
       all();
   }
   std::span<const BatchShape> repeatable_shapes() const override { return shapes_; }
+  std::span<const int> first_uses() const override { return first_uses_; }
 
   void wait() override {
     if (sampler_ && sampler_->launched()) return sampler_->wait();
@@ -318,6 +328,26 @@ class CudaBackend final : public Backend {
     kernels::AttentionShape shape;
     void* workspace = nullptr;
   };
+
+  static MemoryInfo device_memory() {
+    MemoryInfo info;
+    CUDA_CHECK(cudaMemGetInfo(&info.free_bytes, &info.total_bytes));
+    return info;
+  }
+  // By now everything has been used that takes memory of the driver's when it is first used.
+  void check_memory() const {
+    constexpr size_t kMiB = size_t{1} << 20;
+    const size_t free_bytes = device_memory().free_bytes;
+    if (free_bytes < kLeastFreeBytes)
+      throw StartError(
+          ExitCode::kNoDevice,
+          fmt::format("{} MiB of the GPU's memory are free after start-up, {} must be: "
+                      "lower --gpu-memory-utilization or --kv-cache-memory-bytes",
+                      free_bytes / kMiB, kLeastFreeBytes / kMiB));
+    spdlog::info("{} MiB of the GPU's memory were taken for kernels and graphs, {} MiB are free",
+                 (free_after_reserve_ - std::min(free_after_reserve_, free_bytes)) / kMiB,
+                 free_bytes / kMiB);
+  }
 
   static float element(const Tensor& t, int64_t i) {
     uint32_t bits = 0;  // tensors of a file may lie at any address
@@ -437,6 +467,8 @@ class CudaBackend final : public Backend {
   void* cublas_workspace_ = nullptr;
   Graphs graphs_;
   std::vector<BatchShape> shapes_;
+  std::vector<int> first_uses_;
+  size_t free_after_reserve_ = 0;
   int max_model_len_ = 0;
   bool sealed_ = false;
 };

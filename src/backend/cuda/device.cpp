@@ -74,7 +74,10 @@ DeviceInfo open_device(int index) {
   if (properties.major < 8)
     refuse(fmt::format("{} has compute capability {}.{}, 8.0 is the least", properties.name,
                        properties.major, properties.minor));
+  char bus_id[32] = "";
+  CUDA_CHECK(cudaDeviceGetPCIBusId(bus_id, sizeof bus_id, index));
   return {.name = properties.name,
+          .bus_id = bus_id,
           .sm = properties.major * 10 + properties.minor,
           .num_sms = properties.multiProcessorCount,
           .integrated = properties.integrated != 0,

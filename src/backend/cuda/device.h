@@ -8,7 +8,8 @@ namespace ember::cuda {
 
 struct DeviceInfo {
   std::string name;
-  int sm = 0;  // compute capability, 10 * major + minor
+  std::string bus_id;  // of PCI: "0000:1B:00.0"
+  int sm = 0;          // compute capability, 10 * major + minor
   int num_sms = 0;
   bool integrated = false;  // its memory is the host's
   std::string version;      // "13.0 (driver 13.0)"

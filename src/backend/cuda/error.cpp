@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "ember/backend/cuda/cuda_backend.h"
 #include "ember/base/device_error.h"
 
 namespace ember::cuda {
@@ -14,10 +15,15 @@ namespace ember::cuda {
 namespace {
 
 std::atomic<uint64_t> calls{0}, failing_call{0};
+std::atomic<const char*> last{""};  // texts of the program, or of the library that names kernels
+
+std::string function_of(std::string_view call) {
+  return std::string(call.substr(0, call.find('(')));
+}
 
 [[noreturn]] void fail(std::string_view call, cudaError_t status, const char* name,
                        const char* text) {
-  const std::string function(call.substr(0, call.find('(')));
+  const std::string function = function_of(call);
   throw DeviceError(function, status,
                     fmt::format("CUDA: {} failed: {} ({})", function, name, text));
 }
@@ -25,6 +31,7 @@ std::atomic<uint64_t> calls{0}, failing_call{0};
 }  // namespace
 
 void before_call(const char* call) {
+  last.store(call, std::memory_order_relaxed);
   const uint64_t failing = failing_call.load();
   if (const uint64_t number = ++calls; failing != 0 && number >= failing)
     fail(call, cudaErrorUnknown, "injected", "the device was made to fail");
@@ -54,3 +61,11 @@ void fail_call(uint64_t n) {
 uint64_t num_calls() { return calls.load(); }
 
 }  // namespace ember::cuda
+
+namespace ember {
+
+std::string last_cuda_call() {
+  return cuda::function_of(cuda::last.load(std::memory_order_relaxed));
+}
+
+}  // namespace ember

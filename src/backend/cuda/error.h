@@ -8,15 +8,16 @@
 
 namespace ember::cuda {
 
-// Counts the call; throws instead when it is the one that is to fail, or comes after it.
+// Counts the call and keeps its text, which must stay; throws instead when it is the one that is to
+// fail, or comes after it.
 void before_call(const char* call);
 // Throws DeviceError naming call and error unless status is cudaSuccess.
 void after_call(cudaError_t status, const char* call);
 // As both, for launches of kernels, which report what has happened (kernels::LaunchCheck).
+void after_launch(cudaError_t status, const char* kernel);
 // after_launch(), once the device has done everything that was asked of it: an error is of this
 // kernel. Not while a graph is recorded.
 void after_synchronous_launch(cudaError_t status, const char* kernel);
-void after_launch(cudaError_t status, const char* kernel);
 
 // For tests: the n-th call from now on (1: the next) and all that follow fail as if the device were
 // gone; 0: none.

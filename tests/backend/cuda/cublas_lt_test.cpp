@@ -59,5 +59,15 @@ TEST(CublasLt, MultipliesAddsAndBiases) {
   }
 }
 
+TEST(CublasLt, SaysWhichNumbersOfTokensAreNewToIt) {
+  std::string why;
+  const std::unique_ptr<CublasLt> blas = CublasLt::open(why);
+  ASSERT_NE(blas, nullptr) << why;
+  EXPECT_TRUE(blas->first_uses().empty());
+  blas->choose({.in = 8, .out = 8}, 100, 300);
+  blas->choose({.in = 8, .out = 16}, 200, 300);
+  EXPECT_EQ(blas->first_uses(), (std::vector<int64_t>{100, 129, 200, 257}));
+}
+
 }  // namespace
 }  // namespace ember::cuda

@@ -33,6 +33,7 @@ struct Case {
   bool graphs = true;
   int max_own_gemm_tokens = 256;
   int delay = 0;  // microseconds
+  size_t kernel_bytes = 0;
 };
 
 constexpr int kMaxModelLen = 256;
@@ -45,6 +46,8 @@ class Cuda : public testing::Test {
   }
   void TearDown() override {
     cuda::fail_call(0);
+    fake_cuda::hang_after(fake_cuda::kNever);
+    fake_cuda::lose_after(fake_cuda::kNever);
     fake_cuda::set_delays(0, 0);
     fake_cuda::set_device({});
   }
@@ -55,7 +58,7 @@ class Cuda : public testing::Test {
   };
 
   Built build(const DecoderConfig& config, const Case& s, bool on_cuda) const {
-    fake_cuda::set_device({.major = s.sm / 10, .minor = s.sm % 10});
+    fake_cuda::set_device({.major = s.sm / 10, .minor = s.sm % 10, .kernel_bytes = s.kernel_bytes});
     fake_cuda::set_delays(s.delay, seed_);
     const int block_size = on_cuda ? kCudaBlockSize : 16;
     std::unique_ptr<Backend> backend =
@@ -105,11 +108,13 @@ class Cuda : public testing::Test {
             std::move(built.runner), sink);
       });
       const std::shared_ptr<Engine> engine = thread.engine();
-      const uint64_t allocations = fake_cuda::stats().num_allocations;
+      const fake_cuda::Stats before = fake_cuda::stats();
       for (const Request& request : requests) engine->submit(request);
       EXPECT_TRUE(sink.wait_finished(static_cast<int>(requests.size())));
-      EXPECT_EQ(fake_cuda::stats().num_allocations, allocations)
+      const fake_cuda::Stats after = fake_cuda::stats();
+      EXPECT_EQ(after.num_allocations, before.num_allocations)
           << "something was allocated after start-up";
+      EXPECT_EQ(after.num_kernels, before.num_kernels) << "a kernel was used for the first time";
     }
     for (const Request& request : requests) result.push_back(sink.answer(request.id));
     return result;
@@ -282,6 +287,70 @@ TEST_F(Cuda, StepsOfDecodesAreReplayed) {
       << "one for each token after the first, and those recorded at the start";
 }
 
+// Every kernel that a request may need has been launched when it comes: answers() checks that.
+// Prompts and decodes of every size, every way to sample, cuBLASLt's buckets of tokens.
+TEST_F(Cuda, NoKernelIsUsedForTheFirstTimeByARequest) {
+  const DecoderConfig config =
+      dummy_config("llama2", [](nlohmann::json& c) { c["num_hidden_layers"] = 1; });
+  std::vector<Request> requests;
+  for (RequestId id = 1; id <= 6; ++id) {
+    const int n = static_cast<int>(id);
+    Request& r = requests.emplace_back(request(id, n * n * 5, 2 + n, n));
+    if (id % 2 == 0) continue;
+    r.sampling = {.temperature = 0.9f,
+                  .top_k = 40,
+                  .top_p = 0.95f,
+                  .min_p = 0.01f,
+                  .repetition_penalty = 1.2f,
+                  .presence_penalty = 0.1f,
+                  .frequency_penalty = 0.3f,
+                  .seed = id,
+                  .logit_bias = {{3, 1.0f}},
+                  .allowed_token_ids = {1, 2, 3, 4, 5}};
+    r.prompt_logprobs = true;
+  }
+  for (const Case& setup : {Case{.max_num_batched_tokens = 192, .caching = false},
+                            Case{.sm = 80, .max_num_batched_tokens = 192, .graphs = false},
+                            Case{.max_num_batched_tokens = 192, .max_own_gemm_tokens = 16}}) {
+    SCOPED_TRACE(testing::Message() << "sm_" << setup.sm << ", graphs " << setup.graphs
+                                    << ", own products up to " << setup.max_own_gemm_tokens);
+    answers(config, setup, requests, true);
+  }
+}
+
+TEST_F(Cuda, TooLittleMemoryBesideKernelsIsFoundBeforeServing) {
+  const DecoderConfig config =
+      dummy_config("llama2", [](nlohmann::json& c) { c["num_hidden_layers"] = 1; });
+  const Case small{.max_num_batched_tokens = 16, .num_blocks = 5, .max_num_seqs = 2};
+  build(config, small, true);
+  Case large = small;
+  large.kernel_bytes = (size_t{4} << 30) / fake_cuda::stats().num_kernels;
+  try {
+    build(config, large, true);
+    FAIL();
+  } catch (const StartError& e) {
+    EXPECT_EQ(e.code(), ExitCode::kNoDevice);
+    EXPECT_STREQ(e.what(),
+                 "0 MiB of the GPU's memory are free after start-up, 100 must be: lower "
+                 "--gpu-memory-utilization or --kv-cache-memory-bytes");
+  }
+  EXPECT_EQ(fake_cuda::stats().device_bytes, 0u);
+}
+
+TEST_F(Cuda, LongStepsOfDecodesAreNotRecorded) {
+  const std::unique_ptr<Backend> backend = make_cuda_backend({});
+  backend->reserve(size_t{512} << 20);
+  backend->prepare({.max_tokens = 2048,
+                    .max_seqs = 1024,
+                    .max_logit_rows = 1024,
+                    .max_model_len = 64,
+                    .vocab_size = 64,
+                    .written_bytes = 64});
+  ASSERT_FALSE(backend->repeatable_shapes().empty());
+  EXPECT_EQ(backend->repeatable_shapes().back().num_seqs, 512);
+  EXPECT_EQ(backend->first_uses().back(), 2048);
+}
+
 // One layer, small steps, and work that lags behind the calls: what a failing call leaves behind is
 // still in use when it is destroyed.
 class CudaFailing : public Cuda {
@@ -314,6 +383,48 @@ class CudaFailing : public Cuda {
       dummy_config("llama2", [](nlohmann::json& c) { c["num_hidden_layers"] = 1; });
   const Case setup_{.max_num_batched_tokens = 16, .num_blocks = 5, .max_num_seqs = 2, .delay = 50};
 };
+
+// A kernel that never ends, in a step and while loading. The device goes on at the end, so that
+// nothing of the test is left behind.
+TEST_F(CudaFailing, ADeviceThatHangsIsNoticed) {
+  Recorder sink;
+  std::atomic<uint64_t> loading{0};
+  const auto start = [&] {
+    return std::make_unique<EngineThread>(
+        [&](const LoadProgress&) {
+          fake_cuda::hang_after(loading);
+          Built built = build(config_, setup_, true);
+          return std::make_unique<Engine>(
+              SchedulerConfig{.max_num_batched_tokens = 16,
+                              .max_num_seqs = 2,
+                              .max_num_logit_rows = 8,
+                              .max_model_len = kMaxModelLen},
+              BlockPoolConfig{.num_blocks = built.plan.num_blocks, .block_size = 64},
+              std::move(built.runner), sink);
+        },
+        Patience{.loading = std::chrono::milliseconds(200),
+                 .serving = std::chrono::milliseconds(200)});
+  };
+  const auto check = [](EngineThread& thread) {
+    while (!thread.hangs()) std::this_thread::yield();
+    EXPECT_FALSE(thread.stop());
+    EXPECT_NE(last_cuda_call(), "");
+    fake_cuda::hang_after(fake_cuda::kNever);
+    while (!thread.stop()) std::this_thread::yield();
+  };
+  for (const uint64_t work : {0, 3, 12, 60}) {
+    SCOPED_TRACE(testing::Message() << "hangs after " << work << " pieces of work");
+    loading = work;
+    check(*start());
+  }
+  loading = fake_cuda::kNever;
+  const std::unique_ptr<EngineThread> thread = start();
+  const std::shared_ptr<Engine> engine = thread->engine();
+  engine->submit(request(1, 5, 200));
+  fake_cuda::hang_after(40);
+  check(*thread);
+  EXPECT_EQ(sink.answer(1).num_finals, 1) << "the device went on";
+}
 
 TEST_F(CudaFailing, EveryCallOfLoading) {
   cuda::fail_call(0);

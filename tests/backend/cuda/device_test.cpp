@@ -26,6 +26,7 @@ std::string refusal(const fake_cuda::Device& device, int index = 0) {
 
 TEST(CudaDevice, SaysWhatItFound) {
   const DeviceInfo info = open_device(0);
+  EXPECT_EQ(info.bus_id, "0000:1B:00.0");
   EXPECT_EQ(info.sm, 90);
   EXPECT_EQ(info.num_sms, 4);
   EXPECT_EQ(info.version, "13.0 (driver 13.0)");
@@ -52,7 +53,10 @@ TEST(CudaDevice, RefusesWhatIsMissingOrTooOld) {
             "cudaErrorNoDevice): look at CUDA_VISIBLE_DEVICES, and at what nvidia-smi -L lists");
   EXPECT_EQ(refusal({.driver = 12020}),
             "--device cuda: the NVIDIA driver is for CUDA 12.2, 12.3 is the least");
+  EXPECT_EQ(refusal({.driver = 11080}),
+            "--device cuda: the NVIDIA driver is for CUDA 11.8, 12.3 is the least");
   EXPECT_EQ(refusal({.driver = 12030}), "opened");
+  EXPECT_EQ(refusal({.driver = 12040}), "opened");
   EXPECT_EQ(refusal({.major = 7, .minor = 5}),
             "--device cuda: emulated GPU has compute capability 7.5, 8.0 is the least");
   EXPECT_EQ(refusal({}, 1), "--device cuda: there is no GPU 1, there are 1");

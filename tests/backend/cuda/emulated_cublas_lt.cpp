@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // cuBLASLt's place on the emulated GPU: plain loops on the stream.
+#include <algorithm>
 #include <cstring>
 #include <map>
-#include <utility>
+#include <set>
 
 #include "cuda/cublas_lt.h"
 #include "ember/base/check.h"
+#include "ember/base/integers.h"
 #include "fake_runtime.h"
 
 namespace ember::cuda {
@@ -20,16 +22,28 @@ float element(DType dtype, const void* data, int64_t i) {
 class Emulated final : public CublasLt {
  public:
   void choose(const LtShape& shape, int64_t first, int64_t last) override {
-    chosen_[shape] = {first, last};
+    Choice& choice = chosen_[shape];
+    choice = {.first = first, .last = last, .algorithms = {}};
+    for (int64_t tokens = first; tokens <= last; ++tokens)
+      choice.algorithms.try_emplace(bucket(tokens));
+  }
+
+  std::vector<int64_t> first_uses() const override {
+    std::set<int64_t> tokens;
+    for (const auto& [shape, choice] : chosen_)
+      for (const auto& [number, algorithm] : choice.algorithms)
+        tokens.insert(std::max(choice.first, (number - 1) * kBucketTokens + 1));
+    return {tokens.begin(), tokens.end()};
   }
 
   void multiply(const LtProblem& p, void* workspace, cudaStream_t stream) override {
     const auto found = chosen_.find(p.shape);
-    CHECK(found != chosen_.end() && p.tokens >= found->second.first &&
-              p.tokens <= found->second.second,
-          "{} tokens were not chosen for", p.tokens);
+    CHECK(
+        found != chosen_.end() && p.tokens >= found->second.first && p.tokens <= found->second.last,
+        "{} tokens were not chosen for", p.tokens);
     CHECK((p.bias != nullptr) == p.shape.bias);
-    fake_cuda::enqueue(stream, [p, workspace] {
+    const void* const algorithm = &found->second.algorithms.at(bucket(p.tokens));
+    fake_cuda::enqueue_kernel(stream, algorithm, [p, workspace] {
       const LtShape& s = p.shape;
       std::memset(workspace, 0xff, 4096);  // as a kernel that uses it would
       for (int64_t t = 0; t < p.tokens; ++t)
@@ -47,7 +61,14 @@ class Emulated final : public CublasLt {
   }
 
  private:
-  std::map<LtShape, std::pair<int64_t, int64_t>> chosen_;
+  // For each bucket of tokens another algorithm; its address stands for its kernel.
+  struct Choice {
+    int64_t first = 0, last = 0;  // numbers of tokens
+    std::map<int64_t, char> algorithms;
+  };
+  static int64_t bucket(int64_t tokens) { return ceil_div(tokens, kBucketTokens); }
+
+  std::map<LtShape, Choice> chosen_;
 };
 
 }  // namespace

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "cuda/memory.h"
+#include "ember/backend/cuda/cuda_backend.h"
 #include "ember/base/device_error.h"
+#include "fake_runtime.h"
 
 namespace ember::cuda {
 namespace {
@@ -31,6 +34,38 @@ TEST(CudaError, NamesTheCallAndTheError) {
     EXPECT_EQ(std::string(e.what()),
               "CUDA: gemm failed: cudaErrorLaunchFailure (cudaErrorLaunchFailure)");
   }
+}
+
+// An error of a kernel comes to light in a later call: only who waits after each launch knows whose
+// it is.
+TEST(CudaError, WaitingForEachLaunchNamesTheKernelThatFailed) {
+  for (const bool synchronous : {true, false}) {
+    Stream stream;
+    const auto launched = synchronous ? &after_synchronous_launch : &after_launch;
+    std::string named;
+    try {
+      fake_cuda::lose_after(1);
+      fake_cuda::set_delays(20000, 1);
+      for (const char* kernel : {"first", "second", "third"}) {
+        fake_cuda::enqueue(stream.get(), [] {});
+        launched(cudaSuccess, kernel);
+      }
+      stream.wait();
+    } catch (const DeviceError& e) {
+      named = e.call();
+      EXPECT_NE(std::string(e.what()).find("cudaErrorIllegalAddress"), std::string::npos);
+    }
+    fake_cuda::set_delays(0, 0);
+    fake_cuda::lose_after(fake_cuda::kNever);
+    EXPECT_EQ(named, synchronous ? "second" : "cudaStreamSynchronize");
+  }
+}
+
+TEST(CudaError, TheLastCallIsKnown) {
+  CUDA_CHECK(cudaStreamSynchronize(nullptr));
+  EXPECT_EQ(last_cuda_call(), "cudaStreamSynchronize");
+  after_launch(cudaSuccess, "gemm");
+  EXPECT_EQ(last_cuda_call(), "gemm");
 }
 
 TEST(CudaError, TheChosenCallAndAllAfterItFailWithoutBeingMade) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "ember/backend/backend.h"
 
@@ -29,5 +30,9 @@ inline constexpr int kCudaBlockSize = 64;
 // Opens the device for the calling thread, which then uses and destroys the backend. Throws
 // StartError(kNoDevice): no driver, no such GPU, one that is too old.
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options);
+
+// The function of CUDA or the kernel that this process called last: when a device hangs, often the
+// one that does not return. Only with `synchronous` is a kernel that hangs named. Any thread.
+std::string last_cuda_call();
 
 }  // namespace ember

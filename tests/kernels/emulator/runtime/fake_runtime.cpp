@@ -1,56 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fake_runtime.h"
 
-#include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <filesystem>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <random>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "fake_device.h"
 
 namespace fake_cuda {
 
 namespace {
 
 using Work = std::function<void()>;
-
-constexpr size_t kGuard = 4096;  // also the alignment that device memory has
-constexpr unsigned char kGuardByte = 0xa5;
-constexpr unsigned char kFreshByte = 0xff;  // as 16-bit or 32-bit floats: NaN
-constexpr unsigned char kFreedByte = 0xdd;
-
-struct State {
-  std::mutex mu;
-  Device device;
-  std::map<void*, size_t> device_memory;  // address and size, guards excluded
-  std::map<void*, size_t> host_memory;
-  Stats stats;
-  int max_delay = 0;
-  std::mt19937_64 random{0};
-  std::atomic<bool> lost{false};
-};
-
-State& state() {
-  static State* const instance = new State;  // never destroyed: streams may outlive static objects
-  return *instance;
-}
-
-thread_local cudaError_t last_error = cudaSuccess;
-
-cudaError_t result(cudaError_t error) {
-  if (error != cudaSuccess && error != cudaErrorNotReady) last_error = error;
-  return error;
-}
 
 void pause() {
   int microseconds = 0;
@@ -63,35 +31,7 @@ void pause() {
   if (microseconds > 0) std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
 }
 
-void check_guards_of(const void* pointer, size_t bytes) {
-  const auto* begin = static_cast<const unsigned char*>(pointer);
-  for (size_t i = 0; i < kGuard; ++i) {
-    const bool before = begin[-1 - static_cast<ptrdiff_t>(i)] != kGuardByte,
-               after = begin[bytes + i] != kGuardByte;
-    if (!before && !after) continue;
-    std::fprintf(stderr, "fake CUDA: a write %zu bytes %s an allocation of %zu bytes\n", i,
-                 before ? "before" : "after the end of", bytes);
-    std::abort();
-  }
-}
-
 }  // namespace
-
-// A device that is lost, as after an access to a wrong address: it does no work any more, and every
-// call that speaks to it says so. FAKE_CUDA_LOST_AFTER=N: after N such calls.
-// FAKE_CUDA_LOST_FILE=PATH: once there is such a file.
-bool lost() {
-  static const char* const file = std::getenv("FAKE_CUDA_LOST_FILE");
-  return state().lost || (file != nullptr && (state().lost = std::filesystem::exists(file)));
-}
-
-cudaError_t reach_device() {
-  static const char* const after = std::getenv("FAKE_CUDA_LOST_AFTER");
-  static const uint64_t last = after != nullptr ? std::strtoull(after, nullptr, 10) : UINT64_MAX;
-  static std::atomic<uint64_t> calls{0};
-  if (++calls > last) state().lost = true;
-  return lost() ? result(cudaErrorIllegalAddress) : cudaSuccess;
-}
 
 // What is enqueued keeps an event alive after its destruction, as the driver does.
 struct Event {
@@ -140,6 +80,7 @@ struct Stream {
       busy = true;
       lock.unlock();
       pause();
+      begin_work();
       if (!lost()) w();
       lock.lock();
       busy = false;
@@ -160,32 +101,19 @@ void enqueue(cudaStream_t stream, Work work) {
     const std::lock_guard lock(state().mu);
     ++state().stats.num_launches;
   }
-  if (stream == nullptr) return work();
+  if (stream == nullptr) {
+    begin_work();
+    return work();
+  }
   if (stream->capture)
     stream->capture->nodes.push_back(std::move(work));
   else
     stream->push(std::move(work));
 }
 
-void set_device(const Device& device) {
-  const std::lock_guard lock(state().mu);
-  state().device = device;
-}
-
-void set_delays(int max_microseconds, uint64_t seed) {
-  const std::lock_guard lock(state().mu);
-  state().max_delay = max_microseconds;
-  state().random.seed(seed);
-}
-
-Stats stats() {
-  const std::lock_guard lock(state().mu);
-  return state().stats;
-}
-
-void check_guards() {
-  const std::lock_guard lock(state().mu);
-  for (const auto& [pointer, bytes] : state().device_memory) check_guards_of(pointer, bytes);
+void enqueue_kernel(cudaStream_t stream, const void* kernel, Work work) {
+  load_kernel(kernel);
+  enqueue(stream, std::move(work));
 }
 
 }  // namespace fake_cuda
@@ -194,138 +122,15 @@ using fake_cuda::reach_device;
 using fake_cuda::result;
 using fake_cuda::state;
 
-const char* cudaGetErrorString(cudaError_t error) { return cudaGetErrorName(error); }
-cudaError_t cudaGetLastError() { return std::exchange(fake_cuda::last_error, cudaSuccess); }
-cudaError_t cudaPeekAtLastError() { return fake_cuda::last_error; }
-
-cudaError_t cudaGetDeviceCount(int* count) {
-  const std::lock_guard lock(state().mu);
-  *count = state().device.count;
-  if (state().device.status != cudaSuccess) return result(state().device.status);
-  return result(*count > 0 ? cudaSuccess : cudaErrorNoDevice);
-}
-
-cudaError_t cudaSetDevice(int device) {
-  const std::lock_guard lock(state().mu);
-  return result(device < state().device.count ? cudaSuccess : cudaErrorInvalidValue);
-}
-
-cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
-  return cudaSuccess;
-}
-
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
-  const std::lock_guard lock(state().mu);
-  *properties = {};
-  std::snprintf(properties->name, sizeof properties->name, "emulated GPU");
-  properties->totalGlobalMem = state().device.memory_bytes;
-  properties->sharedMemPerBlockOptin = 227 << 10;
-  properties->multiProcessorCount = state().device.num_sms;
-  properties->major = state().device.major;
-  properties->minor = state().device.minor;
-  properties->l2CacheSize = 50 << 20;
-  properties->integrated = state().device.integrated ? 1 : 0;
-  return cudaSuccess;
-}
-
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  cudaDeviceProp properties;
-  cudaGetDeviceProperties(&properties, device);
-  switch (attribute) {
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = static_cast<int>(properties.sharedMemPerBlockOptin);
-      break;
-    case cudaDevAttrMultiProcessorCount:
-      *value = properties.multiProcessorCount;
-      break;
-    case cudaDevAttrComputeCapabilityMajor:
-      *value = properties.major;
-      break;
-    case cudaDevAttrComputeCapabilityMinor:
-      *value = properties.minor;
-      break;
+cudaError_t cudaDeviceSynchronize() {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
+  std::set<cudaStream_t> streams;
+  {
+    const std::lock_guard lock(state().mu);
+    streams = state().streams;
   }
-  return cudaSuccess;
-}
-
-cudaError_t cudaDriverGetVersion(int* version) {
-  const std::lock_guard lock(state().mu);
-  *version = state().device.driver;
-  return cudaSuccess;
-}
-
-cudaError_t cudaRuntimeGetVersion(int* version) {
-  *version = CUDART_VERSION;
-  return cudaSuccess;
-}
-
-cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
-  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
-  const std::lock_guard lock(state().mu);
-  *total_bytes = state().device.memory_bytes;
-  *free_bytes = *total_bytes - std::min(*total_bytes, state().stats.device_bytes);
-  return cudaSuccess;
-}
-
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
-
-cudaError_t cudaMalloc(void** pointer, size_t bytes) {
-  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
-  const std::lock_guard lock(state().mu);
-  if (state().stats.device_bytes + bytes > state().device.memory_bytes)
-    return result(cudaErrorMemoryAllocation);
-  const size_t rounded = (bytes + fake_cuda::kGuard - 1) / fake_cuda::kGuard * fake_cuda::kGuard;
-  auto* const memory = static_cast<unsigned char*>(
-      std::aligned_alloc(fake_cuda::kGuard, rounded + 2 * fake_cuda::kGuard));
-  if (memory == nullptr) return result(cudaErrorMemoryAllocation);
-  *pointer = memory + fake_cuda::kGuard;
-  std::memset(memory, fake_cuda::kGuardByte, fake_cuda::kGuard);
-  std::memset(*pointer, fake_cuda::kFreshByte, bytes);
-  std::memset(static_cast<unsigned char*>(*pointer) + bytes, fake_cuda::kGuardByte,
-              rounded - bytes + fake_cuda::kGuard);
-  state().device_memory[*pointer] = bytes;
-  state().stats.device_bytes += bytes;
-  ++state().stats.num_allocations;
-  return cudaSuccess;
-}
-
-cudaError_t cudaFree(void* pointer) {
-  if (pointer == nullptr) return cudaSuccess;
-  const std::lock_guard lock(state().mu);
-  const auto found = state().device_memory.find(pointer);
-  if (found == state().device_memory.end()) return result(cudaErrorInvalidValue);
-  fake_cuda::check_guards_of(pointer, found->second);
-  std::memset(pointer, fake_cuda::kFreedByte, found->second);
-  state().stats.device_bytes -= found->second;
-  state().device_memory.erase(found);
-  std::free(static_cast<unsigned char*>(pointer) - fake_cuda::kGuard);
-  return cudaSuccess;
-}
-
-cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) {
-  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
-  const std::lock_guard lock(state().mu);
-  *pointer = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-  if (*pointer == nullptr) return result(cudaErrorMemoryAllocation);
-  state().host_memory[*pointer] = bytes;
-  ++state().stats.num_allocations;
-  return cudaSuccess;
-}
-
-cudaError_t cudaHostGetDevicePointer(void** device, void* host, unsigned) {
-  *device = host;
-  return cudaSuccess;
-}
-
-cudaError_t cudaFreeHost(void* pointer) {
-  const std::lock_guard lock(state().mu);
-  const auto found = state().host_memory.find(pointer);
-  if (found == state().host_memory.end()) return result(cudaErrorInvalidValue);
-  std::memset(pointer, fake_cuda::kFreedByte, found->second);
-  state().host_memory.erase(found);
-  std::free(pointer);
-  return cudaSuccess;
+  for (const cudaStream_t stream : streams) stream->wait_idle();
+  return fake_cuda::lost() ? result(cudaErrorIllegalAddress) : cudaSuccess;
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
@@ -359,10 +164,16 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   *stream = new fake_cuda::Stream;
+  const std::lock_guard lock(state().mu);
+  state().streams.insert(*stream);
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  {
+    const std::lock_guard lock(state().mu);
+    state().streams.erase(stream);
+  }
   delete stream;  // finishes its work first
   return cudaSuccess;
 }

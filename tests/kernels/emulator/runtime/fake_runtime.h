@@ -19,6 +19,11 @@ namespace fake_cuda {
 // stream, or becomes part of the graph that the stream is recording. Any thread.
 void enqueue(cudaStream_t stream, std::function<void()> work);
 
+// The same for a kernel, whose first use loads it.
+void enqueue_kernel(cudaStream_t stream, const void* kernel, std::function<void()> work);
+// As if a kernel were used that `kernel` stands for.
+void load_kernel(const void* kernel);
+
 struct Device {
   int count = 1;
   int major = 9, minor = 0;
@@ -27,8 +32,20 @@ struct Device {
   int driver = CUDART_VERSION;
   bool integrated = false;
   cudaError_t status = cudaSuccess;  // of the first call that asks for devices
+  size_t kernel_bytes = 0;           // of device memory that the driver takes for each kernel
 };
-void set_device(const Device& device);  // between tests only
+// Between tests only. No kernel is loaded.
+void set_device(const Device& device);
+
+// The device does so many more pieces of work, then it hangs: no stream does anything, and whoever
+// waits for one, or frees memory, waits until another call of hang_after(). kNever: it goes on.
+// In the environment FAKE_CUDA_HANG_AFTER=N is hang_after(N) at the start, and
+// FAKE_CUDA_HANG_FILE=PATH hang_after(0) once there is such a file.
+inline constexpr uint64_t kNever = UINT64_MAX;
+void hang_after(uint64_t num_work);
+// The device does so many more pieces of work, then it is lost, as by an access to a wrong address:
+// it does no work, and every call that speaks to it says so. kNever: it is not lost (any more).
+void lose_after(uint64_t num_work);
 
 // Before each piece of work a stream sleeps up to so many microseconds, as `seed` decides. 0:
 // never.
@@ -39,6 +56,8 @@ struct Stats {
   uint64_t num_allocations = 0;  // cudaMalloc and cudaHostAlloc, ever
   uint64_t num_launches = 0;     // pieces of work enqueued or recorded, ever
   uint64_t num_graph_launches = 0;
+  uint64_t num_work = 0;     // pieces of work begun, ever
+  uint64_t num_kernels = 0;  // different ones, launched or recorded, since set_device()
 };
 Stats stats();
 
