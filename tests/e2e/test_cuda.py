@@ -193,5 +193,5 @@ def test_switches_change_no_answer(tmp_path, tiny):
         server.stop()
         assert answer.status_code == 200, answer.text
         texts[flag] = answer.json()["choices"][0]["token_ids"]
-        assert ("cuBLASLt" in server.log()) == (flag != "--no-cuda-cublas")
+        assert ("cuBLASLt" in server.log_path.read_text()) == (flag != "--no-cuda-cublas")
     assert len(texts["--cuda-graphs"]) == 4 and all(ids == texts["--cuda-graphs"] for ids in texts.values()), texts

@@ -178,9 +178,11 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 
+// A lost device is waited for too: the piece of work that it was lost in may still use memory.
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
+  const cudaError_t error = reach_device();
   if (stream != nullptr) stream->wait_idle();
+  if (error != cudaSuccess) return error;
   return fake_cuda::lost() ? result(cudaErrorIllegalAddress) : cudaSuccess;
 }
 
