@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
-#include "ember/base/check.h"
 #include "ember/base/log.h"
 #include "http/access_log.h"
 #include "http/client_socket.h"
@@ -15,12 +15,10 @@
 namespace ember {
 namespace {
 
-constexpr int kMaxAcceptsPerTurn = 256;
 constexpr size_t kReadSize = 64 * 1024;
-// After an error that lasts, e.g. no descriptors left.
-constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 constexpr Duration kLinger = std::chrono::seconds(1);
 constexpr Duration kLongestWait = std::chrono::milliseconds(500);
+constexpr Duration kLongestWaitAtEnd = std::chrono::milliseconds(10);
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 FramingError too_late(const std::string& part) {
@@ -29,19 +27,17 @@ FramingError too_late(const std::string& part) {
 
 }  // namespace
 
-Gate::Gate(const HttpOptions& options, OnRequest on_request, Accept accept)
+Gate::Gate(const HttpOptions& options, OnRequest on_request, Acceptor::Accept accept)
     : options_(options),
       limits_{options.max_uri_bytes, options.max_header_line_bytes, options.max_headers,
               options.max_body_bytes},
       on_request_(std::move(on_request)),
-      accept_(accept ? std::move(accept) : Accept(accept_client)),
-      num_connections_(std::make_shared<std::atomic<int>>(0)) {}
+      acceptor_(poller_, options.max_connections, std::move(accept)) {}
 
 Gate::~Gate() { finish(); }
 
 void Gate::start(int listen_fd) {
-  listen_ = listen_fd;
-  watch_listener(true);
+  acceptor_.start(listen_fd);
   last_turn_ = Clock::now().time_since_epoch().count();
   thread_ = std::thread([this] { loop(); });
 }
@@ -79,27 +75,25 @@ void Gate::loop() {
 bool Gate::is_done(TimePoint now) const { return clients_.empty() || now >= last_write_until_; }
 
 void Gate::turn() {
-  const std::span<const epoll_event> ready = poller_.wait(wait_ms(Clock::now()));
+  const std::span<const epoll_event> ready = poller_.wait(next_turn());
   const TimePoint now = Clock::now();
   last_turn_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   for (const epoll_event& event : ready) {
-    if (event.data.fd == listen_)
-      accept_some(now);
+    if (event.data.fd == acceptor_.fd())
+      for (auto& connection : acceptor_.accept(now)) add(std::move(connection));
     else if (const auto found = clients_.find(event.data.fd); found != clients_.end())
       on_event(*found->second);
   }
   if (stop_reading_ && !closing_) begin_stop();
   take_outgoing();
+  acceptor_.resume(now);
   expire(now);
   if (finish_ && last_write_until_ == kNever) last_write_until_ = now + kLinger;
 }
 
-int Gate::wait_ms(TimePoint now) const {
-  TimePoint next = std::min(now + kLongestWait, accept_again_);
-  if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first);
-  if (finish_) next = std::min(next, now + std::chrono::milliseconds(10));
-  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(next - now).count();
-  return static_cast<int>(std::max<int64_t>(ms, 0));
+TimePoint Gate::next_turn() const {
+  const TimePoint latest = Clock::now() + (finish_ ? kLongestWaitAtEnd : kLongestWait);
+  return std::min({latest, acceptor_.resume_at(), deadlines_.earliest()});
 }
 
 void Gate::take_outgoing() {
@@ -115,8 +109,7 @@ void Gate::take_outgoing() {
 
 void Gate::begin_stop() {
   closing_ = true;
-  watch_listener(false);
-  accept_again_ = kNever;
+  acceptor_.stop();
   std::vector<Client*> ended;
   for (const auto& [fd, client] : clients_)
     if (client->phase == Phase::kWriting)
@@ -127,44 +120,12 @@ void Gate::begin_stop() {
 }
 
 void Gate::expire(TimePoint now) {
-  if (now >= accept_again_ && !closing_) {
-    accept_again_ = kNever;
-    watch_listener(true);
-  }
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-    Client& client = *clients_.at(deadlines_.begin()->second);
+  while (const std::optional<int> fd = deadlines_.due(now)) {
+    Client& client = *clients_.at(*fd);
     if (client.phase == Phase::kHead || client.phase == Phase::kBody)
       answer_error(client, too_late(client.phase == Phase::kHead ? "head" : "body"));
     else
       remove(client);
-  }
-}
-
-void Gate::watch_listener(bool on) {
-  if (on == listening_) return;
-  if (!on) poller_.remove(listen_);
-  if (on) CHECK(poller_.add(listen_, EPOLLIN));
-  listening_ = on;
-}
-
-void Gate::accept_some(TimePoint now) {
-  for (int i = 0; i < kMaxAcceptsPerTurn && !stop_reading_; ++i) {
-    const int fd = accept_(listen_);
-    if (fd < 0 && errno == EAGAIN) return;
-    if (fd < 0 && concerns_one_client(errno)) continue;
-    if (fd < 0) {
-      spdlog::warn("http: cannot accept a connection (errno {}), trying again soon", errno);
-      watch_listener(false);
-      accept_again_ = now + kAcceptPause;
-      return;
-    }
-    num_connections_->fetch_add(1);
-    std::shared_ptr<void> slot(nullptr, [count = num_connections_](void*) { count->fetch_sub(1); });
-    std::unique_ptr<Connection> connection = open_connection(fd, std::move(slot));
-    if (num_connections() > options_.max_connections)
-      refuse(*connection);
-    else
-      add(std::move(connection));
   }
 }
 
@@ -174,25 +135,21 @@ void Gate::add(std::unique_ptr<Connection> connection) {
   auto& client = clients_[fd];
   client = std::make_unique<Client>(std::move(connection), limits_);
   client->events = EPOLLIN;
-  client->deadline = Clock::now() + options_.idle_timeout;
-  deadlines_.insert({client->deadline, fd});
+  deadlines_.set(fd, Clock::now() + options_.idle_timeout);
 }
 
 std::unique_ptr<Connection> Gate::release(Client& client) {
   std::unique_ptr<Connection> connection = std::move(client.connection);
   const int fd = connection->fd();
   poller_.remove(fd);
-  deadlines_.erase({client.deadline, fd});
+  deadlines_.remove(fd);
   clients_.erase(fd);
   return connection;
 }
 
 void Gate::enter(Client& client, Phase phase, TimePoint deadline) {
-  const int fd = client.connection->fd();
-  deadlines_.erase({client.deadline, fd});
   client.phase = phase;
-  client.deadline = deadline;
-  deadlines_.insert({deadline, fd});
+  deadlines_.set(client.connection->fd(), deadline);
 }
 
 void Gate::want(Client& client, uint32_t events) {

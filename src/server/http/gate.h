@@ -6,18 +6,16 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
-#include <utility>
-#include <vector>
 
 #include "ember/base/clock.h"
 #include "ember/base/queue.h"
 #include "ember/server/connection.h"
 #include "ember/server/http_options.h"
+#include "http/acceptor.h"
+#include "http/deadlines.h"
 #include "http/framing.h"
 #include "http/poller.h"
 #include "http/send_buffer.h"
@@ -33,10 +31,10 @@ struct Incoming {
 
 class Gate {
  public:
-  using OnRequest = std::function<void(Incoming)>;   // on the gate's thread; must not block
-  using Accept = std::function<int(int listen_fd)>;  // accept4 or, in tests, something that fails
+  using OnRequest = std::function<void(Incoming)>;  // on the gate's thread; must not block
 
-  Gate(const HttpOptions& options, OnRequest on_request, Accept accept = {});
+  // accept: see Acceptor.
+  Gate(const HttpOptions& options, OnRequest on_request, Acceptor::Accept accept = {});
   ~Gate();  // finish()
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
@@ -53,7 +51,7 @@ class Gate {
   // Any thread. Writes `bytes`, then as give_back.
   void send(std::unique_ptr<Connection> connection, std::string bytes);
 
-  int num_connections() const { return num_connections_->load(std::memory_order_relaxed); }
+  int num_connections() const { return acceptor_.num_connections(); }
   TimePoint last_turn() const {
     return TimePoint(Duration(last_turn_.load(std::memory_order_relaxed)));
   }
@@ -67,9 +65,8 @@ class Gate {
     std::unique_ptr<Connection> connection;
     RequestParser parser;
     Phase phase = Phase::kIdle;
-    TimePoint since{};     // the current request's first byte
-    TimePoint deadline{};  // of the phase
-    SendBuffer out;        // to be written
+    TimePoint since{};  // the current request's first byte
+    SendBuffer out;     // to be written
     size_t num_drained = 0;
     uint32_t events = 0;     // asked of epoll
     bool continued = false;  // 100 Continue has been sent
@@ -81,12 +78,10 @@ class Gate {
 
   void loop();
   void turn();
-  int wait_ms(TimePoint now) const;
+  TimePoint next_turn() const;
   void take_outgoing();
   void expire(TimePoint now);
-  void accept_some(TimePoint now);
   void add(std::unique_ptr<Connection> connection);
-  void watch_listener(bool on);
   void begin_stop();
   bool is_done(TimePoint now) const;
 
@@ -107,16 +102,13 @@ class Gate {
   const HttpOptions options_;
   const FramingLimits limits_;
   const OnRequest on_request_;
-  const Accept accept_;
-  const std::shared_ptr<std::atomic<int>> num_connections_;
   Poller poller_;
-  int listen_ = -1;
 
   // The gate's thread alone:
+  Acceptor acceptor_;
   std::unordered_map<int, std::unique_ptr<Client>> clients_;
-  std::set<std::pair<TimePoint, int>> deadlines_;
-  bool listening_ = false, closing_ = false;
-  TimePoint accept_again_ = kNever;
+  Deadlines deadlines_;  // of the clients' phases
+  bool closing_ = false;
   TimePoint last_write_until_ = kNever;
 
   Queue<Outgoing> outgoing_;

@@ -3,16 +3,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <set>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
 
-#include "ember/base/check.h"
 #include "ember/base/log.h"
-#include "ember/base/mutex.h"
 #include "ember/base/queue.h"
 #include "http/access_log.h"
+#include "http/deadlines.h"
 #include "http/poller.h"
 #include "http/send_buffer.h"
 
@@ -23,34 +22,50 @@ constexpr Duration kLongestWait = std::chrono::seconds(1);
 // nginx's number for the access log: the client closed first.
 constexpr int kStatusClientGone = 499;
 
-struct Adoption {
+// One answer and its socket.
+struct Stream {
   std::shared_ptr<Generator> generator;  // outlives the response, which may use the model
   std::unique_ptr<Connection> connection;
   std::unique_ptr<Response> response;
-  std::vector<Request> requests;
+  std::vector<Request> requests;     // to be submitted
+  std::vector<RequestId> open = {};  // submitted, without a last event so far
+  SendBuffer out = {};               // appended by the response
+  size_t num_bytes = 0;              // sent altogether
+  bool want_write = false;           // epoll waits for room
+  TimePoint since{}, last_sent{};    // last_sent: the client took a byte, or was offered the first
 };
 
-// One answer and its socket.
-struct Stream {
-  std::shared_ptr<Generator> generator;  // of its requests; outlives the response, as above
-  std::unique_ptr<Connection> connection;
-  std::unique_ptr<Response> response;
-  std::vector<RequestId> open;  // submitted, without a last event so far
-  SendBuffer out;               // appended by the response
-  size_t num_bytes = 0;         // sent altogether
-  bool want_write = false;      // epoll waits for room
-  bool dirty = false;           // in Impl::dirty_
-  TimePoint since{};
-  TimePoint last_sent{};   // when the client last took a byte, or was offered the first
-  TimePoint next_check{};  // of its times; in Impl::checks_
+struct Stop {
+  Error error;
+  Duration grace;
 };
+
+// No stream's times are looked at less often than this.
+Duration check_interval(const HubOptions& options) {
+  const Duration interval = std::max<Duration>(options.write_timeout, std::chrono::milliseconds(1));
+  return options.keep_alive_interval > Duration::zero()
+             ? std::min(interval, options.keep_alive_interval)
+             : interval;
+}
+
+// False, with a line in the log, when the response threw.
+template <class F>
+bool attempt(const Response& response, F&& call) {
+  try {
+    call();
+    return true;
+  } catch (const std::exception& e) {
+    spdlog::error("hub: {}: {}", response.access_line(), escape_for_log(e.what()));
+    return false;
+  }
+}
 
 }  // namespace
 
 class ResponseHub::Impl {
  public:
   Impl(const HubOptions& options, OnDone on_done)
-      : options_(options), on_done_(std::move(on_done)) {}
+      : options_(options), check_interval_(check_interval(options)), on_done_(std::move(on_done)) {}
 
   void start(OnTrace on_trace) {
     on_trace_ = std::move(on_trace);
@@ -59,27 +74,21 @@ class ResponseHub::Impl {
 
   void stop(const Error& error, Duration grace) {
     if (!thread_.joinable()) return;
-    {
-      MutexLock lock(mu_);
-      stop_error_ = error;
-      grace_ = grace;
-    }
-    stopping_ = true;
-    poller_.wake();
+    post(stops, {error, grace});
     thread_.join();
   }
 
-  void adopt(Adoption adoption) {
-    ++num_open_;
-    if (adoptions_.push(std::move(adoption))) poller_.wake();
+  // Any thread. Queues an item for the hub's thread.
+  template <class T>
+  void post(Queue<T>& queue, T item) {
+    if (queue.push(std::move(item))) poller_.wake();
   }
-  void abort(std::vector<RequestId> ids) {
-    if (aborts_.push(std::move(ids))) poller_.wake();
-  }
-  void push_events(std::vector<TokenOutput> events) {
-    if (events_.push(std::move(events))) poller_.wake();
-  }
-  int num_open() const { return num_open_; }
+
+  Queue<std::unique_ptr<Stream>> adoptions;
+  Queue<std::vector<RequestId>> aborts;
+  Queue<std::vector<TokenOutput>> outputs;
+  Queue<Stop> stops;
+  std::atomic<int> num_open{0};
 
  private:
   void loop() {
@@ -92,53 +101,42 @@ class ResponseHub::Impl {
       }
     }
     while (!streams_.empty()) drop(*streams_.begin()->second);
-    for ([[maybe_unused]] const Adoption& late : adoptions_.take_all()) --num_open_;
+    num_open -= static_cast<int>(adoptions.take_all().size());
   }
 
   // True at the end.
   bool turn() {
-    for (const epoll_event& event : poller_.wait(wait_ms()))
+    const TimePoint latest = Clock::now() + kLongestWait;
+    for (const epoll_event& event :
+         poller_.wait(std::min({latest, checks_.earliest(), stop_until_})))
       if (const auto found = streams_.find(event.data.fd); found != streams_.end())
         on_socket(*found->second, event.events);
     // Adoptions first: what concerns a request comes after its submission, which happens here.
-    for (Adoption& adoption : adoptions_.take_all()) begin(std::move(adoption));
-    for (const auto& ids : aborts_.take_all())
+    for (std::unique_ptr<Stream>& stream : adoptions.take_all()) begin(std::move(stream));
+    for (const auto& ids : aborts.take_all())
       for (const RequestId id : ids) cancel_open(id);
-    for (const auto& batch : events_.take_all())
+    for (const auto& batch : outputs.take_all())
       for (const TokenOutput& event : batch) on_event(event);
-    flush_dirty();
+    flush_touched();
     check_times();
-    if (stopping_ && stop_until_ == kNever) fail_all();
-    return stopping_ && (streams_.empty() || Clock::now() >= stop_until_);
+    for (Stop& stop : stops.take_all()) fail_all(std::move(stop));
+    return stop_until_ != kNever && (streams_.empty() || Clock::now() >= stop_until_);
   }
 
-  int wait_ms() const {
-    if (stopping_) return 5;
-    const TimePoint now = Clock::now();
-    TimePoint next = now + kLongestWait;
-    if (!checks_.empty()) next = std::min(next, checks_.begin()->first);
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(next - now).count();
-    return static_cast<int>(std::max<int64_t>(ms, 0));
-  }
-
-  void begin(Adoption adoption) {
-    const int fd = adoption.connection->fd();
-    auto& slot = streams_[fd];
-    slot = std::make_unique<Stream>();
-    Stream& stream = *slot;
-    stream.connection = std::move(adoption.connection);
-    stream.response = std::move(adoption.response);
-    stream.generator = std::move(adoption.generator);
+  void begin(std::unique_ptr<Stream> adopted) {
+    const int fd = adopted->connection->fd();
+    Stream& stream = *(streams_[fd] = std::move(adopted));
     stream.since = stream.last_sent = Clock::now();
-    check_at(stream, stream.since);
+    checks_.set(fd, stream.since);
     if (!poller_.add(fd, EPOLLRDHUP)) return drop(stream);
     if (!guarded(stream, [&] { stream.response->start(stream.out.bytes); })) return;
     if (stop_until_ != kNever) return fail(stream);
-    for (Request& request : adoption.requests) {
+    for (Request& request : stream.requests) {
       stream.open.push_back(request.id);
       by_request_[request.id] = &stream;
       stream.generator->submit(std::move(request));
     }
+    stream.requests.clear();
     touch(stream);
   }
 
@@ -187,31 +185,21 @@ class ResponseHub::Impl {
   // False when the response threw: the stream is gone then.
   template <class F>
   bool guarded(Stream& stream, F&& call) {
-    try {
-      call();
-      return true;
-    } catch (const std::exception& e) {
-      spdlog::error("hub: {}: {}", stream.response->access_line(), escape_for_log(e.what()));
-      drop(stream);
-      return false;
-    }
+    if (attempt(*stream.response, std::forward<F>(call))) return true;
+    drop(stream);
+    return false;
   }
 
-  void touch(Stream& stream) {
-    if (!stream.dirty) dirty_.push_back(stream.connection->fd());
-    stream.dirty = true;
-  }
+  // It may have something to send.
+  void touch(const Stream& stream) { touched_.push_back(stream.connection->fd()); }
 
   // One send per stream and turn, however many events it had.
-  void flush_dirty() {
-    std::vector<int> dirty;
-    dirty.swap(dirty_);
-    for (const int fd : dirty) {
-      const auto found = streams_.find(fd);
-      if (found == streams_.end() || !found->second->dirty) continue;
-      found->second->dirty = false;
-      flush(*found->second);
-    }
+  void flush_touched() {
+    std::vector<int> sockets = std::exchange(touched_, {});
+    std::sort(sockets.begin(), sockets.end());
+    sockets.erase(std::unique(sockets.begin(), sockets.end()), sockets.end());
+    for (const int fd : sockets)
+      if (const auto found = streams_.find(fd); found != streams_.end()) flush(*found->second);
   }
 
   void flush(Stream& stream) {
@@ -240,39 +228,27 @@ class ResponseHub::Impl {
     return interval > Duration::zero() ? stream.last_sent + interval : kNever;
   }
 
-  void check_at(Stream& stream, TimePoint when) {
-    const int fd = stream.connection->fd();
-    checks_.erase({stream.next_check, fd});
-    stream.next_check = when;
-    checks_.insert({when, fd});
-  }
-
   // A stream's deadline moves with every byte, its check does not: it comes at the deadline or
   // before it, and then again. So tokens cost nothing here.
   void check_times() {
     const TimePoint now = Clock::now();
-    Duration shortest = std::max<Duration>(options_.write_timeout, std::chrono::milliseconds(1));
-    if (options_.keep_alive_interval > Duration::zero())
-      shortest = std::min(shortest, options_.keep_alive_interval);
-    while (!checks_.empty() && checks_.begin()->first <= now) {
-      Stream& stream = *streams_.at(checks_.begin()->second);
+    while (const std::optional<int> fd = checks_.due(now)) {
+      Stream& stream = *streams_.at(*fd);
       const bool is_due = deadline(stream) <= now;
       if (is_due && stream.out.num_left() > 0) {
         drop(stream);
         continue;
       }
       if (is_due) stream.last_sent = now;
-      check_at(stream, std::min(deadline(stream), now + shortest));
+      checks_.set(*fd, std::min(deadline(stream), now + check_interval_));
       if (is_due && guarded(stream, [&] { stream.response->keep_alive(stream.out.bytes); }))
         flush(stream);
     }
   }
 
-  void fail_all() {
-    {
-      MutexLock lock(mu_);
-      stop_until_ = Clock::now() + grace_;
-    }
+  void fail_all(Stop stop) {
+    stop_error_ = std::move(stop.error);
+    stop_until_ = Clock::now() + stop.grace;
     std::vector<Stream*> unfinished;
     for (const auto& [fd, stream] : streams_)
       if (!stream->response->finished()) unfinished.push_back(stream.get());
@@ -280,13 +256,9 @@ class ResponseHub::Impl {
   }
 
   void fail(Stream& stream) {
-    Error error;
-    {
-      MutexLock lock(mu_);
-      error = stop_error_;
-    }
     cancel_all(stream);
-    if (guarded(stream, [&] { stream.response->fail(error, stream.out.bytes); })) flush(stream);
+    if (guarded(stream, [&] { stream.response->fail(stop_error_, stream.out.bytes); }))
+      flush(stream);
   }
 
   std::unique_ptr<Stream> release(Stream& stream) {
@@ -294,16 +266,15 @@ class ResponseHub::Impl {
     const int fd = stream.connection->fd();
     auto node = streams_.extract(fd);
     poller_.remove(fd);
-    checks_.erase({stream.next_check, fd});
-    --num_open_;
+    checks_.remove(fd);
+    --num_open;
     return std::move(node.mapped());
   }
 
   // Complete and sent.
   void end(Stream& stream) {
     const auto ended = release(stream);
-    log_access(ended->response->access_line(), ended->response->status(), ended->num_bytes,
-               Clock::now() - ended->since);
+    log(*ended, ended->response->status());
     ended->connection->closing = !ended->response->keep_connection();
     on_done_(std::move(ended->connection));
   }
@@ -311,36 +282,28 @@ class ResponseHub::Impl {
   // The client is gone, too slow, or our own code failed.
   void drop(Stream& stream) {
     const auto ended = release(stream);
-    try {
-      ended->response->on_disconnect();
-    } catch (const std::exception& e) {
-      spdlog::error("hub: {}", escape_for_log(e.what()));
-    }
-    log_access(ended->response->access_line(), kStatusClientGone, ended->num_bytes,
-               Clock::now() - ended->since);
+    attempt(*ended->response, [&] { ended->response->on_disconnect(); });
+    log(*ended, kStatusClientGone);
+  }
+
+  static void log(const Stream& ended, int status) {
+    log_access(ended.response->access_line(), status, ended.num_bytes, Clock::now() - ended.since);
   }
 
   const HubOptions options_;
+  const Duration check_interval_;
   const OnDone on_done_;
   OnTrace on_trace_;
-
   Poller poller_;
 
   // The hub's thread alone:
   std::unordered_map<int, std::unique_ptr<Stream>> streams_;  // by socket
   std::unordered_map<RequestId, Stream*> by_request_;
-  std::vector<int> dirty_;
-  std::set<std::pair<TimePoint, int>> checks_;  // one per stream
+  std::vector<int> touched_;  // sockets
+  Deadlines checks_;          // when each stream's times are looked at
+  Error stop_error_;
   TimePoint stop_until_ = kNever;
 
-  Queue<Adoption> adoptions_;
-  Queue<std::vector<RequestId>> aborts_;
-  Queue<std::vector<TokenOutput>> events_;
-  std::atomic<int> num_open_{0};
-  std::atomic<bool> stopping_{false};
-  Mutex mu_;
-  Error stop_error_ GUARDED_BY(mu_);
-  Duration grace_ GUARDED_BY(mu_){};
   std::thread thread_;
 };
 
@@ -355,13 +318,16 @@ void ResponseHub::start(OnTrace on_trace) { impl_->start(std::move(on_trace)); }
 void ResponseHub::stop(const Error& error, Duration grace) { impl_->stop(error, grace); }
 void ResponseHub::adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response,
                         std::vector<Request> requests, std::shared_ptr<Generator> generator) {
-  impl_->adopt(
-      {std::move(generator), std::move(connection), std::move(response), std::move(requests)});
+  ++impl_->num_open;
+  impl_->post(impl_->adoptions, std::make_unique<Stream>(Stream{.generator = std::move(generator),
+                                                                .connection = std::move(connection),
+                                                                .response = std::move(response),
+                                                                .requests = std::move(requests)}));
 }
-void ResponseHub::abort(std::vector<RequestId> ids) { impl_->abort(std::move(ids)); }
+void ResponseHub::abort(std::vector<RequestId> ids) { impl_->post(impl_->aborts, std::move(ids)); }
 void ResponseHub::on_step(std::vector<TokenOutput> events, const StepReport&) {
-  if (!events.empty()) impl_->push_events(std::move(events));
+  if (!events.empty()) impl_->post(impl_->outputs, std::move(events));
 }
-int ResponseHub::num_open() const { return impl_->num_open(); }
+int ResponseHub::num_open() const { return impl_->num_open; }
 
 }  // namespace ember

@@ -9,6 +9,16 @@
 #include "ember/base/check.h"
 
 namespace ember {
+namespace {
+
+// As epoll_wait takes it.
+int timeout_ms(TimePoint until) {
+  if (until == kNever) return -1;
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+  return static_cast<int>(std::clamp<int64_t>(ms, 0, INT32_MAX));
+}
+
+}  // namespace
 
 Poller::Poller()
     : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
@@ -35,9 +45,9 @@ void Poller::change(int fd, uint32_t events) {
 
 void Poller::remove(int fd) { ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr); }
 
-std::span<const epoll_event> Poller::wait(int timeout_ms) {
+std::span<const epoll_event> Poller::wait(TimePoint until) {
   const int count =
-      ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
+      ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms(until));
   const std::span<epoll_event> ready(events_.data(), static_cast<size_t>(std::max(count, 0)));
   const auto woken = std::find_if(ready.begin(), ready.end(),
                                   [this](const epoll_event& e) { return e.data.fd == wake_; });

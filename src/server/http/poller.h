@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <span>
 
+#include "ember/base/clock.h"
+
 namespace ember {
 
 class Poller {
@@ -26,8 +28,9 @@ class Poller {
   bool add(int fd, uint32_t events);
   void change(int fd, uint32_t events);
   void remove(int fd);
-  // What is ready, without wakes; valid until the next call.
-  std::span<const epoll_event> wait(int timeout_ms);
+  // What is ready, without wakes; valid until the next call. Nothing at `until`, kNever: not before
+  // a wake.
+  std::span<const epoll_event> wait(TimePoint until);
 
  private:
   const int epoll_, wake_;
