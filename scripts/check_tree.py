@@ -29,9 +29,9 @@ MAX_LINES = {".h": 300, ".cpp": 500, ".cu": 700, ".cuh": 700}
 MAIN_PATH = {
     "loop": (1300, ("src/engine/engine.cpp", "src/scheduler/scheduler.cpp", "src/scheduler/drafts.cpp", "src/cache/block_pool.cpp", "src/engine/batch_builder.cpp",
                     "src/engine/decoder_runner.cpp", "src/model/decoder.cpp", "include/ember/backend/backend.h")),
-    "edge": (1900, ("src/server/http/gate.cpp", "src/server/http/framing.cpp", "src/server/http/dispatcher.cpp", "src/server/api/generate.cpp",
-                    "src/server/api/dialect.cpp", "src/server/api/chat_request.cpp", "src/server/api/params.cpp", "src/server/api/chat_messages.cpp",
-                    "src/server/api/generation.cpp", "src/server/api/sequences.cpp", "src/server/api/choice.cpp",
+    "edge": (1600, ("src/server/http/gate.cpp", "src/server/http/deadlines.cpp", "src/server/http/framing.cpp", "src/server/http/dispatcher.cpp",
+                    "src/server/api/generate.cpp", "src/server/api/chat_dialect.cpp", "src/server/api/chat_request.cpp", "src/server/api/params.cpp",
+                    "src/server/api/chat_messages.cpp", "src/server/api/generation.cpp", "src/server/api/sequences.cpp", "src/server/api/choice.cpp",
                     "src/server/api/generation_answer.cpp", "src/server/api/chat_writer.cpp", "src/server/http/http_sink.cpp", "src/server/http/hub.cpp")),
 }
 LICENCE = "SPDX-License-Identifier: Apache-2.0"

@@ -40,6 +40,9 @@ class FieldReader {
   bool boolean(const std::string& name, bool default_value);
   std::string text(const std::string& name, size_t max_bytes, const std::string& default_value);
   std::vector<int32_t> ids(const std::string& name, size_t max_count, int32_t vocab_size);
+  // A list of strings of 1 to max_bytes bytes. or_one: a string alone is a list of it.
+  std::vector<std::string> strings(const std::string& name, size_t max_count, size_t max_bytes,
+                                   bool or_one = false);
   const Json* value(const std::string& name);  // null pointer: absent
 
   // Keeps the fault unless there is one already.

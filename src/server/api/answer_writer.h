@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/answer_event.h"
+#include "api/openai_details.h"
 #include "ember/base/result.h"
 #include "ember/text/tokenizer.h"
 
@@ -38,14 +38,6 @@ class AnswerWriter {
 struct AnswerName {
   std::string id, model;
   int64_t created = 0;  // seconds since 1970
-};
-
-// What OpenAI's chat completions and completions are asked to tell besides the text.
-struct OpenAiDetails {
-  bool include_usage = false, continuous_usage_stats = false;  // of a stream
-  bool return_token_ids = false;
-  int32_t num_logprobs = -1;                    // -1: none
-  std::optional<int32_t> prompt_logprobs = {};  // whole answers only
 };
 
 // Where a completion's text and log probabilities begin with the prompt's.

@@ -10,11 +10,7 @@
 
 namespace ember {
 
-// "messages", checked: roles, contents as text or lists of text parts, calls with the JSON text of
-// an object (or the object) as their arguments, ids of tool messages.
+// "messages", checked: roles, contents as text or lists of text parts, calls, ids of tool messages.
 Result<std::vector<Message>> read_messages(FieldReader& fields);
-
-// The JSON text of an object; empty text stands for no arguments.
-bool is_object_text(const std::string& text);
 
 }  // namespace ember

@@ -2,37 +2,17 @@
 // docs: OpenAI's chat completions, and vLLM's fields beyond them
 #include "api/chat_request.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <utility>
 
 #include "api/chat_messages.h"
 #include "api/openai_params.h"
+#include "api/template_fields.h"
 
 namespace ember {
 
 namespace {
 
-constexpr size_t kMaxDocuments = 1024, kMaxKwargs = 64, kMaxEffortBytes = 32;
-
-Json read_documents(FieldReader& fields) {
-  const Json* documents = fields.value("documents");
-  if (documents == nullptr) return nullptr;
-  const auto is_document = [](const Json& document) {
-    return document.is_object() && !document.empty() &&
-           std::all_of(document.begin(), document.end(),
-                       [](const Json& value) { return value.is_string(); });
-  };
-  if (!documents->is_array())
-    fields.fail("documents", fmt::format("must be a list, not {}.", type_name(*documents)),
-                "invalid_type");
-  else if (documents->empty() || documents->size() > kMaxDocuments)
-    fields.fail("documents", fmt::format("must hold 1 to {} documents.", kMaxDocuments));
-  else if (!std::all_of(documents->begin(), documents->end(), is_document))
-    fields.fail("documents", "must hold objects of strings, e.g. title and text.", "invalid_type");
-  return *documents;
-}
+constexpr size_t kMaxEffortBytes = 32;
 
 void read_template_input(FieldReader& fields, ChatRequest& request) {
   request.add_generation_prompt = fields.boolean("add_generation_prompt", true);
@@ -47,35 +27,6 @@ void read_template_input(FieldReader& fields, ChatRequest& request) {
 }
 
 }  // namespace
-
-Json read_template_kwargs(FieldReader& fields) {
-  static constexpr std::string_view kReserved[] = {"messages",
-                                                   "tools",
-                                                   "documents",
-                                                   "add_generation_prompt",
-                                                   "continue_final_message",
-                                                   "tokenize",
-                                                   "chat_template",
-                                                   "bos_token",
-                                                   "eos_token",
-                                                   "return_dict",
-                                                   "return_tensors"};
-  const Json* kwargs = fields.value("chat_template_kwargs");
-  if (kwargs == nullptr) return Json::object();
-  if (!kwargs->is_object() || kwargs->size() > kMaxKwargs) {
-    fields.fail("chat_template_kwargs",
-                fmt::format("must be an object of at most {} scalars.", kMaxKwargs),
-                "invalid_type");
-    return Json::object();
-  }
-  for (const auto& [key, value] : kwargs->items())
-    if (value.is_structured() ||
-        std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved))
-      fields.fail("chat_template_kwargs",
-                  "must hold scalars only, and none of the server's own variables.",
-                  "unsupported_parameter");
-  return *kwargs;
-}
 
 Result<void> read_conversation(FieldReader& fields, ChatRequest& request) {
   request.tools = read_tools(fields);

@@ -45,8 +45,6 @@ Result<ChatRequest> parse_responses_request(const Json& body, const ModelInfo& m
 
 // Of chat completions: the tools, the messages and what else the chat template is given.
 Result<void> read_conversation(FieldReader& fields, ChatRequest& request);
-// "chat_template_kwargs": scalars, none of them the server's own variables.
-Json read_template_kwargs(FieldReader& fields);
 
 ChatInput template_input(const ChatRequest& request);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The APIs that generate: how each reads a request and writes the answer.
+// The APIs that generate: how each reads a request and writes the answer. A source for each.
 #pragma once
 
 #include <memory>

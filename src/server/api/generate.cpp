@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "admin/retry_after.h"
-#include "api/dialect.h"
 #include "api/generation_response.h"
 #include "api/sequences.h"
 #include "ember/engine/admission.h"
@@ -70,10 +69,7 @@ Result<void> hand_over(const Dialect& dialect, GenerationServices& services, con
                      .queue_timeout = services.queue_timeout,
                      .max_time = services.request_timeout});
   if (!requests.ok()) return requests.error();
-  if (generation.form.text.tools)
-    generation.form.text.tools->id_seed =
-        mix(static_cast<uint64_t>(arrival.time_since_epoch().count()), first);
-  std::vector<Choice> choices = make_choices(*model, generation, arrival);
+  std::vector<Choice> choices = make_choices(*model, generation, first, arrival);
   const AnswerName name = name_of(*model, dialect, generation.params, request_id);
   auto sink = std::make_unique<HttpSink>(AnswerHead{.request_id = request_id,
                                                     .keep_connection = exchange.keep_alive(),
@@ -101,7 +97,10 @@ Result<void> hand_over(const Dialect& dialect, GenerationServices& services, con
   return {};
 }
 
-Result<void> start(const Dialect& dialect, GenerationServices& services, Exchange& exchange) {
+}  // namespace
+
+Result<void> start_generation(const Dialect& dialect, GenerationServices& services,
+                              Exchange& exchange) {
   Result<Ticket> ticket = services.admission.reserve();
   if (!ticket.ok()) return ticket.error();
   const Result<Json> body = parse_body(exchange.request().body);
@@ -112,30 +111,6 @@ Result<void> start(const Dialect& dialect, GenerationServices& services, Exchang
   if (!generation.ok()) return generation.error();
   return hand_over(dialect, services, model.value(), exchange, body.value(),
                    std::move(generation).value(), std::move(ticket).value());
-}
-
-}  // namespace
-
-Result<void> start_chat(GenerationServices& services, Exchange& exchange) {
-  return start(kChatDialect, services, exchange);
-}
-Result<void> start_completion(GenerationServices& services, Exchange& exchange) {
-  return start(kCompletionDialect, services, exchange);
-}
-Result<void> start_messages(GenerationServices& services, Exchange& exchange) {
-  return start(kMessagesDialect, services, exchange);
-}
-Result<void> start_responses(GenerationServices& services, Exchange& exchange) {
-  return start(kResponsesDialect, services, exchange);
-}
-
-Result<Json> count_message_tokens(const ServedModel& model, const ParamLimits& limits,
-                                  const Json& body) {
-  const Result<ChatRequest> request = parse_messages_request(body, model.info, limits, true);
-  if (!request.ok()) return request.error();
-  const Result<ChatPrompt> prompt = render_chat(model, request.value());
-  if (!prompt.ok()) return prompt.error();
-  return Json{{"input_tokens", prompt.value().ids.size()}};
 }
 
 Result<ModelRef> find_model(const ModelRegistry& models, const Principal& principal,

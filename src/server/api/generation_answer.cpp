@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/finish_error.h"
 #include "http/http_error.h"
 
 namespace ember {
@@ -14,29 +15,6 @@ namespace ember {
 namespace {
 
 constexpr int kClientGone = 499;  // nginx's number
-
-// Of an end that is no answer.
-Error error_of(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kQueueTimeout:
-      return {ErrorKind::kUnavailable, "The request waited too long for its turn.", "",
-              "queue_timeout"};
-    case FinishReason::kDeadline:
-      return {ErrorKind::kTimeout, "The request was not finished in time.", "",
-              "deadline_exceeded"};
-    case FinishReason::kNumericalError:
-      return {ErrorKind::kInternal, "The model's output is not a number.", "", "numerical_error"};
-    case FinishReason::kConstraintFailed:
-      return {ErrorKind::kInvalid,
-              "The answer cannot be continued within the requested format: the format is too "
-              "complex at this point.",
-              "", "grammar_error"};
-    case FinishReason::kCancelled:
-      return {ErrorKind::kUnavailable, "The request was aborted by an operator.", "", "aborted"};
-    default:
-      return {ErrorKind::kUnavailable, "The engine failed.", "", "engine_failed"};
-  }
-}
 
 bool is_answer(FinishReason reason) {
   return reason == FinishReason::kNone || reason == FinishReason::kStop ||

@@ -258,6 +258,28 @@ std::vector<int32_t> FieldReader::ids(const std::string& name, size_t max_count,
   return list;
 }
 
+std::vector<std::string> FieldReader::strings(const std::string& name, size_t max_count,
+                                              size_t max_bytes, bool or_one) {
+  const Json* field = value(name);
+  if (field == nullptr) return {};
+  const std::string expected =
+      fmt::format("must be {}a list of strings", or_one ? "a string or " : "");
+  const Json list = or_one && field->is_string() ? Json::array({*field}) : *field;
+  if (!list.is_array())
+    fail(name, fmt::format("{}, not {}.", expected, type_name(list)), "invalid_type");
+  else if (list.size() > max_count)
+    fail(name, fmt::format("must hold at most {} strings.", max_count));
+  std::vector<std::string> strings;
+  for (const Json& item : list) {
+    if (!item.is_string()) fail(name, expected + ".", "invalid_type");
+    if (!ok()) return {};
+    strings.push_back(item.get<std::string>());
+    if (strings.back().empty() || strings.back().size() > max_bytes)
+      fail(name, fmt::format("must hold strings of 1 to {} bytes.", max_bytes));
+  }
+  return strings;
+}
+
 void FieldReader::ignore(const std::string& name) {
   const Json* hint = value(name);
   if (hint != nullptr && *hint != false && !(hint->is_structured() && hint->empty()))

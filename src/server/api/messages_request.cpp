@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/chat_request.h"
+#include "api/template_fields.h"
 #include "api/text_content.h"
 
 namespace ember {

@@ -4,64 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <nlohmann/json.hpp>
+
+#include "api/logit_bias.h"
 
 namespace ember {
 
 namespace {
 
-constexpr size_t kMaxStops = 64, kMaxStopBytes = 1024, kMaxBias = 1024, kMaxBadWords = 64,
-                 kMaxIds = 1024, kMaxSaltBytes = 1024, kMaxModelBytes = 16 << 20;
-
-// A list of at most `most` strings of 1 to kMaxStopBytes bytes. kind: what the field must be.
-std::vector<std::string> read_strings(FieldReader& fields, const std::string& name,
-                                      const Json& list, size_t max_strings, const char* kind) {
-  std::vector<std::string> strings;
-  if (list.size() > max_strings)
-    fields.fail(name, fmt::format("must hold at most {} strings.", max_strings));
-  for (const Json& item : list) {
-    if (!fields.ok()) return {};
-    if (!item.is_string()) {
-      fields.fail(name, fmt::format("must be {}.", kind), "invalid_type");
-      return {};
-    }
-    strings.push_back(item.get<std::string>());
-    if (strings.back().empty() || strings.back().size() > kMaxStopBytes)
-      fields.fail(name, fmt::format("must hold strings of 1 to {} bytes.", kMaxStopBytes));
-  }
-  return strings;
-}
-
-void read_bad_words(FieldReader& fields, GenerationParams& params) {
-  const Json* words = fields.value("bad_words");
-  if (words == nullptr) return;
-  if (!words->is_array())
-    return fields.fail("bad_words",
-                       fmt::format("must be a list of strings, not {}.", type_name(*words)),
-                       "invalid_type");
-  params.bad_words = read_strings(fields, "bad_words", *words, kMaxBadWords, "a list of strings");
-}
-
-void read_bias(FieldReader& fields, SamplingParams& sampling, int32_t vocab_size) {
-  const Json* bias = fields.value("logit_bias");
-  if (bias == nullptr) return;
-  const std::string expected = fmt::format(
-      "must map token ids from 0 to {} to numbers from -100 to 100, at most {} of them.",
-      vocab_size - 1, kMaxBias);
-  if (!bias->is_object() || bias->size() > kMaxBias) return fields.fail("logit_bias", expected);
-  for (const auto& [key, value] : bias->items()) {
-    int32_t id = -1;
-    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
-    const bool is_id = error == std::errc{} && end == key.data() + key.size() && id >= 0 &&
-                       id < vocab_size && key[0] != '-';
-    if (!is_id || !value.is_number() || !(std::abs(value.get<double>()) <= 100))
-      return fields.fail("logit_bias", expected);
-    sampling.logit_bias.emplace_back(id, value.get<float>());
-  }
-  std::sort(sampling.logit_bias.begin(), sampling.logit_bias.end());
-}
+constexpr size_t kMaxStops = 64, kMaxStopBytes = 1024, kMaxBadWords = 64, kMaxIds = 1024,
+                 kMaxSaltBytes = 1024, kMaxModelBytes = 16 << 20;
 
 void read_sampling(FieldReader& fields, SamplingParams& s, const ModelInfo& model) {
   const auto read = [&](const char* name, double low, double high, double fallback) {
@@ -78,7 +30,7 @@ void read_sampling(FieldReader& fields, SamplingParams& s, const ModelInfo& mode
   s.repetition_penalty = read("repetition_penalty", 0, 10, model.repetition_penalty.value_or(1.0f));
   if (s.repetition_penalty <= 0)
     fields.fail("repetition_penalty", "must be above 0 and at most 10.");
-  read_bias(fields, s, model.vocab_size);
+  s.logit_bias = read_logit_bias(fields, model.vocab_size);
 }
 
 // Text that may be left out, but not empty.
@@ -99,14 +51,7 @@ void read_max_tokens(FieldReader& fields, const std::string& name, int64_t least
 }
 
 void read_stop(FieldReader& fields, const std::string& name, GenerationParams& params) {
-  const Json* stop = fields.value(name);
-  if (stop == nullptr) return;
-  if (!stop->is_string() && !stop->is_array())
-    return fields.fail(
-        name, fmt::format("must be a string or a list of strings, not {}.", type_name(*stop)),
-        "invalid_type");
-  params.stop = read_strings(fields, name, stop->is_array() ? *stop : Json::array({*stop}),
-                             kMaxStops, "a string or a list of strings");
+  params.stop = fields.strings(name, kMaxStops, kMaxStopBytes, true);
 }
 
 void read_params(FieldReader& fields, const ModelInfo& model, const ParamLimits& limits,
@@ -118,7 +63,7 @@ void read_params(FieldReader& fields, const ModelInfo& model, const ParamLimits&
   params.min_tokens = static_cast<int32_t>(fields.integer("min_tokens", 0, model.max_model_len, 0));
   if (params.max_tokens && params.min_tokens > *params.max_tokens)
     fields.fail("min_tokens", fmt::format("must not be above max_tokens {}.", *params.max_tokens));
-  read_bad_words(fields, params);
+  params.bad_words = fields.strings("bad_words", kMaxBadWords, kMaxStopBytes);
   params.stop_token_ids = fields.ids("stop_token_ids", kMaxIds, model.vocab_size);
   params.ignore_eos = fields.boolean("ignore_eos", false);
   params.priority = static_cast<int32_t>(fields.integer("priority", INT32_MIN, INT32_MAX, 0));

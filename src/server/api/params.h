@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/openai_details.h"
 #include "api/output_format.h"
 #include "ember/base/sampling.h"
 #include "ember/engine/model_info.h"
@@ -15,9 +16,9 @@
 
 namespace ember {
 
-struct GenerationParams {
+struct GenerationParams : OpenAiDetails {
   std::string model;  // empty: not given
-  bool stream = false, include_usage = false, continuous_usage_stats = false;
+  bool stream = false;
   int n = 1;
   SamplingParams sampling;  // without the seed
   std::optional<int64_t> seed;
@@ -30,10 +31,7 @@ struct GenerationParams {
   bool include_stop_str_in_output = false;
   bool ignore_eos = false;
   std::optional<OutputFormat> format;  // not given: free text
-  int32_t num_logprobs = -1;           // -1: none
-  std::optional<int32_t> prompt_logprobs;
   bool skip_special_tokens = true;
-  bool return_token_ids = false;
   int32_t priority = 0;
   std::string cache_salt;
   double timeout = 0;  // seconds; 0: the server's

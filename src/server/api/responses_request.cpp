@@ -4,8 +4,9 @@
 
 #include <utility>
 
-#include "api/chat_messages.h"
+#include "api/chat_calls.h"
 #include "api/chat_request.h"
+#include "api/template_fields.h"
 #include "api/text_content.h"
 
 namespace ember {

@@ -9,9 +9,10 @@
 #include "admin/admin.h"
 #include "admin/page.h"
 #include "admin/status.h"
+#include "api/dialect.h"
 #include "api/error_answer.h"
 #include "api/generate.h"
-#include "api/generation.h"
+#include "api/tokenize.h"
 #include "embedded.h"
 #include "ember/server/api_context.h"
 #include "ember/server/generation_services.h"
@@ -42,52 +43,6 @@ Json list_models(const ModelRegistry& models, int64_t started) {
   return Json{{"object", "list"}, {"data", list}};
 }
 
-// {"prompt"} or {"messages"} to ids.
-Result<std::vector<int32_t>> tokenize(const ServedModel& model, const Json& body) {
-  FieldReader fields(body);
-  fields.text("model", SIZE_MAX, "");
-  const bool special = fields.boolean("add_special_tokens", true);
-  if (!fields.has("prompt") && !fields.has("messages"))
-    fields.fail("prompt", "is missing, and so is messages.", "invalid_type");
-  const std::string prompt = fields.text("prompt", SIZE_MAX, "");
-  if (!fields.ok()) return fields.error();
-  if (fields.has("prompt")) return model.tokenizer->encode(prompt, {.add_special_tokens = special});
-  ChatRequest request;
-  if (const Result<void> read = read_conversation(fields, request); !read.ok()) return read.error();
-  Result<ChatPrompt> rendered = render_chat(model, request);
-  if (!rendered.ok()) return rendered.error();
-  return std::move(rendered.value().ids);
-}
-
-Result<Json> answer_tokenize(const ServedModel& model, const ParamLimits&, const Json& body) {
-  const Result<std::vector<int32_t>> ids = tokenize(model, body);
-  if (!ids.ok()) return ids.error();
-  return Json{{"count", ids.value().size()},
-              {"max_model_len", model.info.max_model_len},
-              {"tokens", ids.value()}};
-}
-
-Result<Json> answer_detokenize(const ServedModel& model, const ParamLimits&, const Json& body) {
-  FieldReader fields(body);
-  fields.text("model", SIZE_MAX, "");
-  if (!fields.has("tokens")) fields.fail("tokens", "is missing.", "invalid_type");
-  std::vector<int32_t> ids = fields.ids("tokens", SIZE_MAX, model.info.vocab_size);
-  if (!fields.ok()) return fields.error();
-  // A model may have more ids than its tokenizer: those stand for no text.
-  std::erase_if(ids, [&](int32_t id) { return id >= model.tokenizer->vocab_size(); });
-  const Result<std::string> text = model.tokenizer->decode(ids, false);
-  if (!text.ok()) return text.error();
-  return Json{{"prompt", text.value()}};
-}
-
-Result<Json> answer_render(const ServedModel& model, const ParamLimits& limits, const Json& body) {
-  const Result<ChatRequest> request = parse_chat(body, model.info, limits);
-  if (!request.ok()) return request.error();
-  const Result<ChatPrompt> prompt = render_chat(model, request.value());
-  if (!prompt.ok()) return prompt.error();
-  return Json{{"prompt", prompt.value().text}, {"prompt_token_ids", prompt.value().ids}};
-}
-
 void answer_json(std::string body, Exchange& exchange) {
   exchange.response().set_content(std::move(body), "application/json");
 }
@@ -111,10 +66,9 @@ HttpServer::Handler of_body(const GenerationServices& services, ModelAnswer mode
 }
 
 // An endpoint whose answer the hub writes.
-HttpServer::Handler generating(GenerationServices& services,
-                               Result<void> (*start)(GenerationServices&, Exchange&)) {
-  return [&services, start](Exchange& exchange) {
-    const Result<void> started = start(services, exchange);
+HttpServer::Handler generating(GenerationServices& services, const Dialect& dialect) {
+  return [&services, &dialect](Exchange& exchange) {
+    const Result<void> started = start_generation(dialect, services, exchange);
     if (started.ok()) return;
     answer_error(services, started.error(), exchange);
     // Not every error has come as far as to a model.
@@ -181,11 +135,11 @@ void add_routes(HttpServer& server, ApiContext& context) {
   GenerationServices& services = context.generation;
   const ModelRegistry& models = context.models;
   const ServerStatus& status = context.status;
-  server.route("POST", "/v1/chat/completions", generating(services, start_chat));
-  server.route("POST", "/v1/completions", generating(services, start_completion));
-  server.route("POST", "/v1/messages", generating(services, start_messages));
-  server.route("POST", "/v1/responses", generating(services, start_responses));
-  server.route("POST", "/v1/messages/count_tokens", of_body(services, count_message_tokens));
+  server.route("POST", "/v1/chat/completions", generating(services, kChatDialect));
+  server.route("POST", "/v1/completions", generating(services, kCompletionDialect));
+  server.route("POST", "/v1/messages", generating(services, kMessagesDialect));
+  server.route("POST", "/v1/responses", generating(services, kResponsesDialect));
+  server.route("POST", "/v1/messages/count_tokens", of_body(services, answer_count_tokens));
   server.route("POST", "/v1/chat/completions/render", of_body(services, answer_render));
   server.route("POST", "/tokenize", of_body(services, answer_tokenize));
   server.route("POST", "/detokenize", of_body(services, answer_detokenize));

@@ -49,9 +49,10 @@ Request make_request(const ServedModel& model, const Generation& generation, siz
   return request;
 }
 
-}  // namespace
-
+// A number that looks random, from two that do not.
 uint64_t mix(uint64_t a, uint64_t b) { return splitmix64(a + kSplitMix64Step * b); }
+
+}  // namespace
 
 Result<std::vector<Request>> make_requests(const ServedModel& model, const Generation& generation,
                                            RequestId first, const std::string& tenant,
@@ -78,7 +79,7 @@ Result<std::vector<Request>> make_requests(const ServedModel& model, const Gener
 }
 
 std::vector<Choice> make_choices(const ServedModel& model, const Generation& generation,
-                                 TimePoint arrival) {
+                                 RequestId first, TimePoint arrival) {
   const GenerationParams& params = generation.params;
   Choice::Options options{
       .skip_special_tokens = params.skip_special_tokens,
@@ -87,11 +88,11 @@ std::vector<Choice> make_choices(const ServedModel& model, const Generation& gen
       .silent_stop = params.ignore_eos ? std::vector<std::string>() : model.info.stop_strings,
       .stop_token_ids = params.stop_token_ids,
       .text = generation.form.text};
+  const uint64_t id_seed = mix(static_cast<uint64_t>(arrival.time_since_epoch().count()), first);
   std::vector<Choice> choices;
   for (size_t i = 0; i < generation.num_choices(); ++i) {
     options.index = i;
-    if (options.text.tools)
-      options.text.tools->id_seed = generation.form.text.tools->id_seed + (i << 32);
+    if (options.text.tools) options.text.tools->id_seed = id_seed + (i << 32);
     choices.emplace_back(*model.tokenizer, generation.prompts[i / static_cast<size_t>(params.n)],
                          options, arrival);
   }

@@ -27,9 +27,6 @@ Result<std::vector<Request>> make_requests(const ServedModel& model, const Gener
 
 // In the same order.
 std::vector<Choice> make_choices(const ServedModel& model, const Generation& generation,
-                                 TimePoint arrival);
-
-// A number that looks random, from two that do not.
-uint64_t mix(uint64_t a, uint64_t b);
+                                 RequestId first, TimePoint arrival);
 
 }  // namespace ember

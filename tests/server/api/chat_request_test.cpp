@@ -50,15 +50,6 @@ TEST(ChatRequest, LogprobsOfTheMostLikelyAreAskedForTwice) {
 }
 
 TEST(ChatRequest, FaultsOfTheTemplatesInput) {
-  EXPECT_EQ(fault(parse({{"chat_template_kwargs", {{"tools", 1}}}})),
-            "chat_template_kwargs: chat_template_kwargs must hold scalars only, and none of the "
-            "server's own variables.");
-  EXPECT_EQ(fault(parse({{"chat_template_kwargs", 5}})),
-            "chat_template_kwargs: chat_template_kwargs must be an object of at most 64 scalars.");
-  EXPECT_EQ(fault(parse({{"documents", Json::array()}})),
-            "documents: documents must hold 1 to 1024 documents.");
-  EXPECT_EQ(fault(parse({{"documents", Json::array({5})}})),
-            "documents: documents must hold objects of strings, e.g. title and text.");
   EXPECT_EQ(fault(parse({{"continue_final_message", true}, {"add_generation_prompt", true}})),
             "continue_final_message: continue_final_message and add_generation_prompt exclude each "
             "other.");

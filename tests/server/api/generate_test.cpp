@@ -48,14 +48,14 @@ class GenerateTest : public testing::Test {
 
   // The status line and the body that the client of a request gets; the error where it is not
   // started.
-  std::string ask(Result<void> (*start)(GenerationServices&, Exchange&), const Json& body) {
+  std::string ask(const Dialect& dialect, const Json& body) {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
     const Connection client(ends[1]);
     Exchange exchange({.method = "POST", .target = "/x", .headers = {}, .body = body.dump()}, "id",
                       std::make_unique<Connection>(ends[0]));
-    const Result<void> started = start(parts_.generation, exchange);
+    const Result<void> started = start_generation(dialect, parts_.generation, exchange);
     EXPECT_EQ(started.ok(), exchange.taken());
     if (!started.ok()) return fault(started);
     std::string answer;
@@ -75,14 +75,15 @@ class GenerateTest : public testing::Test {
 TEST_F(GenerateTest, EachApiGetsItsAnswer) {
   const Json messages = user_message("Hi.");
   EXPECT_EQ(
-      Json::parse(ask(start_chat, {{"messages", messages}}))["choices"][0]["message"]["content"],
+      Json::parse(ask(kChatDialect, {{"messages", messages}}))["choices"][0]["message"]["content"],
       " fox");
-  EXPECT_EQ(Json::parse(ask(start_completion, {{"prompt", "Hi."}}))["choices"][0]["text"], " fox");
-  EXPECT_EQ(Json::parse(ask(start_messages,
+  EXPECT_EQ(Json::parse(ask(kCompletionDialect, {{"prompt", "Hi."}}))["choices"][0]["text"],
+            " fox");
+  EXPECT_EQ(Json::parse(ask(kMessagesDialect,
                             {{"messages", messages}, {"max_tokens", 5}}))["content"][0]["text"],
             " fox");
   EXPECT_EQ(
-      Json::parse(ask(start_responses, {{"input", "Hi."}}))["output"][0]["content"][0]["text"],
+      Json::parse(ask(kResponsesDialect, {{"input", "Hi."}}))["output"][0]["content"][0]["text"],
       " fox");
   stop();
   EXPECT_EQ(generator_->submitted.size(), 4u);
@@ -92,35 +93,27 @@ TEST_F(GenerateTest, EachApiGetsItsAnswer) {
 }
 
 TEST_F(GenerateTest, AStreamIsToldAsItComes) {
-  const std::string text = ask(start_chat, {{"messages", user_message("Hi.")}, {"stream", true}});
+  const std::string text = ask(kChatDialect, {{"messages", user_message("Hi.")}, {"stream", true}});
   EXPECT_NE(text.find("\"content\":\" fox\""), std::string::npos) << text;
   EXPECT_NE(text.find("data: [DONE]"), std::string::npos);
 }
 
 TEST_F(GenerateTest, TheBodyNamesItsModel) {
   Json body = {{"messages", user_message("Hi.")}, {"model", "demo"}};
-  EXPECT_EQ(Json::parse(ask(start_chat, body))["model"], "demo");
+  EXPECT_EQ(Json::parse(ask(kChatDialect, body))["model"], "demo");
   body["model"] = "other";
-  EXPECT_EQ(ask(start_chat, body), "model: The model \"other\" does not exist.");
+  EXPECT_EQ(ask(kChatDialect, body), "model: The model \"other\" does not exist.");
 }
 
 TEST_F(GenerateTest, AFaultLeavesTheConnectionToTheCaller) {
-  EXPECT_EQ(ask(start_chat, {{"messages", 5}}), "messages: messages must be a list of objects.");
-  EXPECT_EQ(ask(start_responses, {{"input", 5}}),
+  EXPECT_EQ(ask(kChatDialect, {{"messages", 5}}), "messages: messages must be a list of objects.");
+  EXPECT_EQ(ask(kResponsesDialect, {{"input", 5}}),
             "input: input must be a string or a list of items.");
-  EXPECT_EQ(ask(start_chat, {{"messages", user_message("Hi.")}, {"n", 5}}).substr(0, 2), ": ")
+  EXPECT_EQ(ask(kChatDialect, {{"messages", user_message("Hi.")}, {"n", 5}}).substr(0, 2), ": ")
       << "the queue holds four";
   stop();
   EXPECT_TRUE(generator_->submitted.empty());
   EXPECT_EQ(parts_.admission.sequences(), 0);
-}
-
-TEST_F(GenerateTest, TokensOfMessagesAreCounted) {
-  const Result<Json> count =
-      count_message_tokens(demo_model(), {}, {{"messages", user_message("Hi.")}});
-  ASSERT_TRUE(count.ok()) << fault(count);
-  EXPECT_GT(count.value()["input_tokens"], 5);
-  EXPECT_EQ(count_message_tokens(demo_model(), {}, {{"messages", 5}}).error().param, "messages");
 }
 
 }  // namespace

@@ -96,6 +96,31 @@ TEST(JsonReader, IntegersAreNeverCastSilently) {
   }
 }
 
+TEST(JsonReader, StringsAreAListOrWhereItMayBeOneAlone) {
+  const auto read = [](const char* value, bool or_one) {
+    const Json json = parse_body(std::string("{\"s\":") + value + "}").value();
+    FieldReader fields(json);
+    const std::vector<std::string> strings = fields.strings("s", 2, 3, or_one);
+    std::string all;
+    for (const std::string& text : strings) all += text + ";";
+    return fields.ok() ? all : fields.error().message;
+  };
+  for (const bool or_one : {false, true}) {
+    EXPECT_EQ(read("[\"a\",\"abc\"]", or_one), "a;abc;");
+    EXPECT_EQ(read("[]", or_one), "");
+    EXPECT_EQ(read("null", or_one), "");
+    EXPECT_EQ(read("[\"a\",\"b\",\"c\"]", or_one), "s must hold at most 2 strings.");
+    EXPECT_EQ(read("[\"\"]", or_one), "s must hold strings of 1 to 3 bytes.");
+    EXPECT_EQ(read("[\"a\",\"abcd\"]", or_one), "s must hold strings of 1 to 3 bytes.");
+  }
+  EXPECT_EQ(read("\"a\"", true), "a;");
+  EXPECT_EQ(read("\"a\"", false), "s must be a list of strings, not a string.");
+  EXPECT_EQ(read("{\"a\":1}", false), "s must be a list of strings, not an object.");
+  EXPECT_EQ(read("5", true), "s must be a string or a list of strings, not a number.");
+  EXPECT_EQ(read("[5]", false), "s must be a list of strings.");
+  EXPECT_EQ(read("[5]", true), "s must be a string or a list of strings.");
+}
+
 TEST(JsonReader, NullIsAbsentAndUnknownFieldsAreCounted) {
   const Json json = parse_body(R"({"a":null,"b":true,"c":[1,2],"d":0})").value();
   FieldReader fields(json);

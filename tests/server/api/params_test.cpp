@@ -97,12 +97,6 @@ TEST(Params, FaultsNameTheFieldAndTheLimit) {
             "bad_words: bad_words must be a list of strings, not a string.");
   EXPECT_EQ(fault_of("bad_words", Json::array({5})),
             "bad_words: bad_words must be a list of strings.");
-  const std::string bias =
-      "logit_bias: logit_bias must map token ids from 0 to 499 to numbers from -100 to 100, at "
-      "most 1024 of them.";
-  for (const Json& value : {Json(5), Json{{"500", 1}}, Json{{"-1", 1}}, Json{{"x", 1}},
-                            Json{{"1", 101}}, Json{{"1", "1"}}})
-    EXPECT_EQ(fault_of("logit_bias", value), bias) << value;
   EXPECT_EQ(read({{"max_tokens", 2}, {"min_tokens", 3}}).fault,
             "min_tokens: min_tokens must not be above max_tokens 2.");
 }

@@ -34,7 +34,7 @@ TEST(Sequences, EachPromptHasItsChoices) {
   EXPECT_THAT(requests[2].prompt, ElementsAre(7));
   EXPECT_EQ(requests[1].max_tokens, 10);
   EXPECT_EQ(requests[2].max_tokens, 20);
-  EXPECT_EQ(make_choices(demo_model(), generation(2), {}).size(), 4u);
+  EXPECT_EQ(make_choices(demo_model(), generation(2), 40, {}).size(), 4u);
 }
 
 TEST(Sequences, ChoicesDrawDifferentlyAndAgainTheSameWithASeed) {
@@ -107,7 +107,7 @@ TEST(Sequences, CallsOfChoicesHaveIdsOfTheirOwn) {
   g.prompts = {{5}};
   g.form.text.tools =
       ToolParser::Options{.dialect = tool_dialect_by_name("hermes"), .functions = {"f"}};
-  std::vector<Choice> choices = make_choices(demo_model(), g, {});
+  std::vector<Choice> choices = make_choices(demo_model(), g, 40, {});
   Metrics all("1");
   ModelMetrics metrics(all, "m");
   std::vector<std::string> ids;
