@@ -84,7 +84,7 @@ BenchEngine::Run BenchEngine::run(std::vector<Request> requests) {
   log_->begin(next_id_, requests.size());
   for (Request& request : requests) {
     request.id = next_id_++;
-    engine->submit(std::move(request));
+    engine->submit(share(std::move(request)));
   }
   return log_->wait();
 }

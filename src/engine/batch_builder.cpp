@@ -164,18 +164,18 @@ void BatchBuilder::add_logit_rows(const ScheduledSequence& part, int first_token
     batch_.view.logit_rows.as<int32_t>()[batch_.view.num_logit_rows++] =
         first_token + position - part.first_position;
     SamplingRow& row = batch_.rows.emplace_back();
-    row.params = &seq.request.sampling;
-    row.prompt = seq.request.prompt;
+    row.params = &seq.request->sampling;
+    row.prompt = seq.request->prompt;
     row.output = seq.output();
     row.pending = part.pending_row;
     row.position = position + 1;
-    row.num_logprobs = seq.request.num_logprobs;
+    row.num_logprobs = seq.request->num_logprobs;
     const bool sampled = part.is_sampled(i);
     if (part.num_drafts > 0)
       row.draft = std::span(seq.draft).first(static_cast<size_t>(position) + 1 - known);
     if (!sampled) row.given_token = seq.tokens[static_cast<size_t>(position) + 1];
-    if (sampled && position + 1 - seq.num_prompt_tokens() < seq.request.min_tokens)
-      row.banned = seq.request.stop_token_ids;
+    if (sampled && position + 1 - seq.num_prompt_tokens() < seq.request->min_tokens)
+      row.banned = seq.request->stop_token_ids;
   }
 }
 

@@ -68,8 +68,8 @@ void Engine::take_commands(std::vector<Command> commands) {
       stopping_ = true;
       continue;
     }
-    Request& request = std::get<Request>(command);
-    const RequestId id = request.id;
+    RequestRef& request = std::get<RequestRef>(command);
+    const RequestId id = request->id;
     if (failed()) {
       events_.push_back({.request_id = id, .finish = FinishReason::kEngineFailed});
     } else if (const Result<void> taken = scheduler_.submit(std::move(request), Clock::now());

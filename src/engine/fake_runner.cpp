@@ -42,7 +42,7 @@ void FakeRunner::launch(const Step& step) {
     if (part.pending_row >= 0)
       tokens.push_back(launched_.back().at(static_cast<size_t>(part.pending_row)).token);
     tokens.insert(tokens.end(), part.seq->draft.begin(), part.seq->draft.begin() + part.num_drafts);
-    const SamplingParams& sampling = part.seq->request.sampling;
+    const SamplingParams& sampling = part.seq->request->sampling;
     const uint64_t seed =
         sampling.temperature > 0 ? sampling.seed : 0;  // greedy answers do not depend on it
     for (int i = 0; i < part.num_logit_rows; ++i) {

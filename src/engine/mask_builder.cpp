@@ -69,7 +69,7 @@ void MaskBuilder::collect(const Step& step, std::span<SamplingRow> rows) {
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     row += static_cast<size_t>(part.num_logit_rows);
-    if (part.num_sampled > 0 && part.seq->request.constraint != nullptr)
+    if (part.num_sampled > 0 && part.seq->request->constraint != nullptr)
       items_.push_back({part.seq, &rows[row - 1]});
   }
   if (masks_.size() < items_.size() * num_words_) masks_.resize(items_.size() * num_words_);
@@ -108,11 +108,11 @@ void MaskBuilder::fill(size_t item) {
   SamplingRow& row = *items_[item].row;
   const std::span<uint32_t> mask = std::span(masks_).subspan(item * num_words_, num_words_);
   try {
-    if (seq.constraint == nullptr) seq.constraint = seq.request.constraint->start();
+    if (seq.constraint == nullptr) seq.constraint = seq.request->constraint->start();
     seq.constraint->next_mask(seq.output(), mask);
     ban_unless_all(mask, row.banned);
   } catch (const std::exception& e) {
-    spdlog::error("request {}: no mask: {}", seq.request.id, e.what());
+    spdlog::error("request {}: no mask: {}", seq.request->id, e.what());
     std::fill(mask.begin(), mask.end(), 0u);
   }
   row.banned = {};

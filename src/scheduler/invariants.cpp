@@ -11,7 +11,7 @@ void Scheduler::check_invariants() const {
   std::vector<const std::vector<int32_t>*> tables;
   size_t num_running = 0;
   for (const auto& [id, seq] : sequences_) {
-    CHECK(id == seq->request.id && seq->state != SequenceState::kFinished, "one-place");
+    CHECK(id == seq->request->id && seq->state != SequenceState::kFinished, "one-place");
     const bool running = seq->state == SequenceState::kRunning;
     const Order& order = running ? running_ : waiting_;
     CHECK(std::count(order.begin(), order.end(), seq.get()) == 1, "one-place");
@@ -38,7 +38,7 @@ void Scheduler::check_invariants(const Sequence& seq) const {
   CHECK(running || (seq.block_table.empty() && seq.num_computed_tokens == 0 && seq.in_flight == 0),
         "waiting-owns-nothing");
   CHECK(seq.num_computed_tokens <= seq.num_tokens() &&
-            seq.num_output_tokens() <= seq.request.max_tokens,
+            seq.num_output_tokens() <= seq.request->max_tokens,
         "computed-is-known");
   CHECK(seq.num_tokens() <= config_.max_model_len && seq.in_flight <= config_.max_in_flight,
         "within-limits");

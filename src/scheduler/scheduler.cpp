@@ -18,7 +18,7 @@ bool before(const Sequence* a, const Sequence* b) { return a->before(*b); }
 // A model may have no token that ends an answer: then a complete one ends because nothing may
 // follow.
 FinishReason reason_for_no_token(const Sequence& seq) {
-  if (seq.request.constraint == nullptr) return FinishReason::kNumericalError;
+  if (seq.request->constraint == nullptr) return FinishReason::kNumericalError;
   const bool done =
       seq.constraint != nullptr && seq.constraint->state() == TokenConstraint::State::kDone;
   return done ? FinishReason::kStop : FinishReason::kConstraintFailed;
@@ -26,13 +26,13 @@ FinishReason reason_for_no_token(const Sequence& seq) {
 
 // Of a sequence that has just got a token.
 FinishReason reason_to_finish(const Sequence& seq) {
-  const std::vector<int32_t>& stops = seq.request.stop_token_ids;
+  const std::vector<int32_t>& stops = seq.request->stop_token_ids;
   const bool may_stop =
-      seq.num_output_tokens() > seq.request.min_tokens || seq.request.constraint != nullptr;
+      seq.num_output_tokens() > seq.request->min_tokens || seq.request->constraint != nullptr;
   if (may_stop && std::binary_search(stops.begin(), stops.end(), seq.tokens.back()))
     return FinishReason::kStop;
-  return seq.num_output_tokens() >= seq.request.max_tokens ? FinishReason::kLength
-                                                           : FinishReason::kNone;
+  return seq.num_output_tokens() >= seq.request->max_tokens ? FinishReason::kLength
+                                                            : FinishReason::kNone;
 }
 
 void insert(std::vector<Sequence*>& order, Sequence* seq) {
@@ -54,7 +54,8 @@ Scheduler::Scheduler(const SchedulerConfig& config, BlockPool& pool)
 
 Scheduler::~Scheduler() = default;
 
-Result<void> Scheduler::submit(Request request, TimePoint now) {
+Result<void> Scheduler::submit(RequestRef shared, TimePoint now) {
+  const Request& request = *shared;
   const auto prompt = static_cast<int64_t>(request.prompt.size());
   const int64_t length = prompt + request.max_tokens;
   if (prompt == 0) return invalid("prompt", "the prompt has no tokens");
@@ -94,12 +95,12 @@ Result<void> Scheduler::submit(Request request, TimePoint now) {
   const auto blocks = static_cast<size_t>(ceil_div(static_cast<int>(stored), pool_.block_size()));
   seq->block_table.reserve(blocks);
   seq->prefixes.reserve(blocks);
-  if (request.arrival == TimePoint{}) request.arrival = now;
-  seq->request = std::move(request);
+  seq->arrival_time = request.arrival == TimePoint{} ? now : request.arrival;
+  seq->request = std::move(shared);
   seq->trace.num_running_before = static_cast<int>(running_.size());
   seq->trace.num_waiting_before = static_cast<int>(waiting_.size());
   insert(waiting_, seq.get());
-  sequences_[seq->request.id] = std::move(seq);
+  sequences_[request.id] = std::move(seq);
   return {};
 }
 
@@ -157,9 +158,9 @@ void Scheduler::expire(TimePoint now) {
   for (const Order* order : {&running_, &waiting_})
     for (size_t i = order->size(); i-- > 0;) {
       Sequence& seq = *(*order)[i];
-      if (seq.request.deadline <= now)
+      if (seq.request->deadline <= now)
         finish(seq, FinishReason::kDeadline);
-      else if (seq.scheduled == TimePoint{} && seq.request.start_deadline <= now)
+      else if (seq.scheduled == TimePoint{} && seq.request->start_deadline <= now)
         finish(seq, FinishReason::kQueueTimeout);
     }
 }
@@ -170,7 +171,7 @@ void Scheduler::age(TimePoint now) {
   if (config_.policy != SchedulingPolicy::kPriority) return;
   bool changed = false;
   for (Sequence* seq : waiting_)
-    if (seq->priority_key != kFirst && now - seq->request.arrival >= config_.ageing) {
+    if (seq->priority_key != kFirst && now - seq->arrival_time >= config_.ageing) {
       seq->priority_key = kFirst;
       changed = true;
     }
@@ -181,11 +182,11 @@ bool Scheduler::wants_more(const Sequence& seq) const {
   // What a constrained sequence may sample next depends on the token that is still being sampled,
   // where one with drafts goes on depends on how many are accepted, and what may be drafted next on
   // what was said last.
-  if (seq.num_pending_tokens > 0 && (seq.request.constraint != nullptr ||
+  if (seq.num_pending_tokens > 0 && (seq.request->constraint != nullptr ||
                                      seq.num_pending_drafts > 0 || num_wanted_drafts(seq) > 0))
     return false;
   const bool all_sampled =
-      seq.num_output_tokens() + seq.num_pending_tokens >= seq.request.max_tokens;
+      seq.num_output_tokens() + seq.num_pending_tokens >= seq.request->max_tokens;
   const int last =
       all_sampled ? std::max(seq.num_prompt_tokens(), seq.num_tokens() - 1) : seq.num_tokens();
   return seq.num_computed_tokens < last;
@@ -211,7 +212,7 @@ void Scheduler::schedule_waiting(Budget& budget, TimePoint now) {
     if (seq.scheduled == TimePoint{}) {
       seq.scheduled = now;
       seq.num_cached_tokens = std::min(seq.num_computed_tokens, seq.num_prompt_tokens());
-      if (pool_.caching() && !seq.request.prompt_logprobs) {
+      if (pool_.caching() && !seq.request->prompt_logprobs) {
         totals_.prefix_cache_queries += static_cast<uint64_t>(seq.num_prompt_tokens());
         totals_.prefix_cache_hits += static_cast<uint64_t>(seq.num_cached_tokens);
       }
@@ -235,9 +236,9 @@ void Scheduler::count_wait(const Budget& budget) {
 bool Scheduler::admit(Sequence& seq) {
   // Log probabilities of the prompt need every position's logits: a cached one has none.
   const bool everything =
-      seq.request.prompt_logprobs && seq.num_prompt_logprobs < seq.num_prompt_tokens() - 1;
+      seq.request->prompt_logprobs && seq.num_prompt_logprobs < seq.num_prompt_tokens() - 1;
   if (!everything)
-    pool_.find_prefix(seq.request.cache_scope.root(), seq.tokens, seq.block_table, seq.prefixes);
+    pool_.find_prefix(seq.request->cache_scope.root(), seq.tokens, seq.block_table, seq.prefixes);
   if (ceil_div(seq.num_tokens(), pool_.block_size()) - static_cast<int>(seq.block_table.size()) >
       pool_.num_available()) {
     pool_.release_all(seq.block_table);
@@ -261,13 +262,13 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   // sample from.
   part.first_row_position = part.first_position;
   int last_prompt_row = part.first_position;
-  if (seq.request.prompt_logprobs) {
+  if (seq.request->prompt_logprobs) {
     part.num_tokens = std::min(part.num_tokens, budget.rows);
     part.first_row_position = std::max(part.first_position, seq.num_prompt_logprobs);
     last_prompt_row = std::min(part.first_position + part.num_tokens, seq.num_prompt_tokens() - 1);
   }
   const bool samples =
-      part.first_position + part.num_tokens == seq.num_tokens() && seq.request.max_tokens > 0;
+      part.first_position + part.num_tokens == seq.num_tokens() && seq.request->max_tokens > 0;
   part.num_tokens += part.num_drafts;
   part.num_sampled = samples ? 1 + part.num_drafts : 0;
   const int end = part.first_position + part.num_tokens;
@@ -369,7 +370,7 @@ void Scheduler::commit_part(const ScheduledSequence& part, std::span<const Sampl
   for (const SampledToken& token : sampled.first(static_cast<size_t>(accepted.num_tokens)))
     emit_token(seq, token);
   if (accepted.finish != FinishReason::kNone) return finish(seq, accepted.finish);
-  if (seq.request.max_tokens == 0 &&
+  if (seq.request->max_tokens == 0 &&
       part.first_position + part.num_tokens == seq.num_prompt_tokens())
     finish(seq, FinishReason::kLength);
 }
@@ -418,7 +419,7 @@ void Scheduler::publish_full_blocks(Sequence& seq, int num_committed) {
   if (!pool_.caching()) return;
   const auto size = static_cast<size_t>(pool_.block_size());
   for (size_t i = seq.prefixes.size(); (i + 1) * size <= static_cast<size_t>(num_committed); ++i) {
-    const PrefixId parent = i == 0 ? seq.request.cache_scope.root() : seq.prefixes[i - 1];
+    const PrefixId parent = i == 0 ? seq.request->cache_scope.root() : seq.prefixes[i - 1];
     seq.prefixes.push_back(pool_.publish(
         seq.block_table[i], parent, std::span<const int32_t>(seq.tokens).subspan(i * size, size)));
   }
@@ -434,7 +435,7 @@ void Scheduler::emit_token(Sequence& seq, const SampledToken& sampled) {
 
 TokenOutput& Scheduler::emit(Sequence& seq) {
   TokenOutput& event = events_.emplace_back();
-  event.request_id = seq.request.id;
+  event.request_id = seq.request->id;
   event.num_cached_tokens = seq.num_cached_tokens;
   if (!std::exchange(seq.first_event_sent, true)) event.scheduled = seq.scheduled;
   return event;
@@ -443,14 +444,14 @@ TokenOutput& Scheduler::emit(Sequence& seq) {
 // The last event of the sequence: that of its last token where there is one.
 void Scheduler::finish(Sequence& seq, FinishReason reason) {
   const bool with_token = (reason == FinishReason::kStop || reason == FinishReason::kLength) &&
-                          !events_.empty() && events_.back().request_id == seq.request.id &&
+                          !events_.empty() && events_.back().request_id == seq.request->id &&
                           events_.back().finish == FinishReason::kNone;
   TokenOutput& last = with_token ? events_.back() : emit(seq);
   last.finish = reason;
   std::erase(seq.state == SequenceState::kRunning ? running_ : waiting_, &seq);
   seq.state = SequenceState::kFinished;
   last.trace = std::make_shared<const SequenceTrace>(seq.snapshot());
-  const auto found = sequences_.find(seq.request.id);
+  const auto found = sequences_.find(seq.request->id);
   finished_.push_back(std::move(found->second));
   sequences_.erase(found);
   if (seq.in_flight == 0) retire(seq);

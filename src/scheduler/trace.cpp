@@ -7,15 +7,15 @@ namespace ember {
 
 SequenceTrace Sequence::snapshot() const {
   SequenceTrace now = trace;
-  now.id = request.id;
+  now.id = request->id;
   now.num_prompt_tokens = num_prompt_tokens();
   now.num_cached_tokens = num_cached_tokens;
   now.num_computed_tokens = num_computed_tokens;
   now.num_output_tokens = num_output_tokens();
-  now.max_tokens = request.max_tokens;
+  now.max_tokens = request->max_tokens;
   now.num_blocks = static_cast<int>(block_table.size());
   now.num_preemptions = num_preemptions;
-  now.arrival = request.arrival;
+  now.arrival = arrival_time;
   now.scheduled = scheduled;
   switch (state) {
     case SequenceState::kWaiting:

@@ -62,7 +62,7 @@ TEST(EngineFactory, MakesAnEngineThatAnswers) {
   request.id = 1;
   request.prompt = {1, 2, 3};
   request.max_tokens = 5;
-  thread.engine()->submit(std::move(request));
+  thread.engine()->submit(share(std::move(request)));
   EXPECT_EQ(sink.wait(), FinishReason::kLength);
   EXPECT_EQ(sink.num_tokens(), 5);
 }

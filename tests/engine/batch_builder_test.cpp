@@ -14,14 +14,11 @@ TEST(BatchBuilder, FlattensDecodesAndPrefills) {
   BatchBuilder builder(
       {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4}, {});
   Sequence decode, prefill;
-  decode.request.prompt = {1, 2, 3, 4, 5};
-  decode.request.stop_token_ids = {9};
-  decode.request.min_tokens = 3;
+  decode.request = share({.prompt = {1, 2, 3, 4, 5}, .min_tokens = 3, .stop_token_ids = {9}});
   decode.tokens = {1, 2, 3, 4, 5, 6};
   decode.block_table = {7, 3};
-  prefill.request.prompt = {11, 12, 13, 14};
-  prefill.request.num_logprobs = 2;
-  prefill.tokens = prefill.request.prompt;
+  prefill.tokens = {11, 12, 13, 14};
+  prefill.request = share({.prompt = prefill.tokens, .num_logprobs = 2});
   prefill.block_table = {0};
   Step step;
   step.seqs.push_back({.seq = &decode,
@@ -70,9 +67,7 @@ TEST(BatchBuilder, ATokenStillBeingSampledIsNamedByItsRow) {
   BatchBuilder builder(
       {.max_tokens = 16, .max_seqs = 4, .max_logit_rows = 8, .max_blocks = 5, .block_size = 4}, {});
   Sequence seq;
-  seq.request.prompt = {1, 2, 3};
-  seq.request.stop_token_ids = {9};
-  seq.request.min_tokens = 2;
+  seq.request = share({.prompt = {1, 2, 3}, .min_tokens = 2, .stop_token_ids = {9}});
   seq.tokens = {1, 2, 3};
   seq.num_pending_tokens = 2;  // one of the step before, one of this step
   seq.block_table = {2};
@@ -91,7 +86,7 @@ TEST(BatchBuilder, ATokenStillBeingSampledIsNamedByItsRow) {
   EXPECT_EQ(built.rows[0].pending, 5);
   EXPECT_EQ(built.rows[0].banned.size(), 1u) << "it is the second token, of two before a stop";
   EXPECT_EQ(built.rows[0].position, 4);
-  seq.request.min_tokens = 1;
+  seq.request = share({.prompt = {1, 2, 3}, .min_tokens = 1, .stop_token_ids = {9}});
   builder.build(step);
   EXPECT_EQ(built.rows[0].banned.size(), 0u) << "the pending token counts";
 }
@@ -108,7 +103,7 @@ TEST(BatchBuilder, StepsOfDecodesArePaddedToAShapeThatTheDeviceRepeats) {
   std::vector<Sequence> seqs(5);
   Step step;
   for (Sequence& seq : seqs) {
-    seq.request.prompt = {1, 2};
+    seq.request = share({.prompt = {1, 2}});
     seq.tokens = {1, 2, 3};
     seq.block_table = {1};
   }
@@ -176,9 +171,7 @@ TEST(BatchBuilder, ADraftIsADecodeWithARowOfItsOwn) {
   std::vector<Sequence> seqs(2);
   Step step;
   for (Sequence& seq : seqs) {
-    seq.request.prompt = {1, 2};
-    seq.request.min_tokens = 2;
-    seq.request.stop_token_ids = {9};
+    seq.request = share({.prompt = {1, 2}, .min_tokens = 2, .stop_token_ids = {9}});
     seq.tokens = {1, 2, 3};
     seq.draft = {4, 5};  // one more than the step takes
     seq.block_table = {1};

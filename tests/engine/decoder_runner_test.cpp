@@ -74,7 +74,7 @@ std::vector<Recorder::Answer> run(const Setup& setup, const std::vector<Request>
   const std::shared_ptr<Engine> engine = thread.engine();
   int submitted = 0;
   for (const Request& request : requests) {
-    engine->submit(request);
+    engine->submit(share(request));
     ++submitted;
     if (one_by_one) {
       EXPECT_TRUE(sink.wait_finished(submitted));

@@ -34,8 +34,8 @@ TEST(DeviceBatch, HasTheHostsValuesInMemoryOfItsOwnAfterOneCopy) {
   EXPECT_EQ(backend.allocated_bytes, DeviceBatch::bytes(backend, kLimits));
 
   Sequence seq;
-  seq.request.prompt = {1, 2, 3, 4, 5};
-  seq.tokens = seq.request.prompt;
+  seq.tokens = {1, 2, 3, 4, 5};
+  seq.request = share({.prompt = seq.tokens});
   seq.block_table = {3, 1};
   Step step;
   step.seqs.push_back({.seq = &seq, .first_position = 2, .num_tokens = 3});
@@ -49,7 +49,7 @@ TEST(DeviceBatch, HasTheHostsValuesInMemoryOfItsOwnAfterOneCopy) {
   EXPECT_EQ(batch.num_seqs, 1);
   EXPECT_EQ(batch.max_kv_len, 5);
 
-  seq.request.prompt = seq.tokens = {9, 9, 9, 9, 9};
+  seq.tokens = {9, 9, 9, 9, 9};
   builder.build(step);  // the host's memory is used again
   EXPECT_EQ(values(batch.token_ids), (std::vector<int32_t>{3, 4, 5}));
   EXPECT_EQ(values(batch.positions), (std::vector<int32_t>{2, 3, 4}));

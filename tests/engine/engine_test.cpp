@@ -46,7 +46,8 @@ TEST(Engine, AnswersManyRequestsAsIfEachWereAlone) {
                        sink);
   constexpr int kRequests = 60;
   for (RequestId id = 1; id <= kRequests; ++id)
-    engine->submit(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17)));
+    engine->submit(
+        share(request(id, 1 + static_cast<int>(id % 30), 1 + static_cast<int>(id % 17))));
   ASSERT_TRUE(sink.wait_finished(kRequests));
   for (RequestId id = 1; id <= kRequests; ++id) {
     const Recorder::Answer answer = sink.answer(id);
@@ -65,7 +66,7 @@ TEST(Engine, CancelEndsARequestAndFreesItsBlocks) {
   Recorder sink;
   ServingEngine engine(kConfig, kPool,
                        std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)), sink);
-  engine->submit(request(1, 10, 50));
+  engine->submit(share(request(1, 10, 50)));
   ASSERT_TRUE(sink.wait_tokens(1, 1));
   engine->cancel(1);
   engine->cancel(77);  // unknown
@@ -82,7 +83,7 @@ TEST(Engine, TellsWhereEverySequenceStands) {
   ServingEngine engine(kConfig, kPool,
                        std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(1)), sink);
   EXPECT_TRUE(engine->traces().get().empty());
-  engine->submit(request(1, 10, 50));
+  engine->submit(share(request(1, 10, 50)));
   ASSERT_TRUE(sink.wait_tokens(1, 2));
   const std::vector<SequenceTrace> traces = engine->traces().get();
   ASSERT_EQ(traces.size(), 1u);
@@ -103,7 +104,7 @@ TEST(Engine, StopAnswersWhatIsUnfinished) {
   Recorder sink;
   ServingEngine engine(kConfig, kPool,
                        std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(5)), sink);
-  for (RequestId id = 1; id <= 20; ++id) engine->submit(request(id, 10, 50));
+  for (RequestId id = 1; id <= 20; ++id) engine->submit(share(request(id, 10, 50)));
   ASSERT_TRUE(sink.wait_tokens(1, 1));
   engine.stop();
   for (RequestId id = 1; id <= 20; ++id)
@@ -116,10 +117,10 @@ TEST(Engine, WaitingRequestsMeetTheirDeadlineWithoutASlot) {
   config.max_num_seqs = 1;
   ServingEngine engine(config, kPool,
                        std::make_unique<FakeRunner>(kVocab, std::chrono::milliseconds(2)), sink);
-  engine->submit(request(1, 4, 60));
+  engine->submit(share(request(1, 4, 60)));
   Request late = request(2, 4, 4);
   late.start_deadline = Clock::now() + std::chrono::milliseconds(5);
-  engine->submit(late);
+  engine->submit(share(late));
   ASSERT_TRUE(sink.wait_finished(2));
   EXPECT_EQ(sink.answer(2).finish, FinishReason::kQueueTimeout);
   EXPECT_EQ(sink.answer(1).finish, FinishReason::kLength);
@@ -129,7 +130,7 @@ TEST(Engine, ARequestThatTheSchedulerRefusesIsAnswered) {
   Recorder sink;
   ServingEngine engine(kConfig, kPool, std::make_unique<FakeRunner>(kVocab, Duration::zero()),
                        sink);
-  engine->submit(request(1, 60, 60));  // more than max_model_len
+  engine->submit(share(request(1, 60, 60)));  // more than max_model_len
   ASSERT_TRUE(sink.wait_finished(1));
   EXPECT_EQ(sink.answer(1).finish, FinishReason::kEngineFailed);
 }
@@ -151,12 +152,12 @@ class BrokenRunner final : public StepRunner {
 TEST(Engine, AFailedDeviceFailsEverythingAndWhatComesLater) {
   Recorder sink;
   ServingEngine engine(kConfig, kPool, std::make_unique<BrokenRunner>(), sink);
-  engine->submit(request(1, 4, 40));
+  engine->submit(share(request(1, 4, 40)));
   ASSERT_TRUE(sink.wait_finished(1));
   EXPECT_EQ(sink.answer(1).finish, FinishReason::kEngineFailed);
   EXPECT_EQ(sink.answer(1).tokens.size(), 2u);
   while (!engine->failed()) std::this_thread::yield();
-  engine->submit(request(2, 4, 4));
+  engine->submit(share(request(2, 4, 4)));
   ASSERT_TRUE(sink.wait_finished(2));
   EXPECT_EQ(sink.answer(2).finish, FinishReason::kEngineFailed);
   EXPECT_EQ(sink.next_report().scheduler.num_used_blocks, 0);
@@ -171,7 +172,7 @@ TEST(Engine, AConstraintDecidesOneAnswerAndNobodyElses) {
     if (id == 2) r.constraint = scripted({{10}, {20, 21}, {30}, {kVocab - 1}});
     if (id == 4) r.constraint = scripted({{10}, {}});
     r.stop_token_ids = {kVocab - 1};
-    engine->submit(std::move(r));
+    engine->submit(share(std::move(r)));
   }
   ASSERT_TRUE(sink.wait_finished(8));
   const Recorder::Answer good = sink.answer(2);

@@ -61,7 +61,7 @@ TEST(EngineThread, OneThreadMakesUsesAndDestroysTheRunner) {
   Recorder sink;
   {
     EngineThread thread([&](const LoadProgress&) { return make_engine(log, sink); });
-    thread.engine()->submit(request(1));
+    thread.engine()->submit(share(request(1)));
     ASSERT_TRUE(sink.wait_finished(1));
     EXPECT_EQ(sink.answer(1).tokens, (std::vector<int32_t>{7, 7, 7, 7}));
   }
@@ -138,7 +138,7 @@ TEST(EngineThread, TheEngineOutlivesItsService) {
   EXPECT_EQ(engine->max_model_len(), 32);
   thread.stop();
   EXPECT_EQ(thread.engine(), engine);
-  engine->submit(request(1));
+  engine->submit(share(request(1)));
   engine->cancel(1);
   EXPECT_FALSE(engine->failed());
 }

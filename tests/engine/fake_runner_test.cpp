@@ -24,7 +24,7 @@ TEST(FakeRunner, TheNextTokenDependsOnEveryTokenAndTheSeed) {
 
 TEST(FakeRunner, GivesOneTokenPerRow) {
   Sequence seq;
-  seq.request.prompt = {5, 6, 7};
+  seq.request = share({.prompt = {5, 6, 7}});
   seq.tokens = {5, 6, 7};
   Step step;
   step.seqs.push_back({.seq = &seq,
@@ -44,7 +44,8 @@ TEST(FakeRunner, GivesOneTokenPerRow) {
 
 TEST(FakeRunner, ContinuesATokenOfTheStepBefore) {
   Sequence seq;
-  seq.request.prompt = seq.tokens = {5, 6, 7};
+  seq.tokens = {5, 6, 7};
+  seq.request = share({.prompt = seq.tokens});
   Step first, second;
   first.seqs.push_back({.seq = &seq,
                         .num_tokens = 3,

@@ -23,8 +23,7 @@ struct Batch {
   Sequence& add(std::shared_ptr<const ConstraintSource> constraint, const Ids& output = {},
                 int num_logit_rows = 1) {
     Sequence& seq = *sequences.emplace_back(std::make_unique<Sequence>());
-    seq.request.prompt = {1, 2};
-    seq.request.constraint = std::move(constraint);
+    seq.request = share({.prompt = {1, 2}, .constraint = std::move(constraint)});
     seq.tokens = {1, 2};
     seq.tokens.insert(seq.tokens.end(), output.begin(), output.end());
     step.seqs.push_back({.seq = &seq, .num_logit_rows = num_logit_rows, .num_sampled = 1});

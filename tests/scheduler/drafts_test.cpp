@@ -23,7 +23,7 @@ class Drafts : public testing::Test {
     for (int i = 0; i < prompt; ++i) r.prompt.push_back(i);
     r.max_tokens = max_tokens;
     r.stop_token_ids = stops;
-    ASSERT_TRUE(scheduler.submit(r, kNow).ok());
+    ASSERT_TRUE(scheduler.submit(share(r), kNow).ok());
   }
 
   // One step of the only sequence.
@@ -110,7 +110,7 @@ TEST_F(Drafts, BlocksOfRejectedTokensAreGivenBackAndNeverPublished) {
   again.id = 2;
   again.prompt = {0, 1, 2};
   again.prompt.insert(again.prompt.end(), expected.begin(), expected.end());
-  ASSERT_TRUE(scheduler.submit(again, kNow).ok());
+  ASSERT_TRUE(scheduler.submit(share(again), kNow).ok());
   EXPECT_EQ(scheduler.schedule(kNow).seqs.at(0).first_position, 20);
 }
 
@@ -160,7 +160,7 @@ TEST_F(Drafts, PreemptNobody) {
   other.id = 2;
   other.prompt.assign(25, 9);  // seven of the eight blocks
   other.max_tokens = 3;
-  ASSERT_TRUE(scheduler.submit(other, kNow).ok());
+  ASSERT_TRUE(scheduler.submit(share(other), kNow).ok());
   const auto run = [&]() -> const Step& {
     const Step& s = scheduler.schedule(kNow);
     scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows),
@@ -192,7 +192,7 @@ TEST_F(Drafts, AreForgottenWhenTheSequenceGainsATokenWithoutThem) {
   r.id = 1;
   r.prompt = {1, 2, 3};
   r.max_tokens = 20;
-  ASSERT_TRUE(ahead.submit(r, kNow).ok());
+  ASSERT_TRUE(ahead.submit(share(r), kNow).ok());
   const Step& first = ahead.schedule(kNow);
   ahead.propose(1, Ids{101});
   const Step& second = ahead.schedule(kNow);
@@ -222,7 +222,7 @@ TEST_F(Drafts, EachTakesThePlaceOfASequenceThatNobodyWaitsFor) {
     other.id = id;
     other.prompt = {static_cast<int32_t>(id)};
     other.max_tokens = 2;
-    ASSERT_TRUE(scheduler.submit(other, kNow).ok());
+    ASSERT_TRUE(scheduler.submit(share(other), kNow).ok());
   }
   scheduler.propose(1, Ids{101, 102, 103, 104});
   const Step& s = scheduler.schedule(kNow);
@@ -245,7 +245,7 @@ TEST(NgramSpeculation, AddsToStepsWhatWasSaidBeforeAndPays) {
     r.id = 1;
     r.prompt = {100, 101, 102, 100, 101, 102, 100};
     r.max_tokens = 60;
-    ASSERT_TRUE(scheduler.submit(r, kNow).ok());
+    ASSERT_TRUE(scheduler.submit(share(r), kNow).ok());
     Ids answer;
     int num_steps = 0;
     std::vector<TokenOutput> events;

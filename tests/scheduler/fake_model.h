@@ -143,11 +143,11 @@ class FakeModel {
     const Cell& c = cell(seq, position);
     const int32_t block = seq.block_table[static_cast<size_t>(position / pool_.block_size())];
     expect(pool_.num_refs(block) > 0,
-           fmt::format("request {} reads block {}, which is free", seq.request.id, block));
+           fmt::format("request {} reads block {}, which is free", seq.request->id, block));
     expect(c.generation == pool_.generation(block) && c.position == position,
            fmt::format("request {} reads position {} in block {}: the cell holds position {} of "
                        "generation {}, the block has {}",
-                       seq.request.id, position, block, c.position, c.generation,
+                       seq.request->id, position, block, c.position, c.generation,
                        pool_.generation(block)));
     return c.value;
   }
@@ -156,10 +156,10 @@ class FakeModel {
     const int32_t block = seq.block_table.at(static_cast<size_t>(position / pool_.block_size()));
     expect(!pool_.is_published(block) && pool_.num_refs(block) == 1,
            fmt::format("request {} writes position {} to block {}, which is shared or published",
-                       seq.request.id, position, block));
+                       seq.request->id, position, block));
     Cell& c = cell(seq, position);
     expect(c.generation != pool_.generation(block),
-           fmt::format("request {} writes position {} twice", seq.request.id, position));
+           fmt::format("request {} writes position {} twice", seq.request->id, position));
     c = {pool_.generation(block), position, value};
   }
 
@@ -168,18 +168,18 @@ class FakeModel {
     std::vector<int32_t>& known = known_tokens(seq);
     if (part.num_drafts > 0) {
       expect(known == seq.tokens,
-             fmt::format("request {}: a draft behind a token that is pending", seq.request.id));
+             fmt::format("request {}: a draft behind a token that is pending", seq.request->id));
       known.insert(known.end(), seq.draft.begin(), seq.draft.begin() + part.num_drafts);
     }
     for (int p = part.first_position; p < part.first_position + part.num_tokens; ++p) {
       expect(static_cast<size_t>(p) < known.size(),
-             fmt::format("request {}: token {} is not known yet", seq.request.id, p));
+             fmt::format("request {}: token {} is not known yet", seq.request->id, p));
       const auto i = static_cast<size_t>(p);
       expect(i >= seq.tokens.size() || seq.tokens[i] == known[i],
-             fmt::format("request {}: token {} changed", seq.request.id, p));
+             fmt::format("request {}: token {} changed", seq.request->id, p));
       write(
           seq, p,
-          mix(p == 0 ? start_of(seq.request) : read(seq, p - 1), static_cast<uint64_t>(known[i])));
+          mix(p == 0 ? start_of(*seq.request) : read(seq, p - 1), static_cast<uint64_t>(known[i])));
     }
     for (int row = 0; row < part.num_logit_rows; ++row) add_row(part, row, known, rows);
     if (part.num_drafts > 0)
@@ -188,10 +188,10 @@ class FakeModel {
 
   // Prompt and output, as far as the device knows them.
   std::vector<int32_t>& known_tokens(const Sequence& seq) {
-    const auto [entry, first_seen] = tokens_.try_emplace(seq.request.id, seq.request.prompt);
+    const auto [entry, first_seen] = tokens_.try_emplace(seq.request->id, seq.request->prompt);
     if (first_seen)
-      entry->second.insert(entry->second.end(), seq.request.progress.output.begin(),
-                           seq.request.progress.output.end());
+      entry->second.insert(entry->second.end(), seq.request->progress.output.begin(),
+                           seq.request->progress.output.end());
     return entry->second;
   }
 
@@ -219,8 +219,8 @@ class FakeModel {
     uint64_t sum = 0;
     for (int q = 0; q <= position; ++q) sum = mix(sum, read(seq, q));
     if (part.is_sampled(row)) {
-      if (seq.request.constraint) check_constraint(seq, known);
-      rows.push_back(sample_of(seq.request, sum));
+      if (seq.request->constraint) check_constraint(seq, known);
+      rows.push_back(sample_of(*seq.request, sum));
       if (part.num_drafts == 0) known.push_back(rows.back().token);
     } else {
       rows.push_back(
@@ -232,13 +232,13 @@ class FakeModel {
   // sampled ahead of them.
   static void check_constraint(Sequence& seq, const std::vector<int32_t>& known) {
     expect(known == seq.tokens,
-           fmt::format("request {}: sampled ahead of a constraint", seq.request.id));
+           fmt::format("request {}: sampled ahead of a constraint", seq.request->id));
     uint32_t word = 0;
-    if (seq.constraint == nullptr) seq.constraint = seq.request.constraint->start();
+    if (seq.constraint == nullptr) seq.constraint = seq.request->constraint->start();
     seq.constraint->next_mask(seq.output(), {&word, 1});
     const std::vector<int32_t>& accepted = static_cast<const Witness&>(*seq.constraint).accepted();
     expect(std::equal(accepted.begin(), accepted.end(), seq.output().begin(), seq.output().end()),
-           fmt::format("request {}: the constraint saw other tokens", seq.request.id));
+           fmt::format("request {}: the constraint saw other tokens", seq.request->id));
   }
 
   const BlockPool& pool_;

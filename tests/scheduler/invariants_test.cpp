@@ -17,7 +17,7 @@ class Invariants : public testing::Test {
       r.id = id;
       r.prompt = {1, 2, 3, 4, static_cast<int32_t>(id)};
       r.max_tokens = 9;
-      EXPECT_TRUE(scheduler.submit(r, kNow).ok());
+      EXPECT_TRUE(scheduler.submit(share(r), kNow).ok());
     }
     step = &scheduler.schedule(kNow);
     scheduler.check_invariants();
@@ -48,7 +48,7 @@ TEST_F(Invariants, WaitingOwnsNothing) {
   for (int i = 0; i < 8 && (youngest == nullptr || youngest->num_preemptions == 0); ++i) {
     const Step& s = scheduler.schedule(kNow);
     for (const ScheduledSequence& part : s.seqs)
-      if (part.seq->request.id == 3) youngest = part.seq;
+      if (part.seq->request->id == 3) youngest = part.seq;
     scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows),
                                                   SampledToken{.token = 7}));
     scheduler.check_invariants();
@@ -91,7 +91,7 @@ TEST_F(Invariants, Ordered) {
 
 TEST_F(Invariants, FinishedIsInFlight) {
   Sequence& ended = seq();
-  scheduler.cancel(ended.request.id);
+  scheduler.cancel(ended.request->id);
   scheduler.check_invariants();
   ended.in_flight = 0;
   EXPECT_DEATH(scheduler.check_invariants(), "finished-is-in-flight");

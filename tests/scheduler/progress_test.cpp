@@ -26,7 +26,7 @@ Outcome run(const Request& request, int max_in_flight) {
                        .max_in_flight = max_in_flight},
                       pool);
   FakeModel device(pool);
-  EXPECT_TRUE(scheduler.submit(request, kNow).ok());
+  EXPECT_TRUE(scheduler.submit(share(request), kNow).ok());
   Outcome outcome;
   std::deque<std::pair<const Step*, std::vector<SampledToken>>> in_flight;
   std::vector<TokenOutput> events;
@@ -86,12 +86,12 @@ TEST(Progress, RefusesWhatIsFinishedAlready) {
   request.prompt = {1, 0, 1};
   request.max_tokens = 2;
   request.progress.output = {0, 1};
-  const Result<void> result = scheduler.submit(request, kNow);
+  const Result<void> result = scheduler.submit(share(request), kNow);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().kind, ErrorKind::kInvalid);
   EXPECT_EQ(result.error().message, "2 tokens of output are there already, max_tokens is 2");
   request.progress.output = {0};
-  EXPECT_TRUE(scheduler.submit(request, kNow).ok());
+  EXPECT_TRUE(scheduler.submit(share(request), kNow).ok());
 }
 
 // Cached tokens are those of the prompt, as they are counted and paid for.
@@ -99,7 +99,7 @@ TEST(Progress, OutputThatIsCachedIsNoCachedPrompt) {
   BlockPool pool({.num_blocks = 16, .block_size = 2});
   Scheduler scheduler({.max_model_len = 24}, pool);
   const auto run_to_end = [&](Request request) {
-    EXPECT_TRUE(scheduler.submit(std::move(request), kNow).ok());
+    EXPECT_TRUE(scheduler.submit(share(std::move(request)), kNow).ok());
     std::vector<TokenOutput> events;
     while (scheduler.has_work()) {
       const Step& step = scheduler.schedule(kNow);

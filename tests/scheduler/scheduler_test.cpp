@@ -48,8 +48,9 @@ struct Fixture {
   Fixture(const SchedulerConfig& config, const BlockPoolConfig& blocks)
       : pool(blocks), scheduler(config, pool) {}
 
-  void submit(const Request& r) {
-    const Result<void> result = scheduler.submit(r, now);
+  void submit(const Request& r) { submit(share(r)); }
+  void submit(RequestRef r) {
+    const Result<void> result = scheduler.submit(std::move(r), now);
     ASSERT_TRUE(result.ok()) << result.error().message;
   }
   // The ids in the step, in its order.
@@ -57,7 +58,7 @@ struct Fixture {
     const Step& s = scheduler.schedule(now);
     scheduler.check_invariants();
     std::vector<RequestId> ids;
-    for (const ScheduledSequence& part : s.seqs) ids.push_back(part.seq->request.id);
+    for (const ScheduledSequence& part : s.seqs) ids.push_back(part.seq->request->id);
     scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows),
                                                   SampledToken{.token = token}));
     scheduler.check_invariants();
@@ -126,10 +127,21 @@ TEST_F(StepTime, WithoutAnswersAStepIsFull) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(step(), 64);
 }
 
+TEST(Scheduler, ARequestIsSharedAndNeverChanged) {
+  Fixture f({.max_model_len = 20}, {.num_blocks = 8, .block_size = 4});
+  const RequestRef mine = share(request(1, 2, 3));
+  f.submit(mine);
+  EXPECT_EQ(f.scheduler.schedule(f.now).seqs.at(0).seq->request, mine) << "not a copy of it";
+  EXPECT_EQ(f.scheduler.traces().at(0).arrival, f.now) << "it names no arrival";
+  EXPECT_EQ(mine->arrival, TimePoint{});
+  f.scheduler.abort_all(FinishReason::kCancelled);
+  EXPECT_EQ(mine.use_count(), 1) << "nobody reads it any more";
+}
+
 TEST(Scheduler, RefusesWhatCanNeverFinish) {
   Fixture f(config(), {.num_blocks = 5, .block_size = 4});
   const auto code = [&](const Request& r) {
-    const Result<void> result = f.scheduler.submit(r, f.now);
+    const Result<void> result = f.scheduler.submit(share(r), f.now);
     return result.ok() ? "" : result.error().code;
   };
   EXPECT_EQ(code(request(1, 0, 1)), "invalid_value");
@@ -369,7 +381,7 @@ TEST(Scheduler, AConstrainedSequenceWaitsForItsTokenAndOthersRunAhead) {
   f.submit(request(2, 2, 9));
   const auto ids = [](const Step& s) {
     Ids list;
-    for (const ScheduledSequence& part : s.seqs) list.push_back(part.seq->request.id);
+    for (const ScheduledSequence& part : s.seqs) list.push_back(part.seq->request->id);
     return list;
   };
   const auto commit = [&](const Step& s) {
@@ -406,7 +418,7 @@ TEST(Scheduler, AConstrainedRequestEndsForAReasonOfItsOwn) {
   f.submit(r);
   const Step& s = f.scheduler.schedule(f.now);
   for (const ScheduledSequence& part : s.seqs)
-    part.seq->constraint = part.seq->request.constraint->start();
+    part.seq->constraint = part.seq->request->constraint->start();
   f.scheduler.commit(s, std::vector<SampledToken>{{.token = -1}, {.token = -1}, {.token = 7}});
   f.scheduler.take_events(f.events);
   EXPECT_EQ(f.finish(1), FinishReason::kStop);  // complete, in a vocabulary without an end

@@ -54,7 +54,7 @@ class Simulation {
         std::max(prompt, prompt + r.max_tokens - 1) <= pool_.num_blocks() * pool_.block_size();
     const bool room =
         live_.size() < static_cast<size_t>(limits.max_num_seqs + limits.max_num_queued_reqs);
-    const Result<void> result = scheduler_.submit(r, now_);
+    const Result<void> result = scheduler_.submit(share(r), now_);
     expect(result.ok() == (fits && room),
            fmt::format("submit {}: fits {}, room {}, answer {}", r.id, fits, room, result.ok()));
     if (result.ok()) {
@@ -102,7 +102,7 @@ class Simulation {
     trace_.push_back(fmt::format("schedule at {}", now_.time_since_epoch().count() / 1000000000));
     const bool fcfs = setup_.scheduler.policy == SchedulingPolicy::kFcfs;
     const Sequence* first = fcfs && !live_.empty() ? live_.begin()->second.seq : nullptr;
-    const RequestId first_id = first == nullptr ? 0 : first->request.id;
+    const RequestId first_id = first == nullptr ? 0 : first->request->id;
     const int num_preemptions = first == nullptr ? 0 : first->num_preemptions;
     const Step& step = scheduler_.schedule(now_);
     check();  // first: deadlines end requests
@@ -114,7 +114,7 @@ class Simulation {
     if (step.seqs.empty()) return;
     ++num_steps_;
     in_flight_.push_back({&step, device_.launch(step)});
-    for (const ScheduledSequence& part : step.seqs) live_.at(part.seq->request.id).seq = part.seq;
+    for (const ScheduledSequence& part : step.seqs) live_.at(part.seq->request->id).seq = part.seq;
   }
 
   void commit() {
@@ -145,7 +145,7 @@ class Simulation {
     }
     for (const Launched& launched : in_flight_)
       for (const ScheduledSequence& part : launched.step->seqs)
-        h = mix(h, part.seq->request.id * 1000 +
+        h = mix(h, part.seq->request->id * 1000 +
                        static_cast<uint64_t>(part.first_position * 30 + part.num_tokens));
     for (int32_t block = 0; block < pool_.num_blocks(); ++block) {
       h = mix(h, static_cast<uint64_t>(pool_.num_refs(block) * 2 +
@@ -258,16 +258,16 @@ class Simulation {
     for (const ScheduledSequence& part : step.seqs) {
       const Sequence& seq = *part.seq;
       expect(seen.insert(&seq).second, "a sequence is twice in a step");
-      expect(seq.state == SequenceState::kRunning && live_.contains(seq.request.id),
+      expect(seq.state == SequenceState::kRunning && live_.contains(seq.request->id),
              "what has ended, or waits, is in the step");
-      expect(seq.request.deadline > now_, "past its deadline");
+      expect(seq.request->deadline > now_, "past its deadline");
       expect(part.num_tokens >= 1 && part.num_logit_rows >= part.num_sampled, "an empty part");
-      const bool decode = seq.num_output_tokens() > std::ssize(seq.request.progress.output) &&
-                          part.num_tokens - part.num_drafts == 1 && seq.request.max_tokens > 0;
+      const bool decode = seq.num_output_tokens() > std::ssize(seq.request->progress.output) &&
+                          part.num_tokens - part.num_drafts == 1 && seq.request->max_tokens > 0;
       expect(!prefill || !decode || seq.num_preemptions > 0, "decodes come first");
       if (part.num_tokens - part.num_drafts > 1) prefill = true;
       tokens += part.num_tokens, rows += part.num_logit_rows, device_seqs += 1 + part.num_drafts;
-      LiveRequest& live = live_.at(seq.request.id);
+      LiveRequest& live = live_.at(seq.request->id);
       live.num_computed += part.num_tokens;
       live.had_drafts = live.had_drafts || part.num_drafts > 0;
       live.num_preemptions = seq.num_preemptions;

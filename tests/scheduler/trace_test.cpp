@@ -28,7 +28,7 @@ struct Fixture {
     r.id = id;
     for (int i = 0; i < prompt; ++i) r.prompt.push_back(static_cast<int32_t>(id) * 100 + i);
     r.max_tokens = max_tokens;
-    ASSERT_TRUE(scheduler.submit(r, now).ok());
+    ASSERT_TRUE(scheduler.submit(share(r), now).ok());
   }
   void step() {
     const Step& s = scheduler.schedule(now);

@@ -22,7 +22,7 @@ namespace ember {
 // Never answers.
 class SilentGenerator final : public Generator {
  public:
-  void submit(Request) override {}
+  void submit(RequestRef) override {}
   void cancel(RequestId) override {}
   std::future<std::vector<SequenceTrace>> traces() override {
     std::promise<std::vector<SequenceTrace>> none;

@@ -38,7 +38,7 @@ class Engine final : public Generator {
   void stop() { commands_.push(Stop{}); }
 
   // A request that comes when the engine has ended is not answered.
-  void submit(Request request) override { commands_.push(std::move(request)); }
+  void submit(RequestRef request) override { commands_.push(std::move(request)); }
   void cancel(RequestId id) override { commands_.push(id); }
   std::future<std::vector<SequenceTrace>> traces() override;
   bool failed() const override { return failed_.load(std::memory_order_acquire); }
@@ -51,7 +51,7 @@ class Engine final : public Generator {
  private:
   using Traces = std::promise<std::vector<SequenceTrace>>;
   struct Stop {};
-  using Command = std::variant<Request, RequestId, Traces, Stop>;
+  using Command = std::variant<RequestRef, RequestId, Traces, Stop>;
 
   void take_commands(std::vector<Command> commands);
   bool launch_next();

@@ -34,7 +34,7 @@ class Generator {
 
   // Never blocks. Every request ends with an event that says so, a refused one too; the events come
   // through the sink that the generator was made with.
-  virtual void submit(Request request) = 0;
+  virtual void submit(RequestRef request) = 0;
   // A request that is not there (any more) is ignored; otherwise its last event is kCancelled.
   virtual void cancel(RequestId id) = 0;
 

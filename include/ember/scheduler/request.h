@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is asked of the engine, and what it answers, by value: the messages between server and
-// engine.
+// What is asked of the engine, and what it answers: the messages between server and engine.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ember/base/clock.h"
@@ -24,7 +24,6 @@ struct Progress {
   int32_t num_prompt_logprobs = 0;  // prompt positions whose log probabilities were given out
 };
 
-// Immutable once submitted.
 struct Request {
   RequestId id = 0;             // unique for the life of the process
   std::vector<int32_t> prompt;  // at least one token
@@ -40,12 +39,18 @@ struct Request {
   // The same for each prompt token but the first, with num_logprobs as n.
   bool prompt_logprobs = false;
   Progress progress;
-  CacheScope cache_scope;  // whose request it is, and whose cached blocks it may share
-  int32_t priority = 0;    // smaller goes first under the priority policy
-  TimePoint arrival{};
+  CacheScope cache_scope;             // whose request it is, and whose cached blocks it may share
+  int32_t priority = 0;               // smaller goes first under the priority policy
+  TimePoint arrival{};                // TimePoint{}: when it is submitted
   TimePoint start_deadline = kNever;  // still waiting then: kQueueTimeout
   TimePoint deadline = kNever;        // not finished then: kDeadline
 };
+
+// A request on its way: complete, immutable, and kept by whoever still reads it.
+using RequestRef = std::shared_ptr<const Request>;
+inline RequestRef share(Request request) {
+  return std::make_shared<const Request>(std::move(request));
+}
 
 enum class FinishReason : uint8_t {
   kNone,    // goes on

@@ -90,7 +90,7 @@ class Scheduler {
 
   // kInvalid: the request could never finish, even alone ("context_length_exceeded" among others).
   // kBusy ("queue_full").
-  Result<void> submit(Request request, TimePoint now);
+  Result<void> submit(RequestRef request, TimePoint now);
   // Ends it with kCancelled; its blocks are free at once, or when the steps in flight that use them
   // are committed. False: unknown.
   bool cancel(RequestId id);

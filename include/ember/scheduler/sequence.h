@@ -22,8 +22,9 @@ enum class SequenceState : uint8_t {
 
 // Owned by the scheduler. Others read it, and only while it is part of a step.
 struct Sequence {
-  Request request;
-  uint64_t arrival = 0;  // how many were submitted before
+  RequestRef request;
+  TimePoint arrival_time{};  // the request's, or when it was submitted if that has none
+  uint64_t arrival = 0;      // how many were submitted before
   int64_t priority_key =
       0;  // its priority under that policy, else 0; smaller goes first, then the earlier arrival
   SequenceState state = SequenceState::kWaiting;
@@ -55,7 +56,7 @@ struct Sequence {
   bool first_event_sent = false;
   SequenceTrace trace;  // its counters; the rest is filled in by snapshot()
 
-  int num_prompt_tokens() const { return static_cast<int>(request.prompt.size()); }
+  int num_prompt_tokens() const { return static_cast<int>(request->prompt.size()); }
   int num_output_tokens() const { return static_cast<int>(tokens.size()) - num_prompt_tokens(); }
   // Tokens there will be once the steps in flight are done and their drafts are accepted.
   int num_tokens() const { return static_cast<int>(tokens.size()) + num_pending_tokens; }
@@ -67,7 +68,7 @@ struct Sequence {
   }
   SequenceTrace snapshot() const;
   std::span<const int32_t> output() const {
-    return std::span(tokens).subspan(request.prompt.size());
+    return std::span(tokens).subspan(request->prompt.size());
   }
 
   // Whether it goes before `other` wherever they compete.

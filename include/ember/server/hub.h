@@ -45,7 +45,7 @@ class ResponseHub final : public OutputSink {
   // outlives its answers. A client that goes away, or closes only its sending side, cancels them.
   // No requests: only what `response` starts with, and `generator` may be null.
   void adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response,
-             std::vector<Request> requests, std::shared_ptr<Generator> generator);
+             std::vector<RequestRef> requests, std::shared_ptr<Generator> generator);
   // Any thread. Cancels these requests where they run; their answers get the event of it. Unknown
   // ones are ignored.
   void abort(std::vector<RequestId> ids);

@@ -63,7 +63,7 @@ Result<void> hand_over(const Dialect& dialect, GenerationServices& services, con
   model->metrics->ignored_fields(static_cast<int>(generation.params.ignored.size()));
   const RequestId first = services.next_request.fetch_add(static_cast<RequestId>(num_sequences),
                                                           std::memory_order_relaxed);
-  Result<std::vector<Request>> requests =
+  Result<std::vector<RequestRef>> requests =
       make_requests(*model, generation, first, exchange.principal().tenant,
                     {.arrival = arrival,
                      .queue_timeout = services.queue_timeout,

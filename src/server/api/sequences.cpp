@@ -54,14 +54,15 @@ uint64_t mix(uint64_t a, uint64_t b) { return splitmix64(a + kSplitMix64Step * b
 
 }  // namespace
 
-Result<std::vector<Request>> make_requests(const ServedModel& model, const Generation& generation,
-                                           RequestId first, const std::string& tenant,
-                                           const RequestTimes& times) {
+Result<std::vector<RequestRef>> make_requests(const ServedModel& model,
+                                              const Generation& generation, RequestId first,
+                                              const std::string& tenant,
+                                              const RequestTimes& times) {
   const GenerationParams& params = generation.params;
   const Result<std::vector<std::vector<int32_t>>> banned =
       banned_sequences(*model.tokenizer, params.bad_words);
   if (!banned.ok()) return banned.error();
-  std::vector<Request> requests;
+  std::vector<RequestRef> requests;
   for (size_t i = 0; i < generation.num_choices(); ++i) {
     Request request =
         make_request(model, generation, i / static_cast<size_t>(params.n), tenant, times);
@@ -73,7 +74,7 @@ Result<std::vector<Request>> make_requests(const ServedModel& model, const Gener
     if (!banned.value().empty())
       request.constraint = std::make_shared<BannedWordsSource>(
           banned.value(), model.tokenizer->vocab_size(), std::move(request.constraint));
-    requests.push_back(std::move(request));
+    requests.push_back(share(std::move(request)));
   }
   return requests;
 }

@@ -21,9 +21,9 @@ struct RequestTimes {
 
 // One for each choice, with ids from `first` on. tenant: whose cached prefixes they share. The
 // error names a bad word that has no tokens.
-Result<std::vector<Request>> make_requests(const ServedModel& model, const Generation& generation,
-                                           RequestId first, const std::string& tenant,
-                                           const RequestTimes& times);
+Result<std::vector<RequestRef>> make_requests(const ServedModel& model,
+                                              const Generation& generation, RequestId first,
+                                              const std::string& tenant, const RequestTimes& times);
 
 // In the same order.
 std::vector<Choice> make_choices(const ServedModel& model, const Generation& generation,

@@ -27,7 +27,7 @@ struct Stream {
   std::shared_ptr<Generator> generator;  // outlives the response, which may use the model
   std::unique_ptr<Connection> connection;
   std::unique_ptr<Response> response;
-  std::vector<Request> requests;     // to be submitted
+  std::vector<RequestRef> requests;  // to be submitted
   std::vector<RequestId> open = {};  // submitted, without a last event so far
   SendBuffer out = {};               // appended by the response
   size_t num_bytes = 0;              // sent altogether
@@ -131,9 +131,9 @@ class ResponseHub::Impl {
     if (!poller_.add(fd, EPOLLRDHUP)) return drop(stream);
     if (!guarded(stream, [&] { stream.response->start(stream.out.bytes); })) return;
     if (stop_until_ != kNever) return fail(stream);
-    for (Request& request : stream.requests) {
-      stream.open.push_back(request.id);
-      by_request_[request.id] = &stream;
+    for (RequestRef& request : stream.requests) {
+      stream.open.push_back(request->id);
+      by_request_[request->id] = &stream;
       stream.generator->submit(std::move(request));
     }
     stream.requests.clear();
@@ -317,7 +317,7 @@ ResponseHub::~ResponseHub() {
 void ResponseHub::start(OnTrace on_trace) { impl_->start(std::move(on_trace)); }
 void ResponseHub::stop(const Error& error, Duration grace) { impl_->stop(error, grace); }
 void ResponseHub::adopt(std::unique_ptr<Connection> connection, std::unique_ptr<Response> response,
-                        std::vector<Request> requests, std::shared_ptr<Generator> generator) {
+                        std::vector<RequestRef> requests, std::shared_ptr<Generator> generator) {
   ++impl_->num_open;
   impl_->post(impl_->adoptions, std::make_unique<Stream>(Stream{.generator = std::move(generator),
                                                                 .connection = std::move(connection),

@@ -109,7 +109,7 @@ class Cuda : public testing::Test {
       });
       const std::shared_ptr<Engine> engine = thread.engine();
       const fake_cuda::Stats before = fake_cuda::stats();
-      for (const Request& request : requests) engine->submit(request);
+      for (const Request& request : requests) engine->submit(share(request));
       EXPECT_TRUE(sink.wait_finished(static_cast<int>(requests.size())));
       const fake_cuda::Stats after = fake_cuda::stats();
       EXPECT_EQ(after.num_allocations, before.num_allocations)
@@ -372,7 +372,7 @@ class CudaFailing : public Cuda {
           std::move(built.runner), sink);
     });
     const std::shared_ptr<Engine> engine = thread.engine();
-    engine->submit(request(1, 20, 3));
+    engine->submit(share(request(1, 20, 3)));
     EXPECT_TRUE(sink.wait_finished(1));
     thread.stop();
     EXPECT_EQ(sink.answer(1).num_finals, 1);

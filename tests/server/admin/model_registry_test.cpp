@@ -81,8 +81,7 @@ TEST(ModelRegistry, AModelOutlivesItsEntryWhileAnAnswerIsOpen) {
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
   const Connection client(fds[1]);
   ModelRef model = found(registry, "a");
-  std::vector<Request> requests;
-  requests.push_back(Request{.id = 1});
+  std::vector<RequestRef> requests = {share({.id = 1})};
   hub.adopt(std::make_unique<Connection>(fds[0]), std::make_unique<OpenAnswer>(),
             std::move(requests), generator_of(model));
   registry.remove(model);

@@ -35,7 +35,7 @@ TEST(Status, AFailedEngineIsNotReadyFromThatMomentOn) {
   request.id = 1;
   request.prompt = {1};
   request.max_tokens = 1;
-  engine->submit(request);
+  engine->submit(share(request));
   while (!engine->failed()) std::this_thread::yield();
   EXPECT_FALSE(is_ready(parts.status, parts.models)) << "nobody has told the server yet";
   parts.status.state = ServerState::kFailed;

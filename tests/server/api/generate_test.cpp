@@ -16,9 +16,9 @@ namespace {
 class FoxGenerator final : public Generator {
  public:
   explicit FoxGenerator(ResponseHub& hub) : hub_(hub) {}
-  void submit(Request request) override {
+  void submit(RequestRef request) override {
     TokenOutput output;
-    output.request_id = request.id;
+    output.request_id = request->id;
     output.token = ids_of(" fox").front();
     output.finish = FinishReason::kLength;
     submitted.push_back(std::move(request));
@@ -29,7 +29,7 @@ class FoxGenerator final : public Generator {
   bool failed() const override { return false; }
   TimePoint last_progress() const override { return Clock::now(); }
 
-  std::vector<Request> submitted;  // the hub's thread writes it: read after hub.stop()
+  std::vector<RequestRef> submitted;  // the hub's thread writes it: read after hub.stop()
 
  private:
   ResponseHub& hub_;

@@ -52,9 +52,9 @@ struct Books {
 class BookingGenerator final : public Generator {
  public:
   explicit BookingGenerator(Books& books) : books_(books) {}
-  void submit(Request request) override {
+  void submit(RequestRef request) override {
     MutexLock lock(books_.mu);
-    books_.submitted.insert(request.id);
+    books_.submitted.insert(request->id);
   }
   void cancel(RequestId id) override {
     MutexLock lock(books_.mu);
@@ -127,8 +127,8 @@ class HubTest : public testing::Test {
     int fds[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     ::fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    std::vector<Request> requests;
-    for (const RequestId id : ids) requests.push_back(Request{.id = id});
+    std::vector<RequestRef> requests;
+    for (const RequestId id : ids) requests.push_back(share({.id = id}));
     auto connection = std::make_unique<Connection>(fds[0]);
     connection->input = input;
     hub->adopt(std::move(connection),
