@@ -35,7 +35,7 @@ AnswerComparison compare(const std::vector<BenchEngine::Answer>& reference,
             "are {} apart",
             a, i, got[i].token, want[i].token, got[i].logprob, want[i].logprob, margin(want[i]));
       c.right = c.right && (same || (!same_token && margin(want[i]) < tolerance));
-      if (!same_token) break;  // what follows is another text
+      if (!same_token) break;  // from here on the texts differ
       ++c.equal;
       c.largest_difference = std::max(c.largest_difference, difference);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether two devices, or one device in different company, gave the same answers.
+// Compares the answers of two devices, or those of one device alone and in a batch.
 #pragma once
 
 #include <nlohmann/json.hpp>

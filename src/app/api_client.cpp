@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What the server said instead of an answer.
+// The error message of a response that is no answer.
 std::string reason_in(const std::string& body) {
   const Json json = Json::parse(body, nullptr, false);
   const auto error = json.is_object() ? json.find("error") : json.end();

@@ -7,7 +7,7 @@
 
 namespace ember {
 
-// Keeps what the engine says of one run.
+// Collects the outputs of one run.
 class BenchEngine::Log final : public OutputSink {
  public:
   void begin(RequestId first_id, size_t num_requests) {
@@ -74,7 +74,7 @@ BenchEngine::BenchEngine(const std::function<Loaded()>& load, bool enable_prefix
                                         1),  // its requests have no constraints
         *log_);
   });
-  thread_->engine();  // waits: what the thread above captures by reference is there so long
+  thread_->engine();  // waits: the thread uses references to this constructor's arguments
 }
 
 BenchEngine::~BenchEngine() = default;

@@ -35,7 +35,7 @@ class BenchEngine {
     Layout layout;
   };
 
-  // `load` is called on the engine's thread; what it throws comes through.
+  // `load` is called on the engine's thread; the constructor rethrows what it throws.
   BenchEngine(const std::function<Loaded()>& load, bool enable_prefix_caching);
   ~BenchEngine();
 
@@ -44,7 +44,7 @@ class BenchEngine {
   Run run(std::vector<Request> requests);
 
   const Layout& layout() const { return layout_; }
-  const std::string& device() const { return device_; }  // as it describes itself
+  const std::string& device() const { return device_; }  // its description of itself
 
  private:
   class Log;

@@ -19,7 +19,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kFewSteps = 4;  // of a run: until all sequences have joined, and the last ones
+// Steps of a run that are not timed: until all sequences run, and at its end.
+constexpr int kFewSteps = 4;
 
 struct DecodeCase {
   int batch = 0, context = 0;
@@ -68,10 +69,9 @@ class ModelBench {
     for (const int tokens : settings.bench_model.prefill)
       sized.model.max_model_len = std::max<int64_t>(sized.model.max_model_len, tokens + 1);
     check_engine_settings(sized);
+    // Timing may go a few positions beyond those of the model.
     config_.max_position =
-        std::max(config_.max_position,
-                 static_cast<int>(
-                     sized.model.max_model_len));  // a few more than the model's do no harm here
+        std::max(config_.max_position, static_cast<int>(sized.model.max_model_len));
     TimePoint begin{};
     engine_.emplace(
         [&] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Refuses settings that cannot serve a single request, or that open the server to strangers.
+// Refuses settings that cannot serve a single request, or that let other machines in without a key.
 #pragma once
 
 #include "config.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What only one command of `ember`, or two of them, can be told.
+// Settings that belong to one command of `ember` or to two of them.
 #pragma once
 
 #include <cstdint>

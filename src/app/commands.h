@@ -12,8 +12,8 @@ ExitCode serve(const Settings& settings);  // until a signal ends it
 ExitCode plan(const Settings& settings, std::ostream& out);
 ExitCode check(const Settings& settings, std::ostream& out);
 ExitCode tokenize(const Settings& settings, std::istream& in, std::ostream& out);
-// Reads lines, writes answers as they come. /clear forgets the conversation, /exit or the end of
-// input leaves.
+// Reads lines and streams the answers. /clear forgets the conversation, /exit or the end of input
+// leaves.
 ExitCode chat(const Settings& settings, std::istream& in, std::ostream& out);
 // A load of random prompts on a running server. Ends with kNoDevice when not one was answered.
 ExitCode bench_serve(const Settings& settings, std::ostream& out);

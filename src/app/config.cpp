@@ -106,7 +106,7 @@ void set_option(CLI::Option& option, const std::vector<std::string>& values,
   }
 }
 
-// What the flags leave open, from the environment, then from the file.
+// Reads the settings that no flag has set: from the environment, else from the file.
 void fill_in(CLI::App& command, const std::map<std::string, std::string>& environment,
              const std::string& file) {
   std::map<std::string, SettingsFile::Entry> entries;
@@ -144,7 +144,7 @@ std::string subcommands_of(const CLI::App& app) {
 void refuse_extras(const CLI::App& parent, const CLI::App* command, const std::string& group) {
   std::vector<std::string> extras = parent.remaining(true);
   if (command != nullptr && command->get_name() == "tokenize")
-    std::erase(extras, "--");  // its text may begin with a dash
+    std::erase(extras, "--");  // the text to tokenize may begin with a dash
   if (command != nullptr && extras.empty()) return;
   std::vector<std::string> known =
       command != nullptr ? flag_names(*command) : std::vector<std::string>{};

@@ -25,7 +25,7 @@ enum class CommandKind {
   kBenchCheck
 };
 
-// Everything that flags can say.
+// All settings of all commands.
 struct Settings {
   CommandKind command = CommandKind::kServe;
 
@@ -55,7 +55,7 @@ struct Settings {
 
   ModelSettings& model() { return models.front(); }
   const ModelSettings& model() const { return models.front(); }
-  // What the engine of the first model is made of.
+  // The settings of the first model's engine.
   EngineSettings engine() const { return {models.front(), device, scheduler}; }
 };
 

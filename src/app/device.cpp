@@ -22,8 +22,8 @@ namespace {
 
 constexpr int kCpuBlockSize = 16;
 constexpr int kCpuStepTokens =
-    512;  // as fast as longer steps, and running answers wait less for a long prompt
-constexpr double kCpuUtilization = 0.5;  // a laptop has other things to do
+    512;  // longer steps are no faster, and running answers would wait longer for a long prompt
+constexpr double kCpuUtilization = 0.5;  // other programs need memory too
 constexpr double kCpuStepMs = 100;       // a reader notices more
 constexpr int kGpuStepTokens = 2048, kLargeGpuStepTokens = 8192;
 constexpr size_t kLargeGpuBytes = size_t{70} << 30;

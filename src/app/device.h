@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From settings to a device and the limits of what runs on it.
+// Opens the device that the settings name and computes the limits of its engine.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From settings and a model directory to an engine: device, memory plan, weights, runner.
+// Makes an engine from settings and a model directory: device, memory plan, weights, runner.
 #pragma once
 
 #include <memory>

@@ -13,7 +13,7 @@ namespace ember {
 GgufSource::GgufSource(std::string path, const std::filesystem::path& file)
     : ModelSource(std::move(path)), checkpoint_(file) {}
 
-// The directory's name, or the file's without what ends it.
+// The directory's name, or the file's without its ending.
 std::string GgufSource::name() const {
   const std::filesystem::path where = std::filesystem::canonical(path());
   if (std::filesystem::is_directory(where)) return where.filename().string();
@@ -45,7 +45,7 @@ std::unique_ptr<ChatTemplate> GgufSource::chat_template(const Tokenizer& tokeniz
   return value_or_refuse(ChatTemplate::load({}, tokenizer, file));
 }
 
-// One of its own, so that the weights' pages are given back with it.
+// A checkpoint of its own, so that the weights' pages are unmapped with it.
 std::unique_ptr<Checkpoint> GgufSource::checkpoint(const DecoderConfig& config) const {
   auto checkpoint = std::make_unique<GgufCheckpoint>(checkpoint_.path());
   check_tensors(*checkpoint, config);

@@ -95,7 +95,7 @@ void read_byte_level(const GgufMetadata& metadata, TokenizerParts& parts) {
 void read_sentencepiece(const GgufMetadata& metadata, TokenizerParts& parts) {
   read_scores(metadata, parts);
   parts.add_space_prefix = metadata.boolean("tokenizer.ggml.add_space_prefix", true);
-  // What SentencePiece gives them where nothing is said.
+  // Where the file names none, they are those of SentencePiece.
   parts.bos = read_id(metadata, "bos", parts, 1);
   parts.eos = read_id(metadata, "eos", parts, 2);
   parts.unk = read_id(metadata, "unknown", parts, 0);

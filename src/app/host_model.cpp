@@ -76,7 +76,8 @@ void choose_dialects(const ModelSettings& settings, ServedModel& model) {
                model.reasoning_style ? model.reasoning_style->begin : "none");
 }
 
-// What ends an answer by its dialect ends it, though the model's files may leave it out.
+// Tokens that end an answer in the tool dialect always end it, even if the model's files do not
+// name them.
 void add_stops(ServedModel& model) {
   const bool channels = model.reasoning_style && model.reasoning_style->channels;
   const ToolDialect* dialect = channels ? tool_dialect_by_name("harmony") : model.tool_dialect;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model as it is served: its files, and the engine that runs it.
+// A model that is served: its files, and the engine that runs it.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace ember {
 // the name of its source.
 std::vector<std::string> served_names(const ModelSettings& settings, const ModelSource& source);
 
-// What runs a model, and what counts its work.
+// The engine of a model, and its metrics.
 struct ModelEngine {
   std::shared_ptr<Engine> engine;
   std::shared_ptr<ModelMetrics> metrics;
@@ -31,7 +31,7 @@ struct ModelEngine {
 ModelRef host_model(const ModelSource& source, const EngineSettings& settings, ModelFiles files,
                     ModelEngine engine);
 
-// Adds what one model has room for: the sequences that run and wait, and their prompt tokens.
+// Adds the capacity of one model: the sequences that run and wait, and their prompt tokens.
 // max_num_queued_tokens: see LimitSettings.
 void add_room(Admission& admission, const SchedulerSettings& settings,
               int64_t max_num_queued_tokens, int max_model_len);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a load on a server consists of, and what is said of it: no network, no clock.
+// The requests of a load test, and the statistics of its results. No network, no clock.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ std::vector<int32_t> random_prompt(int length, int vocab_size, uint64_t seed, in
 // Linear between the two nearest, as numpy does it; 0 for no values. share: 0 to 1.
 double percentile(std::vector<double> values, double share);
 
-// How one request went. Times in seconds since it was sent.
+// The timings of one request. Times in seconds since it was sent.
 struct RequestTiming {
   std::string error;  // empty: a whole answer
   int input_tokens = 0, output_tokens = 0;

@@ -22,9 +22,9 @@ class ModelSource {
 
   // As it was opened.
   const std::string& path() const { return path_; }
-  // What the model is called where nothing else is said.
+  // The name of the model by default.
   virtual std::string name() const = 0;
-  // Whatever holds the tokenizer, for messages.
+  // The file that holds the tokenizer, for messages.
   virtual std::string tokenizer_file() const = 0;
 
   virtual DecoderConfig config() const = 0;
@@ -52,7 +52,7 @@ class ModelSource {
 // kBadModel for one that is none of these.
 std::unique_ptr<const ModelSource> open_model(const std::string& path);
 
-// A model but for its weights.
+// A model without its weights.
 struct ModelFiles {
   DecoderConfig config;
   GenerationDefaults defaults;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kModelPath = "-m,--model-path,--model,MODEL_PATH";
 constexpr const char* kModelPathHelp = "Hugging Face model directory, or GGUF file";
-constexpr const char* kOptions = "Options";  // the heading of what has none
+constexpr const char* kOptions = "Options";  // the heading of flags without a group
 
 // Flags under one heading of the help text.
 class Group {

@@ -128,7 +128,7 @@ class Server {
     add_room(admission_, settings_.engine().scheduler, settings_.limits.max_num_queued_tokens,
              engine_->max_model_len());
     hub_.start([this](const SequenceTrace& trace) { requests_.add_trace(trace); });
-    ::malloc_trim(0);  // loading's leavings
+    ::malloc_trim(0);  // the memory that loading has freed
     status_.state.store(ServerState::kReady, std::memory_order_release);
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the command line, the environment and the settings file say, grouped by who reads it.
+// The settings of the command line, the environment and the settings file, grouped by the code that
+// reads them.
 //
 // One name per setting everywhere: flag --max-num-seqs, environment variable EMBER_MAX_NUM_SEQS,
 // key "max_num_seqs" of the settings file. A flag overrides the environment, which overrides the
@@ -210,7 +211,7 @@ struct LimitSettings {
   int max_n = 8;
 };
 
-// Who may ask.
+// Who may send requests.
 struct AccessSettings {
   // Keys, one of which clients must send. Other users of the machine can read them in the list of
   // processes.

@@ -6,7 +6,7 @@
 
 namespace ember {
 
-// Logs as the settings say, from now on.
+// Starts logging as the settings say.
 inline void start_log(const LogSettings& settings) {
   init_log(settings.level, settings.format == "json");
 }

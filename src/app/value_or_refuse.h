@@ -8,7 +8,8 @@
 
 namespace ember {
 
-// What was read of a model's files. Throws StartError(kBadModel) with the error's message.
+// A value that was read from a model's files. Throws StartError(kBadModel) with the error's
+// message.
 template <class T>
 T value_or_refuse(Result<T> result) {
   if (!result.ok()) throw StartError(ExitCode::kBadModel, result.error().message);

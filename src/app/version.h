@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this program is called.
+// The name and version of this program.
 #pragma once
 
 #include <string>

@@ -128,7 +128,7 @@ PrefixId BlockPool::publish(int32_t block, const PrefixId& parent,
   b.published = true;
   b.key = key;
   b.parent = parent;
-  b.id = {0, ++last_id_};  // roots have a high part
+  b.id = {0, ++last_id_};  // the high part of a root is not 0
   std::copy(tokens.begin(), tokens.end(),
             tokens_.begin() + static_cast<std::ptrdiff_t>(block) * config_.block_size);
   return b.id;

@@ -9,8 +9,8 @@ namespace ember {
 
 namespace {
 
-// A prompt's last token is not part of the answer, also when it comes alone: its bits must not
-// depend on how the prompt was cut.
+// The last token of a prompt does not belong to the answer, even when it is a chunk of its own: its
+// bits must not depend on how the prompt was divided into chunks.
 bool is_answer(const ScheduledSequence& part) {
   return part.first_position >= part.seq->num_prompt_tokens();
 }
@@ -19,7 +19,8 @@ bool is_answer(const ScheduledSequence& part) {
 // known: each is a sequence of one token, so that its bits are a decode's.
 int q_len_of(const ScheduledSequence& part) { return part.num_drafts > 0 ? 1 : part.num_tokens; }
 
-// The id of a token that is not committed yet is the row of the step before that samples it.
+// A token that is still being sampled has the id -1 - row: the logit row of the step before that
+// samples it.
 int32_t token_at(const ScheduledSequence& part, int position) {
   const Sequence& seq = *part.seq;
   const auto at = static_cast<size_t>(position);
@@ -42,7 +43,8 @@ BatchBuilder::BatchBuilder(const BatchLimits& limits, std::span<const BatchShape
   view.q_starts = carve({limits.max_seqs + 1});
   view.kv_lens = carve({limits.max_seqs});
   view.logit_rows = carve({limits.max_logit_rows});
-  view.block_tables = carve({limits.max_seqs, limits.max_blocks});  // last: most of it is unused
+  // The last array, because most of it is unused.
+  view.block_tables = carve({limits.max_seqs, limits.max_blocks});
 }
 
 Tensor BatchBuilder::carve(std::initializer_list<int64_t> shape) {
@@ -96,7 +98,7 @@ bool BatchBuilder::fits(const BatchShape& shape) const {
          shape.num_tokens() <= std::min(limits_.max_tokens, limits_.max_logit_rows);
 }
 
-// From a batch whose sequences all have shape.q_len tokens and logit rows to one of that shape.
+// Pads a batch whose sequences all have shape.q_len tokens and logit rows to that shape.
 void BatchBuilder::pad(const BatchShape& shape) {
   BatchView& view = batch_.view;
   for (int s = view.num_seqs; s < shape.num_seqs; ++s) {
@@ -116,7 +118,7 @@ void BatchBuilder::pad(const BatchShape& shape) {
   view.shape = shape;
 }
 
-// The arrays begin with the batch's values; what follows in their memory is no part of them.
+// Cuts the arrays to the size of the batch; the memory behind its values is not used.
 void BatchBuilder::set_sizes() {
   BatchView& view = batch_.view;
   for (Tensor* array : {&view.token_ids, &view.positions, &view.slots})

@@ -9,8 +9,8 @@ namespace ember {
 
 namespace {
 
-constexpr Duration kIdleTick =
-    std::chrono::milliseconds(100);  // deadlines of waiting requests are looked at so often
+// How often an idle engine checks the deadlines of waiting requests.
+constexpr Duration kIdleTick = std::chrono::milliseconds(100);
 
 SchedulerConfig with_depth(SchedulerConfig config, int max_in_flight) {
   config.max_in_flight = max_in_flight;
@@ -102,7 +102,7 @@ int Engine::commit_oldest() {
   return num_tokens;
 }
 
-// The device is gone: what it was doing is lost, and so is everything behind it.
+// The device is gone: the steps in flight are lost, and every request ends with kEngineFailed.
 void Engine::fail(const std::string& why) {
   spdlog::critical("the engine failed: {}", why);
   in_flight_.clear();

@@ -78,7 +78,8 @@ void EngineThread::serve(const Factory& make) {
   engine->run();
 }
 
-// From here on stop() reaches the engine itself. What is not kept is destroyed here, on its thread.
+// Makes the engine known to stop(). After a stop() it throws instead, and the engine is destroyed
+// on this thread, its own.
 std::shared_ptr<Engine> EngineThread::keep(std::shared_ptr<Engine> engine) {
   MutexLock lock(mu_);
   if (stopping_) throw LoadStopped();

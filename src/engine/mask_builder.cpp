@@ -89,7 +89,8 @@ void MaskBuilder::work() {
   }
 }
 
-// The engine's thread has nothing better to do either once the step is launched.
+// The engine's thread computes masks as well: once the step is launched it has only to wait for
+// them.
 void MaskBuilder::finish() {
   if (items_.empty()) return;
   take_items();

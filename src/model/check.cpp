@@ -17,12 +17,12 @@ namespace ember {
 
 namespace {
 
-// What the config says of positions, stored as a tensor.
+// A tensor that repeats what the config says about positions.
 bool is_known(const std::string& name) {
   return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight";
 }
 
-// Looks tensors up as loading does and remembers which were wanted.
+// Looks tensors up as loading does and remembers which ones the decoder needs.
 class Inventory final : public WeightVisitor {
  public:
   explicit Inventory(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
@@ -95,7 +95,7 @@ bool is_finite(const StoredTensor& tensor) {
   if (tensor.format == WeightFormat::kF32) return !has_non_finite<uint32_t>(tensor, 0x7f800000u);
   if (tensor.format == WeightFormat::kF16) return !has_non_finite<uint16_t>(tensor, 0x7c00u);
   if (tensor.format == WeightFormat::kBF16) return !has_non_finite<uint16_t>(tensor, 0x7f80u);
-  return !tensor.format || rows_are_finite(tensor);  // no format: nothing that is computed with
+  return !tensor.format || rows_are_finite(tensor);  // without a format it is no weight
 }
 
 }  // namespace

@@ -57,8 +57,8 @@ void read_scaling(const JsonObject& scaling, DecoderConfig& decoder) {
   }
 }
 
-// How far the scaling carries, as vLLM derives it: llama3's max_position_embeddings is the long one
-// already, the others' is not, unless the file says so by giving the original one besides.
+// The context with rope scaling, derived as in vLLM: llama3's max_position_embeddings includes the
+// scaling. That of the other methods does not, unless the file gives the original context as well.
 int extended_context(const DecoderConfig& decoder, bool has_original) {
   const RopeConfig& rope = decoder.rope;
   const double factor = std::min(rope.factor, static_cast<double>(kMaxPosition));

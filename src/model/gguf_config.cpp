@@ -19,8 +19,7 @@ using Json = nlohmann::json;
 
 constexpr int64_t kMaxSize = INT32_MAX;
 
-// What a general.architecture is called in config.json, and what its files have done to the
-// weights.
+// What a general.architecture is called in config.json, and how its files reorder the weights.
 struct GgufFamily {
   std::string_view name;
   const char* architecture;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// gguf_generation_defaults: what a GGUF file says of how to sample, and of where an answer ends.
+// gguf_generation_defaults: what a GGUF file says about sampling and about the tokens that end an
+// answer.
 #include <algorithm>
 #include <set>
 

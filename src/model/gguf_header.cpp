@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// parse_gguf: what a GGUF file says of itself, checked.
+// parse_gguf: reads and checks a GGUF file's header.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -195,7 +195,7 @@ uint64_t read_shape(Reader& reader, const std::string& name, GgufTensor& tensor)
   return blocks * static_cast<uint64_t>(block_bytes);  // at most 2^60 * 8
 }
 
-// begin and end are relative to the data, for now.
+// begin and end are still relative to the start of the data.
 void read_tensors(Reader& reader, uint64_t count, uint64_t alignment, GgufHeader& header) {
   for (uint64_t i = 0; i < count; ++i) {
     const std::string_view text = reader.string(fmt::format("tensor {} of {}", i + 1, count));

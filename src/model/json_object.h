@@ -20,7 +20,7 @@ class JsonObject {
  public:
   // The whole file: at most 16 MiB, at most 64 deep, an object.
   static JsonObject read(const std::filesystem::path& file);
-  // What the file calls a field, where that is not its name: by the field's name with all prefixes.
+  // The file's own names of fields, where they differ. Key: the field's name with all prefixes.
   using Spellings = std::map<std::string, std::string>;
   JsonObject(std::filesystem::path file, std::string prefix, nlohmann::json json,
              std::shared_ptr<const Spellings> spellings = nullptr);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From what a checkpoint stores to what a device is given.
+// Converts the weights that a checkpoint stores to those that a device loads.
 #pragma once
 
 #include <vector>
@@ -10,9 +10,9 @@
 
 namespace ember {
 
-// What a matrix is loaded as where nothing else is asked for. Plain numbers stay what they are.
-// Blocks become float16: half of float32's memory, at an error that is a seventeenth of bfloat16's
-// and far below that of the blocks themselves.
+// The type in which a matrix is loaded by default. Plain numbers stay what they are. Blocks become
+// float16: half of float32's memory, at an error that is a seventeenth of bfloat16's and far below
+// that of the blocks themselves.
 DType default_dtype(WeightFormat stored);
 
 // The weights as `to`, rows in the model's order: the stored ones themselves where that is what

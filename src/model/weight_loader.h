@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How weights get from a checkpoint to a device.
+// Loads weights from a checkpoint onto a device.
 #pragma once
 
 #include "ember/model/checkpoint.h"
@@ -7,8 +7,8 @@
 
 namespace ember {
 
-// Fills the slots it is shown. Throws StartError(kBadModel) where the checkpoint does not have what
-// a spec says, or where a number is too large for LoadOptions::dtype.
+// Fills every slot that it visits. Throws StartError(kBadModel) where the checkpoint does not have
+// what a spec says, or where a number is too large for LoadOptions::dtype.
 class WeightLoader final : public WeightVisitor {
  public:
   WeightLoader(Backend& backend, const Checkpoint& checkpoint, const LoadOptions& options);

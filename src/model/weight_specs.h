@@ -27,14 +27,15 @@ struct MatrixSpec {
   bool gated = false;              // the first half of the rows are gates
 };
 
-// What visit_weights() tells of every weight. A slot is where the weight goes.
+// visit_weights() calls it with every weight. A slot is the variable that the weight is loaded
+// into.
 class WeightVisitor {
  public:
   virtual ~WeightVisitor() = default;
   virtual void matrix(const MatrixSpec& spec, Linear& slot) = 0;
   virtual void vector(const TensorSpec& spec, Tensor& slot) = 0;
-  // `spec` is the same matrix as `other`, which was visited before. A checkpoint may store it all
-  // the same.
+  // `spec` is the same matrix as `other`, which was visited before. A checkpoint may store it a
+  // second time.
   virtual void tied(const TensorSpec& /*spec*/, const TensorSpec& /*other*/) {}
 };
 

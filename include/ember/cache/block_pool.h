@@ -27,12 +27,13 @@ struct BlockPoolConfig {
   int num_blocks = 0;
   int block_size = 0;  // tokens
   bool enable_prefix_caching = true;
-  int key_bits = 128;  // fewer force collisions in tests
+  int key_bits = 128;  // tests use fewer to force collisions
 };
 
 // A block is in exactly one state: free; referenced (in num_refs block tables); or cached (in none,
-// but published and found by prompts until it is evicted). Logical only: knows no tensor. Not
-// thread-safe. Nothing is allocated after the constructor but the entries of the key map.
+// but published: prompts find it until it is evicted). The pool only keeps count and touches no
+// tensor. Not thread-safe. After the constructor it allocates nothing but the entries of the key
+// map.
 class BlockPool {
  public:
   explicit BlockPool(const BlockPoolConfig& config);
@@ -45,9 +46,10 @@ class BlockPool {
   int num_free() const { return num_free_; }
   int num_cached() const { return num_cached_; }
 
-  // Appends to `table` the published blocks of the longest known beginning of `tokens` and takes a
-  // reference to each. `root` is CacheScope::root() of the prompt. Only whole blocks count, and the
-  // last token is never covered: its logits are needed. `ids` receives one id per block.
+  // Appends to `table` the published blocks of the longest cached prefix of `tokens` and takes a
+  // reference to each. `root` is CacheScope::root() of the prompt. Only whole blocks are cached,
+  // and the last token is always left to be computed: its logits are needed. `ids` receives one id
+  // per block.
   void find_prefix(const PrefixId& root, std::span<const int32_t> tokens,
                    std::vector<int32_t>& table, std::vector<PrefixId>& ids);
 
@@ -56,14 +58,15 @@ class BlockPool {
   int32_t allocate();
   // Gives one reference back.
   void release(int32_t block);
-  // Gives all of a table's references back, the end first, so that beginnings outlive what
-  // continues them.
+  // Gives all of a table's references back, the last block first, so that a prefix is evicted after
+  // the blocks that follow it.
   void release_all(std::vector<int32_t>& table);
 
-  // Declares that a referenced block now holds K and V of these tokens behind `parent`, so that
-  // prompts can find it; it must not be written afterwards. Returns the name of the prefix it ends:
-  // a known one when another block holds the same, and an unknown one, which cannot be continued
-  // either, when caching is off, `parent` is unknown or the key collides.
+  // Declares that a referenced block holds K and V of these tokens, which follow the prefix
+  // `parent`. Prompts find it from then on, and it must not be written any more. Returns the id of
+  // the prefix that ends with this block: the id that is there already when another block holds the
+  // same tokens; an unknown id, which no block can follow, when caching is off, `parent` is unknown
+  // or the key collides.
   PrefixId publish(int32_t block, const PrefixId& parent, std::span<const int32_t> tokens);
 
   int num_refs(int32_t block) const { return blocks_[static_cast<size_t>(block)].num_refs; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much work may be inside at once: reserved before a body is parsed, given back when its answer
-// is done.
+// Limits the work that runs or waits. A request reserves its place before its body is parsed; the
+// place is given back when its answer is done.
 #pragma once
 
 #include <atomic>
@@ -24,8 +24,8 @@ class Ticket {
   }
   ~Ticket();
 
-  // Takes room for `sequences` more sequences than the one that comes with the ticket, and for
-  // prompt tokens. kBusy ("queue_full") when there is none; what was reserved before stays.
+  // Reserves `sequences` sequences besides the one that comes with the ticket, and `tokens` prompt
+  // tokens. kBusy ("queue_full") when there is no room; earlier reservations stay.
   Result<void> extend(int sequences, int64_t tokens);
 
  private:
@@ -48,7 +48,7 @@ class Admission {
   explicit Admission(int max_sequences = 0, int64_t max_tokens = 0)
       : max_sequences_(max_sequences), max_tokens_(max_tokens) {}
 
-  // What a model that is served from now on has room for, beside the others.
+  // Adds the capacity of one more model that is served.
   void add_room(int sequences, int64_t tokens);
 
   Result<Ticket> reserve();  // kBusy ("queue_full")

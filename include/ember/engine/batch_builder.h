@@ -11,7 +11,7 @@
 
 namespace ember {
 
-// A pure function with memory of its own: it knows no device.
+// The arrays depend on the step alone and lie in host memory that the builder owns.
 class BatchBuilder {
  public:
   // `repeatable`: as Backend::repeatable_shapes().
@@ -19,11 +19,11 @@ class BatchBuilder {
   BatchBuilder(const BatchBuilder&) = delete;  // the batch's arrays refer to its memory
   BatchBuilder& operator=(const BatchBuilder&) = delete;
 
-  // Valid until the next build. A draft is a sequence of one token: a decode. A step in which every
-  // sequence computes as many tokens of its answer, and wants the logits of all of them, is padded
-  // to the smallest repeatable shape.
+  // Valid until the next build. A draft is a sequence of one token: a decode. A step in which all
+  // sequences compute the same number of output tokens, each with its logits, is padded to the
+  // smallest repeatable shape that holds it.
   HostBatch& build(const Step& step);
-  // A repeatable batch of nothing but padding.
+  // A batch of a repeatable shape that holds padding only.
   HostBatch& build_padding(const BatchShape& shape);
 
  private:

@@ -42,14 +42,15 @@ class DecoderRunner final : public StepRunner {
 
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Decoder> decoder_;
-  std::optional<BatchBuilder> builder_;  // these two when the backend is prepared
+  // Both are made once the backend is prepared.
+  std::optional<BatchBuilder> builder_;
   std::optional<DeviceBatch> device_batch_;
   MaskBuilder masks_;
   struct Launched {
-    std::vector<SampledToken> sampled;  // as long as the largest step's
+    std::vector<SampledToken> sampled;  // sized for the largest step
     size_t num_rows = 0;
   };
-  std::array<Launched, 2> launched_;  // steps by turns
+  std::array<Launched, 2> launched_;  // used in turn
   uint64_t num_launched_ = 0, num_waited_for_ = 0;
 };
 

@@ -25,14 +25,14 @@ namespace ember {
 // other functions are for all threads. EngineThread is that thread.
 class Engine final : public Generator {
  public:
-  // `sink` must outlive the engine. config.max_in_flight is the runner's.
+  // `sink` must outlive the engine. The runner's max_in_flight() replaces config.max_in_flight.
   Engine(const SchedulerConfig& config, const BlockPoolConfig& cache,
          std::unique_ptr<StepRunner> runner, OutputSink& sink);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   // Serves until stop(), on the calling thread. At the end everything unfinished is answered with
-  // kEngineFailed and the runner is destroyed. Once.
+  // kEngineFailed and the runner is destroyed. Called once.
   void run();
   // Any thread; does not wait. Ends run() after the current step.
   void stop() { commands_.push(Stop{}); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread of one engine and its device, from first to last.
+// The thread that loads, runs and destroys one engine and its device.
 #pragma once
 
 #include <atomic>
@@ -33,8 +33,8 @@ struct Patience {
 // owner's.
 class EngineThread {
  public:
-  // Makes the engine and its runner. Calls `progress` while it loads, and lets through what that
-  // throws. May throw what it likes, StartError above all.
+  // Makes the engine and its runner. Calls `progress` while it loads, and does not catch what that
+  // throws. May throw any exception; most are StartError.
   using Factory = std::function<std::unique_ptr<Engine>(const LoadProgress& progress)>;
 
   // Starts the thread, which calls `make` and then serves.
@@ -45,11 +45,11 @@ class EngineThread {
 
   // Waits until `make` has returned or thrown, or the time is over (false).
   bool wait_made(Duration timeout) const;
-  // What was last told of the loading; 0 of 0 before.
+  // The progress of the loading as last reported; 0 of 0 before the first report.
   size_t bytes_done() const { return bytes_done_.load(std::memory_order_relaxed); }
   size_t bytes_total() const { return bytes_total_.load(std::memory_order_relaxed); }
 
-  // Waits for the engine. Who keeps it may call it also when it serves no longer. Rethrows what
+  // Waits for the engine. It may be kept, and called after it has stopped serving. Rethrows what
   // `make` threw; throws LoadStopped after an early stop().
   std::shared_ptr<Engine> engine() const { return engine_made_.get(); }
 

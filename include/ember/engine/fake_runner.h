@@ -14,7 +14,7 @@ namespace ember {
 
 class FakeRunner final : public StepRunner {
  public:
-  // Each step takes step_time. max_in_flight 2: as a device that is given steps one ahead.
+  // Each step takes step_time. max_in_flight 2: as a device that is given one step ahead.
   FakeRunner(int32_t vocab_size, Duration step_time, int max_in_flight = 2)
       : vocab_size_(vocab_size),
         step_time_(step_time),
@@ -37,7 +37,7 @@ class FakeRunner final : public StepRunner {
   const int max_in_flight_;
   MaskBuilder masks_;
   std::vector<SamplingRow> rows_;                   // of the step being launched
-  std::deque<std::vector<SampledToken>> launched_;  // oldest first, the last one always
+  std::deque<std::vector<SampledToken>> launched_;  // oldest first; the last one is always kept
   size_t num_waited_for_ = 0;                       // of those
 };
 

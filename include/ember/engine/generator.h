@@ -12,7 +12,7 @@
 
 namespace ember {
 
-// What one trip through an engine's loop did.
+// What one iteration of an engine's loop did.
 struct StepReport {
   int num_tokens = 0;            // in the step committed; 0 when there was none
   SchedulerStats scheduler;      // after it
@@ -27,7 +27,7 @@ class OutputSink {
   virtual void on_step(std::vector<TokenOutput> events, const StepReport& report) = 0;
 };
 
-// Any thread may call everything. It is shared by whoever may still ask it for something.
+// Any thread may call everything. Everyone who may still call it shares its ownership.
 class Generator {
  public:
   virtual ~Generator() = default;

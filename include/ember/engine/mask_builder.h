@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tokens a step's constrained sequences may choose from, found out while the device computes
+// Computes which tokens a step's constrained sequences may choose from, while the device computes
 // the step.
 #pragma once
 
@@ -26,8 +26,8 @@ class MaskBuilder {
   MaskBuilder(const MaskBuilder&) = delete;
   MaskBuilder& operator=(const MaskBuilder&) = delete;
 
-  // A step's masks while they are computed. Nobody reads the step or writes the rows once it is
-  // finished or destroyed.
+  // The computation of one step's masks. Once it is finished or destroyed, no thread reads the step
+  // or writes the rows.
   class [[nodiscard]] Round {
    public:
     ~Round() { finish(); }
@@ -48,8 +48,8 @@ class MaskBuilder {
   // be read, until the round is finished.
   //
   // Stop ids before min_tokens are cleared in the mask (and taken out of `banned`), unless nothing
-  // else is allowed: a complete answer ends. Whatever a constraint throws leaves an empty mask:
-  // nothing can be chosen, and only that sequence ends.
+  // else is allowed: a complete answer ends. A constraint that throws leaves an empty mask: no
+  // token can be chosen, and only that sequence ends.
   Round begin(const Step& step, std::span<SamplingRow> rows);
 
  private:
@@ -65,7 +65,7 @@ class MaskBuilder {
   void finish();
 
   const size_t num_words_;       // of one mask
-  std::vector<uint32_t> masks_;  // [most items so far][num_words]
+  std::vector<uint32_t> masks_;  // [largest number of items so far][num_words]
   std::vector<Item> items_;      // of the present step
   std::atomic<size_t> next_item_{0};
   std::vector<std::thread> threads_;

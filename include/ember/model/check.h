@@ -7,9 +7,9 @@
 
 namespace ember {
 
-// All tensors the config asks for are there, in a type and shape Ember can read; others are named
-// in the log. Reads no weight but a tied output matrix that is stored besides the embedding: the
-// two must be equal. Throws StartError(kBadModel).
+// Checks that all tensors the config asks for are there, in a type and shape Ember can read, and
+// logs the names of others. Reads no weights, except when a tied output matrix is stored besides
+// the embedding: the two must be equal. Throws StartError(kBadModel).
 void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config);
 
 // Reads every weight: all are finite. Throws StartError(kBadModel) naming file and tensor

@@ -32,7 +32,7 @@ class Decoder {
   const DecoderConfig& config() const { return config_; }
 
  private:
-  // Of layer i. x: what the block reads; replaced by what the next one reads.
+  // Of layer i. x: the block's input, which is replaced by the next block's input.
   void attention_block(size_t i, Tensor x, const BatchView& batch);
   void mlp_block(size_t i, Tensor x);
   void add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tensor next_norm, Tensor x);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a decoder takes of its device, known before anything is loaded or allocated.
+// How much memory a decoder needs on its device, known before anything is loaded or allocated.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,8 @@ struct DecoderLimits {
   int block_size = 0;  // tokens
 };
 
-// What a step computes with, for the largest one: T = max_tokens, R = max_logit_rows. In the
-// backend's activation_dtype, but for the last two. The names of the sizes are DecoderConfig's.
+// The activations of the largest step: T = max_tokens, R = max_logit_rows. In the backend's
+// activation_dtype, except for the last two. The names of the sizes are DecoderConfig's.
 struct Activations {
   Tensor residual;   // [T, hidden_size] the sum of the embedding and of all blocks so far
   Tensor hidden;     // [T, hidden_size] what a block reads: the residual, normalised
@@ -39,10 +39,10 @@ using Allocate = std::function<Tensor(DType, std::initializer_list<int64_t> shap
 Activations make_activations(const DecoderConfig& config, const DecoderLimits& limits,
                              DType activation_dtype, const Allocate& allocate);
 
-// What Decoder's constructor takes. `dtype` as in LoadOptions.
+// The bytes that Decoder's constructor allocates. `dtype` as in LoadOptions.
 size_t weight_bytes(const Backend& backend, const DecoderConfig& config,
                     std::optional<DType> dtype);
-// What Decoder::allocate takes beside the KV cache.
+// The bytes that Decoder::allocate allocates besides the KV cache.
 size_t activation_bytes(const Backend& backend, const DecoderConfig& config,
                         const DecoderLimits& limits);
 KvCacheSpec kv_cache_spec(const DecoderConfig& config, const DecoderLimits& limits);

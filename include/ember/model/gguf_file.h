@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF files: a header that has been checked before anything else is believed.
+// GGUF files. The header is checked before anything else of the file is used.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +43,7 @@ struct GgufValue {
   std::span<const std::byte> bytes;
 };
 
-// A type of tensors. `format`: as Ember reads it; nullopt: it only knows how large it is.
+// A type of tensors. `format`: as Ember reads it; nullopt: Ember knows only its size.
 struct GgufTensorType {
   uint32_t id;
   std::string_view name;

@@ -23,14 +23,14 @@ class GgufMetadata {
   bool has(std::string_view key) const { return find(key) != nullptr; }
   const GgufValue* find(std::string_view key) const;
 
-  // Of any integer type. An array of equal numbers, as files that give one a layer have it, counts
-  // as that number; so it does for number().
+  // Of any integer type. An array of equal numbers counts as that number, because some files give
+  // one number per layer; also for number().
   int64_t integer(std::string_view key, int64_t low, int64_t high,
                   std::optional<int64_t> default_value = std::nullopt) const;
   double number(std::string_view key, double low, double high,
                 std::optional<double> default_value = std::nullopt) const;
   bool boolean(std::string_view key, bool default_value) const;
-  // UTF-8 is not checked: whoever takes it for text does.
+  // The bytes are not checked to be UTF-8: a caller that needs text checks them.
   std::string_view text(std::string_view key, std::string_view default_value) const;
 
   // Arrays; empty: absent.

@@ -8,8 +8,8 @@
 
 namespace ember {
 
-// A whole regular file, read-only. Links may lead anywhere: whoever made the directory decides.
-// Throws StartError(kBadModel) naming file and reason.
+// A whole regular file, read-only. Symbolic links are followed wherever they lead: the owner of the
+// directory decides. Throws StartError(kBadModel) naming file and reason.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Safetensors files: a header that has been checked before anything else is believed.
+// Safetensors files. The header is checked before anything else of the file is used.
 #pragma once
 
 #include <cstddef>
