@@ -176,7 +176,7 @@ TEST(EngineThread, AStepThatDoesNotEndIsNotWaitedForForever) {
                                         std::make_unique<HangingRunner>(go_on.get_future()), sink);
       },
       {.serving = kImpatient.serving});
-  thread.engine()->submit(request(1));
+  thread.engine()->submit(share(request(1)));
   EXPECT_TRUE(comes_to_hang(thread));
   EXPECT_FALSE(thread.stop());
   go_on.set_value();

@@ -420,7 +420,7 @@ TEST_F(CudaFailing, ADeviceThatHangsIsNoticed) {
   loading = fake_cuda::kNever;
   const std::unique_ptr<EngineThread> thread = start();
   const std::shared_ptr<Engine> engine = thread->engine();
-  engine->submit(request(1, 5, 200));
+  engine->submit(share(request(1, 5, 200)));
   fake_cuda::hang_after(40);
   check(*thread);
   EXPECT_EQ(sink.answer(1).num_finals, 1) << "the device went on";
