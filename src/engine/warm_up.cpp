@@ -11,21 +11,23 @@ namespace {
 
 // A prompt of zeros whose cache is block 0, over and over.
 Sequence prompt_of(int num_tokens, int block_size) {
+  Request request;
+  request.prompt.assign(static_cast<size_t>(num_tokens), 0);
+  request.sampling = {.temperature = 0.8f,
+                      .top_k = 50,
+                      .top_p = 0.9f,
+                      .min_p = 0.01f,
+                      .repetition_penalty = 1.1f,
+                      .presence_penalty = 0.1f,
+                      .frequency_penalty = 0.1f,
+                      .logit_bias = {{0, 1.0f}}};
+  request.min_tokens = 1;
+  request.stop_token_ids = {0};
+  request.num_logprobs = 2;
+  request.prompt_logprobs = true;
   Sequence seq;
-  seq.request.prompt.assign(static_cast<size_t>(num_tokens), 0);
-  seq.request.sampling = {.temperature = 0.8f,
-                          .top_k = 50,
-                          .top_p = 0.9f,
-                          .min_p = 0.01f,
-                          .repetition_penalty = 1.1f,
-                          .presence_penalty = 0.1f,
-                          .frequency_penalty = 0.1f,
-                          .logit_bias = {{0, 1.0f}}};
-  seq.request.min_tokens = 1;
-  seq.request.stop_token_ids = {0};
-  seq.request.num_logprobs = 2;
-  seq.request.prompt_logprobs = true;
-  seq.tokens = seq.request.prompt;
+  seq.tokens = request.prompt;
+  seq.request = share(std::move(request));
   seq.block_table.assign(static_cast<size_t>(ceil_div(num_tokens, block_size)), 0);
   return seq;
 }
