@@ -16,6 +16,7 @@ namespace ember::kernels {
 namespace {
 
 constexpr int kPlanThreads = 256;
+constexpr float kLog2E = 1.44269504f;
 constexpr int kMaxGroup = kPrefillRowsSm80;
 
 struct PlanArgs {
@@ -165,8 +166,8 @@ void check_attention(const StreamRef& stream, const AttentionShape& shape) {
            std::to_string(shape.num_kv_heads) + " kv heads; groups of 1 to " +
            std::to_string(kMaxGroup) + " exist");
   }
-  if (!(shape.scale > 0) || shape.window < 0)
-    refuse("scale must be positive and window not negative");
+  if (!(shape.scale > 0) || shape.window < 0 || !(shape.softcap >= 0))
+    refuse("scale must be positive, window and softcap not negative");
 }
 
 size_t attention_workspace_bytes(const StreamRef& stream, const AttentionShape& shape) {
@@ -208,7 +209,8 @@ void attention(const StreamRef& stream, const AttentionShape& shape, const Atten
                      {workspace_of(stream, shape, workspace), cut_attention(stream, shape),
                       static_cast<const T*>(qkv), typed_out, static_cast<const T*>(kv_pool),
                       b.block_tables, qkv_stride, out_stride, b.table_stride, shape.num_kv_heads,
-                      shape.window, shape.scale * 1.44269504f});
+                      shape.window, (shape.softcap > 0 ? shape.softcap : shape.scale) * kLog2E,
+                      shape.softcap > 0 ? 2 * kLog2E * shape.scale / shape.softcap : 0.0f});
   };
   if (shape.dtype == DType::kF16)
     run(static_cast<__half*>(out));

@@ -15,9 +15,10 @@ namespace ember::kernels {
 struct AttentionShape {
   DType dtype = DType::kF16;
   int num_heads = 0, num_kv_heads = 0;
-  int head_dim = 0;  // 64, 96, 128, 256
-  float scale = 0;   // multiplies q.k
-  int window = 0;    // a query at position p sees keys at positions > p - window; 0: all up to p
+  int head_dim = 0;   // 64, 96, 128, 256
+  float scale = 0;    // multiplies q.k
+  float softcap = 0;  // then a score s is softcap * tanh(s / softcap); 0: it stays
+  int window = 0;     // a query at position p sees keys at positions > p - window; 0: all up to p
   int max_seqs = 0, max_tokens = 0,
       max_model_len = 0;  // of one batch; the workspace is made for them
 };

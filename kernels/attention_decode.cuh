@@ -129,7 +129,7 @@ struct DecodeState {
 template <class T, int kHeadDim>
 EMBER_DEVICE void attend_page(DecodeState<kHeadDim>& state, const uint32_t (&q)[kHeadDim / 16][2],
                               uint32_t keys, uint32_t values, int page, int first_key, int end_key,
-                              float scale, int warp, int lane) {
+                              float scale, float cap_scale, int warp, int lane) {
   float scores[4] = {0, 0, 0, 0};
   const int key_row = warp * 16 + lane % 16;
 #pragma unroll
@@ -144,6 +144,7 @@ EMBER_DEVICE void attend_page(DecodeState<kHeadDim>& state, const uint32_t (&q)[
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
     const int position = key + (j >> 1) * 8;
+    if (cap_scale != 0) scores[j] = cap_score(scores[j], cap_scale);
     scores[j] = position >= first_key && position < end_key ? scores[j] * scale : -INFINITY;
   }
   float keep[2], p[4];  // the scores are scaled already
@@ -304,7 +305,7 @@ EMBER_DEVICE void attend_items(const AttentionArgs<T>& args, const DecodeShared<
       const int stage = position.stage;
       mbarrier_wait(shared.full(stage), position.phase);
       attend_page<T, kHeadDim>(state, q, shared.keys(stage), shared.values(stage), page, first_key,
-                               work.item.kv_len, args.scale, warp, lane);
+                               work.item.kv_len, args.scale, args.cap_scale, warp, lane);
       __syncwarp();
       if (lane == 0) mbarrier_arrive(shared.empty(stage));
     }

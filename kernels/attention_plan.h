@@ -80,7 +80,8 @@ struct AttentionArgs {
   const int32_t* tables;
   int64_t qkv_stride, out_stride;
   int table_stride, num_kv_heads, window;
-  float scale;  // with log2(e)
+  float scale;      // of scores, or of what tanh makes of them; with log2(e)
+  float cap_scale;  // scores are first replaced by cap_score(score, cap_scale); 0: they are not
 };
 
 // The implementations, by architecture and type, in files of their own.

@@ -163,6 +163,7 @@ __global__ void __launch_bounds__(Shape::kThreads)
       state.multiply_keys(q, keys, row_tile, lane);
       __syncthreads();
       load(keys, page - 1, 0);
+      SoftmaxRows::cap(state.scores, args.cap_scale);
       const int first = page * kBlockTokens, column = first + lane % 4 * 2;
       if (first + kBlockTokens - 1 > tile.position ||
           (args.window > 0 && first <= end_key - 1 - args.window)) {

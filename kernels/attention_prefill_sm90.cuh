@@ -219,6 +219,7 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
                           work.tile.position + (row + 8) / args.cut.group};
     PrefillState<T, Shape> state;
     const auto softmax = [&](int tile) {
+      SoftmaxRows::cap(state.scores, args.cap_scale);
       const int first = tile * Shape::kKeys;
       const bool diagonal = first + Shape::kKeys - 1 > work.tile.position,
                  edge = args.window > 0 && first <= work.end_key - 1 - args.window;

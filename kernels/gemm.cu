@@ -58,8 +58,8 @@ Matrix make_matrix(const StreamRef& stream, const void* data, const float* bias,
 }
 
 void gemm(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
-          Epilogue epilogue) {
-  if (x.columns != w.in || (epilogue == Epilogue::kSiluMul && w.out % 16 != 0)) {
+          Epilogue epilogue, float scale) {
+  if (x.columns != w.in || (is_gated(epilogue) && w.out % 16 != 0)) {
     throw std::runtime_error("gemm: x has " + std::to_string(x.columns) +
                              " columns, the weight is " + std::to_string(w.out) + " x " +
                              std::to_string(w.in));
@@ -67,14 +67,14 @@ void gemm(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_s
   if (x.rows == 0) return;
   if (is_hopper(stream)) {
     if (w.dtype == DType::kF16)
-      gemm_sm90<__half>(stream, w, x, y, y_stride, epilogue);
+      gemm_sm90<__half>(stream, w, x, y, y_stride, epilogue, scale);
     else
-      gemm_sm90<__nv_bfloat16>(stream, w, x, y, y_stride, epilogue);
+      gemm_sm90<__nv_bfloat16>(stream, w, x, y, y_stride, epilogue, scale);
   } else {
     if (w.dtype == DType::kF16)
-      gemm_sm80<__half>(stream, w, x, y, y_stride, epilogue);
+      gemm_sm80<__half>(stream, w, x, y, y_stride, epilogue, scale);
     else
-      gemm_sm80<__nv_bfloat16>(stream, w, x, y, y_stride, epilogue);
+      gemm_sm80<__nv_bfloat16>(stream, w, x, y, y_stride, epilogue, scale);
   }
 }
 

@@ -13,15 +13,20 @@
 namespace ember::kernels {
 
 enum class Epilogue : uint8_t {
-  kStore,    // y = x w^T + bias, 16 bit
-  kAdd,      // y += x w^T + bias: the residual stream
+  kStore,    // y = p, 16 bit, p = scale (x w^T + bias)
+  kAdd,      // y += p: the residual stream
   kSiluMul,  // y[t, i] = silu(gate) * up; w's rows 16j .. 16j+7 are gate rows 8j .., rows 16j+8 ..
              // 16j+15 up rows 8j ..
-  kLogits,   // y = x w^T + bias, float32
+  kLogits,   // y = p, float32
+  kGeluMul,  // as kSiluMul, with gelu(gate)
 };
 
 // Numbers of tokens, one for each of the kernels that gemm() takes for one matrix and epilogue.
 inline constexpr int kGemmTokens[] = {8, 16, 32, 64, 128};
+
+inline constexpr bool is_gated(Epilogue epilogue) {
+  return epilogue == Epilogue::kSiluMul || epilogue == Epilogue::kGeluMul;
+}
 
 // A weight matrix [out, in] row-major in device memory, and how it is multiplied. Made once at
 // load; plain data afterwards, valid as long as the memory.
@@ -36,14 +41,14 @@ struct Matrix {
 
 // Throws std::runtime_error naming what exists when there is no variant for the device, type or
 // shape: in % 8 == 0 (columns of zeros may be added), data 16-byte aligned, out % 16 == 0 for
-// kSiluMul.
+// gated products.
 Matrix make_matrix(const StreamRef& stream, const void* data, const float* bias, DType dtype,
                    int out, int in);
 
 // x.columns == w.in; x.rows tokens. Row t of y begins at y + t * y_stride elements (16-bit ones;
-// floats for kLogits) and has w.out columns, out / 2 for kSiluMul. y is 16-byte aligned, y_stride %
-// 8 == 0 (kLogits: any). No tokens: nothing happens.
+// floats for kLogits) and has w.out columns, out / 2 for gated products. y is 16-byte aligned,
+// y_stride % 8 == 0 (kLogits: any). No tokens: nothing happens.
 void gemm(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
-          Epilogue epilogue);
+          Epilogue epilogue, float scale = 1);
 
 }  // namespace ember::kernels

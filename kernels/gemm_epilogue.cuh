@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/common/numeric.cuh"
+#include "kernels/gate.cuh"
 #include "kernels/gemm.h"
 
 namespace ember::kernels {
@@ -12,6 +13,7 @@ struct GemmOutput {
   void* y;
   int64_t y_stride;
   const float* bias;
+  float scale;
   int tokens, out;
 };
 
@@ -40,6 +42,9 @@ EMBER_DEVICE void emit(const GemmOutput& out, int row, int token, float4 v, int 
                 b = lower < out.out ? out.bias[lower] : 0.0f;
     v = make_float4(v.x + a, v.y + a, v.z + b, v.w + b);
   }
+  // Never fused with an addition: tiles for other numbers of tokens have the same bits.
+  v = make_float4(__fmul_rn(v.x, out.scale), __fmul_rn(v.y, out.scale), __fmul_rn(v.z, out.scale),
+                  __fmul_rn(v.w, out.scale));
   if constexpr (kEpilogue == Epilogue::kLogits) {
     const int t = token + lane % 4 * 2;
     float* y = static_cast<float*>(out.y) + t * out.y_stride;
@@ -52,9 +57,11 @@ EMBER_DEVICE void emit(const GemmOutput& out, int row, int token, float4 v, int 
   const int t = token + lane / 4, first = lane % 4 * 2;  // after the transposition
   const bool valid = t < out.tokens;
   T* y = static_cast<T*>(out.y) + t * out.y_stride;
-  if constexpr (kEpilogue == Epilogue::kSiluMul) {
-    const float a = v.x / (1.0f + __expf(-v.x)) * v.z, b = v.y / (1.0f + __expf(-v.y)) * v.w;
-    const uint32_t pair = movmatrix_trans(pack<T>(a, b));
+  if constexpr (is_gated(kEpilogue)) {
+    const auto open = [](float g) {
+      return kEpilogue == Epilogue::kGeluMul ? gelu_tanh(g) : silu(g);
+    };
+    const uint32_t pair = movmatrix_trans(pack<T>(open(v.x) * v.z, open(v.y) * v.w));
     if (valid) store_pair(y, row / 2 + first, out.out / 2, pair);
     return;
   }

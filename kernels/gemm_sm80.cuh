@@ -114,9 +114,11 @@ __global__ void __launch_bounds__(GemmTile80<kTokens>::kThreads)
 }
 
 template <class T, Epilogue kEpilogue, int kTokens>
-void launch_gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride) {
+void launch_gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
+                      float scale) {
   using Tile = GemmTile80<kTokens>;
-  const GemmArgs80 args{{y, y_stride, w.bias, x.rows, w.out}, w.data, x.data, x.stride, w.in};
+  const GemmArgs80 args{
+      {y, y_stride, w.bias, scale, x.rows, w.out}, w.data, x.data, x.stride, w.in};
   const int tiles = ceil_div(w.out, Tile::kRows) * ceil_div(x.rows, kTokens);
   launch(stream,
          {.grid = dim3(static_cast<unsigned>(tiles)),
@@ -126,27 +128,30 @@ void launch_gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y,
 }
 
 template <class T, Epilogue kEpilogue>
-void choose_gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride) {
+void choose_gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
+                      float scale) {
   if (x.rows <= 8)
-    launch_gemm_sm80<T, kEpilogue, 8>(stream, w, x, y, y_stride);
+    launch_gemm_sm80<T, kEpilogue, 8>(stream, w, x, y, y_stride, scale);
   else if (x.rows <= 32)
-    launch_gemm_sm80<T, kEpilogue, 32>(stream, w, x, y, y_stride);
+    launch_gemm_sm80<T, kEpilogue, 32>(stream, w, x, y, y_stride, scale);
   else
-    launch_gemm_sm80<T, kEpilogue, 128>(stream, w, x, y, y_stride);
+    launch_gemm_sm80<T, kEpilogue, 128>(stream, w, x, y, y_stride, scale);
 }
 
 template <class T>
 void gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
-               Epilogue epilogue) {
+               Epilogue epilogue, float scale) {
   switch (epilogue) {
     case Epilogue::kStore:
-      return choose_gemm_sm80<T, Epilogue::kStore>(stream, w, x, y, y_stride);
+      return choose_gemm_sm80<T, Epilogue::kStore>(stream, w, x, y, y_stride, scale);
     case Epilogue::kAdd:
-      return choose_gemm_sm80<T, Epilogue::kAdd>(stream, w, x, y, y_stride);
+      return choose_gemm_sm80<T, Epilogue::kAdd>(stream, w, x, y, y_stride, scale);
     case Epilogue::kSiluMul:
-      return choose_gemm_sm80<T, Epilogue::kSiluMul>(stream, w, x, y, y_stride);
+      return choose_gemm_sm80<T, Epilogue::kSiluMul>(stream, w, x, y, y_stride, scale);
     case Epilogue::kLogits:
-      return choose_gemm_sm80<T, Epilogue::kLogits>(stream, w, x, y, y_stride);
+      return choose_gemm_sm80<T, Epilogue::kLogits>(stream, w, x, y, y_stride, scale);
+    case Epilogue::kGeluMul:
+      return choose_gemm_sm80<T, Epilogue::kGeluMul>(stream, w, x, y, y_stride, scale);
   }
 }
 

@@ -267,11 +267,15 @@ __global__ void __launch_bounds__(GemmTile<kTokens>::kThreads, GemmTile<kTokens>
 }
 
 template <class T, Epilogue kEpilogue, int kTokens>
-void launch_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride) {
+void launch_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
+                      float scale) {
   using Tile = GemmTile<kTokens>;
   const int row_tiles = ceil_div(w.out, Tile::kRows), token_tiles = ceil_div(x.rows, kTokens);
-  const GemmArgs args{
-      {y, y_stride, w.bias, x.rows, w.out}, ceil_div(w.in, 64), row_tiles, token_tiles, w.split};
+  const GemmArgs args{{y, y_stride, w.bias, scale, x.rows, w.out},
+                      ceil_div(w.in, 64),
+                      row_tiles,
+                      token_tiles,
+                      w.split};
   const int tiles = row_tiles * token_tiles, slots = Tile::kCtasPerSm * stream.num_sms;
   const int grid = w.split > 1 ? tiles * w.split : tiles < slots ? tiles : slots;
   const CUtensorMap tokens = make_tensor_map(
@@ -288,31 +292,34 @@ void launch_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y,
 }
 
 template <class T, Epilogue kEpilogue>
-void choose_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride) {
+void choose_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
+                      float scale) {
   if (x.rows <= 8)
-    launch_gemm_sm90<T, kEpilogue, 8>(stream, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 8>(stream, w, x, y, y_stride, scale);
   else if (x.rows <= 16)
-    launch_gemm_sm90<T, kEpilogue, 16>(stream, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 16>(stream, w, x, y, y_stride, scale);
   else if (x.rows <= 32)
-    launch_gemm_sm90<T, kEpilogue, 32>(stream, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 32>(stream, w, x, y, y_stride, scale);
   else if (x.rows <= 64)
-    launch_gemm_sm90<T, kEpilogue, 64>(stream, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 64>(stream, w, x, y, y_stride, scale);
   else
-    launch_gemm_sm90<T, kEpilogue, 128>(stream, w, x, y, y_stride);
+    launch_gemm_sm90<T, kEpilogue, 128>(stream, w, x, y, y_stride, scale);
 }
 
 template <class T>
 void gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
-               Epilogue epilogue) {
+               Epilogue epilogue, float scale) {
   switch (epilogue) {
     case Epilogue::kStore:
-      return choose_gemm_sm90<T, Epilogue::kStore>(stream, w, x, y, y_stride);
+      return choose_gemm_sm90<T, Epilogue::kStore>(stream, w, x, y, y_stride, scale);
     case Epilogue::kAdd:
-      return choose_gemm_sm90<T, Epilogue::kAdd>(stream, w, x, y, y_stride);
+      return choose_gemm_sm90<T, Epilogue::kAdd>(stream, w, x, y, y_stride, scale);
     case Epilogue::kSiluMul:
-      return choose_gemm_sm90<T, Epilogue::kSiluMul>(stream, w, x, y, y_stride);
+      return choose_gemm_sm90<T, Epilogue::kSiluMul>(stream, w, x, y, y_stride, scale);
     case Epilogue::kLogits:
-      return choose_gemm_sm90<T, Epilogue::kLogits>(stream, w, x, y, y_stride);
+      return choose_gemm_sm90<T, Epilogue::kLogits>(stream, w, x, y, y_stride, scale);
+    case Epilogue::kGeluMul:
+      return choose_gemm_sm90<T, Epilogue::kGeluMul>(stream, w, x, y, y_stride, scale);
   }
 }
 

@@ -8,10 +8,10 @@ namespace ember::kernels {
 
 template <class T>
 void gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
-               Epilogue epilogue);
+               Epilogue epilogue, float scale);
 
 template <class T>
 void gemm_sm80(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
-               Epilogue epilogue);
+               Epilogue epilogue, float scale);
 
 }  // namespace ember::kernels

@@ -16,7 +16,7 @@ struct NormArgs {
   T* residual;  // null: x is normalised as it is
   const T* x;
   int64_t y_stride, residual_stride, x_stride;
-  const float* w;
+  const float* w;  // null: no norm
   float eps;
   int columns;
 };
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
       2;  // weights are constant and may be loaded before the dependency; else registers are short
   float w[kPrefetch ? kEights : 1][8];
   if constexpr (kPrefetch)
-    for (int e = 0; e < kEights; ++e)
+    for (int e = 0; args.w != nullptr && e < kEights; ++e)
       load_eight_floats(w[e], args.w, (e * kThreads + thread) * 8, n);
   wait_for_dependencies();
 
@@ -53,6 +53,12 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
     }
     for (int j = 0; j < 8; ++j) sum += to_float(values[e].v[j]) * to_float(values[e].v[j]);
   }
+  T* y = args.y + row * args.y_stride;
+  if (args.w == nullptr) {
+#pragma unroll
+    for (int e = 0; e < kEights; ++e) store_eight(y, (e * kThreads + thread) * 8, n, values[e]);
+    return;
+  }
   for (int mask = 16; mask > 0; mask /= 2) sum += __shfl_xor_sync(~0u, sum, mask);
   if (thread % 32 == 0) sums[thread / 32] = sum;
   __syncthreads();
@@ -60,7 +66,6 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
   for (int i = 0; i < kThreads / 32; ++i) total += sums[i];
   const float factor = 1.0f / sqrtf(total / static_cast<float>(n) + args.eps);
 
-  T* y = args.y + row * args.y_stride;
 #pragma unroll
   for (int e = 0; e < kEights; ++e) {
     const int i = (e * kThreads + thread) * 8;

@@ -16,13 +16,14 @@
 
 namespace ember::kernels {
 
-// y[t] = table[id]; id = ids[t] where that is >= 0, else previous[-1 - ids[t]]: the token sampled
-// for a row of the step launched before, which only the device knows yet. Rows of ids outside [0,
-// vocab) are zero. `previous` may be null where no id is negative.
+// y[t] = scale * table[id]; id = ids[t] where that is >= 0, else previous[-1 - ids[t]]: the token
+// sampled for a row of the step launched before, which only the device knows yet. Rows of ids
+// outside [0, vocab) are zero. `previous` may be null where no id is negative.
 void embed(const StreamRef& stream, DType dtype, Rows y, const void* table, int64_t table_stride,
-           int vocab, const int32_t* ids, const int32_t* previous);
+           int vocab, const int32_t* ids, const int32_t* previous, float scale = 1);
 
-// y = x / sqrt(mean(x^2) + eps) * w, row by row; y may be x. At most 65536 columns.
+// y = x / sqrt(mean(x^2) + eps) * w, row by row; y may be x. At most 65536 columns. A
+// null w is no norm: y = x. So below.
 void rms_norm(const StreamRef& stream, DType dtype, Rows y, Rows x, const float* w, float eps);
 
 // residual += x; y = rms_norm(residual), of the residual as it was rounded. y may be x.
@@ -58,6 +59,13 @@ void rope_and_store(const StreamRef& stream, DType dtype, Rows qkv, const float*
 // gates, their 8 ups, the next 8 gates, ... (gemm.h, Epilogue::kSiluMul).
 void silu_mul(const StreamRef& stream, DType dtype, Rows y, const void* gate_up,
               int64_t gate_up_stride);
+// The same with gelu (gate.cuh).
+void gelu_mul(const StreamRef& stream, DType dtype, Rows y, const void* gate_up,
+              int64_t gate_up_stride);
+
+// x[i] = cap * tanh(x[i] / cap), in place: float32, columns of a row side by side, rows `stride`
+// floats apart.
+void softcap(const StreamRef& stream, float* x, int64_t stride, int rows, int columns, float cap);
 
 // y[i] = x[rows[i]], bit for bit; a negative row leaves y[i] as it is.
 void gather_rows(const StreamRef& stream, Rows y, Rows x, const int32_t* rows);

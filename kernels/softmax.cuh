@@ -10,6 +10,11 @@ namespace ember::kernels {
 // Factor for what was weighted relative to `maximum`, once it counts relative to `top`.
 EMBER_DEVICE float rebase(float maximum, float top) { return exp2_approx(maximum - top); }
 
+// tanh of score * cap_scale / (2 log2(e)); a NaN stays one.
+EMBER_DEVICE float cap_score(float score, float cap_scale) {
+  return 1.0f - __fdividef(2.0f, 1.0f + exp2_approx(score * cap_scale));
+}
+
 // One query's softmax over keys that come piece by piece. Exponentials are powers of two relative
 // to the largest score so far, so that none overflows. Scores are multiplied by `scale` where they
 // are taken: `maximum` is not.
@@ -47,6 +52,13 @@ struct SoftmaxRows {
       const int key = i / 4 * 8 + i % 2, limit = last[i / 2 % 2];
       if (key > limit || (window > 0 && key <= limit - window)) scores[i] = -INFINITY;
     }
+  }
+
+  template <int kScores>
+  static EMBER_DEVICE void cap(float (&scores)[kScores], float cap_scale) {
+    if (cap_scale == 0) return;
+#pragma unroll
+    for (int i = 0; i < kScores; ++i) scores[i] = cap_score(scores[i], cap_scale);
   }
 
   // Turns scores into weights. keep[r]: the factor for what row r summed before.

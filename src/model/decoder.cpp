@@ -57,7 +57,7 @@ void Decoder::mlp_block(size_t i, Tensor x) {
   const Tensor gate_up = activations_.gate_up.rows(x.shape[0]),
                activated = activations_.mlp.rows(x.shape[0]);
   const bool last = i + 1 == weights_.layers.size();
-  backend_.linear_silu_mul(activated, x, layer.gate_up, gate_up);
+  backend_.linear_gated(activated, x, layer.gate_up, gate_up, Gate::kSilu);
   add_and_norm(layer.down, activated, layer.post_mlp_norm,
                last ? weights_.final_norm : weights_.layers[i + 1].input_norm, x);
 }

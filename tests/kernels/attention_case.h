@@ -28,6 +28,7 @@ struct AttentionCase {
   int sm = 90;
   DType dtype = DType::kF16;
   int head_dim = 128, group = 4, num_kv_heads = 2, window = 0;
+  float softcap = 0;
   std::vector<CaseSequence> sequences;  // those with one token first
   int num_decodes = -1;                 // -1: all sequences of one token and padding at the front
   bool shared_pages = true;             // sequences of equal content share their full pages
@@ -61,6 +62,7 @@ class AttentionRun {
             .num_kv_heads = c_.num_kv_heads,
             .head_dim = c_.head_dim,
             .scale = scale_,
+            .softcap = c_.softcap,
             .window = c_.window,
             .max_seqs = num_seqs(),
             .max_tokens = std::max(1, num_tokens()),
@@ -245,7 +247,8 @@ class AttentionRun {
       for (int d = 0; d < c_.head_dim; ++d)
         dot += double{half_value(c_.dtype, q_bits(token, head, d))} *
                half_value(c_.dtype, cached(seq, key, 0, kv_head, d));
-      p.push_back(dot * double{scale_});
+      const double score = dot * double{scale_}, cap = c_.softcap;
+      p.push_back(cap > 0 ? cap * std::tanh(score / cap) : score);
       top = std::max(top, p.back());
     }
     for (double& v : p) total += v = std::exp(v - top);

@@ -141,6 +141,18 @@ TEST_P(Attention, ChunksWithAWindow) {
   }
 }
 
+TEST_P(Attention, ScoresAreCapped) {
+  for (const int head_dim : {64, 96, 128, 256})
+    for (const float softcap : {0.5f, 3.0f, 50.0f})
+      check({.head_dim = head_dim,
+             .group = 3,
+             .num_kv_heads = 1,
+             .window = softcap == 3 ? 70 : 0,
+             .softcap = softcap,
+             .sequences = {{1, 5}, {1, 330}, {40, 40}, {35, 185}},
+             .shared_pages = false});
+}
+
 TEST_P(Attention, DecodesAndChunksInOneStep) {
   check({.head_dim = 128,
          .group = 4,
@@ -249,6 +261,7 @@ TEST_P(Attention, RandomSteps) {
                     .sequences = {}};
     c.window = pick(0, 2) == 0 ? pick(1, 400) : 0;
     c.shared_pages = c.window == 0;
+    c.softcap = pick(0, 1) == 0 ? 2.0f : 0.0f;
     const int num_decodes = pick(0, 4), num_chunks = pick(num_decodes == 0 ? 1 : 0, 2);
     for (int i = 0; i < num_decodes; ++i)
       c.sequences.push_back({1, pick(0, 5) == 0 ? 0 : pick(1, 500)});

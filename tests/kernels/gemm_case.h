@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cmath>
+#include <numbers>
 #include <random>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct GemmCase {
   int tokens = 1, out = 128, in = 64;
   Epilogue epilogue = Epilogue::kStore;
   bool bias = false;
+  float scale = 1;
 };
 
 class GemmRun {
@@ -29,7 +31,7 @@ class GemmRun {
 
   GemmRun(const GemmCase& c, unsigned seed)
       : c_(c),
-        columns_(c.epilogue == Epilogue::kSiluMul ? c.out / 2 : c.out),
+        columns_(is_gated(c.epilogue) ? c.out / 2 : c.out),
         stride_((columns_ + 7) / 8 * 8 + 8),
         x_stride_(c.in + 8),
         weights_(static_cast<size_t>(c.out) * static_cast<size_t>(c.in)),
@@ -65,7 +67,7 @@ class GemmRun {
     const Matrix w = make_matrix(stream, weights_.data(), c_.bias ? bias_.data() : nullptr,
                                  c_.dtype, c_.out, c_.in);
     void* to = logits() ? static_cast<void*>(logits_.data()) : y_.data();
-    gemm(stream, w, {x_.data(), x_stride_, c_.tokens, c_.in}, to, stride_, c_.epilogue);
+    gemm(stream, w, {x_.data(), x_stride_, c_.tokens, c_.in}, to, stride_, c_.epilogue, c_.scale);
   }
 
   // Empty, or what is wrong first.
@@ -73,11 +75,11 @@ class GemmRun {
     for (int t = 0; t < c_.tokens; ++t) {
       for (int n = 0; n < columns_; ++n) {
         double magnitude = 0, exact, slope = 1;
-        if (c_.epilogue == Epilogue::kSiluMul) {
+        if (is_gated(c_.epilogue)) {
           double m2 = 0;
           const int gate = n / 8 * 16 + n % 8;
           const double a = product(t, gate, &magnitude), b = product(t, gate + 8, &m2);
-          exact = a / (1 + std::exp(-a)) * b;
+          exact = opened(a) * b;
           slope = 2 * (std::abs(a) + std::abs(b) + 1);
           magnitude += m2;
         } else {
@@ -105,6 +107,11 @@ class GemmRun {
   }
 
  private:
+  double opened(double g) const {
+    if (c_.epilogue == Epilogue::kSiluMul) return g / (1 + std::exp(-g));
+    return g / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (g + 0.044715 * g * g * g)));
+  }
+
   double product(int t, int n, double* magnitude) {
     double sum = c_.bias ? bias_[static_cast<size_t>(n)] : 0;
     for (int k = 0; k < c_.in; ++k) {
@@ -115,7 +122,7 @@ class GemmRun {
       sum += v;
       *magnitude += std::abs(v);
     }
-    return sum;
+    return sum * double{c_.scale};
   }
 
   GemmCase c_;

@@ -52,11 +52,16 @@ TEST_P(Gemm, AnyNumberOfRowsAndBlocks) {
 }
 
 TEST_P(Gemm, EveryEpilogueWithAndWithoutBias) {
-  for (const auto epilogue :
-       {Epilogue::kStore, Epilogue::kAdd, Epilogue::kSiluMul, Epilogue::kLogits}) {
+  for (const auto epilogue : {Epilogue::kStore, Epilogue::kAdd, Epilogue::kSiluMul,
+                              Epilogue::kLogits, Epilogue::kGeluMul}) {
     for (const bool bias : {false, true}) {
       for (const int tokens : {1, 12, 130})
-        check({.tokens = tokens, .out = 272, .in = 256, .epilogue = epilogue, .bias = bias});
+        check({.tokens = tokens,
+               .out = 272,
+               .in = 256,
+               .epilogue = epilogue,
+               .bias = bias,
+               .scale = tokens == 12 ? 1.0f : 0.3f});
     }
   }
 }
@@ -111,8 +116,8 @@ TEST_P(Gemm, RandomShapes) {
     return std::uniform_int_distribution<int>(low, high)(random);
   };
   for (int round = 0; round < 8; ++round) {
-    const auto epilogue = static_cast<Epilogue>(pick(0, 3));
-    const int out = epilogue == Epilogue::kSiluMul ? 16 * pick(1, 30) : pick(1, 500);
+    const auto epilogue = static_cast<Epilogue>(pick(0, 4));
+    const int out = is_gated(epilogue) ? 16 * pick(1, 30) : pick(1, 500);
     check({.tokens = pick(1, 150),
            .out = out,
            .in = 8 * pick(1, 120),

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <numbers>
 #include <stdexcept>
 
 #include "kernels/emulator_stream.h"
@@ -38,12 +39,17 @@ TEST_P(Ops, EmbedCopiesRowsOfKnownAndOfSampledIds) {
       HalfRows y(dtype_, static_cast<int>(ids.size()) + 2, columns);
       embed(stream_, dtype_, y.view(static_cast<int>(ids.size())), table.data(), table.stride(),
             kVocab, ids.data(), previous.data());
+      HalfRows scaled = y;
+      embed(stream_, dtype_, scaled.view(static_cast<int>(ids.size())), table.data(),
+            table.stride(), kVocab, ids.data(), previous.data(), 5.65625f);
       for (int t = 0; t < static_cast<int>(ids.size()); ++t)
         for (int c = 0; c < columns; ++c) {
           const int row = expected[static_cast<size_t>(t)];
           ASSERT_EQ(y.bits(t, c), row < 0 ? 0 : table.bits(row, c)) << t << " " << c;
+          ASSERT_EQ(scaled.bits(t, c), float_to_half(dtype_, y.get(t, c) * 5.65625f));
         }
       y.expect_canaries(static_cast<int>(ids.size()));
+      scaled.expect_canaries(static_cast<int>(ids.size()));
     }
   }
 }
@@ -141,6 +147,29 @@ TEST_P(Ops, RmsNormRefusesRowsThatAreTooWide) {
   }
 }
 
+TEST_P(Ops, NoWeightsAreNoNorm) {
+  for (const int columns : {5, 64, 1111, 4096, 20000}) {
+    HalfRows x(dtype_, 4, columns), residual(dtype_, 4, columns), y(dtype_, 4, columns);
+    x.fill_normal(random_);
+    residual.fill_normal(random_, 30);
+    HalfRows sum = residual;
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < columns; ++c) sum.set(r, c, residual.get(r, c) + x.get(r, c));
+    rms_norm(stream_, dtype_, y.view(3), x.view(3), nullptr, 1e-5f);
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < columns; ++c) ASSERT_EQ(y.bits(r, c), x.bits(r, c));
+    y.expect_canaries(3);
+    HalfRows before = x;
+    add_rms_norm(stream_, dtype_, x.view(3), residual.view(3), x.view(3), nullptr, 1e-5f);
+    for (int r = 0; r < 4; ++r)
+      for (int c = 0; c < columns; ++c) {
+        ASSERT_EQ(residual.bits(r, c), sum.bits(r, c)) << r << " " << c;
+        ASSERT_EQ(x.bits(r, c), r < 3 ? sum.bits(r, c) : before.bits(r, c));
+      }
+    x.expect_canaries();
+  }
+}
+
 TEST_P(Ops, SiluMul) {
   for (const int columns : {8, 96, 2056, 4104}) {
     HalfRows gate_up(dtype_, 4, 2 * columns), y(dtype_, 4, columns);
@@ -158,6 +187,46 @@ TEST_P(Ops, SiluMul) {
             << r << " " << c;
       }
     y.expect_canaries(3);
+  }
+}
+
+TEST_P(Ops, GeluMul) {
+  for (const int columns : {8, 96, 2056, 4104}) {
+    HalfRows gate_up(dtype_, 4, 2 * columns), y(dtype_, 4, columns);
+    gate_up.fill_normal(random_, 4);
+    gate_up.set(0, 0, 0);
+    gate_up.set(1, 0, -200);
+    gate_up.set(2, 0, 200);
+    gelu_mul(stream_, dtype_, y.view(3), gate_up.data(), gate_up.stride());
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < columns; ++c) {
+        const double g = gate_up.get(r, c / 8 * 16 + c % 8),
+                     up = gate_up.get(r, c / 8 * 16 + 8 + c % 8),
+                     u = std::sqrt(2 / std::numbers::pi) * (g + 0.044715 * g * g * g);
+        const double exact = g / 2 * (1 + std::tanh(u)) * up;
+        ASSERT_NEAR(y.get(r, c), exact, store_tolerance(dtype_, exact, 2 * std::abs(g * up)))
+            << r << " " << c;
+      }
+    y.expect_canaries(3);
+  }
+}
+
+TEST(FloatOps, SoftcapTouchesItsColumnsAlone) {
+  std::mt19937 random(kSeed);
+  std::normal_distribution<float> normal(0, 40);
+  for (const int columns : {1, 33, 256, 2048, 5000}) {
+    const int64_t stride = columns + 3;
+    std::vector<float> x(static_cast<size_t>(3 * stride)), before;
+    for (float& v : x) v = normal(random);
+    x[0] = 1e30f;
+    before = x;
+    softcap(emulator_stream(90), x.data(), stride, 2, columns, 30);
+    for (size_t i = 0; i < x.size(); ++i) {
+      const auto at = static_cast<int64_t>(i);
+      const bool inside = at / stride < 2 && at % stride < columns;
+      const double exact = inside ? 30 * std::tanh(double{before[i]} / 30) : double{before[i]};
+      ASSERT_NEAR(x[i], exact, inside ? 1e-5 : 0) << i;
+    }
   }
 }
 
@@ -182,6 +251,8 @@ TEST_P(Ops, NothingToDoIsNothing) {
   embed(stream_, dtype_, none, nullptr, 64, 10, nullptr, nullptr);
   rms_norm(stream_, dtype_, none, none, nullptr, 1e-5f);
   silu_mul(stream_, dtype_, none, nullptr, 128);
+  gelu_mul(stream_, dtype_, none, nullptr, 128);
+  softcap(stream_, nullptr, 128, 0, 128, 30);
   gather_rows(stream_, none, none, nullptr);
   rope_and_store(stream_, dtype_, none, nullptr, nullptr, nullptr, nullptr,
                  {.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 64});

@@ -78,7 +78,7 @@ template <int kTokens>
 void expect_gemm() {
   using Tile = GemmTile<kTokens>;
   using Tile80 = GemmTile80<kTokens == 16 || kTokens == 64 ? 32 : kTokens>;
-  for (int epilogue = 0; epilogue < 4; ++epilogue) {
+  for (int epilogue = 0; epilogue < 5; ++epilogue) {
     const std::string suffix = ", " + std::to_string(epilogue) + ", ";
     expect_ctas("sm_90a", kH100, "gemm_sm90_kernel<T" + suffix + std::to_string(kTokens) + ">",
                 Tile::kThreads, Tile::kSharedBytes, Tile::kCtasPerSm);

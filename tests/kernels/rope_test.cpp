@@ -176,6 +176,8 @@ std::vector<Case> cases() {
       {{.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 20, .interleaved = true},
        true},
       {{.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 8}, true},
+      {{.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 0}},
+      {{.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 0}, true},
   };
 }
 

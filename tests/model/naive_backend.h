@@ -9,6 +9,7 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,7 @@ class NaiveBackend : public Backend {
     for (int64_t t = 0; t < y.shape[0]; ++t)
       for (int64_t i = 0; i < y.shape[1]; ++i)
         at(y, t, i) =
+            table.scale *
             matrix.weight.at(static_cast<size_t>(ids.as<int32_t>()[t] * table.in_features + i));
   }
   void rms_norm(Tensor y, Tensor x, Tensor w, float eps) override {
@@ -129,7 +131,7 @@ class NaiveBackend : public Backend {
         const float* row = matrix.weight.data() + o * w.in_features;
         for (int64_t i = 0; i < w.in_features; ++i)
           sum += static_cast<double>(at(x, t, i)) * row[i];
-        at(y, t, o) = static_cast<float>(sum);
+        at(y, t, o) = static_cast<float>(sum * static_cast<double>(w.scale));
       }
   }
   void rope_and_store(Tensor qkv, const QkNorm& weights, Tensor cos_sin, KvLayer kv,
@@ -139,13 +141,13 @@ class NaiveBackend : public Backend {
     const Cache& cache = *static_cast<const Cache*>(kv.impl);
     for (int64_t t = 0; t < b.num_tokens; ++t) {
       const int64_t position = b.positions.as<int32_t>()[t], slot = b.slots.as<int32_t>()[t];
-      CHECK(position < cos_sin.shape[0] && slot < cache.k.shape[0]);
+      CHECK((s.rotary_dim == 0 || position < cos_sin.shape[0]) && slot < cache.k.shape[0]);
       for (int h = 0; h < s.num_heads + s.num_kv_heads; ++h) {
         float* head = &at(qkv, t, int64_t{h} * s.head_dim);
         if (weights.q_weight)
           norm(head, head, h < s.num_heads ? weights.q_weight : weights.k_weight, s.head_dim,
                weights.eps);
-        rotate(head, &at(cos_sin, position, 0), s);
+        if (s.rotary_dim > 0) rotate(head, &at(cos_sin, position, 0), s);
       }
       const float* k = &at(qkv, t, int64_t{s.num_heads} * s.head_dim);
       std::copy(k, k + kv_width, &at(cache.k, slot, 0));
@@ -181,14 +183,17 @@ class NaiveBackend : public Backend {
       for (int64_t i = 0; i < y.shape[1]; ++i) at(residual, t, i) += at(y, t, i);
     rms_norm(x, residual, weight, eps);
   }
-  void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor gate_up) override {
+  void linear_gated(Tensor y, Tensor x, const Linear& w, Tensor gate_up, Gate gate) override {
     linear(gate_up, x, w);
     for (int64_t t = 0; t < y.shape[0]; ++t)
-      for (int64_t i = 0; i < y.shape[1]; ++i) {
-        const double gate = at(gate_up, t, i);
+      for (int64_t i = 0; i < y.shape[1]; ++i)
         at(y, t, i) =
-            static_cast<float>(gate / (1 + std::exp(-gate)) * at(gate_up, t, y.shape[1] + i));
-      }
+            static_cast<float>(opened(gate, at(gate_up, t, i)) * at(gate_up, t, y.shape[1] + i));
+  }
+  void softcap(Tensor x, float cap) override {
+    for (int64_t t = 0; t < x.shape[0]; ++t)
+      for (int64_t i = 0; i < x.shape[1]; ++i)
+        at(x, t, i) = static_cast<float>(capped(at(x, t, i), cap));
   }
   void gather_rows(Tensor y, Tensor x, Tensor rows) override {
     for (int64_t r = 0; r < y.shape[0]; ++r)
@@ -220,7 +225,17 @@ class NaiveBackend : public Backend {
     return t.as<float>()[row * t.row_stride + column];
   }
 
+  static double opened(Gate gate, double g) {
+    if (gate == Gate::kSilu) return g / (1 + std::exp(-g));
+    return g / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (g + 0.044715 * g * g * g)));
+  }
+  static double capped(double x, double cap) { return cap == 0 ? x : cap * std::tanh(x / cap); }
+
   static void norm(float* y, const float* x, const Tensor& w, int64_t n, float eps) {
+    if (!w) {
+      std::copy(x, x + n, y);
+      return;
+    }
     double squares = 0;
     for (int64_t i = 0; i < n; ++i) squares += static_cast<double>(x[i]) * x[i];
     const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + eps);
@@ -246,7 +261,7 @@ class NaiveBackend : public Backend {
       double score = 0;
       for (int i = 0; i < s.head_dim; ++i)
         score += static_cast<double>(q[i]) * at(kv.k, slot(p), offset + i);
-      scores.push_back(score * s.scale);
+      scores.push_back(capped(score * s.scale, s.softcap));
     }
     const double largest = *std::max_element(scores.begin(), scores.end());
     double total = 0;

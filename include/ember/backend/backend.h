@@ -44,21 +44,28 @@ struct RowInvariance {
 // the communicator's and always the same for one number of ranks. One rank has all of every matrix.
 enum class Split : uint8_t { kNone, kOutputs, kInputs, kVocab };
 
-// A matrix prepared by make_linear: y[t, out] = sum_in x[t, in] * weight[out, in] + bias[out].
-// Lives as long as the backend.
+// A matrix prepared by make_linear: y[t, out] = scale * (sum_in x[t, in] * weight[out, in] +
+// bias[out]). make_linear makes a scale of 1, and copies may have others: a matrix that is used
+// twice is prepared once. Lives as long as the backend.
 struct Linear {
   int64_t in_features = 0;
   int64_t out_features = 0;
   const void* impl = nullptr;
+  float scale = 1;
 };
+
+// What a gated product does with its gates g: silu(g) = g / (1 + exp(-g)), or
+// gelu(g) = g/2 (1 + tanh(sqrt(2/pi) (g + 0.044715 g^3))).
+enum class Gate : uint8_t { kSilu, kGeluTanh };
 
 struct AttentionSpec {
   int num_heads = 0;
   int num_kv_heads = 0;
   int head_dim = 0;
   float scale = 0;     // multiplies q.k
+  float softcap = 0;   // then s becomes softcap * tanh(s / softcap); 0: it stays
   int window = 0;      // a query at position p sees keys at positions > p - window; 0: all up to p
-  int rotary_dim = 0;  // the first rotary_dim of head_dim are rotated
+  int rotary_dim = 0;  // the first rotary_dim of head_dim are rotated; 0: none
   bool interleaved = false;  // rotated pairs are (2i, 2i+1) instead of (i, i + rotary_dim/2)
 
   bool operator==(const AttentionSpec&) const = default;
@@ -184,18 +191,19 @@ class Backend {
 
   // Stacks the weights' rows into one matrix: all have the same columns, each its own format.
   // biases is empty or has one entry per weight, itself empty or [rows]. The weights are this
-  // rank's part, as `split` says. gated: for linear_silu_mul only, the first half of the rows are
-  // the gates. The host's memory may be reused at once. Throws StartError naming what exists where
+  // rank's part, as `split` says. gated: for linear_gated only, the first half of the rows are the
+  // gates. The host's memory may be reused at once. Throws StartError naming what exists where
   // there is no variant.
   virtual Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
                              Split split, bool gated = false) = 0;
   virtual AttentionOp make_attention(const AttentionSpec& spec) = 0;
   virtual std::vector<KvLayer> make_kv_cache(const KvCacheSpec& spec) = 0;
 
-  // y[t, :] = row ids[t] of the matrix, in_features wide. ids[t] < 0: the token that the last
-  // sample() chose for its row -1 - ids[t]; zeros where that is no token.
+  // y[t, :] = scale * row ids[t] of the matrix, in_features wide. ids[t] < 0: the token that the
+  // last sample() chose for its row -1 - ids[t]; zeros where that is no token.
   virtual void embed(Tensor y, const Linear& table, Tensor ids) = 0;
-  // y = x / sqrt(mean(x^2) + eps) * w, row by row; y may be x.
+  // y = x / sqrt(mean(x^2) + eps) * w, row by row; y may be x. An empty w is no norm: y = x. So
+  // below.
   virtual void rms_norm(Tensor y, Tensor x, Tensor w, float eps) = 0;
   // residual += x; y = rms_norm(residual). y may be x.
   virtual void add_rms_norm(Tensor y, Tensor residual, Tensor x, Tensor w, float eps) = 0;
@@ -204,18 +212,21 @@ class Backend {
   // differ.
   virtual void linear_add_norm(Tensor x, Tensor residual, Tensor input, const Linear& w,
                                Tensor norm, float eps) = 0;
-  // y[t, i] = silu(g[t, i]) * g[t, n + i], g = linear(x), n = columns of y. `scratch`, 2n columns,
+  // y[t, i] = gate(g[t, i]) * g[t, n + i], g = linear(x), n = columns of y. `scratch`, 2n columns,
   // is overwritten.
-  virtual void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) = 0;
+  virtual void linear_gated(Tensor y, Tensor x, const Linear& w, Tensor scratch, Gate gate) = 0;
   // qkv rows are [num_heads | num_kv_heads | num_kv_heads] * head_dim. Normalises q and k heads if
   // `norm` has weights, rotates them in place and writes k and v to the cache. cos_sin: float
-  // [positions, rotary_dim], row p holds rotary_dim/2 cosines, then as many sines.
+  // [positions, rotary_dim], row p holds rotary_dim/2 cosines, then as many sines; empty without
+  // rotation.
   virtual void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv,
                               const BatchView& b, const AttentionOp& op) = 0;
   // y[t, num_heads * head_dim] = causal attention of qkv's queries over the cached keys and values
   // of their sequence.
   virtual void attention(Tensor y, Tensor qkv, KvLayer kv, const BatchView& b,
                          const AttentionOp& op) = 0;
+  // x[i] = cap * tanh(x[i] / cap), in place, of float32 rows.
+  virtual void softcap(Tensor x, float cap) = 0;
   // y[i] = x[rows[i]]; negative: y[i] stays.
   virtual void gather_rows(Tensor y, Tensor x, Tensor rows) = 0;
   // Ends a step: fills out[i] for each row i of float logits [rows, vocab] (which it may

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 
@@ -39,6 +40,14 @@ struct Tensor {
   Tensor rows(int64_t n) const {
     Tensor t = *this;
     t.shape[0] = n;
+    return t;
+  }
+
+  // n columns of every row of a matrix, from `first` on.
+  Tensor columns(int64_t first, int64_t n) const {
+    Tensor t = *this;
+    t.data = static_cast<std::byte*>(data) + static_cast<size_t>(first) * size_of(dtype);
+    t.shape[1] = n;
     return t;
   }
 

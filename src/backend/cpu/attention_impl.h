@@ -41,6 +41,8 @@ inline void score_keys(const AttentionArgs& args, const AttentionRows& rows, int
       for (int r = 0; r < R; ++r)
         scores[r] = fma(splat(rows.q[r * args.head_dim + d]), keys, scores[r]);
     }
+    if (args.softcap > 0)
+      for (int r = 0; r < rows.count; ++r) scores[r] = softcap_vec(scores[r], args.softcap);
     for (int r = 0; r < rows.count; ++r) {
       const int from = rows.begin[r] - first, to = rows.end[r] - first;
       store(rows.scores + r * kAttentionKeys + (first - segment),

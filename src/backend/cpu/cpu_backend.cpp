@@ -128,18 +128,27 @@ class CpuBackend final : public Backend {
         unpack_row(matrix, token, row(y, t));
       else
         std::fill_n(row(y, t), y.shape[1], 0.0f);
+      for (int64_t i = 0; table.scale != 1 && i < y.shape[1]; ++i) row(y, t)[i] *= table.scale;
     });
   }
 
   void rms_norm(Tensor y, Tensor x, Tensor w, float eps) override {
     for_rows(x.shape[0], [&](int64_t t) {
-      kernels_.rms_norm(row(y, t), row(x, t), w.as<float>(), eps, x.shape[1]);
+      if (w)
+        kernels_.rms_norm(row(y, t), row(x, t), w.as<float>(), eps, x.shape[1]);
+      else
+        std::copy_n(row(x, t), x.shape[1], row(y, t));
     });
   }
 
   void add_rms_norm(Tensor y, Tensor residual, Tensor x, Tensor w, float eps) override {
     for_rows(x.shape[0], [&](int64_t t) {
-      kernels_.add_rms_norm(row(y, t), row(residual, t), row(x, t), w.as<float>(), eps, x.shape[1]);
+      float* const sum = row(residual, t);
+      if (w) {
+        kernels_.add_rms_norm(row(y, t), sum, row(x, t), w.as<float>(), eps, x.shape[1]);
+      } else {
+        for (int64_t i = 0; i < x.shape[1]; ++i) row(y, t)[i] = sum[i] += row(x, t)[i];
+      }
     });
   }
 
@@ -149,11 +158,15 @@ class CpuBackend final : public Backend {
     multiply(residual, input, w, true);
     rms_norm(x, residual, norm, eps);
   }
-  void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) override {
+  void linear_gated(Tensor y, Tensor x, const Linear& w, Tensor scratch, Gate gate) override {
     linear(scratch, x, w);
+    const auto multiply = gate == Gate::kSilu ? kernels_.silu_mul : kernels_.gelu_mul;
     for_rows(y.shape[0], [&](int64_t t) {
-      kernels_.silu_mul(row(y, t), row(scratch, t), row(scratch, t) + y.shape[1], y.shape[1]);
+      multiply(row(y, t), row(scratch, t), row(scratch, t) + y.shape[1], y.shape[1]);
     });
+  }
+  void softcap(Tensor x, float cap) override {
+    for_rows(x.shape[0], [&](int64_t t) { kernels_.softcap(row(x, t), cap, x.shape[1]); });
   }
 
   void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv,
@@ -232,7 +245,7 @@ class CpuBackend final : public Backend {
     for (int64_t t = 0; t < x.shape[0]; t += at_once) {
       const int64_t rows = std::min(at_once, x.shape[0] - t);
       const int64_t tasks =
-          plan_products(matrix, row(y, t), y.row_stride, row(x, t), x.row_stride, rows, add);
+          plan_products(w, row(y, t), y.row_stride, row(x, t), x.row_stride, rows, add);
       if (splits(matrix))
         pool_.run(static_cast<int>(ceil_div(rows, kSplitRows)), [&](int group, int) {
           kernels_.split(products_.front().args, int64_t{group} * kSplitRows);
@@ -247,8 +260,9 @@ class CpuBackend final : public Backend {
   }
 
   // Fills products_ and returns the number of their tasks.
-  int64_t plan_products(const PackedLinear& matrix, float* y, int64_t y_stride, const float* x,
+  int64_t plan_products(const Linear& w, float* y, int64_t y_stride, const float* x,
                         int64_t x_stride, int64_t rows, bool add) {
+    const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
     products_.clear();
     int64_t tasks = 0;
     for (const Segment& segment : matrix.segments) {
@@ -259,6 +273,7 @@ class CpuBackend final : public Backend {
                             .x_stride = x_stride,
                             .y = y + segment.first_output,
                             .y_stride = y_stride,
+                            .scale = w.scale,
                             .add = add,
                             .rows = rows,
                             .in = matrix.in,
@@ -329,6 +344,7 @@ class CpuBackend final : public Backend {
          .first_position = b.positions.as<int32_t>()[task.first_token],
          .window = spec.window,
          .scale = spec.scale,
+         .softcap = spec.softcap,
          .scratch = scratch});
   }
 

@@ -35,7 +35,7 @@ static constexpr int64_t packed_index(DType dtype, int64_t in, int64_t n, int64_
                                : block + k * kBlockOutputs + lane;
 }
 
-// y[m, n] = sum_k x[m, k] * w[n, k] + bias[n], or that added to y[m, n].
+// y[m, n] = scale * (sum_k x[m, k] * w[n, k] + bias[n]), or that added to y[m, n].
 struct LinearArgs {
   const void* weights = nullptr;  // packed; what pads it is zero
   DType dtype = DType::kF32;
@@ -44,6 +44,7 @@ struct LinearArgs {
   int64_t x_stride = 0;
   float* y = nullptr;
   int64_t y_stride = 0;
+  float scale = 1;
   bool add = false;
   int64_t rows = 0, in = 0, out = 0;  // M, K, N
   uint16_t* parts = nullptr;          // what split makes of x: parts_size(M, K) elements
@@ -73,6 +74,7 @@ struct AttentionArgs {
   int first_position = 0;  // of the first token
   int window = 0;
   float scale = 0;
+  float softcap = 0;         // as AttentionSpec's
   float* scratch = nullptr;  // attention_scratch(head_dim) floats
 };
 
@@ -100,7 +102,11 @@ struct Kernels {
   void (*rms_norm)(float* y, const float* x, const float* w, float eps, int64_t n);
   void (*add_rms_norm)(float* y, float* residual, const float* x, const float* w, float eps,
                        int64_t n);
+  // y[i] = silu(gate[i]) * up[i], and the same with gelu (see ember::Gate).
   void (*silu_mul)(float* y, const float* gate, const float* up, int64_t n);
+  void (*gelu_mul)(float* y, const float* gate, const float* up, int64_t n);
+  // x[i] = cap * tanh(x[i] / cap)
+  void (*softcap)(float* x, float cap, int64_t n);
   // y[i] = exp(x[i]); for tests.
   void (*exp)(float* y, const float* x, int64_t n);
 };

@@ -184,6 +184,7 @@ void finish(const LinearArgs& args, Range rows, int64_t block, const float* sums
       if (count <= 0) continue;
       __m512 sum = _mm512_loadu_ps(sums + ((r / kRows * 2 + half) * kRows + r % kRows) * kRows);
       if (args.bias != nullptr) sum = _mm512_add_ps(sum, _mm512_loadu_ps(args.bias + n));
+      sum = _mm512_mul_ps(sum, _mm512_set1_ps(args.scale));
       const auto mask = static_cast<__mmask16>((1u << count) - 1);
       float* y = args.y + (rows.begin + r) * args.y_stride + n;
       if (args.add) sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sum);

@@ -22,6 +22,8 @@ const Kernels& avx2_kernels() {
                                    .rms_norm = avx2::rms_norm,
                                    .add_rms_norm = avx2::add_rms_norm,
                                    .silu_mul = avx2::silu_mul,
+                                   .gelu_mul = avx2::gelu_mul,
+                                   .softcap = avx2::softcap,
                                    .exp = avx2::exp};
   return kernels;
 }

@@ -22,6 +22,8 @@ const Kernels& avx512_kernels() {
                                    .rms_norm = avx512::rms_norm,
                                    .add_rms_norm = avx512::add_rms_norm,
                                    .silu_mul = avx512::silu_mul,
+                                   .gelu_mul = avx512::gelu_mul,
+                                   .softcap = avx512::softcap,
                                    .exp = avx512::exp};
   return kernels;
 }

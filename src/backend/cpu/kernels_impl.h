@@ -40,6 +40,14 @@ inline Vec exp_vec(Vec x) {
   return replace_below(x, splat(-87.0f), scale2(p, n), zero());
 }
 
+// cap * tanh(x / cap). tanh(u) = 1 - 2 / (1 + e^2u), which is off by 1e-7 at most. A NaN stays.
+inline Vec softcap_vec(Vec x, float cap) {
+  const Vec one = splat(1.0f), u = div(x, splat(cap));
+  const Vec tanh = sub(one, div(splat(2.0f), add(one, exp_vec(add(u, u)))));
+  const Vec nothing = mul(zero(), min(one, max(sub(zero(), one), u)));  // 0, or NaN
+  return mul(splat(cap), add(tanh, nothing));
+}
+
 // Weights [16 * half, 16 * half + 16) of a block at k, which is even for First and odd otherwise.
 template <bool First, class W>
 inline Vec load_weights(const W* block, int64_t k, int half) {
@@ -100,6 +108,7 @@ inline void linear_tile(const LinearArgs& args, int64_t row, int64_t block) {
         float* y = args.y + (row + r) * args.y_stride + n;
         Vec sum =
             args.bias != nullptr ? add(sums[r][b][half], load(args.bias + n)) : sums[r][b][half];
+        sum = mul(sum, splat(args.scale));
         if (args.add) sum = add(load_some(y, count), sum);
         store_some(y, sum, count);
       }
@@ -182,6 +191,20 @@ void silu_mul(float* y, const float* gate, const float* up, int64_t n) {
     const Vec silu = div(g, add(splat(1.0f), exp_vec(sub(zero(), g))));
     store_at(y, i, n, mul(silu, load_at(up, i, n)));
   }
+}
+
+// g/2 (1 + tanh(u)) = g / (1 + e^-2u), u = sqrt(2/pi) (g + 0.044715 g^3).
+void gelu_mul(float* y, const float* gate, const float* up, int64_t n) {
+  const Vec linear = splat(-1.59576912f), cubic = splat(-1.59576912f * 0.044715f);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const Vec g = load_at(gate, i, n);
+    const Vec exponent = mul(g, fma(mul(g, g), cubic, linear));
+    store_at(y, i, n, mul(div(g, add(splat(1.0f), exp_vec(exponent))), load_at(up, i, n)));
+  }
+}
+
+void softcap(float* x, float cap, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) store_at(x, i, n, softcap_vec(load_at(x, i, n), cap));
 }
 
 void exp(float* y, const float* x, int64_t n) {

@@ -105,7 +105,7 @@ class Library final : public CublasLt {
       check(api_.desc_set(product.desc.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p.bias,
                           sizeof p.bias),
             "cublasLtMatmulDescSetAttribute");
-    const float alpha = 1, beta = p.shape.add ? 1 : 0;
+    const float alpha = p.scale, beta = p.shape.add ? 1 : 0;
     check(api_.matmul(handle_, product.desc.get(), &alpha, p.weights, product.w.get(), p.x,
                       product.x.get(), &beta, p.y, product.y.get(), p.y, product.y.get(),
                       &product.algorithms[static_cast<size_t>(i)], workspace, kWorkspaceBytes,

@@ -26,13 +26,14 @@ struct LtShape {
   auto operator<=>(const LtShape&) const = default;
 };
 
-// y[t, o] = sum_i x[t, i] * w[o, i] + bias[o], or that added to y[t, o].
+// y[t, o] = scale * sum_i x[t, i] * w[o, i] + bias[o], or that added to y[t, o].
 struct LtProblem {
   LtShape shape;
   const void* weights = nullptr;  // [out, in]
   const void* bias = nullptr;     // [out]; null exactly if the shape has none
   const void* x = nullptr;        // [tokens, in]
   void* y = nullptr;              // [tokens, out]
+  float scale = 1;
   int64_t tokens = 0;
 };
 

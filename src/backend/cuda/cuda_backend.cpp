@@ -249,7 +249,7 @@ class CudaBackend final : public Backend {
   void embed(Tensor y, const Linear& table, Tensor ids) override {
     const kernels::Matrix& w = matrix(table).plan;
     kernels::embed(queue_, options_.dtype, rows_of(y), w.data, w.in, w.out, ids.as<int32_t>(),
-                   sampler_ ? sampler_->tokens() : nullptr);
+                   sampler_ ? sampler_->tokens() : nullptr, table.scale);
   }
   void rms_norm(Tensor y, Tensor x, Tensor w, float eps) override {
     kernels::rms_norm(queue_, options_.dtype, rows_of(y), rows_of(x), w.as<float>(), eps);
@@ -268,10 +268,17 @@ class CudaBackend final : public Backend {
     multiply(residual, input, w, kernels::Epilogue::kAdd);
     rms_norm(x, residual, norm, eps);
   }
-  void linear_silu_mul(Tensor y, Tensor x, const Linear& w, Tensor scratch) override {
-    if (!takes_cublas(x)) return multiply(y, x, w, kernels::Epilogue::kSiluMul);
+  void linear_gated(Tensor y, Tensor x, const Linear& w, Tensor scratch, Gate gate) override {
+    const bool silu = gate == Gate::kSilu;
+    if (!takes_cublas(x, w))
+      return multiply(y, x, w, silu ? kernels::Epilogue::kSiluMul : kernels::Epilogue::kGeluMul);
     multiply(scratch, x, w, kernels::Epilogue::kStore);
-    kernels::silu_mul(queue_, options_.dtype, rows_of(y), scratch.data, scratch.row_stride);
+    (silu ? kernels::silu_mul : kernels::gelu_mul)(queue_, options_.dtype, rows_of(y), scratch.data,
+                                                   scratch.row_stride);
+  }
+  void softcap(Tensor x, float cap) override {
+    kernels::softcap(queue_, x.as<float>(), x.row_stride, static_cast<int>(x.shape[0]),
+                     static_cast<int>(x.shape[1]), cap);
   }
 
   void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv,
@@ -379,6 +386,7 @@ class CudaBackend final : public Backend {
             .num_kv_heads = s.num_kv_heads,
             .head_dim = s.head_dim,
             .scale = s.scale,
+            .softcap = s.softcap,
             .window = s.window,
             .max_seqs = limits.max_seqs,
             .max_tokens = limits.max_tokens,
@@ -428,14 +436,16 @@ class CudaBackend final : public Backend {
             .add = add};
   }
 
-  bool takes_cublas(const Tensor& x) const {
-    return cublas_ && x.shape[0] > options_.max_own_gemm_tokens;
+  // cuBLAS scales a product, but not its bias.
+  bool takes_cublas(const Tensor& x, const Linear& w) const {
+    return cublas_ && x.shape[0] > options_.max_own_gemm_tokens &&
+           (w.scale == 1 || matrix(w).bias16 == nullptr);
   }
 
   void multiply(const Tensor& y, const Tensor& x, const Linear& w, kernels::Epilogue epilogue) {
     const Matrix& m = matrix(w);
-    if (takes_cublas(x) && epilogue != kernels::Epilogue::kLogits &&
-        epilogue != kernels::Epilogue::kSiluMul) {
+    if (takes_cublas(x, w) && epilogue != kernels::Epilogue::kLogits &&
+        !kernels::is_gated(epilogue)) {
       const LtShape shape = lt_shape(m, epilogue == kernels::Epilogue::kAdd);
       CHECK(x.row_stride == shape.x_stride && y.row_stride == shape.y_stride);
       cublas_->multiply({.shape = shape,
@@ -443,13 +453,14 @@ class CudaBackend final : public Backend {
                          .bias = m.bias16,
                          .x = x.data,
                          .y = y.data,
+                         .scale = w.scale,
                          .tokens = x.shape[0]},
                         cublas_workspace_, stream_.get());
       return;
     }
     kernels::Rows input = rows_of(x);
     input.columns = m.plan.in;  // beyond x's own columns are zeros
-    kernels::gemm(queue_, m.plan, input, y.data, y.row_stride, epilogue);
+    kernels::gemm(queue_, m.plan, input, y.data, y.row_stride, epilogue, w.scale);
   }
 
   const CudaOptions options_;

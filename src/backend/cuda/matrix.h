@@ -22,9 +22,9 @@ struct Matrix {
 size_t matrix_bytes(const Arena& arena, int64_t out, int64_t in, bool bias);
 
 // Arguments as Backend::make_linear; gated rows are interleaved by eights as
-// kernels::Epilogue::kSiluMul wants them. The host's tensors may be reused at once, the device's
-// are ready after upload.wait(). Throws StartError(kBadModel) for a weight whose format is not
-// that of `dtype`, std::runtime_error where the kernels have no variant.
+// kernels::Epilogue::kSiluMul and kGeluMul want them. The host's tensors may be reused at once, the
+// device's are ready after upload.wait(). Throws StartError(kBadModel) for a weight whose format is
+// not that of `dtype`, std::runtime_error where the kernels have no variant.
 Matrix make_matrix(Arena& arena, WeightUpload& upload, const kernels::StreamRef& queue, DType dtype,
                    std::span<const WeightView> weights, std::span<const Tensor> biases, bool gated);
 

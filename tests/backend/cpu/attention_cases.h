@@ -28,6 +28,7 @@ inline void check_attention(const Kernels& kernels) {
     for (const int block_size : {1, 4, 16, 32})
       for (const int heads : {1, 2, 3, 8})
         for (const int window : {0, 5, 70}) {
+          const float softcap = window == 5 ? 1.5f : 0.0f;
           const int length = 150, tokens = 9, first = length - tokens,
                     blocks = (length + block_size - 1) / block_size;
           std::vector<int32_t> table(static_cast<size_t>(blocks));
@@ -66,6 +67,7 @@ inline void check_attention(const Kernels& kernels) {
                              .first_position = first,
                              .window = window,
                              .scale = 0.3f,
+                             .softcap = softcap,
                              .scratch = scratch.data()};
           kernels.attention(args);
           for (int t = 0; t < tokens; ++t) {
@@ -83,7 +85,9 @@ inline void check_attention(const Kernels& kernels) {
                 double score = 0;
                 for (int d = 0; d < dim; ++d)
                   score += double{query[d]} * k[static_cast<size_t>(p * dim + d)];
-                weights.push_back(std::exp(score * 0.3));
+                score *= 0.3;
+                if (softcap > 0) score = softcap * std::tanh(score / softcap);
+                weights.push_back(std::exp(score));
               }
               double total = 0;
               for (const double w : weights) total += w;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 
 #include "backend/cpu/kernel_cases.h"
 #include "ember/base/start_error.h"
@@ -112,6 +113,88 @@ TEST(CpuBackend, LinearAddNormHasTheBitsOfItsParts) {
   backend->rms_norm(expected, sum, norm, 1e-5f);
   for (size_t i = 0; i < start.size(); ++i)
     ASSERT_EQ(normed.as<float>()[i], expected.as<float>()[i]) << i;
+}
+
+TEST(CpuBackend, AMatrixHasTheScaleThatItIsUsedWith) {
+  const std::vector<float> weights = cpu::random_floats(70 * 33, 3),
+                           input = cpu::random_floats(9 * 33, 4), bias = cpu::random_floats(70, 5);
+  for (const cpu::Isa isa : cpu::available_isas())
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      SCOPED_TRACE(testing::Message() << cpu::name_of(isa) << " " << name_of(dtype));
+      const std::unique_ptr<Backend> backend =
+          make_cpu_backend({.num_threads = 2, .isa = cpu::name_of(isa)});
+      std::vector<uint16_t> halves;
+      for (const float v : weights) halves.push_back(float_to_bf16(v));
+      const WeightView weight = dtype == DType::kF32
+                                    ? float_weights(weights, 70, 33)
+                                    : weight_view(Tensor(halves.data(), DType::kBF16, {70, 33}));
+      const Tensor biases = Tensor(const_cast<float*>(bias.data()), DType::kF32, {70});
+      Linear w = backend->make_linear(std::span(&weight, 1), std::span(&biases, 1), Split::kNone);
+      const auto rows = [&](int64_t columns) {
+        return backend->allocate(DType::kF32, {9, columns});
+      };
+      const Tensor x = rows(33), plain = rows(70), scaled = rows(70), sum = rows(70);
+      backend->write(x, input.data(), input.size() * sizeof(float));
+      backend->linear(plain, x, w);
+      std::vector<int32_t> ids = {7};
+      const Tensor id(ids.data(), DType::kI32, {1});
+      backend->embed(x.rows(1), w, id);
+      const std::vector<float> row(x.as<float>(), x.as<float>() + 33);
+      backend->write(x, input.data(), input.size() * sizeof(float));
+      w.scale = 0.3f;
+      backend->linear(scaled, x, w);
+      backend->linear_add_norm(rows(70), sum, x, w, backend->allocate(DType::kF32, {70}), 1e-5f);
+      for (int64_t i = 0; i < plain.elements(); ++i) {
+        ASSERT_EQ(scaled.as<float>()[i], 0.3f * plain.as<float>()[i]) << i;
+        ASSERT_EQ(sum.as<float>()[i], scaled.as<float>()[i]) << i;
+      }
+      backend->embed(x.rows(1), w, id);
+      for (size_t i = 0; i < 33; ++i) ASSERT_EQ(x.as<float>()[i], 0.3f * row[i]) << i;
+    }
+}
+
+TEST(CpuBackend, NoWeightsAreNoNorm) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2});
+  const std::vector<float> input = cpu::random_floats(9 * 33, 4),
+                           start = cpu::random_floats(9 * 33, 5);
+  const auto rows = [&](const std::vector<float>& values) {
+    const Tensor made = backend->allocate(DType::kF32, {9, 33});
+    backend->write(made, values.data(), values.size() * sizeof(float));
+    return made;
+  };
+  const Tensor x = rows(input), residual = rows(start), y = rows(start);
+  backend->rms_norm(y, x, {}, 1e-5f);
+  for (size_t i = 0; i < input.size(); ++i) ASSERT_EQ(y.as<float>()[i], input[i]);
+  backend->add_rms_norm(x, residual, x, {}, 1e-5f);
+  for (size_t i = 0; i < input.size(); ++i) {
+    ASSERT_EQ(residual.as<float>()[i], start[i] + input[i]);
+    ASSERT_EQ(x.as<float>()[i], residual.as<float>()[i]);
+  }
+}
+
+TEST(CpuBackend, GatesAndCaps) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2});
+  const std::vector<float> weights = cpu::random_floats(8 * 3, 3), input = {1, -2, 0.5f};
+  const WeightView weight = float_weights(weights, 8, 3);
+  const Linear w = backend->make_linear(std::span(&weight, 1), {}, Split::kNone, true);
+  const auto row = [&](int64_t columns) { return backend->allocate(DType::kF32, {1, columns}); };
+  const Tensor x = row(3), y = row(4), scratch = row(8), all = row(8);
+  backend->write(x, input.data(), input.size() * sizeof(float));
+  backend->linear(all, x, w);
+  for (const Gate gate : {Gate::kSilu, Gate::kGeluTanh}) {
+    backend->linear_gated(y, x, w, scratch, gate);
+    for (int i = 0; i < 4; ++i) {
+      const double g = all.as<float>()[i], up = all.as<float>()[i + 4],
+                   u = std::sqrt(2 / std::numbers::pi) * (g + 0.044715 * g * g * g);
+      const double opened =
+          gate == Gate::kSilu ? g / (1 + std::exp(-g)) : g / 2 * (1 + std::tanh(u));
+      EXPECT_NEAR(y.as<float>()[i], opened * up, 1e-5);
+    }
+  }
+  const std::vector<float> before(all.as<float>(), all.as<float>() + 8);
+  backend->softcap(all, 0.7f);
+  for (size_t i = 0; i < 8; ++i)
+    EXPECT_NEAR(all.as<float>()[i], 0.7 * std::tanh(double{before[i]} / 0.7), 1e-6);
 }
 
 // That it keeps its word is in the test below: one row alone has the bits it has among 1,100.

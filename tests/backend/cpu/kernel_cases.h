@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <numbers>
 #include <random>
 #include <vector>
 
@@ -197,7 +198,32 @@ inline void check_rows(const Kernels& kernels) {
     kernels.silu_mul(y.data(), x.data(), up.data(), n);
     for (size_t i = 0; i < size; ++i)
       ASSERT_NEAR(y[i], x[i] / (1 + std::exp(-double{x[i]})) * up[i], 1e-5);
+    kernels.gelu_mul(y.data(), x.data(), up.data(), n);
+    for (size_t i = 0; i < size; ++i) {
+      const double g = x[i], u = std::sqrt(2 / std::numbers::pi) * (g + 0.044715 * g * g * g);
+      ASSERT_NEAR(y[i], g / 2 * (1 + std::tanh(u)) * up[i], 1e-6);
+    }
   }
+}
+
+// Also where exponentials end, and beyond.
+inline void check_caps(const Kernels& kernels) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  std::vector<float> x = {0, kInfinity, -kInfinity, 1e30f, -1e30f, 3000, -3000};
+  for (float v = -200; v < 200; v += 0.37f) x.push_back(v);
+  std::vector<float> y = x, gates(x.size()), ones(x.size(), 1.0f);
+  const auto n = static_cast<int64_t>(x.size());
+  kernels.softcap(y.data(), 30, n);
+  for (size_t i = 0; i < x.size(); ++i)
+    ASSERT_NEAR(y[i], 30 * std::tanh(double{x[i]} / 30), 6e-6) << x[i];
+  kernels.gelu_mul(gates.data(), x.data() + 5, ones.data(), n - 5);
+  for (size_t i = 5; i < x.size(); ++i) {
+    if (std::abs(x[i]) < 6) continue;
+    ASSERT_NEAR(gates[i - 5], std::max(x[i], 0.0f), 1e-6f) << x[i];
+  }
+  x = {NAN, 1};
+  kernels.softcap(x.data(), 30, 2);
+  EXPECT_TRUE(std::isnan(x[0]) && !std::isnan(x[1])) << "an error of a sequence stays one";
 }
 
 inline void check_kernels(Isa isa) {
@@ -207,6 +233,7 @@ inline void check_kernels(Isa isa) {
   check_extremes(kernels);
   check_exp(kernels);
   check_rows(kernels);
+  check_caps(kernels);
   check_attention(kernels);
 }
 

@@ -22,6 +22,12 @@ TEST(KernelsAvx512, GiveTheSameBitsAsAvx2) {
   avx2.silu_mul(a.data(), x.data(), w.data(), 1000);
   avx512.silu_mul(b.data(), x.data(), w.data(), 1000);
   EXPECT_EQ(a, b);
+  avx2.gelu_mul(a.data(), x.data(), w.data(), 1000);
+  avx512.gelu_mul(b.data(), x.data(), w.data(), 1000);
+  EXPECT_EQ(a, b);
+  avx2.softcap(a.data(), 0.5f, 1000);
+  avx512.softcap(b.data(), 0.5f, 1000);
+  EXPECT_EQ(a, b);
 }
 
 }  // namespace

@@ -43,8 +43,9 @@ TEST(CublasLt, MultipliesAddsAndBiases) {
                         .bias = true,
                         .add = add};
     blas->choose(shape, 1, kTokens);
-    blas->multiply({.shape = shape, .weights = w, .bias = bias, .x = x, .y = y, .tokens = kTokens},
-                   workspace, stream.get());
+    blas->multiply(
+        {.shape = shape, .weights = w, .bias = bias, .x = x, .y = y, .scale = 2, .tokens = kTokens},
+        workspace, stream.get());
     stream.wait();
     std::vector<uint16_t> result(kTokens * kOut);
     ASSERT_EQ(cudaMemcpy(result.data(), y, result.size() * 2, cudaMemcpyDeviceToHost), cudaSuccess);
@@ -52,7 +53,7 @@ TEST(CublasLt, MultipliesAddsAndBiases) {
       for (int64_t o = 0; o < kOut; ++o) {
         float sum = f16_to_float(number(o)) + (add ? f16_to_float(number(t * kOut + o)) : 0);
         for (int64_t i = 0; i < kIn; ++i)
-          sum += f16_to_float(number(t * kIn + i)) * f16_to_float(number(o * kIn + i));
+          sum += 2 * f16_to_float(number(t * kIn + i)) * f16_to_float(number(o * kIn + i));
         EXPECT_EQ(f16_to_float(result[static_cast<size_t>(t * kOut + o)]), sum)
             << t << " " << o << " " << add;
       }

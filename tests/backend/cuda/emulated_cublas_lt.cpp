@@ -52,6 +52,7 @@ class Emulated final : public CublasLt {
           for (int64_t i = 0; i < s.in; ++i)
             sum += element(s.dtype, p.x, t * s.x_stride + i) *
                    element(s.dtype, p.weights, o * s.w_stride + i);
+          sum *= p.scale;
           if (p.bias != nullptr) sum += element(s.dtype, p.bias, o);
           if (s.add) sum += element(s.dtype, p.y, t * s.y_stride + o);
           static_cast<uint16_t*>(p.y)[t * s.y_stride + o] =
