@@ -2,4 +2,4 @@
 #include "kernels/gemm_sm90.cuh"
 
 template void ember::kernels::gemm_sm90<__nv_bfloat16>(const StreamRef&, const Matrix&, Rows, void*,
-                                                       int64_t, Epilogue);
+                                                       int64_t, Epilogue, float);

@@ -10,18 +10,33 @@ every greedy choice is clear, so that a different order of summation cannot chan
 import copy
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 SHAPE = dict(vocab_size=128, hidden_size=64, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=128, bos_token_id=1, eos_token_id=[2, 3], pad_token_id=0, rms_norm_eps=1e-5)
 ROPE = dict(rope_type="default", rope_theta=10000.0)
 SHORT = dict(max_position_embeddings=32)  # with a scaling factor of 4: prompts reach beyond the original context
 GLM = dict(head_dim=16, pad_token_id=0, attention_bias=True)
+GEMMA3 = dict(head_dim=16, num_hidden_layers=3, sliding_window=8, sliding_window_pattern=2, query_pre_attn_scalar=24, rope_parameters=dict(
+    sliding_attention=dict(rope_type="default", rope_theta=10000.0),
+    full_attention=dict(rope_type="linear", factor=4.0, rope_theta=1000000.0)))
+VISION = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14)
+
+
+def longrope(original):
+    return dict(original_max_position_embeddings=original, rope_parameters=dict(
+        ROPE, rope_type="longrope", original_max_position_embeddings=original, partial_rotary_factor=0.75,
+        short_factor=[1.0, 1.1, 1.2, 1.3, 1.5, 1.7], long_factor=[1.0, 1.5, 2.0, 2.7, 3.5, 4.0]))
+
+
 LENGTHS, GREEDY, LAST, CLEAR = (1, 19, 70), 24, 3, 0.02
+NOT_TEXT = ("model.vision_tower", "model.multi_modal", "vision_tower", "multi_modal")
+LONGEST = 128  # positions that the tests run with
 
 
 def rope(**more):
@@ -47,33 +62,54 @@ MODELS = {  # name: (family, dtype, settings)
     "qwen3": ("Qwen3", "bfloat16", dict(head_dim=32)),
     "glm": ("Glm", "bfloat16", dict(GLM, **rope(partial_rotary_factor=0.5))),
     "glm4": ("Glm4", "bfloat16", dict(GLM, **rope(partial_rotary_factor=0.5))),
+    "gemma2": ("Gemma2", "bfloat16", dict(head_dim=32, sliding_window=8, attn_logit_softcapping=3.0, final_logit_softcapping=6.0,
+                                          query_pre_attn_scalar=24)),
+    "gemma3": ("Gemma3", "bfloat16", GEMMA3),
+    "gemma3_vision": ("Gemma3", "bfloat16", dict(GEMMA3, vision_config=VISION, final_logit_softcapping=6.0)),
+    "phi3": ("Phi3", "bfloat16", dict(sliding_window=16, **rope(partial_rotary_factor=0.5))),
+    # Of 128 positions: more than the original 32, and no more than the original 128.
+    "phi3_long": ("Phi3", "bfloat16", longrope(32)),
+    "phi3_short": ("Phi3", "bfloat16", dict(longrope(128), max_position_embeddings=512)),
+    "olmo2": ("Olmo2", "bfloat16", {}),
+    "granite": ("Granite", "bfloat16", dict(tie_word_embeddings=True, embedding_multiplier=6.0, residual_multiplier=0.4,
+                                            attention_multiplier=0.35, logits_scaling=0.6)),
+    "smollm3": ("SmolLM3", "bfloat16", dict(num_hidden_layers=4)),
 }
 
 
 def fill(model, generator):
     """Random weights that make every part matter: norms away from 1, biases away from 0, attention that is not uniform."""
     tied = model.config.tie_word_embeddings
+    gemma = model.config.model_type.startswith("gemma")  # whose norms multiply by 1 + weight
+    scaled = gemma or hasattr(model.config, "embedding_multiplier")  # embeddings are
     for name, p in model.named_parameters():
+        if name.startswith(NOT_TEXT):
+            continue
         r = torch.randn(p.shape, generator=generator)
         if name.endswith("norm.weight"):
-            p.data = 1 + 0.3 * r
+            p.data = (0 if gemma else 1) + 0.3 * r
         elif name.endswith("bias"):
             p.data = 0.3 * r
         elif "embed_tokens" in name:
-            p.data = (0.4 if tied else 1.0) * r
+            p.data = (0.05 if scaled else 0.4 if tied else 1.0) * r
         else:
             gain = 3.0 if "lm_head" in name else 1.5 if "q_proj" in name or "k_proj" in name else 1.0
             p.data = gain * r / p.shape[1] ** 0.5
 
 
 def static(model):
-    """The same weights, with one rotary base for the longest text where the scaling is dynamic: as vLLM and Ember read it."""
-    parameters = model.config.rope_parameters
-    if parameters["rope_type"] != "dynamic":
+    """The same weights, with a rotation that does not depend on the length of the text where the scaling changes it: dynamic has the
+    base for the longest text, longrope the long factors if that is beyond the original context. As vLLM and Ember read them."""
+    config = copy.deepcopy(model.config)
+    parameters = getattr(config, "rope_parameters", None) or {}
+    if parameters.get("rope_type") == "dynamic":
+        dim, factor = config.head_dim, parameters["factor"]
+        theta = parameters["rope_theta"] * (factor * factor - (factor - 1)) ** (dim / (dim - 2))
+        config.rope_parameters = dict(rope_type="default", rope_theta=theta)
+    elif parameters.get("rope_type") == "longrope" and config.original_max_position_embeddings < LONGEST:
+        parameters["short_factor"] = parameters["long_factor"]
+    else:
         return model
-    config, dim, factor = copy.deepcopy(model.config), model.config.head_dim, parameters["factor"]
-    theta = parameters["rope_theta"] * (factor * factor - (factor - 1)) ** (dim / (dim - 2))
-    config.rope_parameters = dict(rope_type="default", rope_theta=theta)
     config._attn_implementation = "eager"
     fixed = type(model)(config).eval().float()
     fixed.load_state_dict(model.state_dict())
@@ -84,7 +120,7 @@ def reference(model, generator):
     """The prompts with their results, and the smallest lead of a greedy choice."""
     prompts, lead = [], float("inf")
     for length in LENGTHS:
-        ids = torch.randint(4, model.config.vocab_size, (length,), generator=generator).tolist()
+        ids = torch.randint(4, SHAPE["vocab_size"], (length,), generator=generator).tolist()
         greedy = []
         for step in range(GREEDY):
             rows = model(torch.tensor([ids + greedy]), use_cache=False).logits[0]
@@ -97,10 +133,32 @@ def reference(model, generator):
     return prompts, lead
 
 
-def write(directory, family, dtype, settings, seed):
-    config = getattr(transformers, family + "Config")(**{**SHAPE, **settings})
+def make(family, settings):
+    """A model and the text part of its configuration. With a vision_config it is one that sees images, too."""
+    settings = {**SHAPE, **settings}
+    vision = settings.pop("vision_config", None)
+    name = family + ("TextConfig" if family == "Gemma3" else "Config")
+    config = getattr(transformers, name)(**settings)
     config._attn_implementation = "eager"
-    model = getattr(transformers, family + "ForCausalLM")(config).eval().float()
+    if vision is None:
+        return getattr(transformers, family + "ForCausalLM")(config).eval().float()
+    whole = getattr(transformers, family + "Config")(text_config=config, vision_config=vision, image_token_index=1, boi_token_index=1,
+                                                     eoi_token_index=1, eos_token_id=settings["eos_token_id"])
+    whole._attn_implementation = "eager"
+    return getattr(transformers, family + "ForConditionalGeneration")(whole).eval().float()
+
+
+def stored_tensors(model, dtype):
+    """What a checkpoint of the model holds, without the part that sees."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        tensors = load_file(Path(folder) / "model.safetensors")
+    return {n: t.to(dtype).contiguous() for n, t in tensors.items() if not n.startswith(NOT_TEXT)}
+
+
+def write(directory, family, dtype, settings, seed):
+    model = make(family, settings)
+    config = model.config
     if "norm.weight" not in str(list(model.state_dict())):
         raise ValueError(family)
     for attempt in range(200):
@@ -115,12 +173,10 @@ def write(directory, family, dtype, settings, seed):
     else:
         raise RuntimeError(f"{directory}: no seed with clear choices")
     directory.mkdir(parents=True, exist_ok=True)
-    config.architectures, config.dtype = [family + "ForCausalLM"], getattr(torch, dtype)
+    config.architectures, config.dtype = [type(model).__name__], getattr(torch, dtype)
     config.save_pretrained(directory)
     (directory / "generation_config.json").write_text(json.dumps(dict(bos_token_id=1, eos_token_id=[3, 2], temperature=0.6, top_p=0.95)) + "\n")
-    tensors = {n: t.to(getattr(torch, dtype)).contiguous() for n, t in model.state_dict().items()
-               if not (n == "lm_head.weight" and config.tie_word_embeddings)}
-    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
+    save_file(stored_tensors(model, getattr(torch, dtype)), directory / "model.safetensors", metadata={"format": "pt"})
     made_by = f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}, seed {seed + attempt}"
     (directory / "reference.json").write_text(json.dumps(dict(made_by=made_by, prompts=prompts), separators=(",", ":")) + "\n")
     print(f"{directory.name}: {made_by}, smallest lead {lead:.3f}", flush=True)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <cmath>
 #include <ostream>
 
 #include "answer_comparison.h"
@@ -29,7 +30,9 @@ DecoderConfig base_config(bool tiny) {
   c.head_dim = tiny ? 64 : 128;
   c.vocab_size = tiny ? 300 : 32000;
   c.norm_eps = 1e-5f;
-  c.rope.rotary_dim = c.head_dim;
+  c.attention_scale = 1 / std::sqrt(static_cast<float>(c.head_dim));
+  c.ropes = {{.rotary_dim = c.head_dim}};
+  c.layer_rope.assign(static_cast<size_t>(c.num_layers), 0);
   c.layer_window.assign(static_cast<size_t>(c.num_layers), 0);
   c.max_position = kMaxLen;
   return c;
@@ -37,14 +40,27 @@ DecoderConfig base_config(bool tiny) {
 
 // One of each kind of layer that there is.
 std::vector<DecoderConfig> families(bool tiny) {
-  std::vector<DecoderConfig> all(3, base_config(tiny));
+  std::vector<DecoderConfig> all(5, base_config(tiny));
   all[1].architecture = "qwen3";
-  all[1].qk_norm = true;
+  all[1].qk_norm = QkNormScope::kHead;
   all[2].architecture = "glm4";
-  all[2].sandwich_norms = true;
+  all[2].norm_placement = NormPlacement::kSandwich;
   all[2].qkv_bias = true;
-  all[2].rope.interleaved = true;
-  all[2].rope.rotary_dim /= 2;
+  all[2].ropes[0].interleaved = true;
+  all[2].ropes[0].rotary_dim /= 2;
+  all[3].architecture = "gemma2";
+  all[3].norm_placement = NormPlacement::kSandwich;
+  all[3].norm_offset = 1;
+  all[3].gate = Gate::kGeluTanh;
+  all[3].attention_softcap = 5;
+  all[3].logit_softcap = 30;
+  all[3].embedding_scale = std::sqrt(static_cast<float>(all[3].hidden_size));
+  all[3].layer_window.back() = 40;
+  all[4].architecture = "olmo2";
+  all[4].norm_placement = NormPlacement::kPost;
+  all[4].qk_norm = QkNormScope::kProjection;
+  all[4].layer_rope.back() = DecoderConfig::kNoRope;
+  all[4].logit_scale = 0.5f;
   return all;
 }
 

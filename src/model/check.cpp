@@ -19,7 +19,8 @@ namespace {
 
 // A tensor that repeats what the config says about positions.
 bool is_known(const std::string& name) {
-  return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight";
+  return name.ends_with("rotary_emb.inv_freq") || name.ends_with("rotary_pos_emb.inv_freq") ||
+         name == "rope_freqs.weight" || name.starts_with("rope_factors_");
 }
 
 // Looks tensors up as loading does and remembers which ones the decoder needs.

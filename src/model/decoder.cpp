@@ -6,11 +6,24 @@
 
 namespace ember {
 
+namespace {
+
+float round_to(DType dtype, float x) {
+  if (dtype == DType::kF16) return f16_to_float(float_to_f16(x));
+  return dtype == DType::kBF16 ? bf16_to_float(float_to_bf16(x)) : x;
+}
+
+}  // namespace
+
 Decoder::Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint,
                  const LoadOptions& options)
     : backend_(backend), config_(config) {
   WeightLoader loader(backend, checkpoint, options);
   visit_weights(config, weights_, loader);
+  weights_.embedding.scale = round_to(backend.activation_dtype(), config.embedding_scale);
+  weights_.lm_head.scale = config.logit_scale;
+  for (LayerWeights& layer : weights_.layers)
+    layer.output.scale = layer.down.scale = config.residual_scale;
   for (int i = 0; i < config.num_layers; ++i)
     attention_.push_back(backend.make_attention(attention_spec(config, i)));
 }
@@ -20,8 +33,10 @@ void Decoder::allocate(const DecoderLimits& limits) {
                                   [&](DType dtype, std::initializer_list<int64_t> shape) {
                                     return backend_.allocate(dtype, shape);
                                   });
-  const std::vector<float> table = rope_table(config_.rope, limits.max_model_len);
-  backend_.write(activations_.cos_sin, table.data(), table.size() * sizeof(float));
+  for (size_t i = 0; i < config_.ropes.size(); ++i) {
+    const std::vector<float> table = rope_table(config_.ropes[i], limits.max_model_len);
+    backend_.write(activations_.cos_sin[i], table.data(), table.size() * sizeof(float));
+  }
   kv_cache_ = backend_.make_kv_cache(kv_cache_spec(config_, limits));
 }
 
@@ -37,8 +52,10 @@ Tensor Decoder::forward(const BatchView& batch) {
   if (batch.num_logit_rows == 0) return logits(0);
   const Tensor last = activations_.last.rows(batch.num_logit_rows);
   backend_.gather_rows(last, x, batch.logit_rows);
-  backend_.linear(logits(batch.num_logit_rows), last, weights_.lm_head);
-  return logits(batch.num_logit_rows);
+  const Tensor result = logits(batch.num_logit_rows);
+  backend_.linear(result, last, weights_.lm_head);
+  if (config_.logit_softcap > 0) backend_.softcap(result, config_.logit_softcap);
+  return result;
 }
 
 void Decoder::attention_block(size_t i, Tensor x, const BatchView& batch) {
@@ -46,10 +63,24 @@ void Decoder::attention_block(size_t i, Tensor x, const BatchView& batch) {
   const Tensor qkv = activations_.qkv.rows(batch.num_tokens),
                out = activations_.attention.rows(batch.num_tokens);
   backend_.linear(qkv, x, layer.qkv);
-  backend_.rope_and_store(qkv, {layer.q_norm, layer.k_norm, config_.norm_eps}, activations_.cos_sin,
-                          kv_cache_[i], batch, attention_[i]);
+  QkNorm head_norm;
+  if (config_.qk_norm == QkNormScope::kHead)
+    head_norm = {layer.q_norm, layer.k_norm, config_.norm_eps};
+  else if (config_.qk_norm == QkNormScope::kProjection)
+    normalise_queries_and_keys(layer, qkv);
+  const int rope = config_.layer_rope[i];
+  const Tensor cos_sin =
+      rope == DecoderConfig::kNoRope ? Tensor() : activations_.cos_sin[static_cast<size_t>(rope)];
+  backend_.rope_and_store(qkv, head_norm, cos_sin, kv_cache_[i], batch, attention_[i]);
   backend_.attention(out, qkv, kv_cache_[i], batch, attention_[i]);
   add_and_norm(layer.output, out, layer.post_attention_norm, layer.mlp_norm, x);
+}
+
+void Decoder::normalise_queries_and_keys(const LayerWeights& layer, Tensor qkv) {
+  const int64_t q_columns = layer.q_norm.shape[0];
+  const Tensor q = qkv.columns(0, q_columns), k = qkv.columns(q_columns, layer.k_norm.shape[0]);
+  backend_.rms_norm(q, q, layer.q_norm, config_.norm_eps);
+  backend_.rms_norm(k, k, layer.k_norm, config_.norm_eps);
 }
 
 void Decoder::mlp_block(size_t i, Tensor x) {
@@ -57,7 +88,7 @@ void Decoder::mlp_block(size_t i, Tensor x) {
   const Tensor gate_up = activations_.gate_up.rows(x.shape[0]),
                activated = activations_.mlp.rows(x.shape[0]);
   const bool last = i + 1 == weights_.layers.size();
-  backend_.linear_gated(activated, x, layer.gate_up, gate_up, Gate::kSilu);
+  backend_.linear_gated(activated, x, layer.gate_up, gate_up, config_.gate);
   add_and_norm(layer.down, activated, layer.post_mlp_norm,
                last ? weights_.final_norm : weights_.layers[i + 1].input_norm, x);
 }
@@ -66,7 +97,7 @@ void Decoder::mlp_block(size_t i, Tensor x) {
 void Decoder::add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tensor next_norm,
                            Tensor x) {
   const Tensor residual = activations_.residual.rows(x.shape[0]);
-  if (config_.sandwich_norms) {
+  if (post_norm) {
     backend_.linear(x, input, w);
     backend_.rms_norm(x, x, post_norm, config_.norm_eps);
     backend_.add_rms_norm(x, residual, x, next_norm, config_.norm_eps);

@@ -2,7 +2,6 @@
 #include "ember/model/decoder_plan.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "weight_specs.h"
 
@@ -23,7 +22,8 @@ Activations make_activations(const DecoderConfig& config, const DecoderLimits& l
   a.mlp = rows(mlp);
   a.last = allocate(activation_dtype, {limits.max_logit_rows, config.hidden_size});
   a.logits = allocate(DType::kF32, {limits.max_logit_rows, config.vocab_size});
-  a.cos_sin = allocate(DType::kF32, {limits.max_model_len, config.rope.rotary_dim});
+  for (const RopeConfig& rope : config.ropes)
+    a.cos_sin.push_back(allocate(DType::kF32, {limits.max_model_len, rope.rotary_dim}));
   return a;
 }
 
@@ -88,13 +88,18 @@ KvCacheSpec kv_cache_spec(const DecoderConfig& config, const DecoderLimits& limi
 }
 
 AttentionSpec attention_spec(const DecoderConfig& config, int layer) {
-  return {.num_heads = config.num_heads,
-          .num_kv_heads = config.num_kv_heads,
-          .head_dim = config.head_dim,
-          .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(config.head_dim))),
-          .window = config.layer_window[static_cast<size_t>(layer)],
-          .rotary_dim = config.rope.rotary_dim,
-          .interleaved = config.rope.interleaved};
+  const int rope = config.layer_rope[static_cast<size_t>(layer)];
+  AttentionSpec spec{.num_heads = config.num_heads,
+                     .num_kv_heads = config.num_kv_heads,
+                     .head_dim = config.head_dim,
+                     .scale = config.attention_scale,
+                     .softcap = config.attention_softcap,
+                     .window = config.layer_window[static_cast<size_t>(layer)]};
+  if (rope != DecoderConfig::kNoRope) {
+    spec.rotary_dim = config.ropes[static_cast<size_t>(rope)].rotary_dim;
+    spec.interleaved = config.ropes[static_cast<size_t>(rope)].interleaved;
+  }
+  return spec;
 }
 
 StepLimits step_limits(const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs) {

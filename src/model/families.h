@@ -2,20 +2,23 @@
 // The architectures Ember knows, one row each.
 #pragma once
 
-#include <span>
 #include <string>
 
 #include "ember/model/decoder_config.h"
 #include "json_object.h"
+#include "rope_config.h"
 
 namespace ember {
 
 struct Family {
   const char* architecture;  // in config.json's "architectures"
-  int default_head_dim;      // 0: hidden_size / num_attention_heads
-  double default_norm_eps;
-  double default_rotary_share;                                     // of head_dim
-  void (*fill)(const JsonObject& config, DecoderConfig& decoder);  // what sets the family apart
+  // JSON: what fields that config.json does not have stand for.
+  const char* defaults;
+  // Sets what sets the family apart. Sizes are known already; ropes are read afterwards.
+  void (*fill)(const JsonObject& config, DecoderConfig& decoder);
+  void (*read_ropes)(const JsonObject& config, DecoderConfig& decoder) = read_rope;
+  // An object with the fields that all families have; null: config.json is one.
+  JsonObject (*translate)(const JsonObject& config) = nullptr;
 };
 
 // The family of config.json; throws StartError(kBadModel) naming it and those known.

@@ -196,4 +196,13 @@ std::vector<int64_t> GgufMetadata::integers(std::string_view key) const {
   return integers;
 }
 
+std::vector<bool> GgufMetadata::booleans(std::string_view key) const {
+  const GgufValue* value = find(key);
+  if (value == nullptr) return {};
+  if (value->type != GgufValueType::kBool || !value->array) refuse(key, "an array of bools");
+  std::vector<bool> booleans;
+  for (uint64_t i = 0; i < value->count; ++i) booleans.push_back(value->bytes[i] == std::byte{1});
+  return booleans;
+}
+
 }  // namespace ember

@@ -34,6 +34,10 @@ JsonObject::JsonObject(std::filesystem::path file, std::string prefix, nlohmann:
       json_(std::move(json)),
       spellings_(std::move(spellings)) {}
 
+JsonObject JsonObject::with(nlohmann::json json) const {
+  return {file_, prefix_, std::move(json), spellings_};
+}
+
 JsonObject JsonObject::read(const std::filesystem::path& file) {
   Result<nlohmann::json> json = read_json_file(file, kMaxBytes);
   if (!json.ok() && json.error().kind == ErrorKind::kNotFound) bad_model(file, "file is missing");
@@ -109,6 +113,19 @@ std::vector<int64_t> JsonObject::integers(const std::string& name) const {
   for (const auto& item : list) {
     if (!item.is_number_integer()) refuse(name, "an integer or a list of integers");
     values.push_back(item.get<int64_t>());
+  }
+  return values;
+}
+
+std::vector<double> JsonObject::numbers(const std::string& name, double low, double high) const {
+  if (!has(name)) return {};
+  const std::string expected = fmt::format("a list of numbers from {} to {}", low, high);
+  if (!json_[name].is_array()) refuse(name, expected);
+  std::vector<double> values;
+  for (const auto& item : json_[name]) {
+    if (!item.is_number() || !(item.get<double>() >= low && item.get<double>() <= high))
+      refuse(name, expected);
+    values.push_back(item.get<double>());
   }
   return values;
 }

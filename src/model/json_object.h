@@ -28,6 +28,8 @@ class JsonObject {
   const std::filesystem::path& file() const { return file_; }
   bool has(const std::string& name) const;  // and is not null
   const nlohmann::json& json() const { return json_; }
+  // Other fields, called and found where these are.
+  JsonObject with(nlohmann::json json) const;
 
   int64_t integer(const std::string& name, int64_t low, int64_t high,
                   std::optional<int64_t> default_value = std::nullopt) const;
@@ -38,6 +40,8 @@ class JsonObject {
   std::vector<std::string> texts(const std::string& name) const;  // empty: absent
   std::vector<int64_t> integers(
       const std::string& name) const;  // of a number or a list of numbers; empty: absent
+  std::vector<double> numbers(const std::string& name, double low,
+                              double high) const;  // of a list; empty: absent
   std::optional<JsonObject> object(const std::string& name) const;
 
   [[noreturn]] void refuse(const std::string& name, const std::string& expected) const;

@@ -55,10 +55,12 @@ double yarn_mscale(double scale, double mscale) {
   return scale <= 1 ? 1.0 : 0.1 * mscale * std::log(scale) + 1.0;
 }
 
-// What yarn multiplies cosines and sines by, to keep the attention's temperature.
+// What cosines and sines are multiplied by, to keep the attention's temperature.
 double attention_factor(const RopeConfig& rope) {
-  if (rope.scaling != RopeScaling::kYarn) return 1;
   if (rope.attention_factor) return *rope.attention_factor;
+  if (rope.scaling == RopeScaling::kLong && rope.factor > 1)
+    return std::sqrt(1 + std::log(rope.factor) / std::log(rope.original_max_position));
+  if (rope.scaling != RopeScaling::kYarn) return 1;
   if (rope.mscale != 0 && rope.mscale_all_dim != 0)
     return yarn_mscale(rope.factor, rope.mscale) / yarn_mscale(rope.factor, rope.mscale_all_dim);
   return yarn_mscale(rope.factor, 1);
@@ -70,15 +72,16 @@ double dynamic_theta(const RopeConfig& rope) {
   return rope.theta * std::pow(stretch, rope.rotary_dim / (rope.rotary_dim - 2.0));
 }
 
-std::vector<double> scaled_frequencies(const RopeConfig& rope) {
+std::vector<double> scaled_frequencies(const RopeConfig& rope, int num_positions) {
   const double theta = rope.scaling == RopeScaling::kDynamic ? dynamic_theta(rope) : rope.theta;
   std::vector<double> frequencies = plain_frequencies(theta, rope.rotary_dim);
   if (rope.scaling == RopeScaling::kLinear)
     for (double& f : frequencies) f /= rope.factor;
   if (rope.scaling == RopeScaling::kLlama3) scale_llama3(rope, frequencies);
   if (rope.scaling == RopeScaling::kYarn) scale_yarn(rope, frequencies);
-  for (size_t i = 0; i < rope.divisors.size(); ++i)
-    frequencies[i] /= static_cast<double>(rope.divisors[i]);
+  const bool beyond = !rope.long_divisors.empty() && num_positions > rope.original_max_position;
+  const std::vector<float>& divisors = beyond ? rope.long_divisors : rope.divisors;
+  for (size_t i = 0; i < divisors.size(); ++i) frequencies[i] /= static_cast<double>(divisors[i]);
   return frequencies;
 }
 
@@ -88,7 +91,7 @@ std::vector<float> rope_table(const RopeConfig& rope, int num_positions) {
   const auto half = static_cast<size_t>(rope.rotary_dim / 2);
   const double factor = attention_factor(rope);
   std::vector<float> table(static_cast<size_t>(num_positions) * 2 * half);
-  const std::vector<double> frequencies = scaled_frequencies(rope);
+  const std::vector<double> frequencies = scaled_frequencies(rope, num_positions);
   for (int p = 0; p < num_positions; ++p) {
     float* row = table.data() + static_cast<size_t>(p) * 2 * half;
     for (size_t i = 0; i < half; ++i) {

@@ -57,7 +57,15 @@ void WeightLoader::matrix(const MatrixSpec& spec, Linear& slot) {
 void WeightLoader::vector(const TensorSpec& spec, Tensor& slot) {
   const StoredTensor stored = checkpoint_.tensor(spec.name, spec.shape);
   count(stored);
-  slot = backend_.upload(vector_of(stored));
+  const Tensor plain = vector_of(stored);
+  if (spec.offset == 0) {
+    slot = backend_.upload(plain);
+    return;
+  }
+  std::vector<float> values(static_cast<size_t>(plain.shape[0]));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = element_to_float(plain.dtype, plain.data, i) + spec.offset;
+  slot = backend_.upload(Tensor(values.data(), DType::kF32, {plain.shape[0]}));
 }
 
 }  // namespace ember

@@ -18,16 +18,31 @@ struct Specs {
   MatrixSpec matrix(const std::vector<Part>& parts, int64_t columns, bool bias, Split split) const {
     MatrixSpec spec{.split = split};
     for (const auto& [role, rows] : parts) {
-      const std::string name = tensor_name(config.naming, role, layer);
+      const std::string name = name_of(role);
       const bool paired = config.paired_qk_rows && (role == Role::kQ || role == Role::kK);
       const int paired_rows = paired ? config.head_dim : 0;
-      spec.weights.push_back({role, name + ".weight", {rows, columns}, false, paired_rows});
-      if (bias) spec.biases.push_back({role, name + ".bias", {rows}, true, paired_rows});
+      spec.weights.push_back({.role = role,
+                              .name = name + ".weight",
+                              .shape = {rows, columns},
+                              .paired_rows = paired_rows});
+      if (bias)
+        spec.biases.push_back({.role = role,
+                               .name = name + ".bias",
+                               .shape = {rows},
+                               .bias = true,
+                               .paired_rows = paired_rows});
     }
     return spec;
   }
-  TensorSpec vector(Role role, int64_t size) const {
-    return {role, tensor_name(config.naming, role, layer) + ".weight", {size}};
+  // Weights of a norm.
+  TensorSpec norm(Role role, int64_t size) const {
+    return {.role = role,
+            .name = name_of(role) + ".weight",
+            .shape = {size},
+            .offset = config.norm_offset};
+  }
+  std::string name_of(Role role) const {
+    return config.tensor_prefix + tensor_name(config.naming, role, layer);
   }
 };
 
@@ -49,15 +64,18 @@ void visit_layer(const Specs& specs, LayerWeights& layer, WeightVisitor& visitor
   visitor.matrix(gate_up, layer.gate_up);
   visitor.matrix(specs.matrix({{Role::kDown, hidden}}, mlp, c.mlp_bias, Split::kInputs),
                  layer.down);
-  visitor.vector(specs.vector(Role::kInputNorm, hidden), layer.input_norm);
-  visitor.vector(specs.vector(Role::kMlpNorm, hidden), layer.mlp_norm);
-  if (c.sandwich_norms) {
-    visitor.vector(specs.vector(Role::kPostAttentionNorm, hidden), layer.post_attention_norm);
-    visitor.vector(specs.vector(Role::kPostMlpNorm, hidden), layer.post_mlp_norm);
+  if (c.norm_placement != NormPlacement::kPost) {
+    visitor.vector(specs.norm(Role::kInputNorm, hidden), layer.input_norm);
+    visitor.vector(specs.norm(Role::kMlpNorm, hidden), layer.mlp_norm);
   }
-  if (c.qk_norm) {
-    visitor.vector(specs.vector(Role::kQNorm, head_dim), layer.q_norm);
-    visitor.vector(specs.vector(Role::kKNorm, head_dim), layer.k_norm);
+  if (c.norm_placement != NormPlacement::kPre) {
+    visitor.vector(specs.norm(Role::kPostAttentionNorm, hidden), layer.post_attention_norm);
+    visitor.vector(specs.norm(Role::kPostMlpNorm, hidden), layer.post_mlp_norm);
+  }
+  if (c.qk_norm != QkNormScope::kNone) {
+    const bool heads = c.qk_norm == QkNormScope::kHead;
+    visitor.vector(specs.norm(Role::kQNorm, heads ? head_dim : q), layer.q_norm);
+    visitor.vector(specs.norm(Role::kKNorm, heads ? head_dim : kv), layer.k_norm);
   }
 }
 
@@ -86,7 +104,7 @@ void visit_weights(const DecoderConfig& config, DecoderWeights& weights, WeightV
   weights.layers.resize(static_cast<size_t>(config.num_layers));
   for (int i = 0; i < config.num_layers; ++i)
     visit_layer({config, i}, weights.layers[static_cast<size_t>(i)], visitor);
-  visitor.vector(specs.vector(Role::kFinalNorm, config.hidden_size), weights.final_norm);
+  visitor.vector(specs.norm(Role::kFinalNorm, config.hidden_size), weights.final_norm);
   if (config.tie_word_embeddings) {
     weights.lm_head = weights.embedding;
     visitor.tied(lm_head.weights[0], embedding.weights[0]);

@@ -16,6 +16,7 @@ struct TensorSpec {
   std::string name;            // as the checkpoint spells it
   std::vector<int64_t> shape;  // [rows, columns] of a matrix; [n] of a vector or bias
   bool bias = false;
+  float offset = 0;     // is added to every number
   int paired_rows = 0;  // rows of a head, where DecoderConfig::paired_qk_rows applies; 0: in order
 };
 

@@ -25,10 +25,10 @@ TEST(DecoderConfig, ReadsShapesAndRope) {
   EXPECT_EQ(c.vocab_size, 128);
   EXPECT_FLOAT_EQ(c.norm_eps, 1e-5f);
   EXPECT_EQ(c.dtype, DType::kBF16);
-  EXPECT_EQ(c.rope.scaling, RopeScaling::kLlama3);
-  EXPECT_EQ(c.rope.theta, 500000);
-  EXPECT_EQ(c.rope.factor, 8);
-  EXPECT_EQ(c.rope.original_max_position, 32);
+  EXPECT_EQ(c.ropes[0].scaling, RopeScaling::kLlama3);
+  EXPECT_EQ(c.ropes[0].theta, 500000);
+  EXPECT_EQ(c.ropes[0].factor, 8);
+  EXPECT_EQ(c.ropes[0].original_max_position, 32);
   EXPECT_EQ(c.max_position, 128) << "llama3 gives the long context itself";
 }
 
@@ -52,12 +52,12 @@ TEST(DecoderConfig, OldSpellingsMeanTheSame) {
       config.erase("dtype");
     });
     const DecoderConfig old = load_decoder_config(model.path());
-    EXPECT_EQ(old.rope.theta, now.rope.theta) << name;
-    EXPECT_EQ(old.rope.scaling, now.rope.scaling) << name;
-    EXPECT_EQ(old.rope.factor, now.rope.factor) << name;
-    EXPECT_EQ(old.rope.rotary_dim, now.rope.rotary_dim) << name;
-    EXPECT_EQ(old.rope.mscale_all_dim, now.rope.mscale_all_dim) << name;
-    EXPECT_EQ(old.rope.original_max_position, now.rope.original_max_position) << name;
+    EXPECT_EQ(old.ropes[0].theta, now.ropes[0].theta) << name;
+    EXPECT_EQ(old.ropes[0].scaling, now.ropes[0].scaling) << name;
+    EXPECT_EQ(old.ropes[0].factor, now.ropes[0].factor) << name;
+    EXPECT_EQ(old.ropes[0].rotary_dim, now.ropes[0].rotary_dim) << name;
+    EXPECT_EQ(old.ropes[0].mscale_all_dim, now.ropes[0].mscale_all_dim) << name;
+    EXPECT_EQ(old.ropes[0].original_max_position, now.ropes[0].original_max_position) << name;
     EXPECT_EQ(old.max_position, now.max_position) << name;
     EXPECT_EQ(old.dtype, now.dtype) << name;
   }
@@ -109,7 +109,18 @@ TEST(DecoderConfig, BadRopeIsNamed) {
   const std::pair<const char*, json> cases[] = {
       {"rope_theta", {{"rope_type", "default"}, {"rope_theta", 0}}},
       {"rope_theta", {{"rope_type", "default"}, {"rope_theta", "NaN"}}},
-      {"rope_type", {{"rope_type", "longrope"}, {"rope_theta", 1e4}}},
+      {"rope_type", {{"rope_type", "axial"}, {"rope_theta", 1e4}}},
+      {"short_factor", {{"rope_type", "longrope"}, {"rope_theta", 1e4}}},
+      {"long_factor",
+       {{"rope_type", "longrope"},
+        {"rope_theta", 1e4},
+        {"short_factor", json(8, 1.0)},
+        {"long_factor", json(7, 1.0)}}},
+      {"long_factor",
+       {{"rope_type", "longrope"},
+        {"rope_theta", 1e4},
+        {"short_factor", json(8, 1.0)},
+        {"long_factor", json(8, 0.0)}}},
       {"factor", {{"rope_type", "linear"}, {"rope_theta", 1e4}}},
       {"factor", {{"rope_type", "dynamic"}, {"rope_theta", 1e4}, {"factor", 0.5}}},
       {"low_freq_factor", {{"rope_type", "llama3"}, {"rope_theta", 1e4}, {"factor", 8}}},

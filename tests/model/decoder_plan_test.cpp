@@ -39,7 +39,7 @@ TEST(DecoderPlan, ActivationsHaveTheShapesTheyAreDocumentedWith) {
   EXPECT_TRUE(is(a.mlp, DType::kBF16, 24, c.intermediate_size));
   EXPECT_TRUE(is(a.last, DType::kBF16, 4, c.hidden_size));
   EXPECT_TRUE(is(a.logits, DType::kF32, 4, c.vocab_size));
-  EXPECT_TRUE(is(a.cos_sin, DType::kF32, 64, c.rope.rotary_dim));
+  EXPECT_TRUE(is(a.cos_sin.at(0), DType::kF32, 64, c.ropes[0].rotary_dim));
 }
 
 TEST(DecoderPlan, EveryDistinctAttentionIsListedOnce) {

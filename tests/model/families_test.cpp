@@ -32,11 +32,11 @@ TEST(Families, FillWhatSetsThemApart) {
     EXPECT_EQ(config.qkv_bias, c.qkv_bias);
     EXPECT_EQ(config.output_bias, c.output_bias);
     EXPECT_EQ(config.mlp_bias, c.mlp_bias);
-    EXPECT_EQ(config.qk_norm, c.qk_norm);
-    EXPECT_EQ(config.sandwich_norms, c.sandwich);
+    EXPECT_EQ(config.qk_norm, c.qk_norm ? QkNormScope::kHead : QkNormScope::kNone);
+    EXPECT_EQ(config.norm_placement, c.sandwich ? NormPlacement::kSandwich : NormPlacement::kPre);
     EXPECT_EQ(config.fused_gate_up, c.fused);
-    EXPECT_EQ(config.rope.interleaved, c.interleaved);
-    EXPECT_EQ(config.rope.rotary_dim, c.rotary_dim);
+    EXPECT_EQ(config.ropes[0].interleaved, c.interleaved);
+    EXPECT_EQ(config.ropes[0].rotary_dim, c.rotary_dim);
     EXPECT_EQ(config.layer_window, c.windows);
   }
 }

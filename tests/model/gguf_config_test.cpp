@@ -40,7 +40,8 @@ std::string why_refused(const char* name, const std::function<void(GgufWriter&)>
 TEST(GgufConfig, SaysWhatConfigJsonSays) {
   for (const char* name :
        {"llama2", "llama_linear", "llama_yarn", "llama_biases", "llama_head_dim_tied",
-        "mistral_window", "qwen2", "qwen3", "glm", "glm4"}) {
+        "mistral_window", "qwen2", "qwen3", "glm", "glm4", "gemma2", "gemma3", "phi3", "phi3_long",
+        "phi3_short", "olmo2", "granite", "smollm3"}) {
     SCOPED_TRACE(name);
     const DecoderConfig a = config_of(name), b = load_decoder_config(tiny_model(name));
     EXPECT_EQ(a.architecture, b.architecture);
@@ -48,23 +49,28 @@ TEST(GgufConfig, SaysWhatConfigJsonSays) {
                          a.num_kv_heads, a.head_dim, a.vocab_size, a.norm_eps, a.max_position),
               std::tuple(b.num_layers, b.hidden_size, b.intermediate_size, b.num_heads,
                          b.num_kv_heads, b.head_dim, b.vocab_size, b.norm_eps, b.max_position));
-    EXPECT_EQ(std::tuple(a.qkv_bias, a.output_bias, a.mlp_bias, a.qk_norm, a.sandwich_norms,
+    EXPECT_EQ(std::tuple(a.qkv_bias, a.output_bias, a.mlp_bias, a.qk_norm, a.norm_placement,
                          a.fused_gate_up, a.tie_word_embeddings, a.layer_window),
-              std::tuple(b.qkv_bias, b.output_bias, b.mlp_bias, b.qk_norm, b.sandwich_norms,
+              std::tuple(b.qkv_bias, b.output_bias, b.mlp_bias, b.qk_norm, b.norm_placement,
                          b.fused_gate_up, b.tie_word_embeddings, b.layer_window));
-    EXPECT_EQ(std::tuple(a.rope.theta, a.rope.rotary_dim, a.rope.interleaved, a.rope.scaling,
-                         a.rope.factor, a.rope.original_max_position),
-              std::tuple(b.rope.theta, b.rope.rotary_dim, b.rope.interleaved, b.rope.scaling,
-                         b.rope.factor, b.rope.original_max_position));
+    EXPECT_EQ(std::tuple(a.gate, a.attention_scale, a.attention_softcap, a.logit_softcap,
+                         a.embedding_scale, a.residual_scale, a.logit_scale, a.layer_rope),
+              std::tuple(b.gate, b.attention_scale, b.attention_softcap, b.logit_softcap,
+                         b.embedding_scale, b.residual_scale, b.logit_scale, b.layer_rope));
+    EXPECT_EQ(std::tuple(a.ropes[0].theta, a.ropes[0].rotary_dim, a.ropes[0].interleaved,
+                         a.ropes[0].scaling, a.ropes[0].factor, a.ropes[0].original_max_position),
+              std::tuple(b.ropes[0].theta, b.ropes[0].rotary_dim, b.ropes[0].interleaved,
+                         b.ropes[0].scaling, b.ropes[0].factor, b.ropes[0].original_max_position));
     EXPECT_EQ(a.naming, TensorNaming::kGguf);
     EXPECT_EQ(a.paired_qk_rows,
-              std::string(name).starts_with("llama") || std::string(name).starts_with("mistral"));
+              std::string(name).starts_with("llama") || std::string(name).starts_with("mistral") ||
+                  name == std::string("granite") || name == std::string("smollm3"));
   }
 }
 
 TEST(GgufConfig, RopeFreqsAreDivisors) {
-  EXPECT_TRUE(config_of("llama2").rope.divisors.empty());
-  const std::vector<float> divisors = config_of("llama3").rope.divisors;
+  EXPECT_TRUE(config_of("llama2").ropes[0].divisors.empty());
+  const std::vector<float> divisors = config_of("llama3").ropes[0].divisors;
   ASSERT_EQ(divisors.size(), 8u);
   EXPECT_EQ(divisors.front(), 1);
   EXPECT_EQ(divisors.back(), 8);
@@ -86,8 +92,8 @@ TEST(GgufConfig, YarnsFactorGetsItsLogarithmicPart) {
   const DecoderConfig config = config_of("llama_yarn", [](GgufWriter& file) {
     file.f32("llama.rope.scaling.attn_factor", 0.5f).f32("llama.rope.scaling.yarn_beta_fast", 16);
   });
-  EXPECT_NEAR(config.rope.attention_factor.value(), 0.5 * (1 + 0.1 * std::log(4.0)), 1e-6);
-  EXPECT_EQ(config.rope.beta_fast, 16);
+  EXPECT_NEAR(config.ropes[0].attention_factor.value(), 0.5 * (1 + 0.1 * std::log(4.0)), 1e-6);
+  EXPECT_EQ(config.ropes[0].beta_fast, 16);
 }
 
 TEST(GgufConfig, BlocksAreLoadedAsFloat16AndTheRestAsItIs) {
@@ -125,9 +131,10 @@ TEST(GgufConfig, WhatIsMissingOrOutOfBoundsIsNamed) {
     return refusal([&] { gguf_decoder_config(GgufCheckpoint(dir / "a.gguf")); });
   };
   EXPECT_THAT(why(none), AllOf(HasSubstr("a.gguf: key \"general.architecture\""),
-                               HasSubstr("llama, qwen2, qwen3, glm4, chatglm, found nothing")));
-  EXPECT_THAT(why(GgufWriter().text("general.architecture", "gemma3")),
-              HasSubstr("found \"gemma3\""));
+                               HasSubstr("llama, qwen2, qwen3, glm4, chatglm, gemma2, gemma3, "
+                                         "phi3, olmo2, granite, smollm3, found nothing")));
+  EXPECT_THAT(why(GgufWriter().text("general.architecture", "mamba")),
+              HasSubstr("found \"mamba\""));
   const auto with = [](const char* skipped, uint32_t value) {
     GgufWriter file;
     file.text("general.architecture", "llama");

@@ -16,7 +16,9 @@ using test::TinyGguf;
 
 constexpr const char* kNames[] = {
     "llama2",         "llama3", "llama_linear", "llama_yarn", "llama_biases", "llama_head_dim_tied",
-    "mistral_window", "qwen2",  "qwen3",        "glm",        "glm4"};
+    "mistral_window", "qwen2",  "qwen3",        "glm",        "glm4",         "gemma2",
+    "gemma3",         "phi3",   "phi3_long",    "phi3_short", "olmo2",        "granite",
+    "smollm3"};
 
 std::vector<float> logits_of(const DecoderConfig& config, const Checkpoint& checkpoint,
                              std::optional<DType> dtype) {

@@ -26,9 +26,12 @@ class TinyGguf {
         kv_heads_(config_["num_key_value_heads"]),
         head_dim_(config_.value("head_dim", config_["hidden_size"].get<int>() / heads_)) {
     static const std::map<std::string, std::string> kNames = {
-        {"LlamaForCausalLM", "llama"}, {"MistralForCausalLM", "llama"},
-        {"Qwen2ForCausalLM", "qwen2"}, {"Qwen3ForCausalLM", "qwen3"},
-        {"GlmForCausalLM", "chatglm"}, {"Glm4ForCausalLM", "glm4"}};
+        {"LlamaForCausalLM", "llama"},     {"MistralForCausalLM", "llama"},
+        {"Qwen2ForCausalLM", "qwen2"},     {"Qwen3ForCausalLM", "qwen3"},
+        {"GlmForCausalLM", "chatglm"},     {"Glm4ForCausalLM", "glm4"},
+        {"Gemma2ForCausalLM", "gemma2"},   {"Gemma3ForCausalLM", "gemma3"},
+        {"Phi3ForCausalLM", "phi3"},       {"Olmo2ForCausalLM", "olmo2"},
+        {"GraniteForCausalLM", "granite"}, {"SmolLM3ForCausalLM", "smollm3"}};
     architecture_ = kNames.at(config_["architectures"][0]);
   }
 
@@ -53,6 +56,13 @@ class TinyGguf {
     if (config_.contains("sliding_window") && config_["sliding_window"].is_number())
       copy("attention.sliding_window", "sliding_window");
     add_rope(file);
+    if (gemma()) add_gemma(file);
+    if (architecture_ == "granite")
+      for (const auto& [name, field] : {std::pair{"attention.scale", "attention_multiplier"},
+                                        {"embedding_scale", "embedding_multiplier"},
+                                        {"residual_scale", "residual_multiplier"},
+                                        {"logit_scale", "logits_scaling"}})
+        file.f32(key(name), config_[field].get<float>());
     return file;
   }
 
@@ -68,6 +78,7 @@ class TinyGguf {
       file.tensor("rope_freqs.weight", {std::ssize(divisors)}, 0,
                   stored_as(WeightFormat::kF32, divisors));
     }
+    if (rope()["rope_type"] == "longrope") add_factors(file);
     std::map<std::string, std::vector<float>> parts;  // of fused tensors
     for (const std::string& name : checkpoint_.names()) {
       const StoredTensor stored = checkpoint_.stored(name);
@@ -100,7 +111,34 @@ class TinyGguf {
   }
 
  private:
+  bool gemma() const { return architecture_.starts_with("gemma"); }
+
+  // The layers' windows as bools, and what llama.cpp does not read but for the largest models.
+  void add_gemma(GgufWriter& file) const {
+    const auto key = [&](const char* name) { return architecture_ + "." + name; };
+    std::string slides;
+    for (const nlohmann::json& type : config_["layer_types"])
+      slides += type == "sliding_attention" ? '\1' : '\0';
+    file.array(key("attention.sliding_window_pattern"), GgufValueType::kBool, slides.size(),
+               slides);
+    const double scalar = config_["query_pre_attn_scalar"];
+    file.f32(key("attention.scale"), static_cast<float>(1 / std::sqrt(scalar)));
+    for (const auto& [name, field] : {std::pair{"attn_logit_softcapping", "attn_logit_softcapping"},
+                                      {"final_logit_softcapping", "final_logit_softcapping"}})
+      if (!config_[field].is_null()) file.f32(key(name), config_[field].get<float>());
+  }
+
+  // Factors of Phi-3's longrope.
+  void add_factors(GgufWriter& file) const {
+    for (const char* which : {"long", "short"}) {
+      const std::vector<float> factors = rope()[std::string(which) + "_factor"];
+      file.tensor(std::string("rope_factors_") + which + ".weight", {std::ssize(factors)}, 0,
+                  stored_as(WeightFormat::kF32, factors));
+    }
+  }
+
   nlohmann::json rope() const {
+    if (architecture_ == "gemma3") return config_["rope_parameters"]["full_attention"];
     if (config_.contains("rope_parameters")) return config_["rope_parameters"];
     return {{"rope_type", "default"}, {"rope_theta", config_["rope_theta"]}};
   }
@@ -111,6 +149,15 @@ class TinyGguf {
     const double share = rope().value("partial_rotary_factor", 1.0);
     file.u32(key("dimension_count"), static_cast<uint32_t>(head_dim_ * share));
     const std::string type = rope()["rope_type"];
+    if (architecture_ == "gemma3")
+      file.f32(key("freq_base_swa"), config_["rope_parameters"]["sliding_attention"]["rope_theta"]);
+    if (type == "longrope") {
+      const double original = config_["original_max_position_embeddings"],
+                   stretch = config_["max_position_embeddings"].get<double>() / original;
+      file.u32(key("scaling.original_context_length"), static_cast<uint32_t>(original));
+      file.f32(key("scaling.attn_factor"),
+               static_cast<float>(std::sqrt(1 + std::log(stretch) / std::log(original))));
+    }
     if (type != "linear" && type != "yarn") return;
     file.text(key("scaling.type"), type).f32(key("scaling.factor"), rope()["factor"]);
     if (rope().contains("original_max_position_embeddings"))
@@ -134,12 +181,13 @@ class TinyGguf {
     return divisors;
   }
 
-  static std::string gguf_name(const std::string& name) {
+  std::string gguf_name(const std::string& name) const {
     static const std::pair<const char*, const char*> kParts[] = {
         {"model.embed_tokens", "token_embd"},
         {"model.norm", "output_norm"},
         {"lm_head", "output"},
         {"model.layers.", "blk."},
+        {"self_attn.qkv_proj", "attn_qkv"},
         {"self_attn.q_proj", "attn_q"},
         {"self_attn.k_proj", "attn_k"},
         {"self_attn.v_proj", "attn_v"},
@@ -153,28 +201,37 @@ class TinyGguf {
         {"input_layernorm", "attn_norm"},
         {"post_self_attn_layernorm", "post_attention_norm"},
         {"post_attention_layernorm", "ffn_norm"},
-        {"post_mlp_layernorm", "post_ffw_norm"}};
+        {"post_mlp_layernorm", "post_ffw_norm"},
+        {"pre_feedforward_layernorm", "ffn_norm"},
+        {"post_feedforward_layernorm", "post_ffw_norm"}};
     std::string renamed = name;
+    if (const size_t at = name.find("post_attention_layernorm");
+        at != std::string::npos && (gemma() || architecture_ == "olmo2"))
+      renamed.replace(at, std::string_view("post_attention_layernorm").size(),
+                      "post_self_attn_layernorm");
     for (const auto& [from, to] : kParts)
       if (const size_t at = renamed.find(from); at != std::string::npos)
         renamed.replace(at, std::string_view(from).size(), to);
     return renamed;
   }
 
-  // llama's converter puts the halves of each head of q and k side by side.
+  // llama's converter puts the halves of each head of q and k side by side; Gemma's adds 1 to the
+  // weights of norms.
   std::vector<float> in_file_order(const std::string& name, const StoredTensor& stored) const {
     const auto rows = static_cast<size_t>(stored.shape[0]);
     const size_t columns = stored.shape.size() < 2 ? 1 : static_cast<size_t>(stored.shape[1]);
-    const bool paired =
-        architecture_ == "llama" && std::regex_search(name, std::regex("[qk]_proj"));
+    const bool llama =
+        architecture_ == "llama" || architecture_ == "granite" || architecture_ == "smollm3";
+    const bool paired = llama && std::regex_search(name, std::regex("[qk]_proj"));
+    const float offset = gemma() && name.ends_with("norm.weight") ? 1 : 0;
     const auto dim = static_cast<size_t>(head_dim_);
     std::vector<float> values;
     for (size_t row = 0; row < rows; ++row) {
       const size_t head = row / dim, i = row % dim / 2, s = row % 2;
       const size_t from = paired ? head * dim + s * dim / 2 + i : row;
       for (size_t c = 0; c < columns; ++c)
-        values.push_back(
-            element_to_float(dtype_of(*stored.format).value(), stored.data, from * columns + c));
+        values.push_back(offset + element_to_float(dtype_of(*stored.format).value(), stored.data,
+                                                   from * columns + c));
     }
     return values;
   }

@@ -32,7 +32,16 @@ constexpr const char* kNames[] = {"llama2",
                                   "qwen2_window",
                                   "qwen3",
                                   "glm",
-                                  "glm4"};
+                                  "glm4",
+                                  "gemma2",
+                                  "gemma3",
+                                  "gemma3_vision",
+                                  "phi3",
+                                  "phi3_long",
+                                  "phi3_short",
+                                  "olmo2",
+                                  "granite",
+                                  "smollm3"};
 constexpr const char* kBackends[] = {"naive", "cpu"};
 
 struct Prompt {

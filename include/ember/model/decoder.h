@@ -18,7 +18,7 @@ class Decoder {
   Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint,
           const LoadOptions& options);
 
-  // Activations for the largest step, the rope table and the KV cache. Once, before the first
+  // Activations for the largest step, the rope tables and the KV cache. Once, before the first
   // forward.
   void allocate(const DecoderLimits& limits);
 
@@ -35,6 +35,7 @@ class Decoder {
   // Of layer i. x: the block's input, which is replaced by the next block's input.
   void attention_block(size_t i, Tensor x, const BatchView& batch);
   void mlp_block(size_t i, Tensor x);
+  void normalise_queries_and_keys(const LayerWeights& layer, Tensor qkv);
   void add_and_norm(const Linear& w, Tensor input, Tensor post_norm, Tensor next_norm, Tensor x);
 
   Backend& backend_;

@@ -10,13 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "ember/backend/backend.h"
 #include "ember/base/dtype.h"
 
 namespace ember {
 
 class JsonObject;
 
-enum class RopeScaling : uint8_t { kNone, kLinear, kDynamic, kLlama3, kYarn };
+enum class RopeScaling : uint8_t { kNone, kLinear, kDynamic, kLlama3, kYarn, kLong };
 
 // Rotary position embedding; the fields as in Hugging Face's modeling_rope_utils.
 struct RopeConfig {
@@ -29,17 +30,41 @@ struct RopeConfig {
   double low_freq_factor = 1, high_freq_factor = 4;  // llama3
   double beta_fast = 32, beta_slow = 1;              // yarn
   double mscale = 0, mscale_all_dim = 0;             // yarn; 0: not given
-  std::optional<double> attention_factor;            // yarn
+  std::optional<double> attention_factor;            // yarn, longrope
   bool truncate = true;                              // yarn
   std::vector<float> divisors;                       // of the frequencies, one a pair; empty: none
+  std::vector<float> long_divisors;  // instead of `divisors` where sequences may be longer than
+                                     // original_max_position (longrope); empty: the same
 };
 
 // What the checkpoint calls its tensors.
-enum class TensorNaming : uint8_t { kHuggingFace, kGguf };
+enum class TensorNaming : uint8_t {
+  kHuggingFace,
+  kFeedforwardNorms,  // Hugging Face's, of models with a norm behind attention or the MLP
+  kChatGlm,           // of ChatGLM's own code
+  kGguf,
+};
+
+// Where a layer has norms.
+enum class NormPlacement : uint8_t {
+  kPre,       // before attention and before the MLP
+  kSandwich,  // and behind each, before its result is added
+  kPost,      // behind each only
+};
+
+// What of a token's queries and keys is normalised.
+enum class QkNormScope : uint8_t {
+  kNone,
+  kHead,        // each head
+  kProjection,  // all of its query heads as one, and all of its key heads
+};
 
 struct DecoderConfig {
+  static constexpr int kNoRope = -1;
+
   std::string architecture;
   TensorNaming naming = TensorNaming::kHuggingFace;
+  std::string tensor_prefix;  // before every tensor's name
   int num_layers = 0;
   int hidden_size = 0;
   int intermediate_size = 0;
@@ -51,13 +76,22 @@ struct DecoderConfig {
   bool qkv_bias = false;
   bool output_bias = false;  // of the attention's output projection
   bool mlp_bias = false;
-  bool qk_norm = false;         // q and k heads are normalised
-  bool sandwich_norms = false;  // also behind attention and MLP
+  NormPlacement norm_placement = NormPlacement::kPre;
+  QkNormScope qk_norm = QkNormScope::kNone;
+  float norm_offset = 0;  // is added to the weights of every norm
+  Gate gate = Gate::kSilu;
+  float attention_scale = 0;    // multiplies q.k
+  float attention_softcap = 0;  // see AttentionSpec::softcap; 0: none
+  float logit_softcap = 0;      // the same of logits
+  float embedding_scale = 1;    // multiplies embeddings, rounded to the device's activation type
+  float residual_scale = 1;     // multiplies what attention and the MLP add
+  float logit_scale = 1;        // multiplies logits, before they are capped
   bool fused_qkv = false;       // the checkpoint stores q, k and v as one tensor
   bool fused_gate_up = false;   // and gate and up
   bool paired_qk_rows = false;  // row 2i + s of a head of q or k is stored for row i + s head_dim/2
   bool tie_word_embeddings = false;
-  RopeConfig rope;
+  std::vector<RopeConfig> ropes;  // at least one
+  std::vector<int> layer_rope;    // per layer; index into ropes, kNoRope: no rotation
   std::vector<int> layer_window;  // per layer; tokens a query can see, 0: all
   int max_position = 0;           // the context the model supports, rope scaling included
   DType dtype = DType::kF32;      // of the matrices, where nothing else is asked for

@@ -24,14 +24,15 @@ struct DecoderLimits {
 // activation_dtype, except for the last two. The names of the sizes are DecoderConfig's.
 struct Activations {
   Tensor residual;   // [T, hidden_size] the sum of the embedding and of all blocks so far
-  Tensor hidden;     // [T, hidden_size] what a block reads: the residual, normalised
+  Tensor hidden;     // [T, hidden_size] what a block reads: the residual, perhaps normalised
   Tensor qkv;        // [T, (num_heads + 2 * num_kv_heads) * head_dim]
   Tensor attention;  // [T, num_heads * head_dim]
   Tensor gate_up;    // [T, 2 * intermediate_size]
-  Tensor mlp;        // [T, intermediate_size] silu(gate) * up
+  Tensor mlp;        // [T, intermediate_size] gate(g) * up
   Tensor last;       // [R, hidden_size] rows of hidden whose logits are wanted
   Tensor logits;     // float [R, vocab_size]
-  Tensor cos_sin;    // float [max_model_len, rotary_dim], see Backend::rope_and_store
+  std::vector<Tensor> cos_sin;  // of each rope: float [max_model_len, rotary_dim], see
+                                // Backend::rope_and_store
 };
 
 // Calls `allocate` once for each, whether it allocates or only counts.

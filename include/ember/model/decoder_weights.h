@@ -13,15 +13,15 @@ namespace ember {
 
 // Vectors that the model does not have are empty.
 struct LayerWeights {
-  Tensor input_norm;           // [hidden_size]
+  Tensor input_norm;           // [hidden_size], but with NormPlacement::kPost
   Linear qkv;                  // hidden_size -> (num_heads + 2 * num_kv_heads) * head_dim
-  Tensor q_norm, k_norm;       // [head_dim] each, with qk_norm
+  Tensor q_norm, k_norm;       // with qk_norm: [head_dim] each, or as many as its heads have
   Linear output;               // num_heads * head_dim -> hidden_size
-  Tensor post_attention_norm;  // [hidden_size], with sandwich_norms
-  Tensor mlp_norm;             // [hidden_size]
+  Tensor post_attention_norm;  // [hidden_size], but with NormPlacement::kPre
+  Tensor mlp_norm;             // [hidden_size], but with NormPlacement::kPost
   Linear gate_up;              // hidden_size -> 2 * intermediate_size, gates first
   Linear down;                 // intermediate_size -> hidden_size
-  Tensor post_mlp_norm;        // [hidden_size], with sandwich_norms
+  Tensor post_mlp_norm;        // [hidden_size], but with NormPlacement::kPre
 };
 
 struct DecoderWeights {

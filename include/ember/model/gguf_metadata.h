@@ -37,6 +37,7 @@ class GgufMetadata {
   std::vector<std::string_view> texts(std::string_view key) const;
   std::vector<double> numbers(std::string_view key) const;  // of any numbers
   std::vector<int64_t> integers(std::string_view key) const;
+  std::vector<bool> booleans(std::string_view key) const;
 
   [[noreturn]] void refuse(std::string_view key, std::string_view expected) const;
 
