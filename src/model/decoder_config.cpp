@@ -65,9 +65,7 @@ void read_shapes(const JsonObject& config, DecoderConfig& decoder) {
         fmt::format("a multiple of num_attention_heads {}, or a \"head_dim\"", decoder.num_heads));
   decoder.head_dim = static_cast<int>(
       config.integer("head_dim", 1, 1024, decoder.hidden_size / decoder.num_heads));
-  if (decoder.head_dim % 2 != 0)
-    bad_model(config.file(),
-              fmt::format("\"head_dim\": expected an even number, found {}", decoder.head_dim));
+  if (decoder.head_dim % 2 != 0) config.refuse("head_dim", "an even number");
   decoder.vocab_size = static_cast<int>(config.integer("vocab_size", 1, 1 << 22));
   decoder.max_position =
       static_cast<int>(config.integer("max_position_embeddings", 1, kMaxPosition, 2048));

@@ -14,7 +14,10 @@ namespace {
 
 const std::filesystem::path kDemo = std::filesystem::path(EMBER_SOURCE_DIR) / "configs/demo-model";
 
+const std::filesystem::path kTiny = std::filesystem::path(EMBER_SOURCE_DIR) / "tests/data/tiny";
+
 struct Setup {
+  std::filesystem::path model = kDemo;
   int max_num_batched_tokens = 512;
   int num_blocks = 512;
   int block_size = 16;
@@ -44,21 +47,31 @@ std::vector<Request> some_requests(int n) {
   return requests;
 }
 
+// The same for the vocabulary of a tiny model.
+std::vector<Request> tiny_requests(int n) {
+  std::vector<Request> requests = some_requests(n);
+  for (Request& r : requests) {
+    for (int32_t& token : r.prompt) token %= 128;
+    r.stop_token_ids = {11, 46};
+  }
+  return requests;
+}
+
 std::unique_ptr<Engine> make_engine(const Setup& setup, OutputSink& sink) {
   std::unique_ptr<Backend> backend =
       make_cpu_backend({.num_threads = setup.num_threads, .max_in_flight = setup.max_in_flight});
   const DecoderLimits limits{.max_tokens = setup.max_num_batched_tokens,
                              .max_logit_rows = 16,
-                             .max_model_len = 256,
+                             .max_model_len = 128,
                              .num_blocks = setup.num_blocks,
                              .block_size = setup.block_size};
-  auto decoder = std::make_unique<Decoder>(*backend, load_decoder_config(kDemo),
-                                           SafetensorsCheckpoint(kDemo), LoadOptions{});
+  auto decoder = std::make_unique<Decoder>(*backend, load_decoder_config(setup.model),
+                                           SafetensorsCheckpoint(setup.model), LoadOptions{});
   return std::make_unique<Engine>(
       SchedulerConfig{.max_num_batched_tokens = setup.max_num_batched_tokens,
                       .max_num_seqs = 16,
                       .max_num_logit_rows = 16,
-                      .max_model_len = 256},
+                      .max_model_len = 128},
       BlockPoolConfig{.num_blocks = setup.num_blocks,
                       .block_size = setup.block_size,
                       .enable_prefix_caching = setup.caching},
@@ -133,6 +146,28 @@ TEST(DecoderRunner, TokensAndLogprobsAreTheSameBitsInEveryCompany) {
     SCOPED_TRACE("one step ahead, in chunks, with preemption");
     expect_equal(alone, run({.max_num_batched_tokens = 32, .num_blocks = 16, .max_in_flight = 2},
                             requests, false));
+  }
+}
+
+// Alone on two threads, in a batch on one, in chunks with preemption, and that one step ahead.
+void expect_equal_in_every_company(const std::filesystem::path& model) {
+  const std::vector<Request> requests = tiny_requests(12);
+  const Setup plain{.model = model, .caching = false};
+  const std::vector<Recorder::Answer> alone = run(plain, requests, true);
+  Setup setup = plain;
+  setup.num_threads = 1;
+  expect_equal(alone, run(setup, requests, false));
+  setup = {.model = model, .max_num_batched_tokens = 16, .num_blocks = 16};
+  expect_equal(alone, run(setup, requests, false));
+  setup = {.model = model, .num_blocks = 64, .block_size = 4, .max_in_flight = 2};
+  expect_equal(alone, run(setup, requests, false));
+}
+
+TEST(DecoderRunner, SoTheyAreWithEveryKindOfLayer) {
+  for (const char* name :
+       {"glm4", "qwen2_window", "gemma2", "gemma3", "phi3_long", "olmo2", "granite", "smollm3"}) {
+    SCOPED_TRACE(name);
+    expect_equal_in_every_company(kTiny / name);
   }
 }
 

@@ -17,14 +17,14 @@ constexpr DecoderLimits kLimits{
     .max_tokens = 24, .max_logit_rows = 4, .max_model_len = 64, .num_blocks = 4, .block_size = 16};
 
 TEST(Decoder, AllocatesWhatThePlanSays) {
-  for (const char* name : {"llama2", "qwen3", "glm4"}) {
+  for (const char* name : {"llama2", "qwen3", "glm4", "gemma3", "olmo2"}) {
     NaiveBackend backend;
     const DecoderConfig config = load_decoder_config(tiny_model(name));
     Decoder decoder(backend, config, SafetensorsCheckpoint(tiny_model(name)), {});
     const size_t before = backend.allocated_bytes;
     decoder.allocate(kLimits);
     const KvCacheSpec cache = kv_cache_spec(config, kLimits);
-    EXPECT_EQ(cache.num_layers, 2);
+    EXPECT_EQ(cache.num_layers, config.num_layers);
     EXPECT_EQ(cache.num_blocks, 4);
     const size_t planned =
         activation_bytes(backend, config, kLimits) + 4 * backend.kv_block_bytes(cache);

@@ -165,8 +165,48 @@ TEST(GgufConfig, WhatIsMissingOrOutOfBoundsIsNamed) {
               HasSubstr("\"llama.block_count\": expected an integer from 1 to 4096, found 5000"));
 }
 
+// What files of Gemma do not state: windows of all but every n-th layer, and the scale of q.k.
+TEST(GgufConfig, GemmasFilesLeaveMuchOut) {
+  const auto with = [](const char* family, uint32_t layers, uint32_t pattern) {
+    const std::string name = std::string(family) + ".";
+    GgufWriter file;
+    file.text("general.architecture", family).u32(name + "block_count", layers);
+    file.u32(name + "embedding_length", 96).u32(name + "feed_forward_length", 80);
+    file.u32(name + "attention.head_count", 4).u32(name + "attention.key_length", 32);
+    file.u32(name + "context_length", 128).f32(name + "attention.layer_norm_rms_epsilon", 1e-6f);
+    file.u32(name + "attention.sliding_window", 16);
+    if (pattern > 0) file.u32(name + "attention.sliding_window_pattern", pattern);
+    file.tensor("token_embd.weight", {2, 96}, 0, std::string(768, '\0'));
+    const TempDir dir;
+    write_file(dir / "a.gguf", file.bytes());
+    return gguf_decoder_config(GgufCheckpoint(dir / "a.gguf"));
+  };
+  const DecoderConfig two = with("gemma2", 4, 0), three = with("gemma3", 7, 0),
+                      other = with("gemma3", 4, 3);
+  EXPECT_EQ(two.layer_window, (std::vector<int>{16, 0, 16, 0}));
+  EXPECT_EQ(std::tuple(two.attention_softcap, two.logit_softcap, two.num_kv_heads),
+            std::tuple(50.0f, 30.0f, 4));
+  EXPECT_EQ(three.layer_window, (std::vector<int>{16, 16, 16, 16, 16, 0, 16}));
+  EXPECT_EQ(three.layer_rope, (std::vector<int>{1, 1, 1, 1, 1, 0, 1}));
+  EXPECT_EQ(std::tuple(three.ropes[0].theta, three.ropes[1].theta), std::tuple(1e6, 1e4));
+  EXPECT_EQ(other.layer_window, (std::vector<int>{16, 16, 0, 16}));
+  for (const DecoderConfig& config : {two, three}) {
+    EXPECT_EQ(config.attention_scale, static_cast<float>(1 / std::sqrt(32.0)));
+    EXPECT_EQ(config.norm_offset, 0);
+    EXPECT_EQ(config.embedding_scale, std::sqrt(96.0f));
+  }
+  EXPECT_EQ(with("gemma2", 46, 0).attention_scale, static_cast<float>(1 / std::sqrt(24.0)));
+  EXPECT_EQ(with("gemma3", 62, 0).attention_scale, static_cast<float>(1 / std::sqrt(24.0)));
+}
+
 TEST(GgufConfig, FeaturesThatWouldBeMissedAreRefused) {
   using File = GgufWriter&;
+  EXPECT_THAT(why_refused("olmo2", [](File f) { f.u32("olmo2.attention.sliding_window", 64); }),
+              HasSubstr("\"olmo2.attention.sliding_window\": expected an integer from 0 to 0"));
+  EXPECT_THAT(why_refused("gemma2", [](File f) { f.f32("gemma2.residual_scale", 0.5f); }),
+              HasSubstr("gemma2.residual_scale"));
+  EXPECT_THAT(why_refused("phi3", [](File f) { f.text("phi3.rope.scaling.type", "longrope"); }),
+              HasSubstr("short_factor"));
   EXPECT_THAT(why_refused("llama2", [](File f) { f.u32("llama.expert_count", 8); }),
               HasSubstr("\"llama.expert_count\": expected an integer from 0 to 0, found 8"));
   EXPECT_THAT(why_refused("llama2", [](File f) { f.f32("llama.logit_scale", 0.5f); }),

@@ -93,6 +93,9 @@ TEST_F(Metadata, Arrays) {
   EXPECT_THAT(m.numbers("floats"), ElementsAre(1.5, -2));
   EXPECT_THAT(m.numbers("integers"), ElementsAre(7, 8));
   EXPECT_THAT(m.integers("integers"), ElementsAre(7, 8));
+  EXPECT_THAT(m.booleans("bools"), ElementsAre(true, false));
+  EXPECT_THAT(m.booleans("absent"), ElementsAre());
+  EXPECT_THAT(refusal([&] { m.booleans("integers"); }), HasSubstr("an array of bools"));
   EXPECT_THAT(m.texts("absent"), ElementsAre());
   EXPECT_THAT(m.numbers("absent"), ElementsAre());
   EXPECT_THAT(m.integers("absent"), ElementsAre());

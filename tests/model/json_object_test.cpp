@@ -36,7 +36,7 @@ TEST(JsonObject, ValuesHaveTypesAndBounds) {
       "f.json", "p.",
       nlohmann::json::parse(
           R"({"i": 5, "big": 18446744073709551615, "f": 0.5, "s": "x", "b": true, "n": null,
-    "l": [1, 2], "t": ["a"], "mixed": [1, "a"], "o": {"i": 7}})"));
+    "l": [1, 2], "t": ["a"], "mixed": [1, "a"], "o": {"i": 7}, "d": [1, 2.5]})"));
   EXPECT_EQ(json.integer("i", 0, 5), 5);
   EXPECT_EQ(json.integer("n", 0, 5, 3), 3);
   EXPECT_EQ(json.number("f", 0, 1), 0.5);
@@ -46,7 +46,11 @@ TEST(JsonObject, ValuesHaveTypesAndBounds) {
   EXPECT_EQ(json.integers("l"), (std::vector<int64_t>{1, 2}));
   EXPECT_EQ(json.integers("i"), (std::vector<int64_t>{5}));
   EXPECT_EQ(json.texts("t"), (std::vector<std::string>{"a"}));
+  EXPECT_EQ(json.numbers("d", 0, 3), (std::vector<double>{1, 2.5}));
+  EXPECT_TRUE(json.numbers("n", 0, 3).empty());
   EXPECT_FALSE(json.has("n"));
+  const JsonObject other = json.with({{"i", 6}});
+  EXPECT_EQ(other.integer("i", 0, 6), 6);
   const auto why = [](const std::function<void()>& body) { return refusal(body); };
   EXPECT_THAT(why([&] { json.integer("i", 0, 4); }),
               HasSubstr("f.json: \"p.i\": expected an integer from 0 to 4, found 5"));
@@ -59,6 +63,10 @@ TEST(JsonObject, ValuesHaveTypesAndBounds) {
   EXPECT_THAT(why([&] { json.text("i", ""); }), HasSubstr("a string"));
   EXPECT_THAT(why([&] { json.texts("mixed"); }), HasSubstr("a list of strings"));
   EXPECT_THAT(why([&] { json.integers("mixed"); }), HasSubstr("a list of integers"));
+  EXPECT_THAT(why([&] { json.numbers("d", 0, 2); }),
+              HasSubstr("a list of numbers from 0 to 2, found a list"));
+  EXPECT_THAT(why([&] { json.numbers("f", 0, 2); }), HasSubstr("found 0.5"));
+  EXPECT_THAT(why([&] { other.integer("i", 0, 5); }), HasSubstr("f.json: \"p.i\""));
   EXPECT_THAT(why([&] { json.object("i"); }), HasSubstr("an object"));
   EXPECT_THAT(why([&] { json.object("o")->integer("i", 0, 1); }), HasSubstr("\"p.o.i\""));
 }

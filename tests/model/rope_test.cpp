@@ -67,5 +67,26 @@ TEST(Rope, YarnMultipliesByItsAttentionFactor) {
   EXPECT_NEAR(rope_table(rope, 1)[0], 1.25, 1e-6);
 }
 
+TEST(Rope, LongropeTakesTheLongFactorsForLongSequencesFromTheirFirstPositionOn) {
+  RopeConfig rope{.rotary_dim = 4,
+                  .scaling = RopeScaling::kLong,
+                  .factor = 4,
+                  .original_max_position = 32,
+                  .divisors = {1, 2},
+                  .long_divisors = {4, 8}};
+  const double factor = std::sqrt(1 + std::log(4.0) / std::log(32.0));
+  for (const auto& [positions, first, second] :
+       {std::tuple(32, 1.0, 2.0), {33, 4.0, 8.0}, {64, 4.0, 8.0}}) {
+    const std::vector<float> table = rope_table(rope, positions);
+    EXPECT_NEAR(table[4 + 2], factor * std::sin(1 / first), 1e-6) << positions;
+    EXPECT_NEAR(table[4 + 3], factor * std::sin(0.01 / second), 1e-6) << positions;
+  }
+  rope.attention_factor = 1.5;
+  EXPECT_NEAR(rope_table(rope, 8)[0], 1.5, 1e-6);
+  rope.attention_factor.reset();
+  rope.factor = 1;
+  EXPECT_EQ(rope_table(rope, 8)[0], 1);
+}
+
 }  // namespace
 }  // namespace ember

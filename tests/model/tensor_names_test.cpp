@@ -17,6 +17,18 @@ TEST(TensorNames, EveryRoleHasANameOfItsOwnInEveryLayer) {
   for (const std::string& name : names) EXPECT_EQ(name.find_first_of("{}"), std::string::npos);
 }
 
+TEST(TensorNames, OtherNamingsDifferWhereTheyMust) {
+  const auto name = [](TensorNaming naming, Role role) { return tensor_name(naming, role, 3); };
+  const TensorNaming gemma = TensorNaming::kFeedforwardNorms;
+  EXPECT_EQ(name(gemma, Role::kPostAttentionNorm), "model.layers.3.post_attention_layernorm");
+  EXPECT_EQ(name(gemma, Role::kMlpNorm), "model.layers.3.pre_feedforward_layernorm");
+  EXPECT_EQ(name(gemma, Role::kPostMlpNorm), "model.layers.3.post_feedforward_layernorm");
+  EXPECT_EQ(name(gemma, Role::kV), "model.layers.3.self_attn.v_proj");
+  EXPECT_EQ(name(TensorNaming::kChatGlm, Role::kQkv),
+            "transformer.encoder.layers.3.self_attention.query_key_value");
+  EXPECT_EQ(name(TensorNaming::kGguf, Role::kMlpNorm), "blk.3.ffn_norm");
+}
+
 TEST(TensorNames, AreThoseOfTransformers) {
   const auto name = [](Role role) { return tensor_name(TensorNaming::kHuggingFace, role, 3); };
   EXPECT_EQ(name(Role::kEmbedding), "model.embed_tokens");

@@ -179,19 +179,20 @@ TEST_P(CudaFamilies, AnswersAreTheCpus) {
   expect_same(dummy_config(family), {.dtype = dtype, .sm = sm, .delay = 200}, some_requests());
 }
 
-INSTANTIATE_TEST_SUITE_P(, CudaFamilies,
-                         testing::Values(std::tuple("llama3", DType::kF16, 90),
-                                         std::tuple("llama_biases", DType::kBF16, 90),
-                                         std::tuple("qwen2", DType::kBF16, 80),
-                                         std::tuple("qwen3", DType::kF16, 90),
-                                         std::tuple("glm4", DType::kF16, 90),
-                                         std::tuple("mistral_window", DType::kF16, 80),
-                                         std::tuple("llama_head_dim_tied", DType::kF16, 86)),
-                         [](const auto& i) {
-                           return std::string(std::get<0>(i.param)) + "_" +
-                                  name_of(std::get<1>(i.param)) + "_sm" +
-                                  std::to_string(std::get<2>(i.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , CudaFamilies,
+    testing::Values(
+        std::tuple("llama3", DType::kF16, 90), std::tuple("llama_biases", DType::kBF16, 90),
+        std::tuple("qwen2", DType::kBF16, 80), std::tuple("qwen3", DType::kF16, 90),
+        std::tuple("glm4", DType::kF16, 90), std::tuple("mistral_window", DType::kF16, 80),
+        std::tuple("llama_head_dim_tied", DType::kF16, 86), std::tuple("gemma2", DType::kF16, 90),
+        std::tuple("gemma2", DType::kBF16, 80), std::tuple("gemma3", DType::kBF16, 90),
+        std::tuple("phi3_long", DType::kF16, 80), std::tuple("olmo2", DType::kF16, 90),
+        std::tuple("granite", DType::kF16, 90), std::tuple("smollm3", DType::kF16, 80)),
+    [](const auto& i) {
+      return std::string(std::get<0>(i.param)) + "_" + name_of(std::get<1>(i.param)) + "_sm" +
+             std::to_string(std::get<2>(i.param));
+    });
 
 TEST_F(Cuda, ChunksOfAPromptAndPreemption) {
   expect_same(dummy_config("llama2"), {.max_num_batched_tokens = 24, .num_blocks = 5, .delay = 200},
@@ -204,6 +205,12 @@ TEST_F(Cuda, WithoutGraphsAndWithoutPrefixes) {
 
 TEST_F(Cuda, LongStepsTakeCublas) {
   expect_same(dummy_config("llama_biases"), {.max_own_gemm_tokens = 16}, some_requests());
+  expect_same(dummy_config("gemma2"), {.max_own_gemm_tokens = 16}, some_requests());
+  for (const bool biases : {false, true})  // which cuBLAS would not scale
+    expect_same(
+        dummy_config("granite",
+                     [&](nlohmann::json& c) { c["attention_bias"] = c["mlp_bias"] = biases; }),
+        {.max_own_gemm_tokens = 16}, some_requests());
 }
 
 TEST_F(Cuda, WidthsThatAreNoMultipleOfEight) {

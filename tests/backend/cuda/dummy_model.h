@@ -25,6 +25,11 @@ inline DecoderConfig dummy_config(const std::string& name,
   config["max_position_embeddings"] = 512;
   if (config.contains("sliding_window") && config["sliding_window"].is_number())
     config["sliding_window"] = 40;
+  if (config.contains("rope_parameters") && config["rope_parameters"].contains("long_factor"))
+    for (const char* field : {"short_factor", "long_factor"}) {
+      nlohmann::json& factors = config["rope_parameters"][field];
+      while (factors.size() < 24) factors.push_back(factors.back());  // of 48 rotated dimensions
+    }
   if (change) change(config);
   write_file(dir / "config.json", config.dump());
   return load_decoder_config(dir.path());
