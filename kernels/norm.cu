@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMSNorm of rows: one CTA per row, the row in registers, one barrier.
+// RMSNorm of rows: one CTA per row, the row in registers, one barrier. And the sum alone.
 #include <stdexcept>
 #include <string>
 
@@ -16,7 +16,7 @@ struct NormArgs {
   T* residual;  // null: x is normalised as it is
   const T* x;
   int64_t y_stride, residual_stride, x_stride;
-  const float* w;  // null: no norm
+  const float* w;
   float eps;
   int columns;
 };
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
       2;  // weights are constant and may be loaded before the dependency; else registers are short
   float w[kPrefetch ? kEights : 1][8];
   if constexpr (kPrefetch)
-    for (int e = 0; args.w != nullptr && e < kEights; ++e)
+    for (int e = 0; e < kEights; ++e)
       load_eight_floats(w[e], args.w, (e * kThreads + thread) * 8, n);
   wait_for_dependencies();
 
@@ -53,12 +53,6 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
     }
     for (int j = 0; j < 8; ++j) sum += to_float(values[e].v[j]) * to_float(values[e].v[j]);
   }
-  T* y = args.y + row * args.y_stride;
-  if (args.w == nullptr) {
-#pragma unroll
-    for (int e = 0; e < kEights; ++e) store_eight(y, (e * kThreads + thread) * 8, n, values[e]);
-    return;
-  }
   for (int mask = 16; mask > 0; mask /= 2) sum += __shfl_xor_sync(~0u, sum, mask);
   if (thread % 32 == 0) sums[thread / 32] = sum;
   __syncthreads();
@@ -66,6 +60,7 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
   for (int i = 0; i < kThreads / 32; ++i) total += sums[i];
   const float factor = 1.0f / sqrtf(total / static_cast<float>(n) + args.eps);
 
+  T* y = args.y + row * args.y_stride;
 #pragma unroll
   for (int e = 0; e < kEights; ++e) {
     const int i = (e * kThreads + thread) * 8;
@@ -75,6 +70,29 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(const __grid_constant__ 
       values[e].v[j] = from_float<T>(to_float(values[e].v[j]) * factor *
                                      (kPrefetch ? w[kPrefetch ? e : 0][j] : late[j]));
     store_eight(y, i, n, values[e]);
+  }
+}
+
+constexpr int kAddThreads = 256;
+
+// Without weights: no norm.
+template <class T>
+__global__ void __launch_bounds__(kAddThreads)
+    add_kernel(const __grid_constant__ NormArgs<T> args) {
+  launch_dependents();
+  wait_for_dependencies();
+  const int64_t row = blockIdx.x;
+  const T* x = args.x + row * args.x_stride;
+  T* residual = args.residual + row * args.residual_stride;
+  T* y = args.y + row * args.y_stride;
+  for (int i = static_cast<int>(threadIdx.x) * 8; i < args.columns; i += kAddThreads * 8) {
+    Eight<T> sum = load_eight(x, i, args.columns);
+    if (args.residual != nullptr) {
+      const Eight<T> r = load_eight(residual, i, args.columns);
+      for (int j = 0; j < 8; ++j) sum.v[j] = from_float<T>(to_float(sum.v[j]) + to_float(r.v[j]));
+      store_eight(residual, i, args.columns, sum);
+    }
+    store_eight(y, i, args.columns, sum);
   }
 }
 
@@ -95,7 +113,9 @@ void launch_norm(const StreamRef& stream, Rows y, Rows residual, Rows x, const f
   const auto run = [&](auto kernel, int threads) {
     launch(stream, {.grid = dim3(x.rows), .threads = threads}, kernel, args);
   };
-  if (x.columns <= 32 * 8)
+  if (w == nullptr)
+    run(add_kernel<T>, kAddThreads);
+  else if (x.columns <= 32 * 8)
     run(norm_kernel<T, 32, 1>, 32);
   else if (x.columns <= 256 * 8)
     run(norm_kernel<T, 256, 1>, 256);
