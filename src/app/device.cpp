@@ -117,11 +117,17 @@ std::unique_ptr<Backend> open_device(const EngineSettings& settings, const Decod
   if (wants_gpu(device)) return open_cuda(settings, config);
   if (device.kind == DeviceKind::kAuto)
     spdlog::info("there is no NVIDIA GPU: the CPU is the device");
-  return make_cpu_backend({.num_threads = device.cpu_threads, .isa = device.cpu_isa});
+  return make_cpu_backend({.num_threads = device.cpu_threads,
+                           .isa = device.cpu_isa,
+                           .activations = device.cpu_activations == "float"
+                                              ? CpuActivations::kFloat
+                                              : CpuActivations::kInt16});
 }
 
-std::optional<DType> weight_dtype(const ModelSettings& settings, const Backend& backend) {
+std::optional<DType> weight_dtype(const ModelSettings& settings, const Backend& backend,
+                                  const DecoderConfig& config) {
   if (backend.activation_dtype() != DType::kF32) return backend.activation_dtype();
+  if (settings.load_format == "dummy") return asked_for(settings).value_or(config.dtype);
   return asked_for(settings);
 }
 
@@ -147,7 +153,7 @@ Layout lay_out(const EngineSettings& settings, const Backend& backend,
   MemoryBudget budget;
   budget.utilization = settings.device.memory_utilization.value_or(
       memory.dedicated ? kGpuUtilization : kCpuUtilization);
-  budget.dtype = weight_dtype(settings.model, backend);
+  budget.dtype = weight_dtype(settings.model, backend, config);
   budget.may_shorten_context = settings.model.max_model_len == 0;
   if (settings.device.kv_cache_bytes) budget.kv_cache_bytes = settings.device.kv_cache_bytes;
   layout.plan =
@@ -161,7 +167,7 @@ std::unique_ptr<Decoder> load_decoder(const ModelSettings& settings, Backend& ba
                                       const DecoderConfig& config, const MemoryPlan& plan,
                                       std::function<void(size_t, size_t)> progress) {
   const TimePoint begin = Clock::now();
-  const LoadOptions options{.dtype = weight_dtype(settings, backend),
+  const LoadOptions options{.dtype = weight_dtype(settings, backend, config),
                             .progress = std::move(progress)};
   const std::unique_ptr<Checkpoint> checkpoint =
       open_checkpoint(settings, config, options.dtype.value_or(config.dtype));

@@ -41,8 +41,9 @@ struct Layout {
 // to what the memory holds.
 Layout lay_out(const EngineSettings& settings, const Backend& backend, const DecoderConfig& config);
 
-// The type to load weights in; nullopt: as they are in the checkpoint.
-std::optional<DType> weight_dtype(const ModelSettings& settings, const Backend& backend);
+// The type to load weights in; nullopt: as LoadOptions::dtype says. Random weights have one.
+std::optional<DType> weight_dtype(const ModelSettings& settings, const Backend& backend,
+                                  const DecoderConfig& config);
 
 // Reserves the plan's memory and loads the model into it: the checkpoint of --model-path, or random
 // weights for --load-format dummy. Throws StartError, and whatever `progress` throws.

@@ -105,6 +105,10 @@ void add_device_options(CLI::App& app, DeviceSettings& s) {
              "threads of the CPU device; 0 is all this process may use");
   device.add("--cpu-isa", s.cpu_isa, "instruction set of the CPU device")
       ->check(CLI::IsMember({"auto", "avx2", "avx512", "amx"}));
+  device
+      .add("--cpu-activations", s.cpu_activations,
+           "what the CPU multiplies quantised weights with; float dequantises them at load")
+      ->check(CLI::IsMember({"int16", "float"}));
   device.add_flag("--cuda-graphs,!--no-cuda-graphs", s.cuda_graphs,
                   "record steps of decodes and replay them; on unless switched off");
   device.add_flag("--cuda-overlap,!--no-cuda-overlap", s.cuda_overlap,

@@ -21,18 +21,14 @@ ExitCode plan(const Settings& settings, std::ostream& out) {
     out << backend->describe() << "\n" << plan.table();
     return ExitCode::kOk;
   }
-  const nlohmann::ordered_json json = {{"device", backend->describe()},
-                                       {"free_bytes", plan.free_bytes},
-                                       {"budget_bytes", plan.budget_bytes},
-                                       {"weight_bytes", plan.weight_bytes},
-                                       {"activation_bytes", plan.activation_bytes},
-                                       {"kv_cache_bytes", plan.kv_bytes()},
-                                       {"total_bytes", plan.total_bytes()},
-                                       {"num_blocks", plan.num_blocks},
-                                       {"block_size", plan.block_size},
-                                       {"kv_cache_tokens", plan.kv_tokens()},
-                                       {"max_model_len", plan.max_model_len},
-                                       {"max_num_seqs", plan.max_num_seqs}};
+  const nlohmann::ordered_json json = {
+      {"device", backend->describe()},         {"free_bytes", plan.free_bytes},
+      {"budget_bytes", plan.budget_bytes},     {"weight_bytes", plan.weight_bytes},
+      {"weight_formats", plan.weight_formats}, {"activation_bytes", plan.activation_bytes},
+      {"kv_cache_bytes", plan.kv_bytes()},     {"total_bytes", plan.total_bytes()},
+      {"num_blocks", plan.num_blocks},         {"block_size", plan.block_size},
+      {"kv_cache_tokens", plan.kv_tokens()},   {"max_model_len", plan.max_model_len},
+      {"max_num_seqs", plan.max_num_seqs}};
   out << json.dump(2) << "\n";
   return ExitCode::kOk;
 }

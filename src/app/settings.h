@@ -38,8 +38,8 @@ struct ModelSettings {
   std::string chat_template;
 
   // The type of the weights in memory: "float16", "bfloat16", "float32", or "auto": the
-  // checkpoint's, and float16 for quantised ones. Set it to halve the memory of a float32
-  // checkpoint.
+  // checkpoint's, quantised ones included where the device multiplies with them, and float16 for
+  // others. Set it to halve the memory of a float32 checkpoint.
   std::string dtype = "auto";
 
   // "dummy" fills the weights with random numbers instead of reading them, so that any config.json
@@ -67,6 +67,10 @@ struct DeviceSettings {
   // The newest instruction set that the CPU device uses: "avx2", "avx512", "amx", or "auto": the
   // best of this processor. "avx2" and "avx512" compute the same bits on every machine.
   std::string cpu_isa = "auto";
+
+  // What activations become where they are multiplied with quantised weights on the CPU: "int16",
+  // or "float", which dequantises the weights at load (to --dtype). Set float for a reference.
+  std::string cpu_activations = "int16";
 
   // Threads of the CPU device. 0: as many as this process may run on. Lower it when the machine has
   // other work.

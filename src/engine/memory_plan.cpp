@@ -40,6 +40,7 @@ MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config,
   plan.budget_bytes = memory.dedicated ? std::min(memory.free_bytes, share(memory.total_bytes))
                                        : share(memory.free_bytes);
   plan.weight_bytes = weight_bytes(backend, config, budget.dtype);
+  plan.weight_formats = weight_formats(backend, config, budget.dtype);
   plan.activation_bytes = step_memory(backend, config, limits, max_num_seqs);
   plan.kv_block_bytes = backend.kv_block_bytes(kv_cache_spec(config, limits));
   plan.block_size = limits.block_size;
@@ -91,7 +92,7 @@ std::string MemoryPlan::table() const {
   const auto row = [&](const char* name, size_t bytes, const std::string& note) {
     text += fmt::format("{:<14}{:>14}  {}\n", name, size_text(bytes), note);
   };
-  row("weights", weight_bytes, "");
+  row("weights", weight_bytes, weight_formats);
   row("activations", activation_bytes, "of the largest step");
   row("KV cache", kv_bytes(),
       fmt::format("{} blocks of {} tokens = {} tokens, {:.1f} sequences of {}", num_blocks,

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ember/model/decoder_plan.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <ranges>
+
+#include "weight_conversion.h"
 #include "weight_specs.h"
 
 namespace ember {
@@ -36,8 +43,14 @@ class WeightCounter final : public WeightVisitor {
 
   void matrix(const MatrixSpec& spec, Linear&) override {
     std::vector<WeightShape> shapes;
-    for (const TensorSpec& weight : spec.weights)
-      shapes.push_back({format_of(dtype_of(weight)), weight.shape[0], weight.shape[1]});
+    for (const TensorSpec& weight : spec.weights) {
+      const WeightFormat stored = stored_format(weight),
+                         loaded = loaded_format(stored, dtype_, backend_);
+      shapes.push_back({loaded, weight.shape[0], weight.shape[1]});
+      loaded_weights[loaded] += weight.shape[0] * weight.shape[1];
+      if (loaded != stored && !dtype_of(stored))
+        dequantized_weights[stored] += weight.shape[0] * weight.shape[1];
+    }
     bytes += backend_.linear_bytes(shapes, !spec.biases.empty());
   }
   void vector(const TensorSpec& spec, Tensor&) override {
@@ -45,18 +58,28 @@ class WeightCounter final : public WeightVisitor {
   }
 
   size_t bytes = 0;
+  // By format: as they are in memory, and as those that are blocks only in the checkpoint are
+  // there.
+  std::map<WeightFormat, int64_t> loaded_weights, dequantized_weights;
 
  private:
-  DType dtype_of(const TensorSpec& weight) const {
-    if (dtype_) return *dtype_;
-    const auto other = config_.other_dtypes.find(weight.name);
-    return other == config_.other_dtypes.end() ? config_.dtype : other->second;
+  WeightFormat stored_format(const TensorSpec& weight) const {
+    const auto other = config_.other_formats.find(weight.name);
+    return other == config_.other_formats.end() ? format_of(config_.dtype) : other->second;
   }
 
   const Backend& backend_;
   const DecoderConfig& config_;
   const std::optional<DType> dtype_;
 };
+
+// Those of most weights first.
+std::string names_of(const std::map<WeightFormat, int64_t>& weights) {
+  std::vector<std::pair<int64_t, const char*>> formats;
+  for (const auto& [format, count] : weights) formats.emplace_back(-count, name_of(format));
+  std::ranges::sort(formats, {}, [](const auto& f) { return f.first; });
+  return fmt::format("{}", fmt::join(formats | std::views::values, ", "));
+}
 
 }  // namespace
 
@@ -66,6 +89,16 @@ size_t weight_bytes(const Backend& backend, const DecoderConfig& config,
   DecoderWeights none;
   visit_weights(config, none, counter);
   return counter.bytes;
+}
+
+std::string weight_formats(const Backend& backend, const DecoderConfig& config,
+                           std::optional<DType> dtype) {
+  WeightCounter counter(backend, config, dtype);
+  DecoderWeights none;
+  visit_weights(config, none, counter);
+  const std::string loaded = names_of(counter.loaded_weights);
+  if (counter.dequantized_weights.empty()) return loaded;
+  return fmt::format("{} (from {})", loaded, names_of(counter.dequantized_weights));
 }
 
 size_t activation_bytes(const Backend& backend, const DecoderConfig& config,

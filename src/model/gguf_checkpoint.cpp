@@ -85,6 +85,10 @@ std::string GgufCheckpoint::supported_types() const {
          "MXFP4";
 }
 
+void GgufCheckpoint::release(const StoredTensor& tensor) const {
+  MappedFile::release({static_cast<const std::byte*>(tensor.data), tensor.bytes});
+}
+
 StoredTensor GgufCheckpoint::stored(std::string_view name) const {
   const auto& [file, tensor] = where_.find(name)->second;
   return {.type = tensor->type->name,

@@ -323,21 +323,22 @@ const GgufFamily& find_family(const GgufMetadata& metadata) {
   metadata.refuse(key, "one of " + known);
 }
 
-// The types that matrices are loaded in: the one of most weights, and the others.
-void find_dtypes(const Checkpoint& tensors, DecoderConfig& decoder) {
+// The type of numbers that most weights become, and how the others are stored.
+void find_formats(const Checkpoint& tensors, DecoderConfig& decoder) {
   std::map<DType, int64_t> weights;
-  std::map<std::string, DType, std::less<>> dtypes;
+  std::map<std::string, WeightFormat, std::less<>> formats;
   for (const TensorSpec& spec : required_tensors(decoder)) {
     if (spec.shape.size() < 2 || !tensors.has(spec.name)) continue;
     const std::optional<WeightFormat> format = tensors.stored(spec.name).format;
     if (!format) continue;
-    dtypes[spec.name] = default_dtype(*format);
-    weights[dtypes[spec.name]] += spec.shape[0] * spec.shape[1];
+    formats[spec.name] = *format;
+    weights[default_dtype(*format)] += spec.shape[0] * spec.shape[1];
   }
   const auto most = std::ranges::max_element(weights, {}, [](const auto& w) { return w.second; });
   if (most != weights.end()) decoder.dtype = most->first;
-  std::erase_if(dtypes, [&](const auto& entry) { return entry.second == decoder.dtype; });
-  decoder.other_dtypes = std::move(dtypes);
+  std::erase_if(formats,
+                [&](const auto& entry) { return entry.second == format_of(decoder.dtype); });
+  decoder.other_formats = std::move(formats);
 }
 
 }  // namespace
@@ -362,7 +363,7 @@ DecoderConfig gguf_decoder_config(const GgufCheckpoint& checkpoint) {
   for (RopeConfig& rope : decoder.ropes)
     if (rope.scaling != RopeScaling::kLong)
       rope.divisors = read_divisors(checkpoint, "rope_freqs.weight", rope.rotary_dim);
-  find_dtypes(checkpoint, decoder);
+  find_formats(checkpoint, decoder);
   return decoder;
 }
 

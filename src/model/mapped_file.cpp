@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "ember/base/integers.h"
 #include "json_object.h"
 
 namespace ember {
@@ -41,6 +42,13 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   if (mapping == MAP_FAILED)
     bad_model(path, fmt::format("cannot be mapped: {}", std::strerror(errno)));
   bytes_ = {static_cast<const std::byte*>(mapping), size};
+}
+
+void MappedFile::release(std::span<const std::byte> part) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE)),
+             begin = round_up(reinterpret_cast<uintptr_t>(part.data()), page),
+             end = reinterpret_cast<uintptr_t>(part.data() + part.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

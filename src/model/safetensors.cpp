@@ -103,6 +103,10 @@ size_t SafetensorsCheckpoint::total_bytes() const {
   return total;
 }
 
+void SafetensorsCheckpoint::release(const StoredTensor& tensor) const {
+  MappedFile::release({static_cast<const std::byte*>(tensor.data), tensor.bytes});
+}
+
 StoredTensor SafetensorsCheckpoint::stored(std::string_view name) const {
   const auto& [file, entry] = where_.find(name)->second;
   return {.type = entry->dtype,

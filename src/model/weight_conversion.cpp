@@ -35,8 +35,8 @@ int64_t stored_row(int64_t row, int64_t head_rows) {
 }
 
 // Returns a weight that is too large.
-std::optional<float> narrow(const std::vector<float>& row, DType to, uint8_t* result) {
-  const bool half = to == DType::kF16;
+std::optional<float> narrow(const std::vector<float>& row, WeightFormat to, uint8_t* result) {
+  const bool half = to == WeightFormat::kF16;
   std::optional<float> too_large;
   for (size_t i = 0; i < row.size(); ++i) {
     const uint16_t bits = half ? float_to_f16(row[i]) : float_to_bf16(row[i]);
@@ -49,12 +49,12 @@ std::optional<float> narrow(const std::vector<float>& row, DType to, uint8_t* re
 
 class Conversion {
  public:
-  Conversion(const WeightView& from, DType to, int64_t head_rows, uint8_t* result)
+  Conversion(const WeightView& from, WeightFormat to, int64_t head_rows, uint8_t* result)
       : from_(from),
         to_(to),
         head_rows_(head_rows),
         result_(result),
-        result_row_bytes_(static_cast<size_t>(from.columns) * size_of(to)) {}
+        result_row_bytes_(row_bytes(to, from.columns)) {}
 
   // Returns a weight that is too large. Ranges of rows may be converted at the same time.
   std::optional<float> rows(int64_t begin, int64_t end) const {
@@ -63,12 +63,12 @@ class Conversion {
     for (int64_t r = begin; r < end; ++r) {
       const std::byte* from = from_.row(stored_row(r, head_rows_));
       uint8_t* to = result_ + static_cast<size_t>(r) * result_row_bytes_;
-      if (from_.format == format_of(to_)) {
+      if (from_.format == to_) {
         std::memcpy(to, from, result_row_bytes_);
         continue;
       }
       dequantize(from_.format, from, from_.columns, floats.data());
-      if (to_ == DType::kF32)
+      if (to_ == WeightFormat::kF32)
         std::memcpy(to, floats.data(), result_row_bytes_);
       else if (const std::optional<float> large = narrow(floats, to_, to))
         too_large = large;
@@ -78,7 +78,7 @@ class Conversion {
 
  private:
   const WeightView& from_;
-  const DType to_;
+  const WeightFormat to_;
   const int64_t head_rows_;
   uint8_t* const result_;
   const size_t result_row_bytes_;
@@ -108,16 +108,25 @@ std::optional<float> convert_in_parallel(const Conversion& conversion, int64_t r
 
 DType default_dtype(WeightFormat stored) { return dtype_of(stored).value_or(DType::kF16); }
 
-WeightView convert_weights(const StoredTensor& stored, const TensorSpec& spec, DType to,
+WeightFormat loaded_format(WeightFormat stored, std::optional<DType> asked_for,
+                           const Backend& backend) {
+  if (asked_for) return format_of(*asked_for);
+  return backend.takes(stored) ? stored : format_of(default_dtype(stored));
+}
+
+WeightView convert_weights(const StoredTensor& stored, const TensorSpec& spec, WeightFormat to,
                            std::vector<uint8_t>& storage) {
   const WeightView from = view_of(stored);
-  if (from.format == format_of(to) && spec.paired_rows == 0) return from;
-  storage.resize(static_cast<size_t>(from.rows * from.columns) * size_of(to));
+  if (from.format == to && spec.paired_rows == 0) return from;
+  const size_t bytes_of_row = row_bytes(to, from.columns);
+  storage.resize(static_cast<size_t>(from.rows) * bytes_of_row);
   const Conversion conversion(from, to, spec.paired_rows, storage.data());
   if (const std::optional<float> large = convert_in_parallel(conversion, from.rows, from.columns))
     bad_model(stored.file, fmt::format("tensor \"{}\" holds {}, too large for --dtype {}",
                                        spec.name, *large, name_of(to)));
-  return weight_view(Tensor(storage.data(), to, {from.rows, from.columns}));
+  return {{to, from.rows, from.columns},
+          reinterpret_cast<const std::byte*>(storage.data()),
+          bytes_of_row};
 }
 
 }  // namespace ember

@@ -2,9 +2,10 @@
 // Converts the weights that a checkpoint stores to those that a device loads.
 #pragma once
 
+#include <optional>
 #include <vector>
 
-#include "ember/backend/weight_view.h"
+#include "ember/backend/backend.h"
 #include "ember/model/checkpoint.h"
 #include "weight_specs.h"
 
@@ -15,10 +16,16 @@ namespace ember {
 // that of the blocks themselves.
 DType default_dtype(WeightFormat stored);
 
-// The weights as `to`, rows in the model's order: the stored ones themselves where that is what
-// they are, otherwise made in `storage`. A vector counts as a matrix of one column. Throws
-// StartError(kBadModel) for a weight that is too large for `to`.
-WeightView convert_weights(const StoredTensor& stored, const TensorSpec& spec, DType to,
+// What a matrix is loaded as: what is asked for; else as it is stored, where the backend takes
+// that.
+WeightFormat loaded_format(WeightFormat stored, std::optional<DType> asked_for,
+                           const Backend& backend);
+
+// The weights as `to`, which is plain numbers or what they are stored as, rows in the model's
+// order: the stored ones themselves where that is what they are, otherwise made in `storage`. A
+// vector counts as a matrix of one column. Throws StartError(kBadModel) for a weight that is too
+// large for `to`.
+WeightView convert_weights(const StoredTensor& stored, const TensorSpec& spec, WeightFormat to,
                            std::vector<uint8_t>& storage);
 
 }  // namespace ember

@@ -40,18 +40,18 @@ void WeightLoader::matrix(const MatrixSpec& spec, Linear& slot) {
   std::vector<Tensor> biases;
   for (const TensorSpec& weight : spec.weights) {
     stored.push_back(checkpoint_.tensor(weight.name, weight.shape));
-    const DType to = options_.dtype.value_or(default_dtype(*stored.back().format));
+    const WeightFormat to = loaded_format(*stored.back().format, options_.dtype, backend_);
     weights.push_back(convert_weights(stored.back(), weight, to, storage.emplace_back()));
     count(stored.back());
   }
   for (const TensorSpec& bias : spec.biases) {
     stored.push_back(checkpoint_.tensor(bias.name, bias.shape));
-    const DType as_stored = dtype_of(*stored.back().format).value();
-    biases.push_back(
-        vector_of(convert_weights(stored.back(), bias, as_stored, storage.emplace_back())));
+    biases.push_back(vector_of(
+        convert_weights(stored.back(), bias, *stored.back().format, storage.emplace_back())));
     count(stored.back());
   }
   slot = backend_.make_linear(weights, biases, spec.split, spec.gated);
+  for (const StoredTensor& tensor : stored) checkpoint_.release(tensor);
 }
 
 void WeightLoader::vector(const TensorSpec& spec, Tensor& slot) {

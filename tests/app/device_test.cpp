@@ -71,9 +71,9 @@ TEST(Device, RefusesWhatThisBuildOrMachineLacks) {
   EXPECT_THROW(open_device(settings, load_decoder_config(kDemoModel)), StartError);
   settings.device.kind = DeviceKind::kCpu;
   const std::unique_ptr<Backend> cpu = open_device(settings, load_decoder_config(kDemoModel));
-  EXPECT_EQ(weight_dtype(settings.model, *cpu), std::nullopt);
+  EXPECT_EQ(weight_dtype(settings.model, *cpu, {}), std::nullopt);
   settings.model.dtype = "bfloat16";
-  EXPECT_EQ(weight_dtype(settings.model, *cpu), DType::kBF16);
+  EXPECT_EQ(weight_dtype(settings.model, *cpu, {}), DType::kBF16);
 }
 
 }  // namespace

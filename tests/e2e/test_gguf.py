@@ -27,6 +27,10 @@ def test_the_file_is_sound():
     assert run.returncode == 0, run.stderr
     assert "LlamaForCausalLM, 30 layers, vocabulary of 49152, context of 8192" in run.stdout
     plan = json.loads(ember("plan", FILE, "--device", "cpu", "--json").stdout)
+    assert plan["weight_formats"] == "Q4_1, Q8_0"
+    assert 91 << 20 < plan["weight_bytes"] < 94 << 20, "106.2 million weights of 5 bits, 28.3 million of 8.5"
+    plan = json.loads(ember("plan", FILE, "--device", "cpu", "--cpu-activations", "float", "--json").stdout)
+    assert plan["weight_formats"] == "float16 (from Q4_1, Q8_0)"
     assert 256 << 20 < plan["weight_bytes"] < 260 << 20, "134.5 million weights as float16"
 
 

@@ -102,14 +102,15 @@ TEST(GgufConfig, BlocksAreLoadedAsFloat16AndTheRestAsItIs) {
   EXPECT_EQ(config_of(tiny, WeightFormat::kBF16).dtype, DType::kBF16);
   const DecoderConfig quantised = config_of(tiny, WeightFormat::kQ8_0);
   EXPECT_EQ(quantised.dtype, DType::kF16);
-  EXPECT_TRUE(quantised.other_dtypes.empty());
+  EXPECT_EQ(quantised.other_formats.at("blk.0.attn_q.weight"), WeightFormat::kQ8_0);
+  EXPECT_FALSE(quantised.other_formats.contains("blk.0.ffn_down.weight")) << "80 columns: float16";
   // 80 columns are no multiple of 32: such matrices stay plain in a file of blocks.
   const TempDir dir;
   GgufWriter file = tiny.metadata();
   tiny.add_tensors(file, WeightFormat::kBF16);
   write_file(dir / "a.gguf", file.bytes());
   const GgufCheckpoint checkpoint(dir / "a.gguf");
-  EXPECT_EQ(gguf_decoder_config(checkpoint).other_dtypes.size(), 0u);
+  EXPECT_EQ(gguf_decoder_config(checkpoint).other_formats.size(), 0u);
 }
 
 // What the plan says is what loading takes, also where types differ.
@@ -118,9 +119,28 @@ TEST(GgufConfig, ThePlanKnowsTheTypeOfEachMatrix) {
   const NaiveBackend backend;
   const std::unique_ptr<Backend> cpu = make_cpu_backend({.num_threads = 1});
   const size_t floats = weight_bytes(*cpu, config, {});
-  config.other_dtypes["blk.0.attn_q.weight"] = DType::kF16;
+  config.other_formats["blk.0.attn_q.weight"] = WeightFormat::kF16;
   EXPECT_LT(weight_bytes(*cpu, config, {}), floats);
   EXPECT_EQ(weight_bytes(*cpu, config, DType::kF32), floats) << "asked for";
+  EXPECT_EQ(weight_formats(*cpu, config, {}), "float32, float16");
+}
+
+// Blocks stay blocks where the device multiplies with them.
+TEST(GgufConfig, ThePlanKnowsWhichBlocksStay) {
+  const std::unique_ptr<Backend> integers = make_cpu_backend({.num_threads = 1}),
+                                 floats = make_cpu_backend(
+                                     {.num_threads = 1, .activations = CpuActivations::kFloat});
+  const DecoderConfig config = config_of(TinyGguf("llama2"), WeightFormat::kQ8_0);
+  const size_t halves = weight_bytes(*floats, config, {});
+  EXPECT_EQ(halves, weight_bytes(*integers, config, DType::kF16)) << "asked for";
+  EXPECT_EQ(weight_formats(*integers, config, {}), "Q8_0, float16") << "of 80 columns";
+  EXPECT_EQ(weight_formats(*floats, config, {}), "float16 (from Q8_0)");
+  const auto q_bytes = [](const Backend& backend, WeightFormat format) {
+    const WeightShape q[] = {{format, 64, 64}};
+    return backend.linear_bytes(q, false);
+  };
+  EXPECT_EQ(q_bytes(*integers, WeightFormat::kQ8_0), 64u * 64 * 17 / 16) << "8.5 bits a weight";
+  EXPECT_LT(weight_bytes(*integers, config, {}), halves * 2 / 3);
 }
 
 TEST(GgufConfig, WhatIsMissingOrOutOfBoundsIsNamed) {

@@ -31,5 +31,20 @@ TEST(MappedFile, OnlyARegularFileIsMapped) {
   EXPECT_THAT(refusal([&] { MappedFile{dir / "fifo"}; }), HasSubstr("not a regular file"));
 }
 
+TEST(MappedFile, WhatWasReleasedIsReadAgain) {
+  const TempDir dir;
+  std::string bytes(100000, 'a');
+  bytes[50000] = 'b';
+  write_file(dir / "a", bytes);
+  const MappedFile file(dir / "a");
+  const auto text = [&] {
+    return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  };
+  EXPECT_TRUE(text() == bytes);
+  MappedFile::release(file.bytes().subspan(1000, 90000));
+  MappedFile::release(file.bytes().first(0));
+  EXPECT_TRUE(text() == bytes);
+}
+
 }  // namespace
 }  // namespace ember

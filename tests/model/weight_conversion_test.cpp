@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "ember/backend/cpu/cpu_backend.h"
 #include "ember/model/dequantize.h"
 #include "model/gguf_writer.h"
 #include "model/temp_model.h"
@@ -35,7 +36,7 @@ TEST(WeightConversion, WhatIsAsItShouldBeIsNotCopied) {
   const std::string bytes = test::stored_as(WeightFormat::kBF16, {1, 2, 3, 4});
   std::vector<uint8_t> storage;
   const WeightView view =
-      convert_weights(stored(WeightFormat::kBF16, {2, 2}, bytes), {}, DType::kBF16, storage);
+      convert_weights(stored(WeightFormat::kBF16, {2, 2}, bytes), {}, WeightFormat::kBF16, storage);
   EXPECT_EQ(static_cast<const void*>(view.data), bytes.data());
   EXPECT_TRUE(storage.empty());
 }
@@ -49,8 +50,8 @@ TEST(WeightConversion, BlocksBecomeNumbers) {
              exact.data());
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     std::vector<uint8_t> storage;
-    const std::vector<float> made =
-        floats_of(convert_weights(stored(WeightFormat::kQ8_0, {1, 64}, bytes), {}, dtype, storage));
+    const std::vector<float> made = floats_of(convert_weights(
+        stored(WeightFormat::kQ8_0, {1, 64}, bytes), {}, format_of(dtype), storage));
     for (size_t i = 0; i < made.size(); ++i) {
       const float expected = dtype == DType::kF32   ? exact[i]
                              : dtype == DType::kF16 ? f16_to_float(float_to_f16(exact[i]))
@@ -62,17 +63,40 @@ TEST(WeightConversion, BlocksBecomeNumbers) {
   EXPECT_EQ(default_dtype(WeightFormat::kBF16), DType::kBF16);
 }
 
+TEST(WeightConversion, BlocksStayWhereTheBackendTakesThemAndNothingElseIsAskedFor) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
+  EXPECT_EQ(loaded_format(WeightFormat::kQ4_K, {}, *backend), WeightFormat::kQ4_K);
+  EXPECT_EQ(loaded_format(WeightFormat::kQ4_K, DType::kBF16, *backend), WeightFormat::kBF16);
+  EXPECT_EQ(loaded_format(WeightFormat::kQ2_K, {}, *backend), WeightFormat::kF16);
+  EXPECT_EQ(loaded_format(WeightFormat::kF32, {}, *backend), WeightFormat::kF32);
+}
+
+TEST(WeightConversion, RowsOfBlocksAreBroughtBackIntoOrderAsTheyAre) {
+  TensorSpec spec;
+  spec.paired_rows = 4;
+  std::string bytes;
+  for (char row = 0; row < 8; ++row) bytes += std::string(34, row);
+  std::vector<uint8_t> storage;
+  const WeightView view = convert_weights(stored(WeightFormat::kQ8_0, {8, 32}, bytes), spec,
+                                          WeightFormat::kQ8_0, storage);
+  EXPECT_EQ(view.format, WeightFormat::kQ8_0);
+  const int order[] = {0, 2, 1, 3, 4, 6, 5, 7};
+  for (int64_t r = 0; r < 8; ++r)
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(view.row(r)), 34),
+              std::string(34, static_cast<char>(order[r])));
+}
+
 TEST(WeightConversion, PairedRowsAreBroughtBackIntoOrder) {
   TensorSpec spec;
   spec.paired_rows = 4;  // two heads
   const std::string bytes = test::stored_as(WeightFormat::kF32, {0, 1, 2, 3, 4, 5, 6, 7});
   std::vector<uint8_t> storage;
   EXPECT_THAT(floats_of(convert_weights(stored(WeightFormat::kF32, {8, 1}, bytes), spec,
-                                        DType::kF32, storage)),
+                                        WeightFormat::kF32, storage)),
               ElementsAre(0, 2, 1, 3, 4, 6, 5, 7));
   std::vector<uint8_t> of_bias;
-  EXPECT_THAT(floats_of(convert_weights(stored(WeightFormat::kF32, {8}, bytes), spec, DType::kF32,
-                                        of_bias)),
+  EXPECT_THAT(floats_of(convert_weights(stored(WeightFormat::kF32, {8}, bytes), spec,
+                                        WeightFormat::kF32, of_bias)),
               ElementsAre(0, 2, 1, 3, 4, 6, 5, 7));
 }
 
@@ -84,7 +108,7 @@ TEST(WeightConversion, ManyRowsAreAllConverted) {
   const std::string bytes = test::stored_as(WeightFormat::kF32, values);
   std::vector<uint8_t> storage;
   const auto from = stored(WeightFormat::kF32, {kRows, kColumns}, bytes);
-  const std::vector<float> made = floats_of(convert_weights(from, {}, DType::kF16, storage));
+  const std::vector<float> made = floats_of(convert_weights(from, {}, WeightFormat::kF16, storage));
   for (size_t i = 0; i < values.size(); ++i)
     ASSERT_EQ(made[i], f16_to_float(float_to_f16(values[i]))) << i;
 }
@@ -97,10 +121,10 @@ TEST(WeightConversion, ANumberThatIsTooLargeIsNamed) {
   const std::string bytes = test::stored_as(WeightFormat::kF32, values);
   std::vector<uint8_t> storage;
   const auto from = stored(WeightFormat::kF32, {3 * 512, 1024}, bytes);
-  EXPECT_THAT(refusal([&] { convert_weights(from, spec, DType::kF16, storage); }),
+  EXPECT_THAT(refusal([&] { convert_weights(from, spec, WeightFormat::kF16, storage); }),
               HasSubstr("a.gguf: tensor \"blk.0.ffn_up.weight\" holds 70000, too large for --dtype "
                         "float16"));
-  EXPECT_NO_THROW(convert_weights(from, spec, DType::kBF16, storage));
+  EXPECT_NO_THROW(convert_weights(from, spec, WeightFormat::kBF16, storage));
 }
 
 }  // namespace

@@ -189,6 +189,9 @@ class Backend {
   // activation_dtype or float32, whichever ops read.
   virtual Tensor upload(const Tensor& host) = 0;
 
+  // Whether make_linear takes weights of this format; plain numbers may still have to be of one
+  // type.
+  virtual bool takes(WeightFormat format) const { return dtype_of(format).has_value(); }
   // Stacks the weights' rows into one matrix: all have the same columns, each its own format.
   // biases is empty or has one entry per weight, itself empty or [rows]. The weights are this
   // rank's part, as `split` says. gated: for linear_gated only, the first half of the rows are the

@@ -24,6 +24,7 @@ struct MemoryPlan {
   size_t free_bytes = 0;    // on the device, before
   size_t budget_bytes = 0;  // of it, what Ember may use
   size_t weight_bytes = 0;
+  std::string weight_formats;   // see ember::weight_formats
   size_t activation_bytes = 0;  // of the largest legal step, and whatever else steps need
   size_t kv_block_bytes = 0;    // of one block over all layers
   int num_blocks = 0;

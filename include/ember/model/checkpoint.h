@@ -36,6 +36,8 @@ class Checkpoint {
   virtual bool has(std::string_view name) const = 0;
   // A tensor that it has; `type` and `data` are valid as long as the checkpoint and the result.
   virtual StoredTensor stored(std::string_view name) const = 0;
+  // The tensor has been read: its memory may be given back. Reading it again is right, and slow.
+  virtual void release(const StoredTensor& /*tensor*/) const {}
   virtual size_t total_bytes() const = 0;  // of all tensors
   // Of matrices, for messages.
   virtual std::string supported_types() const { return "F32, F16 or BF16"; }

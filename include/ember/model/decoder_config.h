@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "ember/backend/backend.h"
-#include "ember/base/dtype.h"
+#include "ember/base/weight_format.h"
 
 namespace ember {
 
@@ -95,7 +95,8 @@ struct DecoderConfig {
   std::vector<int> layer_window;  // per layer; tokens a query can see, 0: all
   int max_position = 0;           // the context the model supports, rope scaling included
   DType dtype = DType::kF32;      // of the matrices, where nothing else is asked for
-  std::map<std::string, DType, std::less<>> other_dtypes;  // of those that differ, by their names
+  // As the checkpoint stores those that are not of this type, by their names.
+  std::map<std::string, WeightFormat, std::less<>> other_formats;
 };
 
 // Throws StartError(kBadModel): one line with file, field, what was found and what is expected.

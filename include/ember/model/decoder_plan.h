@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <optional>
+#include <string>
 
 #include "ember/backend/backend.h"
 #include "ember/model/decoder_config.h"
@@ -43,6 +44,10 @@ Activations make_activations(const DecoderConfig& config, const DecoderLimits& l
 // The bytes that Decoder's constructor allocates. `dtype` as in LoadOptions.
 size_t weight_bytes(const Backend& backend, const DecoderConfig& config,
                     std::optional<DType> dtype);
+// What the matrices are in memory, e.g. "Q4_1, Q8_0" or "float16 (from Q4_1, Q8_0)", the formats of
+// most weights first.
+std::string weight_formats(const Backend& backend, const DecoderConfig& config,
+                           std::optional<DType> dtype);
 // The bytes that Decoder::allocate allocates besides the KV cache.
 size_t activation_bytes(const Backend& backend, const DecoderConfig& config,
                         const DecoderLimits& limits);

@@ -19,6 +19,9 @@ class MappedFile {
 
   const std::filesystem::path& path() const { return path_; }
   std::span<const std::byte> bytes() const { return bytes_; }
+  // Gives the memory of whole pages within a part of a file's bytes() back to the system, which
+  // reads them again where they are used again.
+  static void release(std::span<const std::byte> part);
 
  private:
   std::filesystem::path path_;

@@ -57,6 +57,7 @@ class SafetensorsCheckpoint final : public Checkpoint {
   bool has(std::string_view name) const override { return where_.contains(name); }
   // The data is a view into the file's mapping.
   StoredTensor stored(std::string_view name) const override;
+  void release(const StoredTensor& tensor) const override;
   size_t total_bytes() const override;
 
  private:

@@ -6,11 +6,15 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <optional>
+#include <variant>
 
 #include "cpu/isa.h"
 #include "cpu/kernels.h"
 #include "cpu/memory.h"
 #include "cpu/packed_linear.h"
+#include "cpu/quantized_kernels.h"
+#include "cpu/quantized_linear.h"
 #include "cpu/rope.h"
 #include "cpu/sample.h"
 #include "cpu/thread_pool.h"
@@ -29,6 +33,8 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(const CpuOptions& options)
       : isa_(choose_isa(options.isa)),
         kernels_(kernels_of(isa_)),
+        quantized_(quantized_kernels_of(isa_)),
+        activations_(options.activations),
         max_in_flight_(options.max_in_flight),
         pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
     scratch_.resize(static_cast<size_t>(pool_.num_threads()));
@@ -65,8 +71,14 @@ class CpuBackend final : public Backend {
         static_cast<size_t>(scratch) * sizeof(float) + SampleScratch::bytes(limits.vocab_size);
     const int64_t parts =
         kernels_.split != nullptr ? parts_size(kMaxSplitProduct, limits.max_in_features) : 0;
+    const int64_t prepared = activations_ == CpuActivations::kFloat
+                                 ? 0
+                                 : PreparedRows::bytes(kMaxSplitProduct, limits.max_in_features);
     return static_cast<size_t>(pool_.num_threads()) * of_thread +
-           static_cast<size_t>(parts) * sizeof(uint16_t);
+           static_cast<size_t>(parts) * sizeof(uint16_t) + static_cast<size_t>(prepared);
+  }
+  bool takes(WeightFormat format) const override {
+    return dtype_of(format) || (activations_ == CpuActivations::kInt16 && has_panels(format));
   }
   void reserve(size_t) override {}  // pages are taken when they are first written
   void prepare(const StepLimits&) override {}
@@ -98,6 +110,10 @@ class CpuBackend final : public Backend {
     if (const int64_t needed = parts_size(kMaxSplitProduct, matrix.in);
         splits(matrix) && needed > parts_.shape[0])
       parts_ = allocate(DType::kBF16, {needed});
+    if (const int64_t needed =
+            ceil_div<int64_t>(PreparedRows::bytes(kMaxSplitProduct, matrix.in), 4);
+        quantized(matrix) && needed > prepared_.shape[0])
+      prepared_ = allocate(DType::kI32, {needed});
     return {.in_features = matrix.in, .out_features = matrix.out, .impl = &matrix};
   }
 
@@ -235,28 +251,48 @@ class CpuBackend final : public Backend {
 
   // The product with one segment of a matrix, and which of a product's tasks are its.
   struct SegmentProduct {
-    LinearArgs args;
+    std::variant<LinearArgs, QuantizedArgs> args;
     int64_t first_task = 0;
   };
 
   void multiply(Tensor y, Tensor x, const Linear& w, bool add) {
     const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
-    const int64_t at_once = splits(matrix) ? kMaxSplitProduct : x.shape[0];
+    const int64_t at_once = splits(matrix) || quantized(matrix) ? kMaxSplitProduct : x.shape[0];
     for (int64_t t = 0; t < x.shape[0]; t += at_once) {
       const int64_t rows = std::min(at_once, x.shape[0] - t);
       const int64_t tasks =
           plan_products(w, row(y, t), y.row_stride, row(x, t), x.row_stride, rows, add);
-      if (splits(matrix))
-        pool_.run(static_cast<int>(ceil_div(rows, kSplitRows)), [&](int group, int) {
-          kernels_.split(products_.front().args, int64_t{group} * kSplitRows);
-        });
+      prepare_inputs(matrix, row(x, t), x.row_stride, rows);
       pool_.run(static_cast<int>(tasks), [&](int task, int thread) {
         auto product = products_.end() - 1;
         while (product->first_task > task) --product;
-        kernels_.linear(product->args, task - product->first_task,
-                        scratch_[static_cast<size_t>(thread)].as<float>());
+        const int64_t own = task - product->first_task;
+        if (const auto* blocks = std::get_if<QuantizedArgs>(&product->args))
+          quantized_.multiply(*blocks, own);
+        else
+          kernels_.linear(std::get<LinearArgs>(product->args), own,
+                          scratch_[static_cast<size_t>(thread)].as<float>());
       });
     }
+  }
+
+  // What the products read beside the inputs themselves.
+  void prepare_inputs(const PackedLinear& matrix, const float* x, int64_t x_stride, int64_t rows) {
+    if (quantized(matrix))
+      pool_.run(static_cast<int>(ceil_div(rows, kSplitRows)), [&](int group, int) {
+        const int64_t begin = int64_t{group} * kSplitRows;
+        quantized_.prepare(prepared(rows, matrix.in), x, x_stride, matrix.in, begin,
+                           std::min(rows, begin + kSplitRows));
+      });
+    if (splits(matrix))
+      pool_.run(static_cast<int>(ceil_div(rows, kSplitRows)), [&](int group, int) {
+        const LinearArgs args{.x = x,
+                              .x_stride = x_stride,
+                              .rows = rows,
+                              .in = matrix.in,
+                              .parts = parts_.as<uint16_t>()};
+        kernels_.split(args, int64_t{group} * kSplitRows);
+      });
   }
 
   // Fills products_ and returns the number of their tasks.
@@ -266,8 +302,25 @@ class CpuBackend final : public Backend {
     products_.clear();
     int64_t tasks = 0;
     for (const Segment& segment : matrix.segments) {
+      const std::optional<DType> dtype = dtype_of(segment.format);
+      if (!dtype) {
+        products_.push_back({QuantizedArgs{.format = segment.format,
+                                           .panels = segment.weights,
+                                           .bias = segment.bias,
+                                           .x = prepared(rows, matrix.in),
+                                           .y = y + segment.first_output,
+                                           .y_stride = y_stride,
+                                           .scale = w.scale,
+                                           .add = add,
+                                           .rows = rows,
+                                           .in = matrix.in,
+                                           .out = segment.outputs},
+                             tasks});
+        tasks += segment.blocks();
+        continue;
+      }
       const LinearArgs args{.weights = segment.weights,
-                            .dtype = segment.dtype,
+                            .dtype = *dtype,
                             .bias = segment.bias,
                             .x = x,
                             .x_stride = x_stride,
@@ -306,8 +359,15 @@ class CpuBackend final : public Backend {
 
   bool splits(const PackedLinear& matrix) const {
     return kernels_.split != nullptr && std::ranges::any_of(matrix.segments, [](const Segment& s) {
-             return s.dtype == DType::kBF16;
+             return s.format == WeightFormat::kBF16;
            });
+  }
+  static bool quantized(const PackedLinear& matrix) {
+    return std::ranges::any_of(matrix.segments,
+                               [](const Segment& s) { return has_panels(s.format); });
+  }
+  PreparedRows prepared(int64_t rows, int64_t in) const {
+    return PreparedRows::in_memory(prepared_.data, rows, in);
   }
 
   void plan_attention(const BatchView& b, const AttentionSpec& spec) {
@@ -350,12 +410,15 @@ class CpuBackend final : public Backend {
 
   const Isa isa_;
   const Kernels& kernels_;
+  const QuantizedKernels& quantized_;
+  const CpuActivations activations_;
   const int max_in_flight_;
   ThreadPool pool_;
   Arena arena_;
   std::deque<PackedLinear> matrices_;
   std::deque<Cache> caches_;
   Tensor parts_;                 // of the inputs of a product (see Kernels::split)
+  Tensor prepared_;              // the inputs of a product (see PreparedRows)
   std::vector<Tensor> scratch_;  // one per thread
   std::vector<SampleScratch> sample_scratch_;
   std::vector<SegmentProduct> products_;

@@ -57,6 +57,10 @@ bool machine_has(Isa isa) {
   return std::find(isas.begin(), isas.end(), isa) != isas.end();
 }
 
+bool machine_has_vnni() {
+  return machine_has(Isa::kAvx512) && __builtin_cpu_supports("avx512vnni") != 0;
+}
+
 Isa choose_isa(const std::string& name) {
   const std::vector<Isa> isas = available_isas();
   if (isas.empty())

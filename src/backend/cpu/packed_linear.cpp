@@ -6,20 +6,20 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/quantized_linear.h"
 #include "ember/base/start_error.h"
 
 namespace ember::cpu {
 
 namespace {
 
-DType number_type(WeightFormat format) {
-  const std::optional<DType> dtype = dtype_of(format);
-  if (!dtype)
-    throw StartError(ExitCode::kBadModel,
-                     fmt::format("the CPU multiplies with float32, float16 and bfloat16 weights, "
-                                 "not with {}",
-                                 name_of(format)));
-  return *dtype;
+void require_kernel(WeightFormat format) {
+  if (!dtype_of(format) && !has_panels(format))
+    throw StartError(
+        ExitCode::kBadModel,
+        fmt::format("the CPU multiplies with float32, float16, bfloat16, Q8_0, Q4_0, Q4_1, Q5_0, "
+                    "Q5_1, Q4_K, Q5_K and Q6_K weights, not with {}",
+                    name_of(format)));
 }
 
 // The segments of the stacked weights, without memory.
@@ -28,9 +28,9 @@ std::vector<Segment> segments_of(std::span<const Shape> weights) {
   std::vector<Segment> segments;
   int64_t row = 0;
   for (const WeightShape& weight : weights) {
-    const DType dtype = number_type(weight.format);
-    if (segments.empty() || segments.back().dtype != dtype)
-      segments.push_back({.dtype = dtype, .first_output = row});
+    require_kernel(weight.format);
+    if (segments.empty() || segments.back().format != weight.format)
+      segments.push_back({.format = weight.format, .first_output = row});
     segments.back().outputs += weight.rows;
     row += weight.rows;
   }
@@ -38,8 +38,9 @@ std::vector<Segment> segments_of(std::span<const Shape> weights) {
 }
 
 size_t weight_bytes(const Segment& segment, int64_t in) {
+  if (has_panels(segment.format)) return panels_bytes(segment.format, segment.outputs, in);
   return static_cast<size_t>(segment.blocks() * kBlockOutputs * round_up(in, kPaddedInputs)) *
-         size_of(segment.dtype);
+         size_of(dtype_of(segment.format).value());
 }
 
 size_t bias_bytes(const Segment& segment) {
@@ -52,26 +53,38 @@ const std::byte* stacked_row(std::span<const WeightView> weights, int64_t row) {
   return weights[i].row(row);
 }
 
-// Copies 32 rows of a segment to their block, a few columns at a time, so that reads and writes
+// Copies 32 rows of plain numbers to their block, a few columns at a time, so that reads and writes
 // stay in the cache.
 template <class T>
-void pack_block(std::span<const WeightView> weights, const Segment& segment, int64_t in,
-                int64_t block) {
+void pack_numbers(std::span<const std::byte* const> sources, const Segment& segment, int64_t in,
+                  int64_t block) {
   auto* const packed = static_cast<T*>(segment.weights);
-  const int64_t first = block * kBlockOutputs,
-                rows = std::min<int64_t>(kBlockOutputs, segment.outputs - first);
-  const std::byte* sources[kBlockOutputs] = {};
-  for (int64_t i = 0; i < rows; ++i)
-    sources[i] = stacked_row(weights, segment.first_output + first + i);
-  const int64_t step = packed_index(segment.dtype, in, 0, 2) / 2,
-                pair = packed_index(segment.dtype, in, 0, 1);
+  const DType dtype = dtype_of(segment.format).value();
+  const int64_t step = packed_index(dtype, in, 0, 2) / 2, pair = packed_index(dtype, in, 0, 1);
   for (int64_t begin = 0; begin < in; begin += kPaddedInputs)
-    for (int64_t i = 0; i < rows; ++i) {
-      T* column = packed + packed_index(segment.dtype, in, first + i, 0);
+    for (size_t i = 0; i < sources.size(); ++i) {
+      T* column =
+          packed + packed_index(dtype, in, block * kBlockOutputs + static_cast<int64_t>(i), 0);
       for (int64_t k = begin; k < std::min(in, begin + kPaddedInputs); ++k)
         std::memcpy(column + k / 2 * 2 * step + k % 2 * pair,
                     sources[i] + static_cast<size_t>(k) * sizeof(T), sizeof(T));
     }
+}
+
+void pack_block(std::span<const WeightView> weights, const Segment& segment, int64_t in,
+                int64_t block) {
+  const int64_t first = block * kBlockOutputs,
+                rows = std::min<int64_t>(kBlockOutputs, segment.outputs - first);
+  const std::byte* rows_of_block[kBlockOutputs] = {};
+  for (int64_t i = 0; i < rows; ++i)
+    rows_of_block[i] = stacked_row(weights, segment.first_output + first + i);
+  const std::span<const std::byte* const> sources(rows_of_block, static_cast<size_t>(rows));
+  if (has_panels(segment.format))
+    pack_panel(segment.format, sources, in, segment.weights, block);
+  else if (segment.format == WeightFormat::kF32)
+    pack_numbers<uint32_t>(sources, segment, in, block);
+  else
+    pack_numbers<uint16_t>(sources, segment, in, block);
 }
 
 void pack_biases(PackedLinear& matrix, std::span<const WeightView> weights,
@@ -111,12 +124,8 @@ PackedLinear pack(std::span<const WeightView> weights, std::span<const Tensor> b
   }
   for (Segment& segment : matrix.segments) {
     segment.weights = arena.allocate(weight_bytes(segment, matrix.in));
-    pool.run(static_cast<int>(segment.blocks()), [&](int block, int) {
-      if (size_of(segment.dtype) == 2)
-        pack_block<uint16_t>(weights, segment, matrix.in, block);
-      else
-        pack_block<uint32_t>(weights, segment, matrix.in, block);
-    });
+    pool.run(static_cast<int>(segment.blocks()),
+             [&](int block, int) { pack_block(weights, segment, matrix.in, block); });
   }
   if (!biases.empty()) pack_biases(matrix, weights, biases, arena);
   return matrix;
@@ -125,10 +134,12 @@ PackedLinear pack(std::span<const WeightView> weights, std::span<const Tensor> b
 void unpack_row(const PackedLinear& matrix, int64_t row, float* y) {
   auto segment = matrix.segments.begin();
   while (row >= segment->first_output + segment->outputs) ++segment;
+  row -= segment->first_output;
+  const std::optional<DType> dtype = dtype_of(segment->format);
+  if (!dtype) return unpack_panel_row(segment->format, segment->weights, matrix.in, row, y);
   for (int64_t k = 0; k < matrix.in; ++k)
-    y[k] = element_to_float(segment->dtype, segment->weights,
-                            static_cast<size_t>(packed_index(segment->dtype, matrix.in,
-                                                             row - segment->first_output, k)));
+    y[k] = element_to_float(*dtype, segment->weights,
+                            static_cast<size_t>(packed_index(*dtype, matrix.in, row, k)));
 }
 
 }  // namespace ember::cpu

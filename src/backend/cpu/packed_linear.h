@@ -12,10 +12,11 @@
 
 namespace ember::cpu {
 
-// Outputs of a matrix whose weights have one type: 32 of them side by side, so that each is one
-// lane's sum over the inputs; packed_index tells where a weight lies.
+// Outputs of a matrix whose weights have one format: 32 of them side by side, so that each is one
+// lane's sum over the inputs. packed_index tells where a plain number lies, quantized_layout.h
+// where the codes of blocks do.
 struct Segment {
-  DType dtype = DType::kF32;
+  WeightFormat format = WeightFormat::kF32;
   int64_t first_output = 0, outputs = 0;
   void* weights = nullptr;
   float* bias = nullptr;  // [ceil(outputs / 32) * 32]; null: none
@@ -23,7 +24,7 @@ struct Segment {
   int64_t blocks() const { return round_up(outputs, kBlockOutputs) / kBlockOutputs; }
 };
 
-// Its product is that of each segment; neighbouring outputs of one type are one segment.
+// Its product is that of each segment; neighbouring outputs of one format are one segment.
 struct PackedLinear {
   int64_t in = 0, out = 0;
   std::vector<Segment> segments;  // in the order of the outputs
@@ -32,7 +33,7 @@ struct PackedLinear {
 };
 
 // Arguments as Backend::make_linear. Each page is first touched by the thread that packs it. Throws
-// StartError(kBadModel) where weights differ in columns, or are none of plain numbers.
+// StartError(kBadModel) where weights differ in columns, or are in blocks that have no panels.
 PackedLinear pack(std::span<const WeightView> weights, std::span<const Tensor> biases, Arena& arena,
                   ThreadPool& pool);
 

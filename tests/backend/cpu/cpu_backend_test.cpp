@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "backend/cpu/kernel_cases.h"
+#include "backend/cpu/quantized_cases.h"
 #include "ember/base/start_error.h"
 
 namespace ember {
@@ -55,8 +56,10 @@ TEST(CpuBackend, PlansTheMemoryOfItsThreadsAndOfSplitInputs) {
     EXPECT_GT(of_thread, 12u * 1000)
         << name_of(isa) << ": candidates, counts and a copy of the logits";
     EXPECT_EQ(bytes(3, limits) - bytes(2, limits), of_thread) << name_of(isa);
-    EXPECT_EQ(bytes(1, limits) - bytes(1, narrow), isa == cpu::Isa::kAmx ? 2048u * 3 * 512 * 2 : 0u)
-        << name_of(isa) << ": three parts of 512 rows";
+    const size_t prepared = 512 * (2048 * 2 + 2048 / 32 * 16);
+    EXPECT_EQ(bytes(1, limits) - bytes(1, narrow),
+              prepared + (isa == cpu::Isa::kAmx ? 2048u * 3 * 512 * 2 : 0u))
+        << name_of(isa) << ": 512 rows in integers, and in three parts";
   }
 }
 
@@ -298,6 +301,74 @@ TEST(CpuBackend, AStackOfSeveralTypesIsTheProductsOfItsPartsBitForBit) {
     EXPECT_EQ(rows.as<float>()[0], floats[0][static_cast<size_t>(96 * in)]);
     EXPECT_EQ(rows.as<float>()[in], f16_to_float(halves[1][0]));
     EXPECT_EQ(rows.as<float>()[2 * in], bf16_to_float(halves[2][static_cast<size_t>(39 * in)]));
+  }
+}
+
+// As q, k and v of a file are whose types change within a layer; also with plain weights among
+// them.
+TEST(CpuBackend, AStackOfBlocksAndNumbersIsTheProductsOfItsPartsForAnyRowsAndThreads) {
+  std::mt19937_64 random(1);
+  const int64_t in = 512, outs[] = {97, 33, 40, 20}, most = 600;
+  const WeightFormat formats[] = {WeightFormat::kQ4_K, WeightFormat::kQ6_K, WeightFormat::kF32,
+                                  WeightFormat::kQ8_0};
+  std::vector<std::vector<std::byte>> bytes;
+  const std::vector<float> floats = cpu::random_floats(static_cast<size_t>(40 * in), 3),
+                           bias = cpu::random_floats(97, 4),
+                           input = cpu::random_floats(static_cast<size_t>(most * in), 5);
+  std::vector<WeightView> parts;
+  std::vector<Tensor> biases;
+  for (size_t i = 0; i < 4; ++i) {
+    bytes.push_back(formats[i] == WeightFormat::kF32
+                        ? std::vector<std::byte>()
+                        : cpu::random_blocks(formats[i], outs[i], in, random));
+    const auto* data = i == 2 ? reinterpret_cast<const std::byte*>(floats.data()) : bytes[i].data();
+    parts.push_back({{formats[i], outs[i], in}, data, row_bytes(formats[i], in)});
+    biases.emplace_back(const_cast<float*>(bias.data()), DType::kF32,
+                        std::initializer_list<int64_t>{outs[i]});
+  }
+  std::vector<float> first;  // of the first instruction set: those that are one chain are equal
+  for (const cpu::Isa isa : cpu::available_isas())
+    for (const int threads : {1, 2}) {
+      const std::unique_ptr<Backend> backend =
+          make_cpu_backend({.num_threads = threads, .isa = cpu::name_of(isa)});
+      Linear stack = backend->make_linear(parts, biases, Split::kNone);
+      stack.scale = 0.5f;
+      ASSERT_EQ(stack.out_features, 190);
+      const Tensor x = backend->allocate(DType::kF32, {most, in}),
+                   y = backend->allocate(DType::kF32, {most, 190}),
+                   one = backend->allocate(DType::kF32, {1, 190});
+      backend->write(x, input.data(), input.size() * sizeof(float));
+      backend->linear(y, x, stack);
+      const std::vector<float> all(y.as<float>(), y.as<float>() + y.elements());
+      if (first.empty()) first = all;
+      EXPECT_TRUE(all == first) << cpu::name_of(isa) << ", " << threads << " threads";
+      for (const int64_t r : {0, 1, 511, 512, 599}) {
+        Tensor row = x.rows(1);
+        row.data = x.as<float>() + r * in;
+        backend->linear(one, row, stack);
+        ASSERT_TRUE(std::equal(one.as<float>(), one.as<float>() + 190, all.begin() + r * 190)) << r;
+      }
+      int64_t column = 0;
+      for (size_t i = 0; i < 4; column += outs[i++]) {
+        Linear alone =
+            backend->make_linear(std::span(&parts[i], 1), std::span(&biases[i], 1), Split::kNone);
+        alone.scale = 0.5f;
+        const Tensor part = backend->allocate(DType::kF32, {most, outs[i]});
+        backend->linear(part, x, alone);
+        for (int64_t r = 0; r < most; ++r)
+          for (int64_t n = 0; n < outs[i]; ++n)
+            ASSERT_EQ(all[static_cast<size_t>(r * 190 + column + n)],
+                      part.as<float>()[r * outs[i] + n]);
+      }
+    }
+}
+
+TEST(CpuBackend, TakesBlocksUnlessActivationsAreToStayFloats) {
+  for (const auto activations : {CpuActivations::kInt16, CpuActivations::kFloat}) {
+    const auto backend = make_cpu_backend({.num_threads = 1, .activations = activations});
+    EXPECT_TRUE(backend->takes(WeightFormat::kBF16));
+    EXPECT_EQ(backend->takes(WeightFormat::kQ6_K), activations == CpuActivations::kInt16);
+    EXPECT_FALSE(backend->takes(WeightFormat::kQ2_K));
   }
 }
 

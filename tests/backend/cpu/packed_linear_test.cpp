@@ -59,7 +59,7 @@ TEST(PackedLinear, EveryTypeOfAStackIsASegment) {
   const PackedLinear matrix = pack(weights, biases, arena, pool);
   ASSERT_EQ(matrix.segments.size(), 2u);
   EXPECT_EQ(matrix.segments[0].outputs, 33);
-  EXPECT_EQ(matrix.segments[1].dtype, DType::kF16);
+  EXPECT_EQ(matrix.segments[1].format, WeightFormat::kF16);
   EXPECT_EQ(matrix.segments[1].first_output, 33);
   EXPECT_EQ(matrix.segments[1].outputs, 40);
   for (int64_t r = 0; r < 40; ++r) {
@@ -95,7 +95,7 @@ TEST(PackedLinear, RefusesPartsOfOtherWidthsAndUnknownFormats) {
   Arena arena;
   ThreadPool pool(1);
   EXPECT_THROW(pack(weights, {}, arena, pool), StartError);
-  const WeightShape blocks[] = {{WeightFormat::kQ4_0, 2, 32}};
+  const WeightShape blocks[] = {{WeightFormat::kIQ4_NL, 2, 32}};
   EXPECT_THROW(PackedLinear::bytes(blocks, false), StartError);
 }
 

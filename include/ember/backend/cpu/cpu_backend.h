@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CPU as a Backend: float32 activations and cache, weights in the checkpoint's 16-bit (or
-// float32) type.
+// float32) type, or in the blocks of quantised ones.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -10,11 +11,18 @@
 
 namespace ember {
 
+// What activations become where they are multiplied with quantised weights.
+enum class CpuActivations : uint8_t {
+  kInt16,  // an integer of 16 bits, with a scale for each 32 of them
+  kFloat,  // they stay what they are: the backend does not take quantised weights
+};
+
 struct CpuOptions {
   int num_threads = 0;  // 0: as many as this process may run on
   // Instruction set: auto (the best this machine has), avx2, avx512, amx. Forcing one that the
   // machine lacks is a StartError(kNoDevice) that names those it has.
   std::string isa = "auto";
+  CpuActivations activations = CpuActivations::kInt16;
   int max_in_flight =
       1;  // 2: steps are taken one ahead as on a GPU (and still computed at once); for tests
 };

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/quantized_cases.h"
+
+namespace ember::cpu {
+namespace {
+
+TEST(QuantizedAvx512, EqualTheDefinitionAlsoRowByRow) {
+  if (!machine_has(Isa::kAvx512)) GTEST_SKIP() << "wants a processor with avx512";
+  check_quantized_kernels(quantized_kernels_of(Isa::kAvx512, false));
+}
+
+}  // namespace
+}  // namespace ember::cpu

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/quantized_cases.h"
+
+namespace ember::cpu {
+namespace {
+
+TEST(QuantizedVnni, EqualTheDefinitionAlsoRowByRow) {
+  if (!machine_has_vnni()) GTEST_SKIP() << "wants a processor with AVX-512 VNNI";
+  check_quantized_kernels(quantized_kernels_of(Isa::kAvx512, true));
+}
+
+}  // namespace
+}  // namespace ember::cpu
