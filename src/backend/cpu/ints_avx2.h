@@ -29,6 +29,10 @@ inline Ints shift(Ints x) {
   else
     return {_mm256_srli_epi32(x.a, -n), _mm256_srli_epi32(x.b, -n)};
 }
+inline Ints shift_right(Ints x, int n) {
+  const __m128i count = _mm_cvtsi32_si128(n);
+  return {_mm256_srl_epi32(x.a, count), _mm256_srl_epi32(x.b, count)};
+}
 inline Ints bits_and(Ints x, Ints y) {
   return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)};
 }
@@ -42,6 +46,10 @@ inline Ints max_of(Ints x, Ints y) {
 inline Ints add_pairs(Ints sum, Ints x, Ints y) {
   return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(x.a, y.a)),
           _mm256_add_epi32(sum.b, _mm256_madd_epi16(x.b, y.b))};
+}
+// The 16-bit numbers.
+inline Ints subtract_pairs(Ints x, Ints y) {
+  return {_mm256_sub_epi16(x.a, y.a), _mm256_sub_epi16(x.b, y.b)};
 }
 inline Vec to_floats(Ints x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 inline Ints bits_of(Vec x) { return {_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)}; }
@@ -65,6 +73,7 @@ inline Vec load(const int8_t* p) {
 }
 
 inline constexpr int kQuantizedRows = 4;  // at a time: 8 sums, 2 weights, 1 input in registers
+inline constexpr int64_t kManyRows = 32;  // from so many on, expanding tiles pays
 template <int R>
 inline constexpr int kHalves = R == 1 ? 2 : 1;  // of a tile at a time, with R rows
 

@@ -22,6 +22,7 @@ inline Ints shift(Ints a) {
   else
     return {_mm512_srli_epi32(a.v, -n)};
 }
+inline Ints shift_right(Ints a, int n) { return {_mm512_srl_epi32(a.v, _mm_cvtsi32_si128(n))}; }
 inline Ints bits_and(Ints a, Ints b) { return {_mm512_and_si512(a.v, b.v)}; }
 inline Ints bits_or(Ints a, Ints b) { return {_mm512_or_si512(a.v, b.v)}; }
 inline Ints max_of(Ints a, Ints b) { return {_mm512_max_epi32(a.v, b.v)}; }
@@ -33,6 +34,8 @@ inline Ints add_pairs(Ints sum, Ints a, Ints b) {
   return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))};
 #endif
 }
+// The 16-bit numbers.
+inline Ints subtract_pairs(Ints a, Ints b) { return {_mm512_sub_epi16(a.v, b.v)}; }
 inline Vec to_floats(Ints a) { return {_mm512_cvtepi32_ps(a.v)}; }
 inline Ints bits_of(Vec a) { return {_mm512_castps_si512(a.v)}; }
 // To nearest, even where that is undecided.
@@ -51,6 +54,7 @@ inline Vec load(const int8_t* p) {
 }
 
 inline constexpr int kQuantizedRows = 4;  // at a time: 8 sums of either kind, 2 weights, 1 input
+inline constexpr int64_t kManyRows = 32;  // from so many on, expanding tiles pays
 template <int R>
 inline constexpr int kHalves = 2;  // of a tile at a time, with R rows
 

@@ -46,102 +46,79 @@ void prepare(const PreparedRows& to, const float* x, int64_t x_stride, int64_t i
     }
 }
 
-// Pair n of the 16 lanes of a half.
-template <PanelLayout l, int n>
-[[gnu::always_inline]] inline Ints load_pair(const uint8_t* half) {
-  constexpr int j = n / 4, p = n % 4;
-  if constexpr (l.low_lines == 8) {
-    const Ints line = load_ints(half + (2 * j + p % 2) * kLineBytes);
-    return bits_and(shift<-8 * (p / 2)>(line), splat_int(0x00ff00ff));
-  }
-  const Ints low = bits_and(shift<-4 * p>(load_ints(half + j * kLineBytes)), splat_int(0x000f000f));
-  if constexpr (l.high_lines == 1) {
-    const Ints line = load_ints(half + l.low_lines * kLineBytes);
-    return bits_or(low, bits_and(shift<4 - n>(line), splat_int(0x00100010)));
-  } else if constexpr (l.high_lines == 2) {
-    const Ints line = load_ints(half + (l.low_lines + n / 8) * kLineBytes);
-    return bits_or(low, bits_and(shift<4 - 2 * (n % 8)>(line), splat_int(0x00300030)));
-  } else {
-    return low;
-  }
-}
-
-// Pairs [n, end) of H halves times R rows of inputs, which begin at v.
-template <PanelLayout l, int n, int end, int R, int H>
-[[gnu::always_inline]] inline void add_tile_pairs(const uint8_t* half, const int16_t* v,
-                                                  int64_t v_stride, Ints (&sums)[R][H]) {
-  if constexpr (n < end) {
-    Ints weights[H];
+// Pair 4j + p of H halves times R rows of inputs.
+template <int p, class Tile, int R, int H>
+[[gnu::always_inline]] inline void add_pair(const typename Tile::Line (&lines)[H], const int16_t* v,
+                                            int64_t v_stride, Ints (&sums)[R][H]) {
+  Ints weights[H];
 #pragma GCC unroll 2
-    for (int h = 0; h < H; ++h) weights[h] = load_pair<l, n>(half + h * half_bytes(l));
+  for (int h = 0; h < H; ++h) weights[h] = Tile::template pair<p>(lines[h]);
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      int32_t pair = 0;
-      __builtin_memcpy(&pair, v + r * v_stride + int64_t{2} * n, sizeof pair);
-      const Ints inputs = splat_int(pair);
+  for (int r = 0; r < R; ++r) {
+    int32_t pair = 0;
+    __builtin_memcpy(&pair, v + r * v_stride + 2 * p, sizeof pair);
+    const Ints inputs = splat_int(pair);
 #pragma GCC unroll 2
-      for (int h = 0; h < H; ++h) sums[r][h] = add_pairs(sums[r][h], weights[h], inputs);
-    }
-    add_tile_pairs<l, n + 1, end>(half, v, v_stride, sums);
+    for (int h = 0; h < H; ++h) sums[r][h] = add_pairs(sums[r][h], weights[h], inputs);
   }
 }
 
-struct Tile {
-  const uint8_t *superblock, *at;
-};
-
-template <PanelLayout l>
-[[gnu::always_inline]] inline Vec scale_of(Tile tile, int group, int half) {
-  const uint8_t* scales = tile.at + 2 * half_bytes(l);
-  if constexpr (!l.superblocks) {
-    return load(reinterpret_cast<const F16*>(scales) + half * kLanes);
-  } else {
-    const Vec d = load(reinterpret_cast<const F16*>(tile.superblock) + half * kLanes);
-    const uint8_t* bytes = scales + group * kBlockOutputs + half * kLanes;
-    if constexpr (l.signed_scales)
-      return mul(d, load(reinterpret_cast<const int8_t*>(bytes)));
-    else
-      return mul(d, load(bytes));
-  }
-}
-
-template <PanelLayout l>
-[[gnu::always_inline]] inline Vec minimum_of(Tile tile, int half) {
-  const uint8_t* scales = tile.at + 2 * half_bytes(l);
-  if constexpr (!l.superblocks) {
-    return load(reinterpret_cast<const F16*>(scales) + kBlockOutputs + half * kLanes);
-  } else {
-    const Vec d =
-        load(reinterpret_cast<const F16*>(tile.superblock) + kBlockOutputs + half * kLanes);
-    return sub(zero(), mul(d, load(scales + l.groups * kBlockOutputs + half * kLanes)));
-  }
-}
-
-// One group of a tile for H halves and R rows.
-template <PanelLayout l, int group, int R, int H>
+// One group of a tile for H halves and R rows; b is the tile's number in its panel.
+template <class Tile, int R, int H>
 [[gnu::always_inline]] inline void add_group(const QuantizedArgs& args, int64_t row, int64_t b,
-                                             Tile tile, int first_half, Vec (&sums)[R][2]) {
+                                             const Tile& tile, int group, int first_half,
+                                             Vec (&sums)[R][2]) {
   const int64_t blocks = args.in / kTileInputs;
   Ints ints[R][H];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     const int32_t* v_sums = args.x.v_sums + 2 * ((row + r) * blocks + b);
-    const int32_t v_sum = l.groups == 2 ? v_sums[group] : v_sums[0] + v_sums[1];
+    const int32_t v_sum = Tile::kGroups == 2 ? v_sums[group] : v_sums[0] + v_sums[1];
 #pragma GCC unroll 2
-    for (int h = 0; h < H; ++h) ints[r][h] = splat_int(-l.zero * v_sum);
+    for (int h = 0; h < H; ++h) ints[r][h] = splat_int(-Tile::kZero * v_sum);
   }
-  constexpr int pairs = 16 / l.groups;
-  add_tile_pairs<l, group * pairs, (group + 1) * pairs>(tile.at + first_half * half_bytes(l),
-                                                        args.x.v + row * args.in + b * kTileInputs,
-                                                        args.in, ints);
+  constexpr int kLines = 4 / Tile::kGroups;
+  // Not unrolled: the compiler would load everything first and run out of registers.
+#pragma GCC unroll 1
+  for (int j = group * kLines; j < (group + 1) * kLines; ++j) {
+    typename Tile::Line lines[H];
+#pragma GCC unroll 2
+    for (int h = 0; h < H; ++h) lines[h] = tile.line(first_half + h, j);
+    const int16_t* v = args.x.v + row * args.in + b * kTileInputs + int64_t{8} * j;
+    add_pair<0, Tile>(lines, v, args.in, ints);
+    add_pair<1, Tile>(lines, v, args.in, ints);
+    add_pair<2, Tile>(lines, v, args.in, ints);
+    add_pair<3, Tile>(lines, v, args.in, ints);
+  }
 #pragma GCC unroll 2
   for (int h = 0; h < H; ++h) {
-    const Vec scale = scale_of<l>(tile, group, first_half + h);
+    const Vec scale = tile.scale(group, first_half + h);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       Vec& sum = sums[r][first_half + h];
       sum = fma(to_floats(ints[r][h]), mul(scale, splat(args.x.dx[(row + r) * blocks + b])), sum);
     }
+  }
+}
+
+template <class Tile, int R>
+[[gnu::always_inline]] inline void add_tile(const QuantizedArgs& args, int64_t row, int64_t b,
+                                            const Tile& tile, Vec (&sums)[R][2]) {
+  constexpr int H = kHalves<R>;
+  const int64_t blocks = args.in / kTileInputs;
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; half += H) {
+#pragma GCC unroll 1
+    for (int group = 0; group < Tile::kGroups; ++group)
+      add_group<Tile, R, H>(args, row, b, tile, group, half, sums);
+    if constexpr (Tile::kMinimum)
+#pragma GCC unroll 2
+      for (int h = half; h < half + H; ++h) {
+        const Vec minimum = tile.minimum(h);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r)
+          sums[r][h] = fma(splat(args.x.dx_sums[(row + r) * blocks + b]), minimum, sums[r][h]);
+      }
   }
 }
 
@@ -156,30 +133,20 @@ inline void finish(const QuantizedArgs& args, int64_t row, int64_t n, Vec sum) {
   store_some(y, sum, count);
 }
 
+template <PanelLayout l>
+PackedTile<l> packed_tile(const QuantizedArgs& args, int64_t panel, int64_t b) {
+  const auto* begin = static_cast<const uint8_t*>(args.panels) + panel * panel_bytes(l, args.in);
+  return {begin + superblock_offset(l, b), begin + tile_offset(l, b)};
+}
+
+// Few rows: codes are taken apart in registers, and the panel is read once.
 template <PanelLayout l, int R>
 void multiply_rows(const QuantizedArgs& args, int64_t row, int64_t panel) {
-  constexpr int H = kHalves<R>;
-  const int64_t blocks = args.in / kTileInputs;
-  const auto* begin = static_cast<const uint8_t*>(args.panels) + panel * panel_bytes(l, args.in);
   Vec sums[R][2];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = zero();
-  for (int64_t b = 0; b < blocks; ++b) {
-    const Tile tile{begin + superblock_offset(l, b), begin + tile_offset(l, b)};
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; half += H) {
-      add_group<l, 0, R, H>(args, row, b, tile, half, sums);
-      if constexpr (l.groups == 2) add_group<l, 1, R, H>(args, row, b, tile, half, sums);
-      if constexpr (l.minimum)
-#pragma GCC unroll 2
-        for (int h = half; h < half + H; ++h) {
-          const Vec minimum = minimum_of<l>(tile, h);
-#pragma GCC unroll 8
-          for (int r = 0; r < R; ++r)
-            sums[r][h] = fma(splat(args.x.dx_sums[(row + r) * blocks + b]), minimum, sums[r][h]);
-        }
-    }
-  }
+  for (int64_t b = 0; b < args.in / kTileInputs; ++b)
+    add_tile<PackedTile<l>, R>(args, row, b, packed_tile<l>(args, panel, b), sums);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
@@ -197,10 +164,57 @@ inline void multiply_rest(const QuantizedArgs& args, int64_t row, int64_t panel)
   }
 }
 
+// Tiles [b, end) of R rows, whose sums so far are in `partial`.
+template <class Tile, int R>
+void add_expanded(const QuantizedArgs& args, int64_t row, int64_t b, int64_t end,
+                  const Expanded& expanded, float* partial) {
+  Vec sums[R][2];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half)
+      sums[r][half] = load(partial + r * kBlockOutputs + half * kLanes);
+  for (int64_t i = b; i < end; ++i) add_tile<Tile, R>(args, row, i, Tile{&expanded, i - b}, sums);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half)
+      store(partial + r * kBlockOutputs + half * kLanes, sums[r][half]);
+}
+
+constexpr int64_t kExpandedRows = 128;  // that share expanded tiles
+
+// Many rows: tiles are expanded, and their rows are taken in turn.
+template <PanelLayout l>
+void multiply_many(const QuantizedArgs& args, int64_t first_row, int64_t rows, int64_t panel) {
+  using Tile = ExpandedTile<l.groups, l.minimum>;
+  Expanded expanded;
+  alignas(64) float partial[kExpandedRows * kBlockOutputs];
+  for (int64_t i = 0; i < rows * kBlockOutputs; i += kLanes) store(partial + i, zero());
+  const int64_t blocks = args.in / kTileInputs;
+  for (int64_t b = 0; b < blocks; b += kExpandedTiles) {
+    const int64_t end = blocks - b < kExpandedTiles ? blocks : b + kExpandedTiles;
+    for (int64_t i = b; i < end; ++i) expand(packed_tile<l>(args, panel, i), i - b, expanded);
+    int64_t r = 0;
+    for (; rows - r >= kQuantizedRows; r += kQuantizedRows)
+      add_expanded<Tile, kQuantizedRows>(args, first_row + r, b, end, expanded,
+                                         partial + r * kBlockOutputs);
+    for (; r < rows; ++r)
+      add_expanded<Tile, 1>(args, first_row + r, b, end, expanded, partial + r * kBlockOutputs);
+  }
+  for (int64_t r = 0; r < rows; ++r)
+    for (int half = 0; half < 2; ++half)
+      finish(args, first_row + r, panel * kBlockOutputs + half * kLanes,
+             load(partial + r * kBlockOutputs + half * kLanes));
+}
+
 template <WeightFormat format>
 inline void multiply_panel(const QuantizedArgs& args, int64_t panel) {
   constexpr PanelLayout l = panel_layout(format);
   int64_t row = 0;
+  for (; args.rows - row >= kManyRows; row += kExpandedRows)
+    multiply_many<l>(args, row, args.rows - row < kExpandedRows ? args.rows - row : kExpandedRows,
+                     panel);
   for (; args.rows - row >= kQuantizedRows; row += kQuantizedRows)
     multiply_rows<l, kQuantizedRows>(args, row, panel);
   multiply_rest<l, kQuantizedRows - 1>(args, row, panel);

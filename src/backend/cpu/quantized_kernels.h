@@ -6,8 +6,8 @@
 // output of the row is NaN. t is the sum of v over 16 inputs. An output is, blocks ascending,
 //   sum = fma(float(sum of v * (code - zero)), scale * dx, sum)          for each group,
 //   sum = fma(float(sum of v) * dx, minimum, sum)                        where there is a minimum,
-// then its bias and the scale of the product. Sums of integers have no order, and the chain over blocks has one: the bits are
-// the same for every instruction set, number of rows and task.
+// then its bias and the scale of the product. Sums of integers have no order, and the chain over
+// blocks has one: the bits are the same for every instruction set, number of rows and task.
 #pragma once
 
 #include <cstdint>

@@ -8,6 +8,8 @@ namespace ember::cpu {
 
 namespace avx512 {
 namespace {
+#include "cpu/quantized_tiles_impl.h"
+//
 #include "cpu/quantized_impl.h"
 }  // namespace
 }  // namespace avx512

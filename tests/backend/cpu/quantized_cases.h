@@ -180,7 +180,7 @@ inline void check_quantized(const QuantizedKernels& kernels) {
   for (int round = 0; round < 120; ++round) {
     const WeightFormat format = kQuantizedFormats[round % std::size(kQuantizedFormats)];
     const int64_t out = any_of({1, 15, 16, 17, 31, 32, 33, 64, 97}),
-                  rows = any_of({1, 2, 3, 4, 5, 7}),
+                  rows = any_of({1, 2, 3, 4, 5, 7, 39}),
                   in = info_of(format).block_weights * any_of({1, 2, 3, 5});
     SCOPED_TRACE(testing::Message() << "seed " << seed << ", round " << round << ": "
                                     << name_of(format) << " " << rows << "x" << in << "x" << out);
