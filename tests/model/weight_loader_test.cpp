@@ -103,6 +103,41 @@ TEST(WeightLoader, ProgressEndsAtTheTotal) {
   }
 }
 
+// Tells which tensors were given back.
+class WatchedCheckpoint final : public Checkpoint {
+ public:
+  explicit WatchedCheckpoint(const std::filesystem::path& dir) : inner_(dir) {}
+  const std::filesystem::path& path() const override { return inner_.path(); }
+  std::vector<std::string> names() const override { return inner_.names(); }
+  bool has(std::string_view name) const override { return inner_.has(name); }
+  StoredTensor stored(std::string_view name) const override { return inner_.stored(name); }
+  size_t total_bytes() const override { return inner_.total_bytes(); }
+  void release(const StoredTensor& tensor) const override {
+    inner_.release(tensor);
+    released.push_back(tensor.data);
+  }
+
+  mutable std::vector<const void*> released;
+
+ private:
+  const SafetensorsCheckpoint inner_;
+};
+
+TEST(WeightLoader, GivesTheMemoryOfEveryMatrixBack) {
+  const WatchedCheckpoint checkpoint(tiny_model("llama2"));
+  NaiveBackend backend;
+  const LoadOptions options;
+  WeightLoader loader(backend, checkpoint, options);
+  DecoderWeights weights;
+  const DecoderConfig config = load_decoder_config(tiny_model("llama2"));
+  visit_weights(config, weights, loader);
+  for (const TensorSpec& spec : required_tensors(config))
+    if (spec.shape.size() == 2) {
+      EXPECT_THAT(checkpoint.released, testing::Contains(checkpoint.stored(spec.name).data))
+          << spec.name;
+    }
+}
+
 TEST(WeightLoader, ConversionKeepsValuesAndRefusesOverflow) {
   const TempModel model("llama2");  // float32
   const auto first_of_down = [&](DType dtype) {
