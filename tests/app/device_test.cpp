@@ -74,6 +74,12 @@ TEST(Device, RefusesWhatThisBuildOrMachineLacks) {
   EXPECT_EQ(weight_dtype(settings.model, *cpu, {}), std::nullopt);
   settings.model.dtype = "bfloat16";
   EXPECT_EQ(weight_dtype(settings.model, *cpu, {}), DType::kBF16);
+  settings.model = {};
+  settings.model.load_format = "dummy";
+  DecoderConfig config;
+  config.dtype = DType::kF16;
+  EXPECT_EQ(weight_dtype(settings.model, *cpu, config), DType::kF16)
+      << "random weights are numbers";
 }
 
 }  // namespace
