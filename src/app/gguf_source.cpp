@@ -31,12 +31,7 @@ GenerationDefaults GgufSource::defaults(const DecoderConfig& config) const {
 }
 
 std::unique_ptr<Tokenizer> GgufSource::tokenizer() const {
-  Result<std::unique_ptr<Tokenizer>> built =
-      Tokenizer::build(gguf_tokenizer_parts(checkpoint_.metadata()));
-  if (!built.ok())
-    throw StartError(ExitCode::kBadModel,
-                     fmt::format("{}: {}", tokenizer_file(), built.error().message));
-  return std::move(built).value();
+  return gguf_tokenizer(checkpoint_.metadata());
 }
 
 std::unique_ptr<ChatTemplate> GgufSource::chat_template(const Tokenizer& tokenizer,

@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <unordered_map>
 
 #include "ember/base/start_error.h"
 #include "ember/text/pre_tokenizers.h"
 #include "ember/text/utf8.h"
+#include "value_or_refuse.h"
 
 namespace ember {
 
@@ -20,7 +22,8 @@ constexpr const char *kModel = "tokenizer.ggml.model", *kPre = "tokenizer.ggml.p
                      *kTokens = "tokenizer.ggml.tokens", *kTypes = "tokenizer.ggml.token_type",
                      *kScores = "tokenizer.ggml.scores", *kMerges = "tokenizer.ggml.merges",
                      *kAddBos = "tokenizer.ggml.add_bos_token",
-                     *kAddEos = "tokenizer.ggml.add_eos_token";
+                     *kAddEos = "tokenizer.ggml.add_eos_token",
+                     *kHuggingFace = "tokenizer.huggingface.json";
 constexpr size_t kMaxTemplateBytes = 1 << 20;
 
 Kind read_kind(const GgufMetadata& metadata) {
@@ -82,7 +85,9 @@ std::optional<int32_t> read_id(const GgufMetadata& metadata, const char* name,
 
 void read_byte_level(const GgufMetadata& metadata, TokenizerParts& parts) {
   const PreTokenizer* pre = find_pre_tokenizer(metadata.text(kPre, ""));
-  if (pre == nullptr) metadata.refuse(kPre, "one of " + pre_tokenizer_names());
+  if (pre == nullptr)
+    metadata.refuse(kPre, fmt::format("one of {} (or --tokenizer with the model's tokenizer.json)",
+                                      pre_tokenizer_names()));
   read_merges(metadata, parts);
   parts.split_steps = pre->split_steps;
   parts.ignore_merges = pre->ignore_merges;
@@ -94,7 +99,8 @@ void read_byte_level(const GgufMetadata& metadata, TokenizerParts& parts) {
 
 void read_sentencepiece(const GgufMetadata& metadata, TokenizerParts& parts) {
   read_scores(metadata, parts);
-  parts.add_space_prefix = metadata.boolean("tokenizer.ggml.add_space_prefix", true);
+  if (metadata.boolean("tokenizer.ggml.add_space_prefix", true))
+    parts.rules.added_space = TokenizerParts::AddedSpace::kEach;
   // Where the file names none, they are those of SentencePiece.
   parts.bos = read_id(metadata, "bos", parts, 1);
   parts.eos = read_id(metadata, "eos", parts, 2);
@@ -112,6 +118,22 @@ std::string template_text(const GgufMetadata& metadata, const char* key) {
   return std::string(text);
 }
 
+// The file's ids say which tokens begin and end a text.
+std::unique_ptr<Tokenizer> tokenizer_of_json(const GgufMetadata& metadata, std::string_view json) {
+  if (!is_valid_utf8(json)) metadata.refuse(kHuggingFace, "UTF-8");
+  const std::vector<std::string_view> tokens = metadata.texts(kTokens);
+  std::map<std::string, std::string> named;
+  for (const char* name : {"bos", "eos"}) {
+    const std::string key = fmt::format("tokenizer.ggml.{}_token_id", name);
+    if (!metadata.has(key) || tokens.empty()) continue;
+    const int64_t id = metadata.integer(key, 0, std::ssize(tokens) - 1);
+    named[fmt::format("{}_token", name)] = tokens[static_cast<size_t>(id)];
+  }
+  return value_or_refuse(Tokenizer::parse(
+      std::string(json), fmt::format("{}: key \"{}\"", metadata.file().string(), kHuggingFace),
+      std::move(named)));
+}
+
 }  // namespace
 
 TokenizerParts gguf_tokenizer_parts(const GgufMetadata& metadata) {
@@ -124,6 +146,16 @@ TokenizerParts gguf_tokenizer_parts(const GgufMetadata& metadata) {
     read_sentencepiece(metadata, parts);
   parts.add_eos = metadata.boolean(kAddEos, false);
   return parts;
+}
+
+std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufMetadata& metadata) {
+  const std::string_view json = metadata.text(kHuggingFace, "");
+  if (!json.empty()) return tokenizer_of_json(metadata, json);
+  Result<std::unique_ptr<Tokenizer>> built = Tokenizer::build(gguf_tokenizer_parts(metadata));
+  if (!built.ok())
+    throw StartError(ExitCode::kBadModel,
+                     fmt::format("{}: {}", metadata.file().string(), built.error().message));
+  return std::move(built).value();
 }
 
 std::unique_ptr<ChatTemplate> gguf_chat_template(const GgufMetadata& metadata,

@@ -10,7 +10,10 @@
 
 namespace ember {
 
-// Both throw StartError(kBadModel): one line with file and key.
+// All throw StartError(kBadModel): one line with file and key.
+
+// Of the tokenizer.json that the file holds as tokenizer.huggingface.json, else of its parts.
+std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufMetadata& metadata);
 
 TokenizerParts gguf_tokenizer_parts(const GgufMetadata& metadata);
 

@@ -49,6 +49,7 @@ ModelInfo info_of(const ModelSource& source, const EngineSettings& settings,
   if (const auto eos = files.tokenizer->token_to_id(files.tokenizer->eos_token());
       eos && !files.tokenizer->eos_token().empty())
     info.eos_token_ids.push_back(*eos);  // some models name it in the tokenizer only
+  for (const int32_t id : files.tokenizer->end_ids()) info.eos_token_ids.push_back(id);
   info.seed = settings.scheduler.seed;
   info.temperature = files.defaults.greedy ? 0 : files.defaults.temperature;
   info.top_p = files.defaults.top_p;

@@ -12,7 +12,7 @@ class HuggingFaceSource final : public ModelSource {
   explicit HuggingFaceSource(const std::string& path);
 
   std::string name() const override;
-  std::string tokenizer_file() const override { return path() + "/tokenizer.json"; }
+  std::string tokenizer_file() const override { return Tokenizer::file_of(path()).string(); }
   DecoderConfig config() const override;
   GenerationDefaults defaults(const DecoderConfig& config) const override;
   std::unique_ptr<Tokenizer> tokenizer() const override;

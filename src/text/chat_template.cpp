@@ -147,7 +147,9 @@ Result<std::unique_ptr<ChatTemplate>> ChatTemplate::load(
     const std::filesystem::path& override_file) {
   const Result<Source> source = find_source(model_dir, override_file);
   if (!source.ok()) return source.error();
-  if (source.value().chat.empty()) return std::unique_ptr<ChatTemplate>();
+  if (source.value().chat.empty())
+    return tokenizer.chat_template().empty() ? std::unique_ptr<ChatTemplate>()
+                                             : compile(tokenizer.chat_template(), {}, tokenizer);
   Result<std::unique_ptr<ChatTemplate>> compiled =
       compile(source.value().chat, source.value().tool, tokenizer);
   if (!compiled.ok())

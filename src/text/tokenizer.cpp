@@ -4,12 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
+#include "byte_level.h"
 #include "ember/base/files.h"
 #include "ember/base/json_file.h"
 #include "ember/text/utf8.h"
-#include "hf_handle.h"
+#include "hf_tokenizer.h"
+#include "tokenizer_files.h"
 
 namespace ember {
 
@@ -17,38 +18,6 @@ namespace {
 
 constexpr size_t kMaxTokenizerBytes = 256 << 20, kMaxConfigBytes = 16 << 20;
 constexpr uint32_t kMaxVocab = 1 << 22;
-
-EmberTokenizer* as_tokenizer(void* handle) { return static_cast<EmberTokenizer*>(handle); }
-
-// The code points that GPT-2's byte-level alphabet writes bytes with: printable ones stand for
-// themselves, the others lie from U+0100 on (bytes_to_unicode of the GPT-2 encoder).
-std::array<int, 512> byte_of_code_point() {
-  std::array<int, 512> table;
-  table.fill(-1);
-  int next = 256;
-  for (int b = 0; b < 256; ++b) {
-    const bool printable = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
-    table[static_cast<size_t>(printable ? b : next++)] = b;
-  }
-  return table;
-}
-
-// The bytes of a byte-level token; the token itself where a character is not of the alphabet.
-std::string from_byte_level(const std::string& token) {
-  static const std::array<int, 512> table = byte_of_code_point();
-  std::string bytes;
-  for (size_t i = 0; i < token.size(); ++i) {
-    const auto b = static_cast<unsigned char>(token[i]);
-    size_t code = b;
-    if (b >= 0x80) {
-      if ((b & 0xE0) != 0xC0 || i + 1 == token.size()) return token;
-      code = static_cast<size_t>((b & 0x1F) << 6 | (static_cast<unsigned char>(token[++i]) & 0x3F));
-    }
-    if (code >= table.size() || table[code] < 0) return token;
-    bytes.push_back(static_cast<char>(table[code]));
-  }
-  return bytes;
-}
 
 // SentencePiece: U+2581 is a space, "<0x0A>" a byte.
 std::string from_metaspace(const std::string& token) {
@@ -122,48 +91,73 @@ Result<void> check_vocabulary(const nlohmann::json& json, const std::string& fil
 
 }  // namespace
 
-void Tokenizer::Deleter::operator()(void* handle) const {
-  ember_tokenizer_free(as_tokenizer(handle));
-}
+Tokenizer::Tokenizer() = default;
 Tokenizer::~Tokenizer() = default;
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& model_dir) {
-  std::unique_ptr<Tokenizer> tokenizer(new Tokenizer);
-  if (const Result<void> read = tokenizer->read(model_dir); !read.ok()) return read.error();
-  return tokenizer;
+std::filesystem::path Tokenizer::file_of(const std::filesystem::path& dir) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model"})
+    if (std::filesystem::exists(dir / name)) return dir / name;
+  std::error_code error;
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, error))
+    if (entry.path().extension() == ".tiktoken") found.push_back(entry.path());
+  return found.size() == 1 ? found[0] : dir / "tokenizer.json";
 }
 
-Result<void> Tokenizer::read(const std::filesystem::path& model_dir) {
-  const std::string file = (model_dir / "tokenizer.json").string();
+Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& path) {
+  const bool is_dir = std::filesystem::is_directory(path);
+  const std::filesystem::path dir = is_dir ? path : path.parent_path();
+  const std::filesystem::path file = is_dir ? file_of(path) : path;
+  Result<std::unique_ptr<Tokenizer>> made = invalid("", "");
+  if (file.extension() == ".json") {
+    made = load_json(file);
+  } else {
+    const Result<TokenizerParts> parts = read_tokenizer_parts(file);
+    if (!parts.ok()) return parts.error();
+    made = build(parts.value());
+    if (!made.ok()) return invalid("", fmt::format("{}: {}", file.string(), made.error().message));
+  }
+  if (!made.ok()) return made;
+  if (const Result<void> read = made.value()->read_named_tokens(dir); !read.ok())
+    return read.error();
+  return made;
+}
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::load_json(const std::filesystem::path& file) {
   const Result<std::string> text = read_text_file(file, kMaxTokenizerBytes);
   if (!text.ok()) return text.error();
-  const Result<nlohmann::json> json = parse_json_file(file, text.value());
+  return parse(text.value(), file.string(), {});
+}
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::parse(
+    const std::string& text, const std::string& file,
+    std::map<std::string, std::string> named_tokens) {
+  const Result<nlohmann::json> json = parse_json_file(file, text);
   if (!json.ok()) return json.error();
   if (!json.value().is_object())
     return invalid("", fmt::format("{}: must hold a JSON object", file));
   if (const Result<void> checked = check_vocabulary(json.value(), file); !checked.ok())
     return checked.error();
-  EmberTokenizer* loaded = nullptr;
-  if (const std::string error =
-          hf::take(ember_tokenizer_load(hf::data(text.value()), text.value().size(), &loaded));
-      !error.empty())
-    return invalid("", fmt::format("{}: {}", file, error));
+  Result<std::unique_ptr<const TokenizerModel>> loaded = load_hf_tokenizer(text);
+  if (!loaded.ok()) return invalid("", fmt::format("{}: {}", file, loaded.error().message));
   const nlohmann::json decoder = json.value().value("decoder", nlohmann::json());
   const bool alphabet = uses_decoder(decoder, "ByteLevel");
-  byte_level_ = alphabet && decoder.value("type", "") ==
-                                "ByteLevel";  // in a sequence others may change the text
   const bool metaspace = uses_decoder(decoder, "ByteFallback") ||
                          uses_decoder(decoder, "Metaspace") || uses_decoder(decoder, "Replace");
   const TokenForm form = alphabet    ? TokenForm::kByteLevel
                          : metaspace ? TokenForm::kMetaspace
                                      : TokenForm::kPlain;
-  if (const Result<void> adopted = adopt(loaded, form); !adopted.ok())
+  std::unique_ptr<Tokenizer> tokenizer(new Tokenizer);
+  tokenizer->byte_level_ = alphabet && decoder.value("type", "") ==
+                                           "ByteLevel";  // in a sequence others may change the text
+  if (const Result<void> adopted = tokenizer->adopt(std::move(loaded).value(), form); !adopted.ok())
     return invalid("", fmt::format("{}: {}", file, adopted.error().message));
-
-  return read_named_tokens(model_dir);
+  tokenizer->set_named_tokens(std::move(named_tokens));
+  return tokenizer;
 }
 
 Result<void> Tokenizer::read_named_tokens(const std::filesystem::path& model_dir) {
+  std::map<std::string, std::string> named = named_tokens_;
   // The second file belongs to older models: newer ones list their tokens in the first.
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     const std::filesystem::path file = model_dir / name;
@@ -172,21 +166,26 @@ Result<void> Tokenizer::read_named_tokens(const std::filesystem::path& model_dir
     if (!config.ok()) return config.error();
     if (!config.value().is_object())
       return invalid("", fmt::format("{}: must hold a JSON object", file.string()));
-    add_named_tokens(config.value(), named_tokens_);
+    add_named_tokens(config.value(), named);
     if (config.value().contains("added_tokens_decoder")) break;
   }
-  const auto named = [&](const char* name) {
-    const auto found = named_tokens_.find(name);
-    return found == named_tokens_.end() ? std::string() : found->second;
-  };
-  bos_token_ = named("bos_token");
-  eos_token_ = named("eos_token");
+  set_named_tokens(std::move(named));
   return {};
 }
 
-Result<void> Tokenizer::adopt(void* handle, TokenForm form) {
-  handle_.reset(handle);
-  const uint32_t size = ember_tokenizer_vocab_size(as_tokenizer(handle));
+void Tokenizer::set_named_tokens(std::map<std::string, std::string> named) {
+  named_tokens_ = std::move(named);
+  const auto text = [&](const char* name) {
+    const auto found = named_tokens_.find(name);
+    return found == named_tokens_.end() ? std::string() : found->second;
+  };
+  bos_token_ = text("bos_token");
+  eos_token_ = text("eos_token");
+}
+
+Result<void> Tokenizer::adopt(std::unique_ptr<const TokenizerModel> model, TokenForm form) {
+  model_ = std::move(model);
+  const size_t size = model_->vocab_size();
   if (size == 0 || size > kMaxVocab)
     return invalid("", fmt::format("{} tokens, must be 1 to {}", size, kMaxVocab));
   token_bytes_.resize(size);
@@ -196,66 +195,44 @@ Result<void> Tokenizer::adopt(void* handle, TokenForm form) {
 }
 
 void Tokenizer::fill_token_bytes(TokenForm form) {
-  const auto* tokenizer = as_tokenizer(handle_.get());
   std::vector<bool> added(token_bytes_.size());
-  for (const int32_t id : hf::take(ember_tokenizer_added_ids(tokenizer)))
-    added[static_cast<size_t>(id)] = true;
+  for (const int32_t id : model_->added_ids()) added[static_cast<size_t>(id)] = true;
   for (size_t id = 0; id < token_bytes_.size(); ++id) {
-    EmberBytes bytes{};
-    if (!ember_tokenizer_id_to_token(tokenizer, static_cast<uint32_t>(id), &bytes)) continue;
-    std::string token = hf::take(bytes);
+    std::optional<std::string> token = model_->id_to_token(static_cast<int32_t>(id));
+    if (!token) continue;
     // Added tokens are written as they are, unless the byte-level decoder can read them: it knows
     // no difference.
     if (form == TokenForm::kByteLevel)
-      token = from_byte_level(token);
+      token = from_byte_level(*token);
     else if (form == TokenForm::kMetaspace && !added[id])
-      token = from_metaspace(token);
-    max_token_bytes_ = std::max(max_token_bytes_, token.size());
-    token_bytes_[id] = std::move(token);
+      token = from_metaspace(*token);
+    max_token_bytes_ = std::max(max_token_bytes_, token->size());
+    token_bytes_[id] = *std::move(token);
   }
-  for (const int32_t id : hf::take(ember_tokenizer_special_ids(tokenizer))) {
+  for (const int32_t id : model_->special_ids()) {
     special_[static_cast<size_t>(id)] = true;
-    EmberBytes bytes{};
-    if (ember_tokenizer_id_to_token(tokenizer, static_cast<uint32_t>(id), &bytes))
-      special_texts_.push_back(hf::take(bytes));
+    if (std::optional<std::string> text = model_->id_to_token(id))
+      special_texts_.push_back(*std::move(text));
   }
 }
 
 Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
   std::string repaired;
   if (!is_valid_utf8(text)) text = repaired = to_valid_utf8(text);
-  EmberIds ids{};
-  const std::string error =
-      hf::take(ember_tokenizer_encode(as_tokenizer(handle_.get()), hf::data(text), text.size(),
-                                      options.add_special_tokens, options.parse_special, &ids));
-  if (!error.empty())
-    return Error{ErrorKind::kInternal, "the tokenizer failed: " + error, "", "tokenizer_error"};
-  return hf::take(ids);
+  return model_->encode(text, options);
 }
 
 Result<std::string> Tokenizer::decode(std::span<const int32_t> ids,
                                       bool skip_special_tokens) const {
-  std::vector<uint32_t> list;
-  list.reserve(ids.size());
-  for (const int32_t id : ids) {
+  for (const int32_t id : ids)
     if (id < 0 || id >= vocab_size())
       return invalid("tokens",
                      fmt::format("token id {} is outside the vocabulary of {}", id, vocab_size()));
-    list.push_back(static_cast<uint32_t>(id));
-  }
-  EmberBytes bytes{};
-  const std::string error = hf::take(ember_tokenizer_decode(
-      as_tokenizer(handle_.get()), list.data(), list.size(), skip_special_tokens, &bytes));
-  if (!error.empty())
-    return Error{ErrorKind::kInternal, "the tokenizer failed: " + error, "", "tokenizer_error"};
-  return hf::take(bytes);
+  return model_->decode(ids, skip_special_tokens);
 }
 
 std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
-  uint32_t id = 0;
-  if (!ember_tokenizer_token_to_id(as_tokenizer(handle_.get()), hf::data(token), token.size(), &id))
-    return std::nullopt;
-  return static_cast<int32_t>(id);
+  return model_->token_to_id(token);
 }
 
 }  // namespace ember

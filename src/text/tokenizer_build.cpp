@@ -1,28 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokenizer::build: what the Rust library takes, from TokenizerParts.
+// Tokenizer::build: checks the parts and has the model made that they are for.
 #include <fmt/format.h>
 
 #include "ember/text/tokenizer.h"
-#include "hf_handle.h"
+#include "hf_tokenizer.h"
+#include "sentencepiece/tokenizer.h"
 
 namespace ember {
 
 namespace {
-
-// Texts one after the other, as the library reads them.
-struct JoinedTexts {
-  explicit JoinedTexts(const std::vector<std::string>& texts) {
-    lengths.reserve(texts.size());
-    for (const std::string& text : texts) {
-      all += text;
-      lengths.push_back(static_cast<uint32_t>(text.size()));
-    }
-  }
-  EmberTexts view() const { return {hf::data(all), lengths.data(), lengths.size()}; }
-
-  std::string all;
-  std::vector<uint32_t> lengths;
-};
 
 Error refusal(const std::string& what) { return invalid("", "tokenizer: " + what); }
 
@@ -43,54 +29,39 @@ Result<void> check_parts(const TokenizerParts& parts) {
        {check_id("bos", parts.bos, parts.add_bos), check_id("eos", parts.eos, parts.add_eos),
         check_id("unk", parts.unk, false)})
     if (!error.message.empty()) return error;
+  for (const auto& [name, ids] : {std::pair("prefix", &parts.prefix_ids), {"end", &parts.end_ids}})
+    for (const int32_t id : *ids)
+      if (const Error error = check_id(name, id, false); !error.message.empty()) return error;
   return {};
+}
+
+Result<std::unique_ptr<const TokenizerModel>> make_model(const TokenizerParts& parts) {
+  return parts.kind == TokenizerParts::Kind::kByteLevelBpe ? build_hf_tokenizer(parts)
+                                                           : make_sentencepiece_tokenizer(parts);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::build(const TokenizerParts& parts) {
-  static_assert(sizeof(TokenizerParts::Merge) == 2 * sizeof(uint32_t));
   if (const Result<void> checked = check_parts(parts); !checked.ok()) return checked.error();
+  Result<std::unique_ptr<const TokenizerModel>> made = make_model(parts);
+  if (!made.ok()) return refusal(made.error().message);
   const bool byte_level = parts.kind == TokenizerParts::Kind::kByteLevelBpe;
-  const JoinedTexts tokens(parts.tokens), splits(parts.split_steps);
-  std::vector<uint8_t> types(parts.tokens.size(),
-                             static_cast<uint8_t>(TokenizerParts::TokenType::kNormal));
-  for (size_t i = 0; i < parts.types.size(); ++i) types[i] = static_cast<uint8_t>(parts.types[i]);
-  const auto id_or_none = [](bool wanted, std::optional<int32_t> id) -> int64_t {
-    return wanted && id ? *id : -1;
-  };
-  const EmberTokenizerParts raw{
-      .tokens = tokens.view(),
-      .types = types.data(),
-      .scores = parts.scores.empty() ? nullptr : parts.scores.data(),
-      .merges = reinterpret_cast<const uint32_t*>(parts.merges.data()),
-      .num_merges = parts.merges.size(),
-      .splits = splits.view(),
-      .sentencepiece = !byte_level,
-      .ignore_merges = parts.ignore_merges,
-      .normalize_nfc = parts.normalize_nfc,
-      .add_space_prefix = parts.add_space_prefix,
-      .bos = id_or_none(parts.add_bos, parts.bos),
-      .eos = id_or_none(parts.add_eos, parts.eos),
-      .unk = id_or_none(true, parts.unk),
-  };
-  EmberTokenizer* built = nullptr;
-  if (const std::string error = hf::take(ember_tokenizer_build(&raw, &built)); !error.empty())
-    return refusal(error);
   std::unique_ptr<Tokenizer> tokenizer(new Tokenizer);
-  if (const Result<void> adopted =
-          tokenizer->adopt(built, byte_level ? TokenForm::kByteLevel : TokenForm::kMetaspace);
+  if (const Result<void> adopted = tokenizer->adopt(
+          std::move(made).value(), byte_level ? TokenForm::kByteLevel : TokenForm::kMetaspace);
       !adopted.ok())
     return refusal(adopted.error().message);
   tokenizer->byte_level_ = byte_level;
-  if (parts.bos) tokenizer->bos_token_ = parts.tokens[static_cast<size_t>(*parts.bos)];
-  if (parts.eos) tokenizer->eos_token_ = parts.tokens[static_cast<size_t>(*parts.eos)];
-  const auto name = [&](const char* key, const auto& id) {
-    if (id) tokenizer->named_tokens_[key] = parts.tokens[static_cast<size_t>(*id)];
-  };
-  name("bos_token", parts.bos);
-  name("eos_token", parts.eos);
-  name("unk_token", parts.unk);
+  for (const TokenizerParts::Alias& alias : parts.aliases)
+    tokenizer->special_texts_.push_back(alias.text);
+  tokenizer->end_ids_ = parts.end_ids;
+  tokenizer->chat_template_ = parts.chat_template;
+  std::map<std::string, std::string> named;
+  for (const auto& [name, id] :
+       {std::pair("bos_token", parts.bos), {"eos_token", parts.eos}, {"unk_token", parts.unk}})
+    if (id) named[name] = parts.tokens[static_cast<size_t>(*id)];
+  tokenizer->set_named_tokens(std::move(named));
   return tokenizer;
 }
 

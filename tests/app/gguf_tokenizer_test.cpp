@@ -81,12 +81,12 @@ TEST_F(GgufTokenizer, SentencePiecePartsHaveItsDefaults) {
   EXPECT_EQ(parts.bos, 1);
   EXPECT_EQ(parts.eos, 2);
   EXPECT_TRUE(parts.add_bos);
-  EXPECT_TRUE(parts.add_space_prefix);
+  EXPECT_EQ(parts.rules.added_space, TokenizerParts::AddedSpace::kEach);
   EXPECT_TRUE(parts.scores.empty());
   file.numbers<float>("tokenizer.ggml.scores", GgufValueType::kF32, {0, 0, 0, -1});
   file.boolean("tokenizer.ggml.add_space_prefix", false).u32("tokenizer.ggml.unknown_token_id", 3);
   const TokenizerParts said = gguf_tokenizer_parts(of(file));
-  EXPECT_FALSE(said.add_space_prefix);
+  EXPECT_EQ(said.rules.added_space, TokenizerParts::AddedSpace::kNone);
   EXPECT_EQ(said.unk, 3);
   EXPECT_THAT(said.scores, ElementsAre(0, 0, 0, -1));
 }
@@ -101,7 +101,7 @@ TEST_F(GgufTokenizer, WhatIsWrongIsNamed) {
   EXPECT_THAT(why_refused(gpt2({"a", "\xFF"}, {})), HasSubstr("UTF-8, but token 1 is not"));
   EXPECT_THAT(why_refused(gpt2({"a"}, {}, "default")),
               AllOf(HasSubstr("\"tokenizer.ggml.pre\": expected one of gpt-2"),
-                    HasSubstr("found \"default\"")));
+                    HasSubstr("--tokenizer"), HasSubstr("found \"default\"")));
   for (const char* merge : {"", "a", "a b", "x a", "a "})
     EXPECT_THAT(why_refused(gpt2({"a"}, {merge})), HasSubstr("two tokens in each, but number 0 is"))
         << merge;
@@ -140,6 +140,29 @@ TEST_F(GgufTokenizer, TheChatTemplateIsTheFiles) {
   EXPECT_THAT(why("{% if %}"), HasSubstr("a.gguf: key \"tokenizer.chat_template\": "));
   EXPECT_THAT(why("\xFF"), HasSubstr("expected UTF-8"));
   EXPECT_THAT(why(std::string((1 << 20) + 1, 'x')), HasSubstr("at most 1048576 bytes"));
+}
+
+TEST_F(GgufTokenizer, ATokenizerJsonInTheFileIsUsedInstead) {
+  GgufWriter file = gpt2({"a", "b", "<s>", "</s>"}, {}, "default");
+  file.text("tokenizer.huggingface.json",
+            test::read_file(test::demo_model_dir() / "tokenizer.json"));
+  file.u32("tokenizer.ggml.bos_token_id", 2);
+  const auto tokenizer = gguf_tokenizer(of(file));
+  const auto reference = std::move(Tokenizer::load(test::demo_model_dir())).value();
+  EXPECT_EQ(tokenizer->encode("Once upon a time", {}).value(),
+            reference->encode("Once upon a time", {}).value());
+  EXPECT_EQ(tokenizer->bos_token(), "<s>") << "by the file's ids";
+  EXPECT_EQ(tokenizer->eos_token(), "");
+  const auto why = [&](const std::string& json) -> std::string {
+    try {
+      gguf_tokenizer(of(GgufWriter().text("tokenizer.huggingface.json", json)));
+    } catch (const StartError& e) {
+      return e.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(why("{"), HasSubstr("a.gguf: key \"tokenizer.huggingface.json\": not JSON"));
+  EXPECT_THAT(why("\xFF"), HasSubstr("expected UTF-8"));
 }
 
 // The demo model's tokenizer.json, as a GGUF file has it.

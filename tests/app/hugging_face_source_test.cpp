@@ -14,6 +14,13 @@ TEST(HuggingFaceSource, IsADirectory) {
   EXPECT_THROW(HuggingFaceSource((kDemoModel / "config.json").string()), StartError);
 }
 
+TEST(HuggingFaceSource, NamesTheFileThatHoldsTheTokenizer) {
+  const std::filesystem::path dir = copy_demo_model(false);
+  std::filesystem::remove(dir / "tokenizer.json");
+  write_file(dir / "tokenizer.model", "");
+  EXPECT_EQ(HuggingFaceSource(dir.string()).tokenizer_file(), (dir / "tokenizer.model").string());
+}
+
 TEST(HuggingFaceSource, ADirectoryWithConfigJsonIsNoGguf) {
   const std::filesystem::path dir = copy_demo_model(false);
   write_file(dir / "model.gguf", "not read");

@@ -137,7 +137,7 @@ TokenizerParts metaspace_parts() {
   for (size_t id = 3; id < 3 + 256; ++id) parts.types[id] = Type::kByte;
   for (size_t id = 0; id < parts.tokens.size(); ++id)
     parts.scores.push_back(-static_cast<float>(id));
-  parts.add_space_prefix = true;
+  parts.rules.added_space = TokenizerParts::AddedSpace::kEach;
   parts.unk = 0;
   return parts;
 }
@@ -170,12 +170,12 @@ TEST(TokenizerBuild, SentencePieceMergesTheBestScoreFirst) {
   parts.types = {Type::kNormal, Type::kNormal, Type::kNormal, Type::kUserDefined, Type::kNormal};
   EXPECT_EQ(ids(parts), (Ids{3, 2})) << "found before anything is merged";
   parts.types[3] = Type::kUnused;
-  EXPECT_EQ(ids(parts), (Ids{0, 4})) << "no text becomes an unused token";
+  EXPECT_EQ(ids(parts), (Ids{0, 1, 2})) << "merged, and taken apart again: as SentencePiece does";
 }
 
 TEST(TokenizerBuild, WithoutASpacePrefixNothingIsAdded) {
   TokenizerParts parts = metaspace_parts();
-  parts.add_space_prefix = false;
+  parts.rules.added_space = TokenizerParts::AddedSpace::kNone;
   const auto tokenizer = built(parts);
   const Ids ids = tokenizer->encode("Hello", {.add_special_tokens = false}).value();
   EXPECT_EQ(ids[0], *tokenizer->token_to_id("H"));

@@ -38,7 +38,8 @@ struct ChatPrompt {
 class ChatTemplate {
  public:
   // The model's own template (chat_template.jinja, chat_template.json or tokenizer_config.json, in
-  // this order), or the file `override_file` where it is not empty. Null when the model has none.
+  // this order), or the file `override_file` where it is not empty; else the tokenizer's
+  // chat_template(). Null when there is none.
   // The templates "default" and "tool_use" may be files of additional_chat_templates too.
   // The error names file and line.
   static Result<std::unique_ptr<ChatTemplate>> load(const std::filesystem::path& model_dir,

@@ -17,12 +17,21 @@
 
 namespace ember {
 
+class TokenizerModel;
+
 // Immutable: every function may be called from any thread.
 class Tokenizer {
  public:
-  // Reads tokenizer.json and, where there is one, tokenizer_config.json. The error names the file
-  // and what is wrong with it.
-  static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& model_dir);
+  // The file of `dir` that holds the tokenizer: tokenizer.json, else tokenizer.model, spiece.model
+  // or the one that ends in .tiktoken; where there is none of these, the path of the first.
+  static std::filesystem::path file_of(const std::filesystem::path& dir);
+  // Of a directory's file_of(), or of such a file: a tokenizer.json, a SentencePiece model or a
+  // tiktoken file. tokenizer_config.json, special_tokens_map.json and added_tokens.json are looked
+  // for beside it. The error names the file and what is wrong with it.
+  static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& path);
+  // Of a tokenizer.json's text, which `file` holds. named_tokens: as named_tokens() returns them.
+  static Result<std::unique_ptr<Tokenizer>> parse(const std::string& json, const std::string& file,
+                                                  std::map<std::string, std::string> named_tokens);
   // Of its parts. The error says what is wrong with them.
   static Result<std::unique_ptr<Tokenizer>> build(const TokenizerParts& parts);
   ~Tokenizer();
@@ -53,7 +62,7 @@ class Tokenizer {
   size_t max_token_bytes() const { return max_token_bytes_; }  // of the longest token
   std::optional<int32_t> token_to_id(std::string_view token) const;
 
-  // Texts of the special tokens.
+  // Texts of the special tokens, and further ones that become such tokens.
   const std::vector<std::string>& special_tokens() const { return special_texts_; }
   // The beginning-of-sequence token (as tokenizer_config.json or TokenizerParts names it), as text;
   // empty: none.
@@ -66,23 +75,26 @@ class Tokenizer {
   // then is concatenation.
   bool byte_level() const { return byte_level_; }
 
+  // What a known kind of model has beside what its files say: tokens that end an answer, and the
+  // chat template where there is no other (empty: none).
+  const std::vector<int32_t>& end_ids() const { return end_ids_; }
+  const std::string& chat_template() const { return chat_template_; }
+
  private:
-  Tokenizer() = default;
-  Result<void> read(const std::filesystem::path& model_dir);
+  Tokenizer();
+  static Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& file);
   Result<void> read_named_tokens(const std::filesystem::path& model_dir);
+  void set_named_tokens(std::map<std::string, std::string> named);
   enum class TokenForm : uint8_t {
     kPlain,
     kByteLevel,
     kMetaspace
   };  // how the vocabulary spells bytes
-  // Takes over what the library made, and checks its size.
-  Result<void> adopt(void* handle, TokenForm form);
+  // Takes the model over, and checks its size.
+  Result<void> adopt(std::unique_ptr<const TokenizerModel> model, TokenForm form);
   void fill_token_bytes(TokenForm form);
 
-  struct Deleter {
-    void operator()(void* handle) const;
-  };
-  std::unique_ptr<void, Deleter> handle_;
+  std::unique_ptr<const TokenizerModel> model_;
   std::vector<std::string> token_bytes_;
   const std::string no_bytes_;
   size_t max_token_bytes_ = 0;
@@ -91,6 +103,8 @@ class Tokenizer {
   std::string bos_token_, eos_token_;
   std::map<std::string, std::string> named_tokens_;
   bool byte_level_ = false;
+  std::vector<int32_t> end_ids_;
+  std::string chat_template_;
 };
 
 }  // namespace ember

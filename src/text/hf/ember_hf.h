@@ -38,17 +38,16 @@ typedef struct {
   const uint32_t* lengths;
   size_t count;
 } EmberTexts;
-/* The parts of a tokenizer, as TokenizerParts of tokenizer_parts.h has them. */
+/* The parts of a byte-level BPE, as TokenizerParts of tokenizer_parts.h has them. */
 typedef struct {
   EmberTexts tokens;
   const uint8_t* types;   /* one a token: 1 to 6 */
-  const float* scores;    /* one a token; NULL: all are 0 */
   const uint32_t* merges; /* two ids each */
   size_t num_merges;
   EmberTexts splits;
-  bool sentencepiece, ignore_merges, normalize_nfc, add_space_prefix;
-  int64_t bos, eos; /* added around a text; -1: none is */
-  int64_t unk;      /* -1: none */
+  bool ignore_merges, normalize_nfc;
+  const uint32_t *before, *behind; /* ids added around a text */
+  size_t num_before, num_behind;
 } EmberTokenizerParts;
 /* Nothing of `parts` is kept. */
 char* ember_tokenizer_build(const EmberTokenizerParts* parts, EmberTokenizer** out);

@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A tokenizer from its parts: the model, and around it what a tokenizer.json of its kind would have.
+//! A byte-level BPE from its parts: the model, and around it what a tokenizer.json of its kind would have.
 
 use std::collections::{HashMap, HashSet};
 
-use tokenizers::decoders::byte_fallback::ByteFallback;
-use tokenizers::decoders::fuse::Fuse;
-use tokenizers::decoders::sequence::Sequence as Decoders;
-use tokenizers::decoders::strip::Strip;
-use tokenizers::decoders::DecoderWrapper;
 use tokenizers::models::bpe::{Merges, Vocab, BPE};
-use tokenizers::normalizers::{NormalizerWrapper, Prepend, Replace, Sequence as Normalizers, NFC};
+use tokenizers::normalizers::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::processors::template::{SpecialToken, Template, TemplateProcessing};
 use tokenizers::{AddedToken, SplitDelimiterBehavior};
-
-const SPACE: &str = "\u{2581}";
 
 /// SentencePiece's numbers.
 #[derive(Clone, Copy, PartialEq)]
@@ -49,18 +42,14 @@ impl TokenType {
 
 /// As `TokenizerParts` of tokenizer_parts.h; ids are positions in `tokens`.
 pub struct Parts<'a> {
-    pub sentencepiece: bool,
     pub tokens: Vec<&'a str>,
     pub types: Vec<TokenType>,
-    pub scores: &'a [f32], // empty: all are 0
     pub merges: &'a [[u32; 2]],
     pub splits: Vec<&'a str>,
     pub ignore_merges: bool,
     pub normalize_nfc: bool,
-    pub add_space_prefix: bool,
-    pub bos: Option<u32>, // None: none is added
-    pub eos: Option<u32>,
-    pub unk: Option<u32>,
+    pub before: &'a [u32], // added around a text
+    pub behind: &'a [u32],
 }
 
 fn text_of(error: impl ToString) -> String {
@@ -71,11 +60,9 @@ impl Parts<'_> {
     pub fn build(&self) -> Result<tokenizers::Tokenizer, String> {
         self.check()?;
         let mut built = tokenizers::Tokenizer::new(self.model()?);
-        built.with_normalizer(self.normalizer()?).map_err(text_of)?;
-        if !self.sentencepiece {
-            built.with_pre_tokenizer(Some(self.pre_tokenizer()?));
-        }
-        built.with_decoder(Some(self.decoder()?));
+        built.with_normalizer(self.normalize_nfc.then_some(NFC)).map_err(text_of)?;
+        built.with_pre_tokenizer(Some(self.pre_tokenizer()?));
+        built.with_decoder(Some(ByteLevel::new(false, false, false)));
         if let Some(template) = self.template()? {
             built.with_post_processor(Some(template));
         }
@@ -112,52 +99,9 @@ impl Parts<'_> {
 
     fn model(&self) -> Result<BPE, String> {
         let vocab: Vocab = self.model_tokens().into_iter().map(|id| (self.tokens[id as usize].to_owned(), id)).collect();
-        let merges = if self.sentencepiece { self.merges_by_score() } else { self.merges_by_rank()? };
-        let mut builder = BPE::builder().vocab_and_merges(vocab, merges).ignore_merges(self.ignore_merges && !self.sentencepiece);
-        if self.sentencepiece {
-            builder = builder.fuse_unk(true).byte_fallback(self.types.contains(&TokenType::Byte));
-            if let Some(unk) = self.unk {
-                builder = builder.unk_token(self.id(unk)?.to_owned());
-            }
-        }
-        builder.build().map_err(text_of)
-    }
-
-    fn merges_by_rank(&self) -> Result<Merges, String> {
-        self.merges.iter().map(|[left, right]| Ok((self.id(*left)?.to_owned(), self.id(*right)?.to_owned()))).collect()
-    }
-
-    /// Every way in which a normal token is two normal ones: the best score first, then the lowest id, then the longest left part.
-    fn merges_by_score(&self) -> Merges {
-        let is_normal = |id: &usize| self.types[*id] == TokenType::Normal;
-        let mut ids: Vec<usize> = (0..self.tokens.len()).filter(is_normal).collect();
-        let normal: HashSet<&str> = ids.iter().map(|id| self.tokens[*id]).collect();
-        let score = |id: usize| self.scores.get(id).copied().unwrap_or(0.0);
-        ids.sort_by(|a, b| score(*b).total_cmp(&score(*a)).then(a.cmp(b)));
-        let mut merges = Merges::new();
-        for token in ids.into_iter().map(|id| self.tokens[id]) {
-            for (at, _) in token.char_indices().rev().filter(|(at, _)| *at > 0) {
-                let (left, right) = token.split_at(at);
-                if normal.contains(left) && normal.contains(right) {
-                    merges.push((left.to_owned(), right.to_owned()));
-                }
-            }
-        }
-        merges
-    }
-
-    fn normalizer(&self) -> Result<Option<NormalizerWrapper>, String> {
-        let mut steps: Vec<NormalizerWrapper> = Vec::new();
-        if self.normalize_nfc {
-            steps.push(NFC.into());
-        }
-        if self.sentencepiece {
-            if self.add_space_prefix {
-                steps.push(Prepend::new(SPACE.to_owned()).into());
-            }
-            steps.push(Replace::new(" ", SPACE).map_err(text_of)?.into());
-        }
-        Ok((!steps.is_empty()).then(|| Normalizers::new(steps).into()))
+        let merge = |[left, right]: &[u32; 2]| Ok((self.id(*left)?.to_owned(), self.id(*right)?.to_owned()));
+        let merges = self.merges.iter().map(merge).collect::<Result<Merges, String>>()?;
+        BPE::builder().vocab_and_merges(vocab, merges).ignore_merges(self.ignore_merges).build().map_err(text_of)
     }
 
     fn pre_tokenizer(&self) -> Result<PreTokenizerWrapper, String> {
@@ -170,31 +114,23 @@ impl Parts<'_> {
         Ok(PreTokenizers::new(steps).into())
     }
 
-    fn decoder(&self) -> Result<DecoderWrapper, String> {
-        if !self.sentencepiece {
-            return Ok(ByteLevel::new(false, false, false).into());
-        }
-        let to_space = Replace::new(SPACE, " ").map_err(text_of)?;
-        let mut steps: Vec<DecoderWrapper> = vec![to_space.into(), ByteFallback::new().into(), Fuse::new().into()];
-        if self.add_space_prefix {
-            steps.push(Strip::new(' ', 1, 0).into());
-        }
-        Ok(Decoders::new(steps).into())
-    }
-
     fn template(&self) -> Result<Option<TemplateProcessing>, String> {
-        if self.bos.is_none() && self.eos.is_none() {
+        if self.before.is_empty() && self.behind.is_empty() {
             return Ok(None);
         }
+        let around = |name: &str, ids: &[u32]| {
+            let tokens = ids.iter().map(|id| self.id(*id).map(str::to_owned)).collect::<Result<Vec<_>, _>>()?;
+            SpecialToken::new(name.to_owned(), ids.to_vec(), tokens).map_err(text_of)
+        };
         let mut pieces = vec!["$A"];
         let mut tokens = Vec::new();
-        if let Some(bos) = self.bos {
-            pieces.insert(0, "bos");
-            tokens.push(SpecialToken::new("bos".to_owned(), vec![bos], vec![self.id(bos)?.to_owned()]).map_err(text_of)?);
+        if !self.before.is_empty() {
+            pieces.insert(0, "before");
+            tokens.push(around("before", self.before)?);
         }
-        if let Some(eos) = self.eos {
-            pieces.push("eos");
-            tokens.push(SpecialToken::new("eos".to_owned(), vec![eos], vec![self.id(eos)?.to_owned()]).map_err(text_of)?);
+        if !self.behind.is_empty() {
+            pieces.push("behind");
+            tokens.push(around("behind", self.behind)?);
         }
         let single = Template::try_from(pieces)?;
         TemplateProcessing::builder().single(single).special_tokens(tokens).build().map(Some).map_err(text_of)

@@ -132,17 +132,15 @@ impl EmberTexts {
 pub struct EmberTokenizerParts {
     tokens: EmberTexts,
     types: *const u8,
-    scores: *const f32,
     merges: *const [u32; 2],
     num_merges: usize,
     splits: EmberTexts,
-    sentencepiece: bool,
     ignore_merges: bool,
     normalize_nfc: bool,
-    add_space_prefix: bool,
-    bos: i64,
-    eos: i64,
-    unk: i64,
+    before: *const u32,
+    behind: *const u32,
+    num_before: usize,
+    num_behind: usize,
 }
 
 /// # Safety
@@ -150,21 +148,16 @@ pub struct EmberTokenizerParts {
 #[no_mangle]
 pub unsafe extern "C" fn ember_tokenizer_build(parts: &EmberTokenizerParts, out: *mut *mut Tokenizer) -> *mut c_char {
     guarded(|| {
-        let count = parts.tokens.count;
-        let types = slice(parts.types, count).iter().map(|t| TokenType::from_number(*t));
+        let types = slice(parts.types, parts.tokens.count).iter().map(|t| TokenType::from_number(*t));
         let built = Parts {
-            sentencepiece: parts.sentencepiece,
             tokens: parts.tokens.list()?,
             types: types.collect::<Result<_, _>>()?,
-            scores: slice(parts.scores, if parts.scores.is_null() { 0 } else { count }),
             merges: slice(parts.merges, parts.num_merges),
             splits: parts.splits.list()?,
             ignore_merges: parts.ignore_merges,
             normalize_nfc: parts.normalize_nfc,
-            add_space_prefix: parts.add_space_prefix,
-            bos: u32::try_from(parts.bos).ok(),
-            eos: u32::try_from(parts.eos).ok(),
-            unk: u32::try_from(parts.unk).ok(),
+            before: slice(parts.before, parts.num_before),
+            behind: slice(parts.behind, parts.num_behind),
         };
         *out = Box::into_raw(Box::new(Tokenizer::build(&built)?));
         Ok(())
