@@ -60,8 +60,14 @@ struct ModelFiles {
   std::unique_ptr<ChatTemplate> chat_template;  // null: the model has none
 };
 
-// chat_template: as ModelSource::chat_template. Refuses a tokenizer with more tokens than the
-// config says.
-ModelFiles read_model_files(const ModelSource& source, const std::string& chat_template);
+// The tokenizer in `path`: a directory, one of the files that Tokenizer::load takes, or a GGUF
+// file. Throws StartError(kBadModel).
+std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path);
+
+// chat_template: as ModelSource::chat_template. tokenizer: as open_tokenizer; empty: the model's
+// own. A template that the model has not may come with the tokenizer. Refuses a tokenizer with more
+// tokens than the config says.
+ModelFiles read_model_files(const ModelSource& source, const std::string& chat_template,
+                            const std::string& tokenizer = {});
 
 }  // namespace ember

@@ -15,6 +15,8 @@ namespace {
 
 constexpr const char* kModelPath = "-m,--model-path,--model,MODEL_PATH";
 constexpr const char* kModelPathHelp = "Hugging Face model directory, or GGUF file";
+constexpr const char* kTokenizerHelp =
+    "directory, tokenizer file or GGUF file with a tokenizer instead of the model's own";
 constexpr const char* kOptions = "Options";  // the heading of flags without a group
 
 // Flags under one heading of the help text.
@@ -184,6 +186,7 @@ std::vector<std::string> with_auto(std::vector<std::string> names) {
 // What a model needs beyond loading it, and only a server does.
 void add_serving_options(CLI::App& app, ModelSettings& s) {
   const Group model(app, "Model");
+  model.add("--tokenizer", s.tokenizer, kTokenizerHelp);
   model.add_list("--served-model-name", s.served_names,
                  "name in the API (several); default: the directory's");
   model
@@ -241,6 +244,7 @@ void add_plan_options(CLI::App& app, Settings& s) {
 
 void add_check_options(CLI::App& app, Settings& s) {
   app.add_option(kModelPath, s.models.front().path, kModelPathHelp);
+  app.add_option("--tokenizer", s.models.front().tokenizer, kTokenizerHelp);
   app.add_flag("--deep", s.check.deep, "read every weight and refuse NaN and infinity");
 }
 
@@ -248,6 +252,7 @@ void add_tokenize_options(CLI::App& app, Settings& settings) {
   TokenizeSettings& s = settings.tokenize;
   app.add_option(kModelPath, settings.models.front().path, kModelPathHelp);
   app.add_option("TEXT", s.text, "default: standard input");
+  app.add_option("--tokenizer", settings.models.front().tokenizer, kTokenizerHelp);
   app.add_flag("--decode", s.decode, "the text is token ids, to be turned into text");
   app.add_flag("!--no-special-tokens", s.special_tokens, "without those that the tokenizer adds");
 }

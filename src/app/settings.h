@@ -33,6 +33,11 @@ struct ModelSettings {
   // Change it for the same reason.
   std::string reasoning_parser = "auto";
 
+  // Where the tokenizer is: a directory, a tokenizer.json, tokenizer.model or .tiktoken file, or a
+  // GGUF file. Empty: with the model. Set it for a model whose own is of an unknown kind, or
+  // broken.
+  std::string tokenizer;
+
   // A file with a Jinja chat template. Empty: the model's own. Set it for a model that has none, or
   // a broken one.
   std::string chat_template;

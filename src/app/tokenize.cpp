@@ -33,7 +33,9 @@ std::vector<int32_t> ids_in(const std::string& text) {
 }  // namespace
 
 ExitCode tokenize(const Settings& settings, std::istream& in, std::ostream& out) {
-  const std::unique_ptr<Tokenizer> tokenizer = open_model(settings.model().path)->tokenizer();
+  const std::string& other = settings.model().tokenizer;
+  const std::unique_ptr<Tokenizer> tokenizer =
+      other.empty() ? open_model(settings.model().path)->tokenizer() : open_tokenizer(other);
   const std::string text = settings.tokenize.text.empty()
                                ? std::string{std::istreambuf_iterator<char>(in), {}}
                                : settings.tokenize.text;

@@ -76,6 +76,16 @@ TEST(GgufSource, ATokenizerWithMoreTokensThanRowsIsRefused) {
   EXPECT_THAT(refusal([&] { read_model_files(*source, ""); }), HasSubstr("a.gguf"));
 }
 
+TEST(GgufSource, AFilesTokenizerServesAnotherModel) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir / "model");
+  test::write_demo_gguf(dir / "model/demo.gguf", WeightFormat::kQ8_0);
+  for (const char* path : {"model", "model/demo.gguf"})
+    EXPECT_EQ(open_tokenizer((dir / path).string())->vocab_size(), 6144) << path;
+  EXPECT_THAT(refusal([&] { open_tokenizer((dir / "absent.gguf").string()); }),
+              HasSubstr("absent.gguf"));
+}
+
 TEST(GgufSource, CommandsTakeAFile) {
   const TempDir dir;
   test::write_demo_gguf(dir / "a.gguf", WeightFormat::kQ8_0);

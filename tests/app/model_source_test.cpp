@@ -97,6 +97,28 @@ TEST(ModelSource, RefusesATokenizerWithMoreTokensThanTheEmbedding) {
   EXPECT_NE(message.find("token ids up to 6143"), std::string::npos) << message;
 }
 
+TEST(ModelSource, AnotherTokenizerIsTakenFromWhereItIs) {
+  const std::filesystem::path dir = copy_demo_model(false);
+  std::filesystem::rename(dir / "tokenizer.json", dir / "other.json");
+  EXPECT_THROW(read(dir), StartError);
+  for (const std::filesystem::path& path : {kDemoModel, dir / "other.json"}) {
+    const ModelFiles files = read_model_files(*open_model(dir.string()), "", path.string());
+    EXPECT_EQ(files.tokenizer->vocab_size(), 6144) << path;
+    EXPECT_EQ(files.tokenizer->eos_token(), "<|eot_id|>") << path;
+  }
+  write_file(dir / "tokenizer_config.json", "{}");
+  EXPECT_NE(read_model_files(*open_model(dir.string()), "", kDemoModel.string()).chat_template,
+            nullptr)
+      << "the tokenizer's";
+  try {
+    read_model_files(*open_model(dir.string()), "", (dir / "absent").string());
+    FAIL();
+  } catch (const StartError& e) {
+    EXPECT_EQ(e.code(), ExitCode::kBadModel);
+    EXPECT_NE(std::string(e.what()).find("absent"), std::string::npos) << e.what();
+  }
+}
+
 TEST(ModelSource, AModelWithoutTemplateHasNone) {
   const std::filesystem::path dir = copy_demo_model(false);
   write_file(dir / "tokenizer_config.json", "{}");

@@ -32,6 +32,18 @@ TEST(Tokenize, TextToIdsAndBack) {
   EXPECT_EQ(output(settings("[843, 856 274,610]", true)), "Once upon a time\n");
 }
 
+TEST(Tokenize, AnotherTokenizerTakesThePlaceOfTheModels) {
+  Settings other = settings("Hello", false);
+  other.model().path = "not read";
+  other.model().tokenizer =
+      (kDemoModel / "../../tests/data/sentencepiece/bpe_llama.model").string();
+  other.tokenize.special_tokens = false;
+  const std::string ids = output(other);
+  other.tokenize.decode = true;
+  other.tokenize.text = ids;
+  EXPECT_EQ(output(other), "Hello\n");
+}
+
 TEST(Tokenize, RefusesIdsThatDoNotExist) {
   for (const char* ids : {"[6144]", "99999999999999999999"}) {
     std::istringstream in;
