@@ -255,6 +255,10 @@ class Assembly {
     while (parts_.tokens.size() <= index) append(parts_, "", Type::kUnused);
     Type& type = parts_.types[index];
     if (type == Type::kUnknown || type == Type::kControl) return;
+    if (parts_.tokens[index] == text && !special) {  // a piece, which text is found to be first
+      if (type == Type::kNormal) type = Type::kUserDefined;
+      return;
+    }
     if (const std::optional<int32_t> other = find(text); other && *other != id)
       parts_.types[static_cast<size_t>(*other)] = Type::kUnused;
     if (const auto old = ids_.find(parts_.tokens[index]); old != ids_.end() && old->second == id)

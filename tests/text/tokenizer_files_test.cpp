@@ -111,6 +111,20 @@ TEST(TokenizerFiles, AddedTokensStandBehindThePieces) {
   EXPECT_EQ(tokenizer->token_bytes(8), "") << "a hole";
 }
 
+// Gemma lists its user-defined pieces: they must be found in the normalized text as before.
+TEST(TokenizerFiles, AListedPieceStaysAPiece) {
+  const ModelDir dir;
+  dir.write("tokenizer.model", test::small_model(kSpace + " a b ab ba " + kSpace + kSpace) +
+                                   test::piece(kSpace + kSpace + kSpace, 0, 4) +
+                                   test::bytes_field(3, test::number_field(4, 0)));
+  dir.write("tokenizer_config.json", R"({"add_bos_token": false, "added_tokens_decoder":
+            {"6": {"content": "ab"}, "9": {"content": "\u2581\u2581\u2581"}}})");
+  const auto tokenizer = test::load_tokenizer(dir.path());
+  EXPECT_EQ(ids(*tokenizer, "  b"), (Ids{9, 5}));
+  EXPECT_EQ(ids(*tokenizer, "bab"), (Ids{3, 5, 6})) << "found before \"ba\" is merged";
+  EXPECT_FALSE(tokenizer->is_special(6));
+}
+
 TEST(TokenizerFiles, ChatGlm3HasItsTokensPrefixAndTemplate) {
   const ModelDir dir;
   dir.write("tokenizer.model", small_model());
