@@ -144,8 +144,7 @@ TEST_F(GgufTokenizer, TheChatTemplateIsTheFiles) {
 
 TEST_F(GgufTokenizer, ATokenizerJsonInTheFileIsUsedInstead) {
   GgufWriter file = gpt2({"a", "b", "<s>", "</s>"}, {}, "default");
-  file.text("tokenizer.huggingface.json",
-            test::read_file(test::demo_model_dir() / "tokenizer.json"));
+  file.text("tokenizer.huggingface.json", read_file(test::demo_model_dir() / "tokenizer.json"));
   file.u32("tokenizer.ggml.bos_token_id", 2);
   const auto tokenizer = gguf_tokenizer(of(file));
   const auto reference = std::move(Tokenizer::load(test::demo_model_dir())).value();
