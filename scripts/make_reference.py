@@ -5,7 +5,8 @@
 Usage: scripts/make_reference.py OUT_DIR [NAME...]   (needs torch and transformers 5)
 
 reference.json holds prompts with the float32 logits behind their last positions and a greedy continuation. Seeds are tried until
-every greedy choice is clear, so that a different order of summation cannot change it.
+every greedy choice is clear, so that a different order of summation cannot change it. Of quantised checkpoints, the model that
+transformers computes has the weights that the stored codes stand for.
 """
 import copy
 import json
@@ -16,6 +17,8 @@ from pathlib import Path
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+
+import quantized_layouts
 
 SHAPE = dict(vocab_size=128, hidden_size=64, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=128, bos_token_id=1, eos_token_id=[2, 3], pad_token_id=0, rms_norm_eps=1e-5)
@@ -75,6 +78,50 @@ MODELS = {  # name: (family, dtype, settings)
                                             attention_multiplier=0.35, logits_scaling=0.6)),
     "smollm3": ("SmolLM3", "bfloat16", dict(num_hidden_layers=4)),
 }
+
+
+def group_of(**weights):
+    return dict(group_0=dict(targets=["Linear"], weights=weights))
+
+
+def compressed(format, groups, ignore):
+    return dict(quant_method="compressed-tensors", format=format, quantization_status="compressed", config_groups=groups, ignore=ignore)
+
+
+def shuffled(columns, group):
+    """The group of each column, in an order of its own for each number of columns."""
+    return (torch.arange(columns) // group)[torch.randperm(columns, generator=torch.Generator().manual_seed(columns))]
+
+
+WIDE = dict(intermediate_size=96)  # whole groups of 32
+QUANTIZED = {  # name: (family, dtype, settings, quantization_config, what makes the tensors of a weight)
+    "llama_awq": ("Llama", "float16", WIDE, dict(quant_method="awq", bits=4, group_size=32, zero_point=True, version="gemm"),
+                  lambda w: quantized_layouts.awq(w, 32)),
+    "qwen2_gptq": ("Qwen2", "bfloat16", dict(WIDE, tie_word_embeddings=True),
+                   dict(quant_method="gptq", bits=4, group_size=16, sym=False, desc_act=True, checkpoint_format="gptq"),
+                   lambda w: quantized_layouts.gptq(w, 4, 16, shuffled(w.shape[1], 16))),
+    "qwen3_fp8": ("Qwen3", "bfloat16", dict(head_dim=32), dict(quant_method="fp8", activation_scheme="dynamic", weight_block_size=[32, 48]),
+                  lambda w: quantized_layouts.float8(w, (32, 48), torch.float32, "weight_scale_inv")),
+    "glm4_packed": ("Glm4", "bfloat16", dict(GLM, **WIDE, **rope(partial_rotary_factor=0.5)),
+                    compressed("pack-quantized", group_of(num_bits=4, type="int", symmetric=False, strategy="group", group_size=32), ["lm_head"]),
+                    lambda w: quantized_layouts.packed(w, 4, 32, False)),
+    "mistral_int8": ("Mistral", "bfloat16", dict(sliding_window=8, **WIDE),
+                     compressed("int-quantized", group_of(num_bits=8, type="int", strategy="channel"), ["re:.*lm_head"]),
+                     quantized_layouts.int8),
+    "llama_float8": ("Llama", "bfloat16", dict(attention_bias=True),
+                     compressed("float-quantized", group_of(num_bits=8, type="float", strategy="tensor"), ["lm_head"]),
+                     lambda w: quantized_layouts.float8(w, (0, 0), torch.bfloat16, "weight_scale")),
+}
+
+
+def quantize(model, method):
+    """Gives the model the weights that its quantised modules stand for; returns their tensors."""
+    tensors = {}
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and name != "lm_head":
+            parts, module.weight.data = method(module.weight.data)
+            tensors.update({f"{name}.{part}": tensor for part, tensor in parts.items()})
+    return tensors
 
 
 def fill(model, generator):
@@ -156,7 +203,7 @@ def stored_tensors(model, dtype):
     return {n: t.to(dtype).contiguous() for n, t in tensors.items() if not n.startswith(NOT_TEXT)}
 
 
-def write(directory, family, dtype, settings, seed):
+def write(directory, family, dtype, settings, seed, quantization=None, method=None):
     model = make(family, settings)
     config = model.config
     if "norm.weight" not in str(list(model.state_dict())):
@@ -166,6 +213,7 @@ def write(directory, family, dtype, settings, seed):
         fill(model, generator)
         for p in model.parameters():
             p.data = p.data.to(getattr(torch, dtype)).float()
+        quantized = quantize(model, method) if method else {}
         with torch.no_grad():
             prompts, lead = reference(static(model), generator)
         if lead > CLEAR:
@@ -175,8 +223,14 @@ def write(directory, family, dtype, settings, seed):
     directory.mkdir(parents=True, exist_ok=True)
     config.architectures, config.dtype = [type(model).__name__], getattr(torch, dtype)
     config.save_pretrained(directory)
+    if method:
+        file = directory / "config.json"
+        file.write_text(json.dumps(dict(json.loads(file.read_text()), quantization_config=quantization), indent=2) + "\n")
     (directory / "generation_config.json").write_text(json.dumps(dict(bos_token_id=1, eos_token_id=[3, 2], temperature=0.6, top_p=0.95)) + "\n")
-    save_file(stored_tensors(model, getattr(torch, dtype)), directory / "model.safetensors", metadata={"format": "pt"})
+    tensors = {n: t for n, t in stored_tensors(model, getattr(torch, dtype)).items()
+               if n.replace(".weight", ".qweight") not in quantized and n.replace(".weight", ".weight_packed") not in quantized}
+    tensors.update(quantized)
+    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
     made_by = f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}, seed {seed + attempt}"
     (directory / "reference.json").write_text(json.dumps(dict(made_by=made_by, prompts=prompts), separators=(",", ":")) + "\n")
     print(f"{directory.name}: {made_by}, smallest lead {lead:.3f}", flush=True)
@@ -187,3 +241,6 @@ if __name__ == "__main__":
     for number, (name, (family, dtype, settings)) in enumerate(MODELS.items()):
         if name in sys.argv[2:] or len(sys.argv) == 2:
             write(Path(sys.argv[1]) / name, family, dtype, settings, 1000 * number)
+    for number, (name, (family, dtype, settings, *quantized)) in enumerate(QUANTIZED.items()):
+        if name in sys.argv[2:] or len(sys.argv) == 2:
+            write(Path(sys.argv[1]) / name, family, dtype, settings, 1000 * (100 + number), *quantized)

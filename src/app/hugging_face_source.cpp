@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "ember/model/check.h"
-#include "ember/model/safetensors.h"
+#include "ember/model/quantized_checkpoint.h"
 #include "value_or_refuse.h"
 
 namespace ember {
@@ -36,7 +36,7 @@ std::unique_ptr<ChatTemplate> HuggingFaceSource::chat_template(const Tokenizer& 
 }
 
 std::unique_ptr<Checkpoint> HuggingFaceSource::checkpoint(const DecoderConfig& config) const {
-  auto checkpoint = std::make_unique<SafetensorsCheckpoint>(path());
+  std::unique_ptr<Checkpoint> checkpoint = open_weights(path());
   check_tensors(*checkpoint, config);
   return checkpoint;
 }

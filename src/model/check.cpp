@@ -38,7 +38,8 @@ class Inventory final : public WeightVisitor {
   void tied(const TensorSpec& spec, const TensorSpec& other) override {
     if (!checkpoint_.has(spec.name)) return;
     const StoredTensor a = require(spec), b = require(other);
-    if (a.type != b.type || a.bytes != b.bytes || std::memcmp(a.data, b.data, a.bytes) != 0)
+    if (a.quantized != nullptr || b.quantized != nullptr || a.type != b.type ||
+        a.bytes != b.bytes || std::memcmp(a.data, b.data, a.bytes) != 0)
       bad_model(a.file,
                 fmt::format("tensor \"{}\" differs from \"{}\", to which config.json ties it",
                             spec.name, other.name));
@@ -109,9 +110,16 @@ void check_tensors(const Checkpoint& checkpoint, const DecoderConfig& config) {
 }
 
 void check_finite(const Checkpoint& checkpoint) {
-  for (const std::string& name : checkpoint.names())
-    if (const StoredTensor tensor = checkpoint.stored(name); !is_finite(tensor))
-      bad_model(tensor.file, fmt::format("tensor \"{}\" holds a NaN or an infinity", name));
+  for (const std::string& name : checkpoint.names()) {
+    const StoredTensor tensor = checkpoint.stored(name);
+    std::string culprit;
+    if (tensor.quantized != nullptr)
+      culprit = tensor.quantized->non_finite();
+    else if (!is_finite(tensor))
+      culprit = name;
+    if (!culprit.empty())
+      bad_model(tensor.file, fmt::format("tensor \"{}\" holds a NaN or an infinity", culprit));
+  }
 }
 
 }  // namespace ember

@@ -18,7 +18,7 @@ float round_to(DType dtype, float x) {
 Decoder::Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint,
                  const LoadOptions& options)
     : backend_(backend), config_(config) {
-  WeightLoader loader(backend, checkpoint, options);
+  WeightLoader loader(backend, checkpoint, config.dtype, options);
   visit_weights(config, weights_, loader);
   weights_.embedding.scale = round_to(backend.activation_dtype(), config.embedding_scale);
   weights_.lm_head.scale = config.logit_scale;

@@ -8,6 +8,7 @@
 
 #include "families.h"
 #include "json_object.h"
+#include "quantized_checkpoint.h"
 
 namespace ember {
 
@@ -36,16 +37,6 @@ DType read_dtype(const JsonObject& config) {
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16})
     if (name == name_of(dtype)) return dtype;
   config.refuse(field, "float16, bfloat16 or float32");
-}
-
-void refuse_quantization(const JsonObject& config) {
-  const std::optional<JsonObject> quantization = config.object("quantization_config");
-  if (quantization)
-    bad_model(
-        config.file(),
-        fmt::format(
-            "quantization \"{}\" is not supported; weights must be float16, bfloat16 or float32",
-            quantization->text("quant_method", "?").substr(0, 64)));
 }
 
 void read_shapes(const JsonObject& config, DecoderConfig& decoder) {
@@ -109,12 +100,15 @@ std::optional<float> optional_number(const JsonObject& source, const char* field
 }  // namespace
 
 DecoderConfig load_decoder_config(const std::filesystem::path& model_dir) {
-  return parse_decoder_config(JsonObject::read(model_dir / "config.json"));
+  const JsonObject config = JsonObject::read(model_dir / "config.json");
+  DecoderConfig decoder = parse_decoder_config(config);
+  if (const std::optional<Quantization> quantization = read_quantization(config))
+    find_formats(model_dir, *quantization, decoder);
+  return decoder;
 }
 
 DecoderConfig parse_decoder_config(const JsonObject& file) {
   const Family& family = find_family(file);
-  refuse_quantization(file);
   const JsonObject config =
       with_defaults(family.translate != nullptr ? family.translate(file) : file, family.defaults);
   DecoderConfig decoder;

@@ -44,7 +44,7 @@ class WeightCounter final : public WeightVisitor {
     std::vector<WeightShape> shapes;
     for (const TensorSpec& weight : spec.weights) {
       const WeightFormat stored = stored_format(weight),
-                         loaded = loaded_format(stored, dtype_, backend_);
+                         loaded = loaded_format(stored, config_.dtype, dtype_, backend_);
       shapes.push_back({loaded, weight.shape[0], weight.shape[1]});
       loaded_weights[loaded] += weight.shape[0] * weight.shape[1];
       if (loaded != stored && !dtype_of(stored))

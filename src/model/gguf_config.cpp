@@ -332,7 +332,7 @@ void find_formats(const Checkpoint& tensors, DecoderConfig& decoder) {
     const std::optional<WeightFormat> format = tensors.stored(spec.name).format;
     if (!format) continue;
     formats[spec.name] = *format;
-    weights[default_dtype(*format)] += spec.shape[0] * spec.shape[1];
+    weights[default_dtype(*format, DType::kF16)] += spec.shape[0] * spec.shape[1];
   }
   const auto most = std::ranges::max_element(weights, {}, [](const auto& w) { return w.second; });
   if (most != weights.end()) decoder.dtype = most->first;

@@ -52,13 +52,16 @@ bool JsonObject::has(const std::string& name) const {
   return found != json_.end() && !found->is_null();
 }
 
+std::string JsonObject::path_of(const std::string& name) const {
+  const std::string field = prefix_ + name;
+  if (spellings_ == nullptr) return field;
+  const auto spelling = spellings_->find(field);
+  return spelling == spellings_->end() ? field : spelling->second;
+}
+
 void JsonObject::refuse(const std::string& name, const std::string& expected) const {
   const std::string found = json_.contains(name) ? shown(json_[name]) : "nothing";
-  std::string field = prefix_ + name;
-  if (spellings_ != nullptr)
-    if (const auto spelling = spellings_->find(field); spelling != spellings_->end())
-      field = spelling->second;
-  bad_model(file_, fmt::format("\"{}\": expected {}, found {}", field, expected, found));
+  bad_model(file_, fmt::format("\"{}\": expected {}, found {}", path_of(name), expected, found));
 }
 
 int64_t JsonObject::integer(const std::string& name, int64_t low, int64_t high,

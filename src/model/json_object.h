@@ -44,6 +44,8 @@ class JsonObject {
                               double high) const;  // of a list; empty: absent
   std::optional<JsonObject> object(const std::string& name) const;
 
+  // The field with all prefixes, as messages name it.
+  std::string path_of(const std::string& name) const;
   [[noreturn]] void refuse(const std::string& name, const std::string& expected) const;
 
  private:

@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "ember/base/check.h"
 #include "ember/base/cpus.h"
 #include "ember/base/integers.h"
 #include "ember/model/dequantize.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int64_t kWeightsOfAThread = 1 << 18;  // below, starting one costs more
 
+// Of quantised rows, which are no bytes to look at, only what it says of its shape holds.
 WeightView view_of(const StoredTensor& stored) {
   const int64_t columns = stored.shape.size() < 2 ? 1 : stored.shape[1];
   return {{stored.format.value(), stored.shape[0], columns},
@@ -49,8 +51,10 @@ std::optional<float> narrow(const std::vector<float>& row, WeightFormat to, uint
 
 class Conversion {
  public:
-  Conversion(const WeightView& from, WeightFormat to, int64_t head_rows, uint8_t* result)
+  Conversion(const WeightView& from, const QuantizedRows* quantized, WeightFormat to,
+             int64_t head_rows, uint8_t* result)
       : from_(from),
+        quantized_(quantized),
         to_(to),
         head_rows_(head_rows),
         result_(result),
@@ -58,6 +62,7 @@ class Conversion {
 
   // Returns a weight that is too large. Ranges of rows may be converted at the same time.
   std::optional<float> rows(int64_t begin, int64_t end) const {
+    if (quantized_ != nullptr) return quantized_rows(begin, end);
     std::vector<float> floats(static_cast<size_t>(from_.columns));
     std::optional<float> too_large;
     for (int64_t r = begin; r < end; ++r) {
@@ -68,16 +73,37 @@ class Conversion {
         continue;
       }
       dequantize(from_.format, from, from_.columns, floats.data());
-      if (to_ == WeightFormat::kF32)
-        std::memcpy(to, floats.data(), result_row_bytes_);
-      else if (const std::optional<float> large = narrow(floats, to_, to))
-        too_large = large;
+      if (const std::optional<float> large = put(floats, to)) too_large = large;
     }
     return too_large;
   }
 
  private:
+  std::optional<float> quantized_rows(int64_t begin, int64_t end) const {
+    std::vector<float> floats;
+    std::optional<float> too_large;
+    for (int64_t r = begin; r < end; r += QuantizedRows::kTileRows) {
+      const int64_t count = std::min(QuantizedRows::kTileRows, end - r);
+      floats.resize(static_cast<size_t>(count * from_.columns));
+      uint8_t* to = result_ + static_cast<size_t>(r) * result_row_bytes_;
+      if (!dtype_of(to_)) {
+        if (const std::optional<float> large = quantized_->read_blocks(to_, r, count, to))
+          too_large = large;
+        continue;
+      }
+      quantized_->read(r, count, floats.data());
+      if (const std::optional<float> large = put(floats, to)) too_large = large;
+    }
+    return too_large;
+  }
+  std::optional<float> put(const std::vector<float>& floats, uint8_t* to) const {
+    if (to_ != WeightFormat::kF32) return narrow(floats, to_, to);
+    std::memcpy(to, floats.data(), floats.size() * sizeof(float));
+    return std::nullopt;
+  }
+
   const WeightView& from_;
+  const QuantizedRows* const quantized_;
   const WeightFormat to_;
   const int64_t head_rows_;
   uint8_t* const result_;
@@ -106,21 +132,26 @@ std::optional<float> convert_in_parallel(const Conversion& conversion, int64_t r
 
 }  // namespace
 
-DType default_dtype(WeightFormat stored) { return dtype_of(stored).value_or(DType::kF16); }
+DType default_dtype(WeightFormat stored, DType of_model) {
+  if (stored == WeightFormat::kF8E4M3) return of_model;
+  return dtype_of(stored).value_or(DType::kF16);
+}
 
-WeightFormat loaded_format(WeightFormat stored, std::optional<DType> asked_for,
+WeightFormat loaded_format(WeightFormat stored, DType of_model, std::optional<DType> asked_for,
                            const Backend& backend) {
   if (asked_for) return format_of(*asked_for);
-  return backend.takes(stored) ? stored : format_of(default_dtype(stored));
+  return backend.takes(stored) ? stored : format_of(default_dtype(stored, of_model));
 }
 
 WeightView convert_weights(const StoredTensor& stored, const TensorSpec& spec, WeightFormat to,
                            std::vector<uint8_t>& storage) {
   const WeightView from = view_of(stored);
-  if (from.format == to && spec.paired_rows == 0) return from;
+  CHECK(stored.quantized == nullptr || spec.paired_rows == 0, "{}: quantised rows are in order",
+        spec.name);
+  if (from.format == to && stored.quantized == nullptr && spec.paired_rows == 0) return from;
   const size_t bytes_of_row = row_bytes(to, from.columns);
   storage.resize(static_cast<size_t>(from.rows) * bytes_of_row);
-  const Conversion conversion(from, to, spec.paired_rows, storage.data());
+  const Conversion conversion(from, stored.quantized.get(), to, spec.paired_rows, storage.data());
   if (const std::optional<float> large = convert_in_parallel(conversion, from.rows, from.columns))
     bad_model(stored.file, fmt::format("tensor \"{}\" holds {}, too large for --dtype {}",
                                        spec.name, *large, name_of(to)));

@@ -11,14 +11,15 @@
 
 namespace ember {
 
-// The type in which a matrix is loaded by default. Plain numbers stay what they are. Blocks become
-// float16: half of float32's memory, at an error that is a seventeenth of bfloat16's and far below
-// that of the blocks themselves.
-DType default_dtype(WeightFormat stored);
+// The type in which a matrix is loaded by default. Plain numbers stay what they
+// are, and FP8 becomes what config.json says of the model. Blocks and integers become float16: half
+// of float32's memory, at an error that is an eighth of bfloat16's and far below that of the blocks
+// themselves.
+DType default_dtype(WeightFormat stored, DType of_model);
 
 // What a matrix is loaded as: what is asked for; else as it is stored, where the backend takes
-// that.
-WeightFormat loaded_format(WeightFormat stored, std::optional<DType> asked_for,
+// that. of_model: DecoderConfig::dtype.
+WeightFormat loaded_format(WeightFormat stored, DType of_model, std::optional<DType> asked_for,
                            const Backend& backend);
 
 // The weights as `to`, which is plain numbers or what they are stored as, rows in the model's

@@ -21,10 +21,11 @@ Tensor vector_of(const WeightView& view) {
 
 }  // namespace
 
-WeightLoader::WeightLoader(Backend& backend, const Checkpoint& checkpoint,
+WeightLoader::WeightLoader(Backend& backend, const Checkpoint& checkpoint, DType of_model,
                            const LoadOptions& options)
     : backend_(backend),
       checkpoint_(checkpoint),
+      of_model_(of_model),
       options_(options),
       bytes_total_(checkpoint.total_bytes()) {}
 
@@ -40,7 +41,8 @@ void WeightLoader::matrix(const MatrixSpec& spec, Linear& slot) {
   std::vector<Tensor> biases;
   for (const TensorSpec& weight : spec.weights) {
     stored.push_back(checkpoint_.tensor(weight.name, weight.shape));
-    const WeightFormat to = loaded_format(*stored.back().format, options_.dtype, backend_);
+    const WeightFormat to =
+        loaded_format(*stored.back().format, of_model_, options_.dtype, backend_);
     weights.push_back(convert_weights(stored.back(), weight, to, storage.emplace_back()));
     count(stored.back());
   }

@@ -11,7 +11,9 @@ namespace ember {
 // what a spec says, or where a number is too large for LoadOptions::dtype.
 class WeightLoader final : public WeightVisitor {
  public:
-  WeightLoader(Backend& backend, const Checkpoint& checkpoint, const LoadOptions& options);
+  // of_model: DecoderConfig::dtype.
+  WeightLoader(Backend& backend, const Checkpoint& checkpoint, DType of_model,
+               const LoadOptions& options);
 
   void matrix(const MatrixSpec& spec, Linear& slot) override;
   void vector(const TensorSpec& spec, Tensor& slot) override;
@@ -21,6 +23,7 @@ class WeightLoader final : public WeightVisitor {
 
   Backend& backend_;
   const Checkpoint& checkpoint_;
+  const DType of_model_;
   const LoadOptions& options_;
   size_t bytes_done_ = 0;
   const size_t bytes_total_;

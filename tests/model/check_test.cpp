@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ember/model/quantized_checkpoint.h"
 #include "ember/model/safetensors.h"
 #include "model/temp_model.h"
 
@@ -16,9 +17,9 @@ using testing::HasSubstr;
 void check_model(const std::filesystem::path& dir, bool deep) {
   const DecoderConfig config = load_decoder_config(dir);
   load_generation_defaults(dir, config);
-  const SafetensorsCheckpoint checkpoint(dir);
-  check_tensors(checkpoint, config);
-  if (deep) check_finite(checkpoint);
+  const std::unique_ptr<Checkpoint> checkpoint = open_weights(dir);
+  check_tensors(*checkpoint, config);
+  if (deep) check_finite(*checkpoint);
 }
 
 std::string why_refused(const std::filesystem::path& dir, bool deep = false) {

@@ -139,11 +139,13 @@ TEST(DecoderConfig, BadRopeIsNamed) {
   }
 }
 
-TEST(DecoderConfig, QuantizedWeightsAreRefused) {
+TEST(DecoderConfig, QuantizedWeightsThatAreNotSupportedAreRefused) {
   const TempModel model;
-  model.set("quantization_config", {{"quant_method", "gptq"}});
-  EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }),
-              AllOf(HasSubstr("\"gptq\" is not supported"), HasSubstr("bfloat16")));
+  model.set("quantization_config", {{"quant_method", "bitsandbytes"}});
+  EXPECT_THAT(
+      refusal([&] { load_decoder_config(model.path()); }),
+      AllOf(HasSubstr("\"quantization_config.quant_method\""),
+            HasSubstr("expected awq, gptq, compressed-tensors or fp8"), HasSubstr("bitsandbytes")));
 }
 
 TEST(GenerationDefaults, AreReadWithConfigAsFallback) {

@@ -10,7 +10,7 @@
 
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/base/start_error.h"
-#include "ember/model/safetensors.h"
+#include "ember/model/quantized_checkpoint.h"
 #include "model/model_runner.h"
 #include "model/naive_backend.h"
 
@@ -41,7 +41,13 @@ constexpr const char* kNames[] = {"llama2",
                                   "phi3_short",
                                   "olmo2",
                                   "granite",
-                                  "smollm3"};
+                                  "smollm3",
+                                  "llama_awq",
+                                  "qwen2_gptq",
+                                  "qwen3_fp8",
+                                  "glm4_packed",
+                                  "mistral_int8",
+                                  "llama_float8"};
 constexpr const char* kBackends[] = {"naive", "cpu"};
 
 struct Prompt {
@@ -66,8 +72,9 @@ class TinyModel : public testing::TestWithParam<std::tuple<const char*, const ch
         backend == std::string("cpu") ? make_cpu_backend({}) : std::make_unique<NaiveBackend>();
     const DecoderConfig config = load_decoder_config(kTiny / name);
     ASSERT_GE(config.max_position, 128) << "with rope scaling";
-    decoder_ = std::make_unique<Decoder>(*backend_, config, SafetensorsCheckpoint(kTiny / name),
-                                         LoadOptions{});
+    LoadOptions options;  // the reference has the exact weights that quantised ones stand for
+    if (!config.other_formats.empty()) options.dtype = DType::kF32;
+    decoder_ = std::make_unique<Decoder>(*backend_, config, *open_weights(kTiny / name), options);
     vocab_ = static_cast<size_t>(config.vocab_size);
     seed_ = std::random_device{}();
     runner_ = std::make_unique<ModelRunner>(*backend_, *decoder_,
@@ -168,8 +175,7 @@ TEST_P(TinyModelIn16Bits, EqualsDoublePrecision) {
       const DecoderConfig config = load_decoder_config(kTiny / name);
       const Prompt prompt = prompts_of(name).back();
       const auto logits_of = [&](Backend& device) {
-        Decoder decoder(device, config, SafetensorsCheckpoint(kTiny / name),
-                        LoadOptions{.dtype = dtype});
+        Decoder decoder(device, config, *open_weights(kTiny / name), LoadOptions{.dtype = dtype});
         return ModelRunner(device, decoder, limits).forward(prompt.input, 4);
       };
       NaiveBackend naive;

@@ -59,16 +59,19 @@ TEST(WeightConversion, BlocksBecomeNumbers) {
       ASSERT_EQ(made[i], expected) << name_of(dtype) << " " << i;
     }
   }
-  EXPECT_EQ(default_dtype(WeightFormat::kQ8_0), DType::kF16);
-  EXPECT_EQ(default_dtype(WeightFormat::kBF16), DType::kBF16);
+  EXPECT_EQ(default_dtype(WeightFormat::kQ8_0, DType::kBF16), DType::kF16);
+  EXPECT_EQ(default_dtype(WeightFormat::kBF16, DType::kF16), DType::kBF16);
+  EXPECT_EQ(default_dtype(WeightFormat::kInt4, DType::kBF16), DType::kF16);
+  EXPECT_EQ(default_dtype(WeightFormat::kF8E4M3, DType::kBF16), DType::kBF16);
 }
 
 TEST(WeightConversion, BlocksStayWhereTheBackendTakesThemAndNothingElseIsAskedFor) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
-  EXPECT_EQ(loaded_format(WeightFormat::kQ4_K, {}, *backend), WeightFormat::kQ4_K);
-  EXPECT_EQ(loaded_format(WeightFormat::kQ4_K, DType::kBF16, *backend), WeightFormat::kBF16);
-  EXPECT_EQ(loaded_format(WeightFormat::kQ2_K, {}, *backend), WeightFormat::kF16);
-  EXPECT_EQ(loaded_format(WeightFormat::kF32, {}, *backend), WeightFormat::kF32);
+  EXPECT_EQ(loaded_format(WeightFormat::kQ4_K, DType::kF32, {}, *backend), WeightFormat::kQ4_K);
+  EXPECT_EQ(loaded_format(WeightFormat::kQ4_K, DType::kF32, DType::kBF16, *backend),
+            WeightFormat::kBF16);
+  EXPECT_EQ(loaded_format(WeightFormat::kQ2_K, DType::kF32, {}, *backend), WeightFormat::kF16);
+  EXPECT_EQ(loaded_format(WeightFormat::kF32, DType::kF32, {}, *backend), WeightFormat::kF32);
 }
 
 TEST(WeightConversion, RowsOfBlocksAreBroughtBackIntoOrderAsTheyAre) {

@@ -23,9 +23,10 @@ const NaiveBackend::Matrix& matrix_of(const NaiveBackend& backend, Matrix matrix
 DecoderWeights load(NaiveBackend& backend, const std::filesystem::path& dir,
                     const LoadOptions& options = {}) {
   const SafetensorsCheckpoint checkpoint(dir);
-  WeightLoader loader(backend, checkpoint, options);
+  const DecoderConfig config = load_decoder_config(dir);
+  WeightLoader loader(backend, checkpoint, config.dtype, options);
   DecoderWeights weights;
-  visit_weights(load_decoder_config(dir), weights, loader);
+  visit_weights(config, weights, loader);
   return weights;
 }
 

@@ -30,6 +30,7 @@ enum class WeightFormat : uint8_t {
   kMXFP4,
   kInt4,
   kF8E4M3,
+  kInt8,
 };
 
 struct WeightFormatInfo {
@@ -40,11 +41,11 @@ struct WeightFormatInfo {
 
 // In the order of WeightFormat.
 inline constexpr WeightFormatInfo kWeightFormats[] = {
-    {"float32", 1, 4},    {"float16", 1, 2},  {"bfloat16", 1, 2}, {"Q4_0", 32, 18},
-    {"Q4_1", 32, 20},     {"Q5_0", 32, 22},   {"Q5_1", 32, 24},   {"Q8_0", 32, 34},
-    {"Q2_K", 256, 84},    {"Q3_K", 256, 110}, {"Q4_K", 256, 144}, {"Q5_K", 256, 176},
-    {"Q6_K", 256, 210},   {"IQ4_NL", 32, 18}, {"MXFP4", 32, 17},  {"int4", 2, 1},
-    {"float8_e4m3", 1, 1}};
+    {"float32", 1, 4},     {"float16", 1, 2},  {"bfloat16", 1, 2}, {"Q4_0", 32, 18},
+    {"Q4_1", 32, 20},      {"Q5_0", 32, 22},   {"Q5_1", 32, 24},   {"Q8_0", 32, 34},
+    {"Q2_K", 256, 84},     {"Q3_K", 256, 110}, {"Q4_K", 256, 144}, {"Q5_K", 256, 176},
+    {"Q6_K", 256, 210},    {"IQ4_NL", 32, 18}, {"MXFP4", 32, 17},  {"int4", 2, 1},
+    {"float8_e4m3", 1, 1}, {"int8", 1, 1}};
 
 constexpr const WeightFormatInfo& info_of(WeightFormat format) {
   return kWeightFormats[static_cast<size_t>(format)];

@@ -100,6 +100,7 @@ struct DecoderConfig {
 };
 
 // Throws StartError(kBadModel): one line with file, field, what was found and what is expected.
+// Looks at the headers of the weights where they are quantised.
 DecoderConfig load_decoder_config(const std::filesystem::path& model_dir);
 // The same of an object with config.json's fields, wherever it comes from.
 DecoderConfig parse_decoder_config(const JsonObject& config);
