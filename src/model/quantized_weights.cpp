@@ -45,7 +45,7 @@ Names names_of(QuantizedLayout layout) {
     case QuantizedLayout::kPacked:
       return {".weight_packed", ".weight_scale", ".weight_zero_point", ".weight_g_idx"};
     default:
-      return {".weight", ".weight_scale", ".weight_zero_point", nullptr};
+      return {".weight", ".weight_scale", ".weight_zero_point", ".weight_g_idx"};
   }
 }
 
@@ -169,12 +169,13 @@ class Reader {
     const Shape shape = scale_shape();
     std::vector<Shape> shapes = {grouped_rows() ? Shape{groups_, rows_} : shape};
     if (groups_ == 1 && !grouped_rows()) shapes.push_back({shape[0]});
-    if (groups_ == 1 && shape[0] == 1) shapes.emplace_back();
+    const bool one = groups_ == 1 && shape[0] == 1 && !grouped_rows();
+    if (one) shapes = {{1}, {}, {1, 1}};
     Scales& scales = module_->scales;
     scales.rows = scale_rows();
     // FP8's config.json does not tell one scale from one a row.
-    const bool one = groups_ == 1 && shape[0] == 1 && scheme_.layout == QuantizedLayout::kFp8;
-    if (one && checkpoint_.has(name) && is_one_a_row(checkpoint_.stored(name).shape)) {
+    if (one && scheme_.layout == QuantizedLayout::kFp8 && checkpoint_.has(name) &&
+        is_one_a_row(checkpoint_.stored(name).shape)) {
       shapes = {{rows_, 1}, {rows_}};
       scales.rows = 1;
     }
@@ -235,12 +236,14 @@ class Reader {
     groups.resize(static_cast<size_t>(columns_));
     for (size_t k = 0; k < groups.size(); ++k)
       groups[k] = static_cast<int32_t>(static_cast<int64_t>(k) / group_columns_);
-    const std::string name = names_.groups == nullptr ? "" : name_ + names_.groups;
+    if (names_.groups == nullptr) return;
+    const std::string name = name_ + names_.groups;
     if (!scheme_.activation_order && !checkpoint_.has(name)) return;
     const StoredTensor tensor = want(name, "I32", {{columns_}});
     std::vector<int32_t> stored(groups.size());
     std::memcpy(stored.data(), tensor.data, stored.size() * sizeof stored[0]);
-    const bool unset = scheme_.layout == QuantizedLayout::kPacked && stored[0] == -1;
+    // compressed-tensors has stored -1 where the columns are in order.
+    const bool unset = scheme_.layout != QuantizedLayout::kGptq && stored[0] == -1;
     if (unset && !scheme_.activation_order) return;
     for (const int32_t group : stored)
       if (group < 0 || group >= groups_)

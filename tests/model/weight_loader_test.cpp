@@ -128,9 +128,9 @@ TEST(WeightLoader, GivesTheMemoryOfEveryMatrixBack) {
   const WatchedCheckpoint checkpoint(tiny_model("llama2"));
   NaiveBackend backend;
   const LoadOptions options;
-  WeightLoader loader(backend, checkpoint, options);
-  DecoderWeights weights;
   const DecoderConfig config = load_decoder_config(tiny_model("llama2"));
+  WeightLoader loader(backend, checkpoint, config.dtype, options);
+  DecoderWeights weights;
   visit_weights(config, weights, loader);
   for (const TensorSpec& spec : required_tensors(config))
     if (spec.shape.size() == 2) {

@@ -32,8 +32,9 @@ struct DecoderWeights {
 };
 
 struct LoadOptions {
-  // Of the matrices; nullopt: as in the checkpoint, where the backend takes them so, and float16
-  // for blocks that it does not take. A number too large for it is a StartError.
+  // Of the matrices; nullopt: as in the checkpoint, where the backend takes them so; of what it
+  // does not take, FP8 becomes DecoderConfig::dtype, blocks and integers float16. A number too
+  // large for it is a StartError.
   std::optional<DType> dtype;
   std::function<void(size_t bytes_done, size_t bytes_total)> progress;  // as the checkpoint counts
 };
