@@ -22,13 +22,27 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 
 #include "ember/base/dtype.h"
 
 namespace ember::kernels {
+
+// What the kernels of one device have been told. The calls that tell them may wait for the device's
+// copies, so they are made when a kernel is first launched, and when it needs more shared memory
+// than ever before. Used by the device's thread.
+class KernelAttributes {
+ public:
+  // Before a launch with so many bytes of dynamic shared memory.
+  cudaError_t prepare(const void* kernel, size_t shared_bytes);
+
+ private:
+  std::unordered_map<const void*, size_t> shared_bytes_;  // that each kernel may have
+};
 
 // A stream that somebody else owns, and what a launch must know of its device. Kernels are enqueued
 // in order; every launch returns at once.
@@ -37,6 +51,7 @@ struct StreamRef {
   int sm = 0;  // compute capability: 80, 86, 89, 90
   int num_sms = 0;
   bool pdl = false;  // programmatic dependent launch between its kernels (sm_90 only)
+  KernelAttributes* attributes = nullptr;  // of the device; null: told at every launch
 };
 
 // Kernels compiled for sm_90a run on compute capability 9.0 alone; any other device >= 8.0 takes
@@ -51,13 +66,19 @@ struct Rows {
   int rows = 0, columns = 0;
 };
 
-// Called with the result of every launch; must throw if it is not cudaSuccess. The backend installs
-// its own, which can inject failures.
-using LaunchCheck = void (*)(cudaError_t status, const char* kernel);
+// Of a kernel's host function; slow, for messages.
+inline const char* kernel_name(const void* kernel) {
+  const char* name = nullptr;
+  return cudaFuncGetName(&name, kernel) == cudaSuccess && name != nullptr ? name : "kernel";
+}
 
-inline void throw_on_launch_error(cudaError_t status, const char* kernel) {
+// Called with the result of every launch and the kernel's host function; must throw if it is not
+// cudaSuccess. The backend installs its own, which can inject failures.
+using LaunchCheck = void (*)(cudaError_t status, const void* kernel);
+
+inline void throw_on_launch_error(cudaError_t status, const void* kernel) {
   if (status != cudaSuccess)
-    throw std::runtime_error(std::string("launch of ") + kernel + ": " +
+    throw std::runtime_error(std::string("launch of ") + kernel_name(kernel) + ": " +
                              cudaGetErrorString(status));
 }
 

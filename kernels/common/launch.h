@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 
 #include "kernels/common.h"
 #include "kernels/common/ptx.cuh"
@@ -25,22 +26,27 @@ struct LaunchShape {
 template <class... Params, class... Args>
 void launch(const StreamRef& stream, const LaunchShape& shape, void (*kernel)(Params...),
             const Args&... args) {
-#if defined(EMBER_EMULATE)
-  const emu::Launch launch{shape.grid, shape.threads, shape.shared_bytes, shape.cluster};
-  fake_cuda::enqueue_kernel(stream.handle, reinterpret_cast<const void*>(kernel),
-                            [launch, kernel, ... copies = std::remove_cv_t<Params>(args)] {
-                              emu::run(launch, [&] { kernel(copies...); });
-                            });
-  launch_check(cudaSuccess, "kernel");
-#else
   const void* function = reinterpret_cast<const void*>(kernel);
-  const char* name = "kernel";
-  cudaFuncGetName(&name, function);
-  if (shape.shared_bytes > 48 * 1024) {
-    launch_check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                      static_cast<int>(shape.shared_bytes)),
-                 name);
-  }
+  KernelAttributes each_time;
+  cudaError_t status = (stream.attributes != nullptr ? *stream.attributes : each_time)
+                           .prepare(function, shape.shared_bytes);
+  std::tuple<std::remove_cv_t<Params>...> values{static_cast<std::remove_cv_t<Params> >(args)...};
+  void* pointers[sizeof...(Params)];
+  std::apply(
+      [&](auto&... value) {
+        size_t i = 0;
+        ((pointers[i++] = &value), ...);
+      },
+      values);
+#if defined(EMBER_EMULATE)
+  if (status == cudaSuccess)
+    status = fake_cuda::launch(
+        stream.handle, {function, &typeid(kernel), shape.shared_bytes, pointers},
+        [kernel, values,
+         launch = emu::Launch{shape.grid, shape.threads, shape.shared_bytes, shape.cluster}] {
+          emu::run(launch, [&] { std::apply(kernel, values); });
+        });
+#else
   cudaLaunchAttribute attributes[2] = {};
   cudaLaunchConfig_t config = {};
   config.gridDim = shape.grid;
@@ -59,16 +65,9 @@ void launch(const StreamRef& stream, const LaunchShape& shape, void (*kernel)(Pa
     attributes[config.numAttrs].val.programmaticStreamSerializationAllowed = 1;
     ++config.numAttrs;
   }
-  std::tuple<std::remove_cv_t<Params>...> values{static_cast<std::remove_cv_t<Params> >(args)...};
-  void* pointers[sizeof...(Params)];
-  std::apply(
-      [&](auto&... value) {
-        size_t i = 0;
-        ((pointers[i++] = &value), ...);
-      },
-      values);
-  launch_check(cudaLaunchKernelExC(&config, function, pointers), name);
+  if (status == cudaSuccess) status = cudaLaunchKernelExC(&config, function, pointers);
 #endif
+  launch_check(status, function);
 }
 
 }  // namespace ember::kernels

@@ -9,6 +9,7 @@
 
 #include "ember/backend/cuda/cuda_backend.h"
 #include "ember/base/device_error.h"
+#include "kernels/common.h"
 
 namespace ember::cuda {
 
@@ -43,14 +44,16 @@ void after_call(cudaError_t status, const char* call) {
   fail(call, status, cudaGetErrorName(status), cudaGetErrorString(status));
 }
 
-void after_launch(cudaError_t status, const char* kernel) {
-  before_call(kernel);
-  after_call(status, kernel);
+void after_launch(cudaError_t status, const void* kernel) {
+  before_call("kernel");
+  if (status != cudaSuccess) after_call(status, kernels::kernel_name(kernel));
 }
 
-void after_synchronous_launch(cudaError_t status, const char* kernel) {
-  after_launch(status, kernel);
-  after_call(cudaDeviceSynchronize(), kernel);
+void after_synchronous_launch(cudaError_t status, const void* kernel) {
+  const char* const name = kernels::kernel_name(kernel);
+  before_call(name);
+  after_call(status, name);
+  after_call(cudaDeviceSynchronize(), name);
 }
 
 void fail_call(uint64_t n) {

@@ -14,10 +14,10 @@ void before_call(const char* call);
 // Throws DeviceError naming call and error unless status is cudaSuccess.
 void after_call(cudaError_t status, const char* call);
 // As both, for launches of kernels, which report what has happened (kernels::LaunchCheck).
-void after_launch(cudaError_t status, const char* kernel);
+void after_launch(cudaError_t status, const void* kernel);
 // after_launch(), once the device has done everything that was asked of it: an error is of this
-// kernel. Not while a graph is recorded.
-void after_synchronous_launch(cudaError_t status, const char* kernel);
+// kernel, and so is a wait that does not end. Not while a graph is recorded.
+void after_synchronous_launch(cudaError_t status, const void* kernel);
 
 // For tests: the n-th call from now on (1: the next) and all that follow fail as if the device were
 // gone; 0: none.

@@ -43,7 +43,7 @@ class Emulated final : public CublasLt {
         "{} tokens were not chosen for", p.tokens);
     CHECK((p.bias != nullptr) == p.shape.bias);
     const void* const algorithm = &found->second.algorithms.at(bucket(p.tokens));
-    fake_cuda::enqueue_kernel(stream, algorithm, [p, workspace] {
+    fake_cuda::launch(stream, {.function = algorithm}, [p, workspace] {
       const LtShape& s = p.shape;
       std::memset(workspace, 0xff, 4096);  // as a kernel that uses it would
       for (int64_t t = 0; t < p.tokens; ++t)

@@ -27,12 +27,12 @@ TEST(CudaError, NamesTheCallAndTheError) {
   EXPECT_EQ(message(cudaErrorIllegalAddress),
             "CUDA: status failed: cudaErrorIllegalAddress (cudaErrorIllegalAddress)");
   try {
-    after_launch(cudaErrorLaunchFailure, "gemm");
+    after_launch(cudaErrorLaunchFailure, nullptr);
     FAIL();
   } catch (const DeviceError& e) {
-    EXPECT_EQ(e.call(), "gemm");
+    EXPECT_EQ(e.call(), "kernel");
     EXPECT_EQ(std::string(e.what()),
-              "CUDA: gemm failed: cudaErrorLaunchFailure (cudaErrorLaunchFailure)");
+              "CUDA: kernel failed: cudaErrorLaunchFailure (cudaErrorLaunchFailure)");
   }
 }
 
@@ -47,6 +47,7 @@ TEST(CudaError, WaitingForEachLaunchNamesTheKernelThatFailed) {
       fake_cuda::lose_after(1);
       fake_cuda::set_delays(20000, 1);
       for (const char* kernel : {"first", "second", "third"}) {
+        fake_cuda::set_name(kernel, kernel);
         fake_cuda::enqueue(stream.get(), [] {});
         launched(cudaSuccess, kernel);
       }
@@ -64,8 +65,12 @@ TEST(CudaError, WaitingForEachLaunchNamesTheKernelThatFailed) {
 TEST(CudaError, TheLastCallIsKnown) {
   CUDA_CHECK(cudaStreamSynchronize(nullptr));
   EXPECT_EQ(last_cuda_call(), "cudaStreamSynchronize");
-  after_launch(cudaSuccess, "gemm");
+  const char* const kernel = "gemm";
+  fake_cuda::set_name(kernel, kernel);
+  after_synchronous_launch(cudaSuccess, kernel);
   EXPECT_EQ(last_cuda_call(), "gemm");
+  after_launch(cudaSuccess, kernel);
+  EXPECT_EQ(last_cuda_call(), "kernel");
 }
 
 TEST(CudaError, TheChosenCallAndAllAfterItFailWithoutBeingMade) {

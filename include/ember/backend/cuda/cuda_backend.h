@@ -31,8 +31,9 @@ inline constexpr int kCudaBlockSize = 64;
 // StartError(kNoDevice): no driver, no such GPU, one that is too old.
 std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options);
 
-// The function of CUDA or the kernel that this process called last: when a device hangs, often the
-// one that does not return. Only with `synchronous` is a kernel that hangs named. Any thread.
+// The function of CUDA that this process called last, "kernel" if it launched one: when a device
+// hangs, often the one that does not return. With `synchronous` it is the name of the kernel. Any
+// thread.
 std::string last_cuda_call();
 
 }  // namespace ember

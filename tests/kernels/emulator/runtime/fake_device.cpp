@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "fake_kernels.h"
+
 namespace fake_cuda {
 
 namespace {
@@ -104,6 +106,11 @@ void set_delays(int max_microseconds, uint64_t seed) {
   const std::lock_guard lock(state().mu);
   state().max_delay = max_microseconds;
   state().random.seed(seed);
+}
+
+void count(uint64_t Stats::* counter, uint64_t n) {
+  const std::lock_guard lock(state().mu);
+  state().stats.*counter += n;
 }
 
 Stats stats() {
@@ -216,7 +223,7 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   if (memory == nullptr) return result(cudaErrorMemoryAllocation);
   *pointer = memory + fake_cuda::kGuard;
   std::memset(memory, fake_cuda::kGuardByte, fake_cuda::kGuard);
-  std::memset(*pointer, fake_cuda::kFreshByte, bytes);
+  if (!fake_cuda::does_nothing()) std::memset(*pointer, fake_cuda::kFreshByte, bytes);
   std::memset(static_cast<unsigned char*>(*pointer) + bytes, fake_cuda::kGuardByte,
               rounded - bytes + fake_cuda::kGuard);
   state().device_memory[*pointer] = bytes;
@@ -232,7 +239,7 @@ cudaError_t cudaFree(void* pointer) {
   const auto found = state().device_memory.find(pointer);
   if (found == state().device_memory.end()) return result(cudaErrorInvalidValue);
   fake_cuda::check_guards_of(pointer, found->second);
-  std::memset(pointer, fake_cuda::kFreedByte, found->second);
+  if (!fake_cuda::does_nothing()) std::memset(pointer, fake_cuda::kFreedByte, found->second);
   state().stats.device_bytes -= found->second;
   state().device_memory.erase(found);
   std::free(static_cast<unsigned char*>(pointer) - fake_cuda::kGuard);

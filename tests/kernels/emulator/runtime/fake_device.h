@@ -37,8 +37,9 @@ cudaError_t result(cudaError_t error);  // error, which cudaGetLastError() then 
 // A device that is lost does no work any more, and every call that speaks to it says so.
 // FAKE_CUDA_LOST_AFTER=N: after N such calls. FAKE_CUDA_LOST_FILE=PATH: once there is such a file.
 bool lost();
-cudaError_t reach_device();  // what a call that speaks to the device begins with
-void begin_work();           // a piece of work begins, unless and until the device hangs
-void wait_for_device();      // what cudaFree and its like do before they free
+cudaError_t reach_device();            // what a call that speaks to the device begins with
+void load_kernel(const void* kernel);  // counts it when it is used for the first time
+void begin_work();                     // a piece of work begins, unless and until the device hangs
+void wait_for_device();                // what cudaFree and its like do before they free
 
 }  // namespace fake_cuda

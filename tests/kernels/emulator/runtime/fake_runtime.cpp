@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "fake_device.h"
+#include "fake_kernels.h"
 
 namespace fake_cuda {
 
@@ -97,10 +98,7 @@ struct Stream {
 };
 
 void enqueue(cudaStream_t stream, Work work) {
-  {
-    const std::lock_guard lock(state().mu);
-    ++state().stats.num_launches;
-  }
+  if (does_nothing()) return;
   if (stream == nullptr) {
     begin_work();
     return work();
@@ -111,16 +109,15 @@ void enqueue(cudaStream_t stream, Work work) {
     stream->push(std::move(work));
 }
 
-void enqueue_kernel(cudaStream_t stream, const void* kernel, Work work) {
-  load_kernel(kernel);
-  enqueue(stream, std::move(work));
-}
+bool recording(cudaStream_t stream) { return stream != nullptr && stream->capture != nullptr; }
 
 }  // namespace fake_cuda
 
+using fake_cuda::count;
 using fake_cuda::reach_device;
 using fake_cuda::result;
 using fake_cuda::state;
+using fake_cuda::Stats;
 
 cudaError_t cudaDeviceSynchronize() {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
@@ -136,13 +133,18 @@ cudaError_t cudaDeviceSynchronize() {
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
+  count(&Stats::num_copies);
+  count(&Stats::copied_bytes, bytes);
   fake_cuda::enqueue(stream, [=] { std::memmove(to, from, bytes); });
   return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch,
                               size_t width, size_t height, cudaMemcpyKind, cudaStream_t stream) {
+  if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   if (width > to_pitch || width > from_pitch) return result(cudaErrorInvalidValue);
+  count(&Stats::num_copies);
+  count(&Stats::copied_bytes, width * height);
   fake_cuda::enqueue(stream, [=] {
     for (size_t row = 0; row < height; ++row)
       std::memcpy(static_cast<char*>(to) + row * to_pitch,
@@ -180,6 +182,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 // A lost device is waited for too: the piece of work that it was lost in may still use memory.
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  count(&Stats::num_waits);
   const cudaError_t error = reach_device();
   if (stream != nullptr) stream->wait_idle();
   if (error != cudaSuccess) return error;
@@ -188,6 +191,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
+  count(&Stats::num_queries);
   return stream == nullptr || stream->idle() ? cudaSuccess : cudaErrorNotReady;
 }
 
@@ -199,7 +203,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   }
   fake_cuda::enqueue(stream, [event = event->self, wanted] {
     std::unique_lock lock(event->mu);
-    event->cv.wait(lock, [&] { return event->reached >= wanted; });
+    while (event->reached < wanted && !fake_cuda::lost())
+      event->cv.wait_for(lock, std::chrono::milliseconds(1));
   });
   return cudaSuccess;
 }
@@ -234,6 +239,8 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
+  count(&Stats::num_waits);
+  if (fake_cuda::does_nothing()) return cudaSuccess;
   std::unique_lock lock(event->mu);
   while (event->reached < event->recorded && !fake_cuda::lost())
     event->cv.wait_for(lock, std::chrono::milliseconds(1));
@@ -272,10 +279,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
-  {
-    const std::lock_guard lock(state().mu);
-    ++state().stats.num_graph_launches;
-  }
+  count(&Stats::num_graph_launches);
   for (const auto& node : exec->nodes) fake_cuda::enqueue(stream, node);
   return cudaSuccess;
 }

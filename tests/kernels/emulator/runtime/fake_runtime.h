@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <typeinfo>
 
 #include "cuda_runtime_api.h"
 
@@ -19,10 +20,15 @@ namespace fake_cuda {
 // stream, or becomes part of the graph that the stream is recording. Any thread.
 void enqueue(cudaStream_t stream, std::function<void()> work);
 
-// The same for a kernel, whose first use loads it.
-void enqueue_kernel(cudaStream_t stream, const void* kernel, std::function<void()> work);
-// As if a kernel were used that `kernel` stands for.
-void load_kernel(const void* kernel);
+struct Kernel {
+  const void* function = nullptr;
+  const std::type_info* type = nullptr;  // of the function
+  size_t shared_bytes = 0;               // dynamic
+  void* const* arguments = nullptr;      // as for cudaLaunchKernel
+};
+// enqueue() for a kernel, which its first use loads. Refuses more than 48 KiB of dynamic shared
+// memory that were not asked for (cudaFuncSetAttribute).
+cudaError_t launch(cudaStream_t stream, const Kernel& kernel, std::function<void()> work);
 
 struct Device {
   int count = 1;
@@ -51,15 +57,29 @@ void lose_after(uint64_t num_work);
 // never.
 void set_delays(int max_microseconds, uint64_t seed);
 
+// From here on no stream does anything: what is asked of it is counted, and done as soon as it is
+// asked for. Device memory is not filled. `launched` sees each kernel that is launched outside of a
+// graph; null: streams work again. For measuring what the host does.
+void do_nothing(std::function<void(const Kernel&)> launched);
+
 struct Stats {
-  size_t device_bytes = 0;       // allocated now
-  uint64_t num_allocations = 0;  // cudaMalloc and cudaHostAlloc, ever
-  uint64_t num_launches = 0;     // pieces of work enqueued or recorded, ever
+  size_t device_bytes = 0;  // allocated now
+  // Calls, ever:
+  uint64_t num_allocations = 0;  // cudaMalloc and cudaHostAlloc
+  uint64_t num_launches = 0;     // of kernels, recorded ones too
   uint64_t num_graph_launches = 0;
-  uint64_t num_work = 0;     // pieces of work begun, ever
-  uint64_t num_kernels = 0;  // different ones, launched or recorded, since set_device()
+  uint64_t num_copies = 0, copied_bytes = 0;  // cudaMemcpyAsync and its kin
+  uint64_t num_waits = 0;                     // for a stream or an event
+  uint64_t num_queries = 0;                   // cudaStreamQuery
+  uint64_t num_attributes = 0;                // cudaFuncSetAttribute
+  uint64_t num_work = 0;                      // pieces of work begun
+  uint64_t num_kernels = 0;  // different ones launched or recorded since set_device()
 };
 Stats stats();
+// What a kernel was told; 0: nothing.
+int attribute(const void* kernel, cudaFuncAttribute attribute);
+// What cudaFuncGetName() says of it, a text of the program; "kernel" for the others.
+void set_name(const void* kernel, const char* name);
 
 // Aborts, saying which allocation, when bytes beside device memory were written. Called by cudaFree
 // too.
