@@ -23,11 +23,14 @@ __global__ void fill_kernel(T* to, uint64_t count, uint32_t seed, float scale) {
     uint64_t h = (i + 1) * 0x9E3779B97F4A7C15ull + seed * 0xD1B54A32D192ED03ull;
     h = (h ^ (h >> 31)) * 0xBF58476D1CE4E5B9ull;
     const float unit = static_cast<float>(static_cast<uint32_t>(h >> 40)) * 0x1p-23f - 1.0f;
-    to[i] = from_float<T>(unit * scale);
+    if constexpr (std::is_same_v<T, float>)
+      to[i] = unit * scale;
+    else
+      to[i] = from_float<T>(unit * scale);
   }
 }
 
-// Reads everything once; writes only what no data can make it write.
+// Reads everything once; writes a word only if the data says so, which the compiler cannot know.
 __global__ void read_kernel(const uint4* from, uint64_t count, uint32_t* sink) {
   uint32_t sum = 0;
   const uint64_t step = num_threads();
@@ -38,7 +41,7 @@ __global__ void read_kernel(const uint4* from, uint64_t count, uint32_t* sink) {
            (d.x ^ d.y ^ d.z ^ d.w);
   }
   for (; i < count; i += step) sum |= from[i].x;
-  if (sum == 0x5EED5EED && count == 0) *sink = sum;
+  if (sum == 0x5EED5EED) *sink = sum;
 }
 
 // y[t, o] = sum_i x[t, i] w[o, i], one thread per result.

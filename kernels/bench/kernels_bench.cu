@@ -10,6 +10,7 @@
 #include "kernels/bench/bench_device.cuh"
 #include "kernels/bench/kernels_bench.h"
 #include "kernels/gemm.h"
+#include "kernels/sample.h"
 
 namespace ember::kernels::bench {
 namespace {
@@ -22,7 +23,8 @@ void check(cudaError_t status, const char* call) {
 
 struct Buffer {
   void* data = nullptr;
-  explicit Buffer(size_t bytes) { CHECK_CUDA(cudaMalloc(&data, bytes)); }
+  const size_t bytes;
+  explicit Buffer(size_t bytes_) : bytes(bytes_) { CHECK_CUDA(cudaMalloc(&data, bytes)); }
   ~Buffer() { cudaFree(data); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -122,7 +124,60 @@ class Bench {
     }
   }
 
+  // Logits to tokens: what each kind of request costs.
+  void sample() {
+    const std::map<std::string, SampleRow> kinds = {
+        {"greedy", {.temperature = 0}},
+        {"plain", {}},
+        {"top-p", {.top_p = 0.95f}},
+        {"top-k", {.top_k = 50}},
+        {"penalties", {.temperature = 0, .repetition_penalty = 1.05f, .seen = 0}},
+        {"masks", {.temperature = 0, .mask = 0}},
+        {"logprobs", {.temperature = 0, .num_logprobs = 5}}};
+    for (const int rows : {1, 64, 256}) {
+      for (const auto& [kind, row] : kinds) sample(kind, row, rows);
+      if (tiny_) return;
+    }
+  }
+
  private:
+  void sample(const std::string& kind, const SampleRow& row, int rows) {
+    const int vocab = model_.vocab, words = ceil_div(vocab, 32);
+    const auto count = static_cast<size_t>(rows);
+    const Buffer logits(count * static_cast<size_t>(vocab) * 4), params(count * sizeof(SampleRow)),
+        seen(count * static_cast<size_t>(seen_stride(vocab)) * 4),
+        masks(count * static_cast<size_t>(words) * 4), out(count * sizeof(SampledRow)),
+        tokens(count * 4), previous(count * 4), sequence(4),
+        workspace(sample_workspace_bytes(stream_, rows, vocab));
+    launch(plain_, grid(), fill_kernel<float>, logits.as<float>(),
+           static_cast<uint64_t>(rows) * static_cast<uint64_t>(vocab), 10u, 8.0f);
+    for (const Buffer* zero : {&seen, &workspace})
+      CHECK_CUDA(cudaMemsetAsync(zero->data, 0, zero->bytes, stream_.handle));
+    CHECK_CUDA(cudaMemsetAsync(masks.data, 0x55, masks.bytes, stream_.handle));
+    std::vector<SampleRow> host(count, row);
+    for (size_t i = 0; i < count; ++i) {
+      host[i].position = i;
+      if (row.seen >= 0) host[i].seen = static_cast<int32_t>(i);
+      if (row.mask >= 0) host[i].mask = static_cast<int32_t>(i);
+    }
+    send(params, host.data(), count * sizeof(SampleRow));
+    const SampleArgs args{
+        .logits = logits.as<float>(),
+        .stride = vocab,
+        .rows = rows,
+        .vocab = vocab,
+        .params = params.as<SampleRow>(),
+        .lists = {.seen = seen.as<uint32_t>(), .masks = masks.as<uint32_t>(), .mask_stride = words},
+        .previous = previous.as<int32_t>(),
+        .workspace = workspace.data,
+        .out = out.as<SampledRow>(),
+        .tokens = tokens.as<int32_t>(),
+        .sequence = sequence.as<uint32_t>()};
+    const Time t = time(tiny_ ? 1 : 8, [&](int) { kernels::sample(stream_, args); });
+    report("sample", std::to_string(rows) + " " + kind, t, static_cast<double>(rows) * vocab * 4,
+           0);
+  }
+
   void gemm(const GemmCase& c) {
     const size_t elements = static_cast<size_t>(c.out) * static_cast<size_t>(c.in);
     const int copies =
@@ -206,7 +261,7 @@ class Bench {
       for (int s = 0; s < seqs; ++s) host.push_back(length);
       for (int i = 0; i < seqs * pages; ++i) host.push_back(block(i));
       arrays = std::make_unique<Buffer>(host.size() * 4);
-      CHECK_CUDA(cudaMemcpy(arrays->data, host.data(), host.size() * 4, cudaMemcpyHostToDevice));
+      b.send(*arrays, host.data(), host.size() * 4);
     }
     // An odd factor permutes the blocks of a power of two; elsewhere the order stays.
     int block(int i) const {
@@ -328,6 +383,14 @@ class Bench {
         static_cast<double>(found[1]));
   }
 
+  // In the order of the stream, and over when this returns.
+  void send(const Buffer& to, const void* from, size_t bytes) const {
+    CHECK_CUDA(cudaMemcpyAsync(to.data, from, bytes, cudaMemcpyHostToDevice, stream_.handle));
+    CHECK_CUDA(cudaStreamSynchronize(stream_.handle));
+  }
+
+  // A graph of so many launches runs once more before the first event, so that the device is busy
+  // while the host asks for what is timed: nothing of the host's is in the time.
   Time time(int launches, const std::function<void(int)>& enqueue) {
     cudaGraph_t graph;
     cudaGraphExec_t exec;
@@ -340,14 +403,17 @@ class Bench {
     CHECK_CUDA(cudaEventCreateWithFlags(&begin, 0));
     CHECK_CUDA(cudaEventCreateWithFlags(&end, 0));
     std::vector<double> times;
+    const int graphs = tiny_ ? 1 : 3;
     for (int i = 0; i < (tiny_ ? 2 : 12); ++i) {
-      CHECK_CUDA(cudaEventRecord(begin, stream_.handle));
       CHECK_CUDA(cudaGraphLaunch(exec, stream_.handle));
+      CHECK_CUDA(cudaEventRecord(begin, stream_.handle));
+      for (int k = 0; k < graphs; ++k) CHECK_CUDA(cudaGraphLaunch(exec, stream_.handle));
       CHECK_CUDA(cudaEventRecord(end, stream_.handle));
       CHECK_CUDA(cudaEventSynchronize(end));
       float milliseconds = 0;
       CHECK_CUDA(cudaEventElapsedTime(&milliseconds, begin, end));
-      if (i > 0) times.push_back(double{milliseconds} * 1e3 / launches);  // the first warms up
+      // The first warms up.
+      if (i > 0) times.push_back(double{milliseconds} * 1e3 / (launches * graphs));
     }
     cudaEventDestroy(begin), cudaEventDestroy(end), cudaGraphExecDestroy(exec),
         cudaGraphDestroy(graph);
@@ -424,7 +490,8 @@ bool run(const Options& options) {
   const std::map<std::string, void (Bench::*)()> families = {{"ceilings", &Bench::ceilings},
                                                              {"gemm", &Bench::gemm},
                                                              {"decode", &Bench::decode},
-                                                             {"prefill", &Bench::prefill}};
+                                                             {"prefill", &Bench::prefill},
+                                                             {"sample", &Bench::sample}};
   Bench bench(options);
   for (const std::string& family : options.families) (bench.*families.at(family))();
   return bench.ok();

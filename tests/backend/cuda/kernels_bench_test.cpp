@@ -37,7 +37,8 @@ TEST_P(KernelsBench, EverythingIsCheckedAndTimedBesideCublas) {
     }
   }
   EXPECT_EQ(checked, (std::set<std::string>{"cublas", "gemm", "decode", "prefill"}));
-  EXPECT_EQ(timed, (std::set<std::string>{"read", "copy", "cublas", "gemm", "decode", "prefill"}));
+  EXPECT_EQ(timed, (std::set<std::string>{"read", "copy", "cublas", "gemm", "decode", "prefill",
+                                          "sample"}));
 }
 
 INSTANTIATE_TEST_SUITE_P(, KernelsBench, testing::Values(DType::kF16, DType::kBF16),
