@@ -65,6 +65,27 @@ __global__ void __launch_bounds__(Team::kThreads, Team::kCtas > 1 ? 3 : 1)
   team.sync();  // no CTA leaves while another may read its shared memory
 }
 
+constexpr int kSeenThreads = 256;
+
+// One CTA for each update.
+__global__ void __launch_bounds__(kSeenThreads) seen_kernel(const __grid_constant__ SeenArgs args) {
+  launch_dependents();
+  wait_for_dependencies();
+  const SeenUpdate update = args.updates[blockIdx.x];
+  const int64_t stride = seen_stride(args.vocab);
+  uint32_t* seen = args.seen + update.row * stride;
+  const int thread = static_cast<int>(threadIdx.x);
+  if (update.clear != 0)
+    for (int64_t i = 4 * thread; i < stride; i += 4 * kSeenThreads)
+      *reinterpret_cast<uint4*>(seen + i) = make_uint4(0, 0, 0, 0);
+  __syncthreads();
+  const int32_t* ids = args.ids + update.ids_begin;
+  for (int i = thread; i < update.num_prompt; i += kSeenThreads)
+    atomicOr(seen + ids[i], kSeenInPrompt);
+  for (int i = thread; i < update.num_output; i += kSeenThreads)
+    atomicAdd(seen + ids[update.num_prompt + i], 1u);
+}
+
 template <class Team>
 void launch_team(const StreamRef& stream, const SampleArgs& args) {
   const bool in_shared = in_shared_memory(stream, args.vocab);
@@ -87,6 +108,10 @@ size_t sample_workspace_bytes(const StreamRef& stream, int max_rows, int vocab) 
   const int ctas = uses_clusters(stream) ? Cluster::kCtas : Single::kCtas;
   return kSlicesAt + static_cast<size_t>(max_rows) * static_cast<size_t>(ctas) *
                          static_cast<size_t>(slice_size(vocab, ctas)) * sizeof(float);
+}
+
+void update_seen(const StreamRef& stream, const SeenArgs& args) {
+  launch(stream, {.grid = dim3(args.count), .threads = kSeenThreads}, seen_kernel, args);
 }
 
 void sample(const StreamRef& stream, const SampleArgs& args) {

@@ -27,6 +27,22 @@ namespace ember::kernels {
 
 inline constexpr int kMaxTopLogprobs = 20;
 
+// What penalties are about lives on the device: for each running sequence a row of words, one for
+// each token of the vocabulary. Each step tells only what is new (update_seen).
+inline constexpr uint32_t kSeenInPrompt =
+    0x80000000u;  // the other bits: how often it is in the output
+
+// Elements from one sequence's words to the next one's.
+constexpr int64_t seen_stride(int vocab) { return (int64_t{vocab} + 63) / 64 * 64; }
+
+// What a sequence has got since it was told last.
+struct SeenUpdate {
+  int32_t row = 0;    // of the words
+  int32_t clear = 0;  // 1: they were another sequence's
+  int32_t ids_begin = 0, num_prompt = 0,
+          num_output = 0;  // of `ids`: of its prompt, then its output
+};
+
 // How row i of the logits becomes a token. Lists are ranges of the arrays of SampleLists.
 struct SampleRow {
   uint64_t seed = 0, position = 0;  // key and counter of the noise
@@ -34,21 +50,16 @@ struct SampleRow {
   float top_p = 1, min_p = 0;       // 1, 0: off
   int32_t top_k = 0;                // 0: off
   float repetition_penalty = 1, presence_penalty = 0, frequency_penalty = 0;
-  int32_t history_begin = 0,
-          history_count = 0;  // of `history`: the tokens that penalties are about, each once
+  int32_t seen = -1;  // row of `seen`: the tokens that penalties are about; -1: none
+  int32_t draft_begin = 0, draft_count = 0;  // of `ids`: the output also holds these
   int32_t pending =
       -1;  // >= 0: the output also holds previous[pending], which the host has not seen yet
   int32_t bias_begin = 0, bias_count = 0;
-  int32_t banned_begin = 0, banned_count = 0;  // of `banned`: must not be chosen
+  int32_t banned_begin = 0, banned_count = 0;  // of `ids`: must not be chosen
   int32_t mask = -1;         // row of `masks`: allowed tokens and grammars; -1: none
   int32_t given_token = -1;  // >= 0: not sampled, its log probability is wanted
   int32_t num_logprobs =
       -1;  // -1: none; 0: of the chosen token; n: and of the n most likely, n <= kMaxTopLogprobs
-};
-
-struct SeenToken {
-  int32_t token;
-  int32_t output_count;  // 0: in the prompt only
 };
 
 struct TokenBias {
@@ -56,12 +67,11 @@ struct TokenBias {
   float bias;  // finite
 };
 
-// Device memory. Token ids are in [0, vocab); those of one row's bias and of one row's history are
-// distinct.
+// Device memory. Token ids are in [0, vocab); those of one row's bias are distinct.
 struct SampleLists {
-  const SeenToken* history = nullptr;
+  const uint32_t* seen = nullptr;  // rows of seen_stride(vocab) words
   const TokenBias* bias = nullptr;
-  const int32_t* banned = nullptr;
+  const int32_t* ids = nullptr;
   const uint32_t* masks =
       nullptr;  // rows of mask_stride words; bit (id % 32) of word id / 32 set: id may be chosen
   int mask_stride = 0;  // words, at least (vocab + 31) / 32
@@ -95,6 +105,17 @@ struct SampleArgs {
       nullptr;  // host memory mapped into the device, polled by the host; null: none
   uint32_t sequence_value = 0;  // stored there after everything else is visible to the host
 };
+
+struct SeenArgs {
+  uint32_t* seen = nullptr;  // as SampleLists::seen
+  int vocab = 0;
+  const SeenUpdate* updates = nullptr;  // [count], of different rows
+  int count = 0;
+  const int32_t* ids = nullptr;
+};
+
+// Before the sample() that is to know. All in device memory.
+void update_seen(const StreamRef& stream, const SeenArgs& args);
 
 size_t sample_workspace_bytes(const StreamRef& stream, int max_rows, int vocab);
 void sample(const StreamRef& stream, const SampleArgs& args);

@@ -11,7 +11,6 @@ template <class Team>
 struct SampleShared {
   TeamShared<Team::kThreads> team;
   SearchShared<Team> search;
-  uint32_t pending_seen;
 };
 
 struct RowStats {
@@ -85,9 +84,9 @@ EMBER_DEVICE bool has_penalties(const SampleRow& p) {
 // Bias, banned tokens, penalties, in this order, on the tokens that lie in this CTA's slice. The
 // mask was applied before: minus infinity stays what it is under all of them.
 template <class Team>
-EMBER_DEVICE void adjust_slice(const Team& team, SampleShared<Team>& shared, float* values,
-                               const Slice& slice, const SampleRow& p, const SampleLists& lists,
-                               const int32_t* previous) {
+EMBER_DEVICE void adjust_slice(const Team& team, float* values, const Slice& slice,
+                               const SampleRow& p, const SampleLists& lists,
+                               const int32_t* previous, int64_t stride_of_seen) {
   const auto logit = [&](int token) {
     const unsigned i = static_cast<unsigned>(token - slice.first);
     return i < static_cast<unsigned>(slice.size) ? values + i : nullptr;
@@ -96,22 +95,27 @@ EMBER_DEVICE void adjust_slice(const Team& team, SampleShared<Team>& shared, flo
     const TokenBias bias = lists.bias[p.bias_begin + i];
     if (float* l = logit(bias.token)) *l += bias.bias;
   }
-  if (team.thread() == 0) shared.pending_seen = 0;
   __syncthreads();
   for (int i = team.thread(); i < p.banned_count; i += Team::kThreads)
-    if (float* l = logit(lists.banned[p.banned_begin + i])) *l = -INFINITY;
+    if (float* l = logit(lists.ids[p.banned_begin + i])) *l = -INFINITY;
   __syncthreads();
   if (!has_penalties(p)) return;
   const int pending = p.pending >= 0 ? previous[p.pending] : -1;
-  for (int i = team.thread(); i < p.history_count; i += Team::kThreads) {
-    const SeenToken seen = lists.history[p.history_begin + i];
-    const bool again = seen.token == pending;
-    if (again) shared.pending_seen = 1;
-    if (float* l = logit(seen.token)) *l = penalized(*l, p, seen.output_count + (again ? 1 : 0));
+  const uint32_t* seen = p.seen >= 0 ? lists.seen + p.seen * stride_of_seen + slice.first : nullptr;
+  for (int i = 4 * team.thread(); i < slice.size; i += 4 * Team::kThreads) {
+    uint4 four = make_uint4(0, 0, 0, 0);
+    if (seen != nullptr) four = *reinterpret_cast<const uint4*>(seen + i);
+    const uint32_t known[4] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (i + j >= slice.size) continue;
+      const int token = slice.first + i + j;
+      int count = static_cast<int>(known[j] & ~kSeenInPrompt) + (token == pending ? 1 : 0);
+      for (int d = 0; d < p.draft_count; ++d)
+        count += lists.ids[p.draft_begin + d] == token ? 1 : 0;
+      if (known[j] != 0 || count > 0) values[i + j] = penalized(values[i + j], p, count);
+    }
   }
-  __syncthreads();
-  if (team.thread() == 0 && pending >= 0 && shared.pending_seen == 0)
-    if (float* l = logit(pending)) *l = penalized(*l, p, 1);
   __syncthreads();
 }
 
@@ -235,7 +239,7 @@ EMBER_DEVICE void sample_row(Team& team, SampleShared<Team>& shared, const Sampl
   int token = -1;
   if (stats.nan == 0 && raw_best >= kLeastFinite) {
     if (!given && (p.bias_count > 0 || p.banned_count > 0 || has_penalties(p))) {
-      adjust_slice(team, shared, values, slice, p, args.lists, args.previous);
+      adjust_slice(team, values, slice, p, args.lists, args.previous, seen_stride(args.vocab));
       stats = {};
       each_token(team, slice, [&](uint64_t code, float v) { stats.add(code, v); });
       stats = team.reduce(stats, MergeStats{});

@@ -19,6 +19,12 @@ bool is_answer(const ScheduledSequence& part) {
 // known: each is a sequence of one token, so that its bits are a decode's.
 int q_len_of(const ScheduledSequence& part) { return part.num_drafts > 0 ? 1 : part.num_tokens; }
 
+int num_seqs_of(const Step& step) {
+  int num_seqs = 0;
+  for (const ScheduledSequence& part : step.seqs) num_seqs += part.num_tokens / q_len_of(part);
+  return num_seqs;
+}
+
 // A token that is still being sampled has the id -1 - row: the logit row of the step before that
 // samples it.
 int32_t token_at(const ScheduledSequence& part, int position) {
@@ -36,61 +42,75 @@ BatchBuilder::BatchBuilder(const BatchLimits& limits, std::span<const BatchShape
     : limits_(limits), repeatable_(repeatable.begin(), repeatable.end()) {
   batch_.memory.resize(static_cast<size_t>(limits.num_elements()));
   batch_.rows.reserve(static_cast<size_t>(limits.max_logit_rows));
-  BatchView& view = batch_.view;
-  view.token_ids = carve({limits.max_tokens});
-  view.positions = carve({limits.max_tokens});
-  view.slots = carve({limits.max_tokens});
-  view.q_starts = carve({limits.max_seqs + 1});
-  view.kv_lens = carve({limits.max_seqs});
-  view.logit_rows = carve({limits.max_logit_rows});
-  // The last array, because most of it is unused.
-  view.block_tables = carve({limits.max_seqs, limits.max_blocks});
 }
 
 Tensor BatchBuilder::carve(std::initializer_list<int64_t> shape) {
-  const Tensor array(batch_.memory.data() + num_carved_, DType::kI32, shape);
-  num_carved_ += array.elements();
+  const Tensor array(batch_.memory.data() + limits_.num_table_elements() + batch_.num_used,
+                     DType::kI32, shape);
+  batch_.num_used += static_cast<size_t>(array.elements());
   return array;
 }
 
 HostBatch& BatchBuilder::build(const Step& step) {
   CHECK(step.num_tokens <= limits_.max_tokens && step.num_logit_rows <= limits_.max_logit_rows);
-  clear();
+  const std::optional<BatchShape> shape = shape_for(step);
+  if (shape)
+    begin(shape->num_tokens(), shape->num_seqs, shape->num_tokens());
+  else
+    begin(step.num_tokens, num_seqs_of(step), step.num_logit_rows);
   BatchView& view = batch_.view;
-  bool uniform = !step.seqs.empty();
   for (const ScheduledSequence& part : step.seqs) {
     const int first_token = view.num_tokens;
     const int q_len = q_len_of(part);
     for (int end = q_len; end <= part.num_tokens; end += q_len)
       add_sequence(part, q_len, part.first_position + end);
-    uniform = uniform && is_answer(part) && q_len == q_len_of(step.seqs[0]) &&
-              part.num_tokens == part.num_logit_rows;
     add_tokens(part, first_token);
     add_logit_rows(part, first_token);
   }
-  const auto shape = std::ranges::find_if(repeatable_, [&](const BatchShape& s) {
-    return s.num_seqs >= view.num_seqs && s.q_len == view.max_q_len && fits(s);
-  });
-  if (uniform && shape != repeatable_.end()) pad(*shape);
-  set_sizes();
+  batch_.num_tables = view.num_seqs;
+  if (shape) pad(*shape);
   return batch_;
 }
 
 HostBatch& BatchBuilder::build_padding(const BatchShape& shape) {
   CHECK(fits(shape));
-  clear();
+  begin(shape.num_tokens(), shape.num_seqs, shape.num_tokens());
   pad(shape);
-  set_sizes();
   return batch_;
 }
 
-void BatchBuilder::clear() {
+// That the step is padded to, when all its sequences compute as much of their answers.
+std::optional<BatchShape> BatchBuilder::shape_for(const Step& step) const {
+  if (step.seqs.empty()) return std::nullopt;
+  const int q_len = q_len_of(step.seqs[0]), num_seqs = num_seqs_of(step);
+  for (const ScheduledSequence& part : step.seqs)
+    if (!is_answer(part) || q_len_of(part) != q_len || part.num_tokens != part.num_logit_rows)
+      return std::nullopt;
+  const auto shape = std::ranges::find_if(repeatable_, [&](const BatchShape& s) {
+    return s.num_seqs >= num_seqs && s.q_len == q_len && fits(s);
+  });
+  return shape == repeatable_.end() ? std::nullopt : std::optional(*shape);
+}
+
+// Room for so many of each, nothing in it yet.
+void BatchBuilder::begin(int num_tokens, int num_seqs, int num_logit_rows) {
+  CHECK(num_seqs <= limits_.max_seqs);
   BatchView& view = batch_.view;
+  batch_.num_used = 0;
+  batch_.num_tables = batch_.num_table_columns = 0;
+  batch_.rows.clear();
   view.num_tokens = view.num_seqs = view.num_logit_rows = view.num_decodes = 0;
   view.max_q_len = view.max_kv_len = 0;
   view.shape.reset();
+  view.block_tables =
+      Tensor(batch_.memory.data(), DType::kI32, {num_seqs, int64_t{limits_.max_blocks}});
+  view.token_ids = carve({num_tokens});
+  view.positions = carve({num_tokens});
+  view.slots = carve({num_tokens});
+  view.q_starts = carve({num_seqs + 1});
+  view.kv_lens = carve({num_seqs});
+  view.logit_rows = carve({num_logit_rows});
   view.q_starts.as<int32_t>()[0] = 0;
-  batch_.rows.clear();
 }
 
 bool BatchBuilder::fits(const BatchShape& shape) const {
@@ -104,8 +124,6 @@ void BatchBuilder::pad(const BatchShape& shape) {
   for (int s = view.num_seqs; s < shape.num_seqs; ++s) {
     view.q_starts.as<int32_t>()[s + 1] = view.num_tokens;
     view.kv_lens.as<int32_t>()[s] = 0;
-    std::fill_n(view.block_tables.as<int32_t>() + s * view.block_tables.row_stride,
-                limits_.max_blocks, 0);
   }
   for (int t = view.num_tokens; t < shape.num_tokens(); ++t) {
     view.token_ids.as<int32_t>()[t] = view.positions.as<int32_t>()[t] = 0;
@@ -118,26 +136,13 @@ void BatchBuilder::pad(const BatchShape& shape) {
   view.shape = shape;
 }
 
-// Cuts the arrays to the size of the batch; the memory behind its values is not used.
-void BatchBuilder::set_sizes() {
-  BatchView& view = batch_.view;
-  for (Tensor* array : {&view.token_ids, &view.positions, &view.slots})
-    *array = array->rows(view.num_tokens);
-  view.q_starts = view.q_starts.rows(view.num_seqs + 1);
-  view.kv_lens = view.kv_lens.rows(view.num_seqs);
-  view.block_tables = view.block_tables.rows(view.num_seqs);
-  view.logit_rows = view.logit_rows.rows(view.num_logit_rows);
-  batch_.num_used = static_cast<size_t>(view.block_tables.as<int32_t>() - batch_.memory.data() +
-                                        view.num_seqs * view.block_tables.row_stride);
-}
-
 void BatchBuilder::add_sequence(const ScheduledSequence& part, int q_len, int kv_len) {
   BatchView& view = batch_.view;
-  CHECK(view.num_seqs < limits_.max_seqs);
   const int s = view.num_seqs++;
   const std::vector<int32_t>& table = part.seq->block_table;
   std::copy(table.begin(), table.end(),
             view.block_tables.as<int32_t>() + s * view.block_tables.row_stride);
+  batch_.num_table_columns = std::max(batch_.num_table_columns, static_cast<int>(table.size()));
   view.kv_lens.as<int32_t>()[s] = kv_len;
   view.num_tokens += q_len;
   view.q_starts.as<int32_t>()[s + 1] = view.num_tokens;
@@ -167,6 +172,7 @@ void BatchBuilder::add_logit_rows(const ScheduledSequence& part, int first_token
         first_token + position - part.first_position;
     SamplingRow& row = batch_.rows.emplace_back();
     row.params = &seq.request->sampling;
+    row.sequence = seq.arrival + 1;
     row.prompt = seq.request->prompt;
     row.output = seq.output();
     row.pending = part.pending_row;

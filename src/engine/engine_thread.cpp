@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ember/engine/engine_thread.h"
 
+#include <sys/prctl.h>
+
 #include <exception>
 
 #include "ember/base/check.h"
@@ -9,6 +11,8 @@ namespace ember {
 
 namespace {
 
+// Who polls the device sleeps some microseconds at a time; by default the kernel adds up to 50.
+constexpr unsigned long kTimerSlackNs = 1000;
 constexpr Duration kLook = std::chrono::milliseconds(20);  // stop() looks at the thread so often
 // A process that was stopped (SIGSTOP, a frozen container) finds its engine late when it goes on:
 // the engine gets so long to give another sign.
@@ -60,6 +64,7 @@ bool EngineThread::stop() {
 }
 
 void EngineThread::live(const Factory& make) {
+  prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
   serve(make);
   MutexLock lock(mu_);
   ended_ = true;

@@ -46,8 +46,9 @@ MaskBuilder::~MaskBuilder() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-MaskBuilder::Round MaskBuilder::begin(const Step& step, std::span<SamplingRow> rows) {
-  collect(step, rows);
+MaskBuilder::Round MaskBuilder::begin(const Step& step, std::span<SamplingRow> rows,
+                                      std::span<uint32_t> memory) {
+  collect(step, rows, memory);
   if (!items_.empty()) {
     MutexLock lock(mu_);
     next_item_.store(0, std::memory_order_relaxed);
@@ -64,15 +65,19 @@ void MaskBuilder::Round::finish() {
   builder_ = nullptr;
 }
 
-void MaskBuilder::collect(const Step& step, std::span<SamplingRow> rows) {
+void MaskBuilder::collect(const Step& step, std::span<SamplingRow> rows,
+                          std::span<uint32_t> memory) {
   items_.clear();
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     row += static_cast<size_t>(part.num_logit_rows);
-    if (part.num_sampled > 0 && part.seq->request->constraint != nullptr)
+    if (part.num_sampled > 0 && part.seq->request->constraint != nullptr &&
+        part.seq->state != SequenceState::kFinished)
       items_.push_back({part.seq, &rows[row - 1]});
   }
-  if (masks_.size() < items_.size() * num_words_) masks_.resize(items_.size() * num_words_);
+  const size_t num_words = items_.size() * num_words_;
+  if (memory.empty() && own_.size() < num_words) own_.resize(num_words);
+  masks_ = (memory.empty() ? std::span(own_) : memory).first(num_words);
 }
 
 void MaskBuilder::work() {
@@ -107,7 +112,7 @@ void MaskBuilder::take_items() {
 void MaskBuilder::fill(size_t item) {
   Sequence& seq = *items_[item].seq;
   SamplingRow& row = *items_[item].row;
-  const std::span<uint32_t> mask = std::span(masks_).subspan(item * num_words_, num_words_);
+  const std::span<uint32_t> mask = masks_.subspan(item * num_words_, num_words_);
   try {
     if (seq.constraint == nullptr) seq.constraint = seq.request->constraint->start();
     seq.constraint->next_mask(seq.output(), mask);

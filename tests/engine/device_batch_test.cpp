@@ -20,14 +20,18 @@ std::vector<int32_t> values(const Tensor& tensor) {
 class Counting final : public NaiveBackend {
  public:
   void write(Tensor to, const void* from, size_t bytes) override {
-    ++num_writes, num_bytes = bytes;
+    ++num_writes, num_bytes += bytes;
     NaiveBackend::write(to, from, bytes);
+  }
+  void write_columns(Tensor to, const void* from, int64_t columns) override {
+    ++num_writes, num_bytes += static_cast<size_t>(to.shape[0] * columns) * size_of(to.dtype);
+    NaiveBackend::write_columns(to, from, columns);
   }
   int num_writes = 0;
   size_t num_bytes = 0;
 };
 
-TEST(DeviceBatch, HasTheHostsValuesInMemoryOfItsOwnAfterOneCopy) {
+TEST(DeviceBatch, HasTheHostsValuesInMemoryOfItsOwnAfterCopyingWhatIsUsed) {
   Counting backend;
   BatchBuilder builder(kLimits, {});
   DeviceBatch device(backend, kLimits);
@@ -42,9 +46,8 @@ TEST(DeviceBatch, HasTheHostsValuesInMemoryOfItsOwnAfterOneCopy) {
   step.num_tokens = 3;
   const HostBatch& host = builder.build(step);
   const BatchView batch = device.upload(host);
-  EXPECT_EQ(backend.num_writes, 1);
-  EXPECT_EQ(backend.num_bytes, (kLimits.num_elements() - 3 * 5) * sizeof(int32_t))
-      << "not the block tables of sequences that there are not";
+  EXPECT_EQ(backend.num_writes, 2) << "two columns of a block table, and the other arrays at once";
+  EXPECT_EQ(backend.num_bytes, (2 + 3 * 3 + 2 + 1) * sizeof(int32_t));
   EXPECT_EQ(batch.num_tokens, 3);
   EXPECT_EQ(batch.num_seqs, 1);
   EXPECT_EQ(batch.max_kv_len, 5);
@@ -60,8 +63,39 @@ TEST(DeviceBatch, HasTheHostsValuesInMemoryOfItsOwnAfterOneCopy) {
   EXPECT_EQ(batch.block_tables.as<int32_t>()[1], 1);
 
   const BatchView again = device.upload(host);
-  EXPECT_EQ(again.token_ids.data, batch.token_ids.data) << "recorded steps read the same addresses";
   EXPECT_EQ(values(again.token_ids), (std::vector<int32_t>{9, 9, 9}));
+}
+
+TEST(DeviceBatch, RecordedStepsReadTheSameAddresses) {
+  NaiveBackend backend;
+  DeviceBatch device(backend, kLimits);
+  constexpr BatchShape kShape{.num_seqs = 2, .q_len = 1};
+  BatchBuilder builder(kLimits, {&kShape, 1});
+  const BatchView recorded = device.upload(builder.build_padding(kShape));
+  Sequence seq;
+  seq.request = share({.prompt = {1}});
+  seq.tokens = {1, 2};
+  seq.block_table = {4};
+  Step step;
+  step.seqs.push_back({.seq = &seq,
+                       .first_position = 1,
+                       .num_tokens = 1,
+                       .first_row_position = 1,
+                       .num_logit_rows = 1,
+                       .num_sampled = 1});
+  step.num_tokens = step.num_logit_rows = 1;
+  const BatchView batch = device.upload(builder.build(step));
+  ASSERT_EQ(batch.shape, kShape);
+  EXPECT_EQ(batch.token_ids.data, recorded.token_ids.data);
+  EXPECT_EQ(batch.positions.data, recorded.positions.data);
+  EXPECT_EQ(batch.slots.data, recorded.slots.data);
+  EXPECT_EQ(batch.q_starts.data, recorded.q_starts.data);
+  EXPECT_EQ(batch.kv_lens.data, recorded.kv_lens.data);
+  EXPECT_EQ(batch.logit_rows.data, recorded.logit_rows.data);
+  EXPECT_EQ(batch.block_tables.data, recorded.block_tables.data);
+  EXPECT_EQ(batch.block_tables.row_stride, recorded.block_tables.row_stride);
+  EXPECT_EQ(values(batch.token_ids), (std::vector<int32_t>{2, 0}));
+  EXPECT_EQ(batch.block_tables.as<int32_t>()[0], 4);
 }
 
 TEST(DeviceBatch, OneHostBatchServesSeveralRanks) {

@@ -53,6 +53,23 @@ TEST(MaskBuilder, MasksTheRowsThatConstrainedSequencesSampleFrom) {
   EXPECT_EQ(ids_of(batch.rows[4].mask), (Ids{4}));
 }
 
+TEST(MaskBuilder, WritesIntoTheMemoryThatItIsGivenAndSkipsWhoHasEnded) {
+  MaskBuilder builder(kVocab, 8);
+  Batch batch;
+  batch.add(scripted({{3}}));
+  batch.add(nullptr);
+  batch.add(scripted({{4}})).state = SequenceState::kFinished;
+  batch.add(scripted({{5}}));
+  std::vector<uint32_t> memory(12, 77);
+  builder.begin(batch.step, batch.rows, memory).finish();
+  EXPECT_EQ(batch.rows[0].mask.data(), memory.data());
+  EXPECT_EQ(ids_of(batch.rows[0].mask), (Ids{3}));
+  EXPECT_TRUE(batch.rows[2].mask.empty());
+  EXPECT_EQ(batch.rows[3].mask.data(), memory.data() + 3) << "one behind the other";
+  EXPECT_EQ(ids_of(batch.rows[3].mask), (Ids{5}));
+  EXPECT_EQ(memory[6], 77u);
+}
+
 TEST(MaskBuilder, HoldsStopIdsBackUnlessNothingElseIsAllowed) {
   MaskBuilder builder(kVocab, 8);
   Batch batch;

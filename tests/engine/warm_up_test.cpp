@@ -51,6 +51,7 @@ TEST(WarmUp, OneRowTakesEveryOption) {
   const SamplingRow& row = batch.rows[1];
   EXPECT_EQ(row.given_token, -1);
   EXPECT_EQ(row.mask.size(), 4u);
+  EXPECT_EQ(row.sequence, 0u) << "1 is the first request's";
   EXPECT_EQ(row.banned.size(), 1u);
   EXPECT_EQ(row.num_logprobs, 2);
   const SamplingParams& p = *row.params;

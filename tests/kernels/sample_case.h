@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <random>
 #include <vector>
 
@@ -58,13 +57,15 @@ class SampleBatch {
     logits_.resize(logits_.size() + static_cast<size_t>(stride_ - vocab_),
                    NAN);  // what lies between rows is nobody's
 
-    std::map<int32_t, int32_t> seen;
-    for (const int32_t id : c.prompt) seen[id];
-    const size_t known = c.output.size() - (c.pending ? 1 : 0);
-    for (size_t i = 0; i < known; ++i) ++seen[c.output[i]];
-    row.history_begin = static_cast<int32_t>(history_.size());
-    row.history_count = static_cast<int32_t>(seen.size());
-    for (const auto& [id, count] : seen) history_.push_back({id, count});
+    const auto known = c.output.end() - (c.pending ? 1 : 0);
+    row.seen = num_rows();
+    updates_.push_back({.row = row.seen,
+                        .clear = 1,
+                        .ids_begin = static_cast<int32_t>(ids_.size()),
+                        .num_prompt = static_cast<int32_t>(c.prompt.size()),
+                        .num_output = static_cast<int32_t>(known - c.output.begin())});
+    ids_.insert(ids_.end(), c.prompt.begin(), c.prompt.end());
+    ids_.insert(ids_.end(), c.output.begin(), known);
     if (c.pending) {
       row.pending = static_cast<int32_t>(pending_.size());
       pending_.push_back(c.output.back());
@@ -72,9 +73,9 @@ class SampleBatch {
     row.bias_begin = static_cast<int32_t>(bias_.size());
     row.bias_count = static_cast<int32_t>(c.params.logit_bias.size());
     for (const auto& [id, bias] : c.params.logit_bias) bias_.push_back({id, bias});
-    row.banned_begin = static_cast<int32_t>(banned_.size());
+    row.banned_begin = static_cast<int32_t>(ids_.size());
     row.banned_count = static_cast<int32_t>(c.banned.size());
-    banned_.insert(banned_.end(), c.banned.begin(), c.banned.end());
+    ids_.insert(ids_.end(), c.banned.begin(), c.banned.end());
     if (!c.params.allowed_token_ids.empty() || !c.mask.empty()) {
       row.mask = static_cast<int32_t>(masks_.size()) / mask_stride_;
       masks_.insert(masks_.end(), c.mask.begin(), c.mask.end());
@@ -85,8 +86,18 @@ class SampleBatch {
     rows_.push_back(row);
   }
 
-  // Arguments for the kernel; everything they point to lives as long as the batch.
+  // Arguments for the kernel; everything they point to lives as long as the batch. Tells which
+  // tokens were seen before.
   SampleArgs args(const StreamRef& stream) {
+    seen_.assign(rows_.size() * static_cast<size_t>(seen_stride(vocab_)) / 4 + 1,
+                 Words{{77, 77, 77, 77}});  // another sequence's
+    auto* const seen = reinterpret_cast<uint32_t*>(seen_.data());
+    if (!updates_.empty())
+      update_seen(stream, {.seen = seen,
+                           .vocab = vocab_,
+                           .updates = updates_.data(),
+                           .count = num_rows(),
+                           .ids = ids_.data()});
     workspace_.resize(sample_workspace_bytes(stream, num_rows(), vocab_) / sizeof(uint64_t) + 1);
     out_.assign(rows_.size() + 1, SampledRow{.token = kCanary,
                                              .logprob = 0,
@@ -103,7 +114,7 @@ class SampleBatch {
             .rows = num_rows(),
             .vocab = vocab_,
             .params = rows_.data(),
-            .lists = {history_.data(), bias_.data(), banned_.data(), masks_.data(), mask_stride_},
+            .lists = {seen, bias_.data(), ids_.data(), masks_.data(), mask_stride_},
             .previous = previous_.data(),
             .workspace = workspace_.data(),
             .out = out_.data(),
@@ -140,9 +151,13 @@ class SampleBatch {
   int vocab_, stride_, mask_stride_;
   std::vector<float> logits_;
   std::vector<SampleRow> rows_;
-  std::vector<SeenToken> history_;
+  struct alignas(16) Words {
+    uint32_t w[4];
+  };
+  std::vector<Words> seen_;  // aligned as the device's memory is
+  std::vector<SeenUpdate> updates_;
   std::vector<TokenBias> bias_;
-  std::vector<int32_t> banned_, pending_, previous_;
+  std::vector<int32_t> ids_, pending_, previous_;
   std::vector<uint32_t> masks_;
   std::vector<uint64_t> workspace_;
   std::vector<SampledRow> out_;

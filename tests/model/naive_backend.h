@@ -58,6 +58,13 @@ class NaiveBackend : public Backend {
     CHECK(bytes <= to.bytes());
     std::memcpy(to.data, from, bytes);
   }
+  void write_columns(Tensor to, const void* from, int64_t columns) override {
+    const size_t size = size_of(to.dtype), stride = static_cast<size_t>(to.row_stride) * size;
+    for (size_t row = 0; row < static_cast<size_t>(to.shape[0]); ++row)
+      std::memcpy(to.as<std::byte>() + row * stride,
+                  static_cast<const std::byte*>(from) + row * stride,
+                  static_cast<size_t>(columns) * size);
+  }
   Tensor upload(const Tensor& host) override {
     Tensor t = allocate(DType::kF32, {host.elements()});
     for (int64_t i = 0; i < host.elements(); ++i) t.as<float>()[i] = naive_element(host, i);

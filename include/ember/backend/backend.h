@@ -137,6 +137,9 @@ struct BatchView {
 // How row i of the logits becomes a token.
 struct SamplingRow {
   const SamplingParams* params = nullptr;
+  // Names the sequence for as long as the backend lives: its parameters and prompt never change,
+  // and its output only grows. 0: nothing need be remembered of it.
+  uint64_t sequence = 0;
   std::span<const int32_t> prompt;  // for penalties
   std::span<const int32_t> output;  // for penalties
   std::span<const int32_t> draft;   // for penalties: proposed tokens that are more of the output
@@ -185,6 +188,8 @@ class Backend {
   // Copies `bytes` of host memory to the start of a tensor, after the operations called before and
   // before those called later. The memory may be reused at once.
   virtual void write(Tensor to, const void* from, size_t bytes) = 0;
+  // The same with the first `columns` of each row of a matrix; the host's rows are as far apart.
+  virtual void write_columns(Tensor to, const void* from, int64_t columns) = 0;
   // A copy of a host tensor (F32, F16, BF16; at any address), e.g. a norm's weight, as
   // activation_dtype or float32, whichever ops read.
   virtual Tensor upload(const Tensor& host) = 0;
@@ -232,6 +237,9 @@ class Backend {
   virtual void softcap(Tensor x, float cap) = 0;
   // y[i] = x[rows[i]]; negative: y[i] stays.
   virtual void gather_rows(Tensor y, Tensor x, Tensor rows) = 0;
+  // Host memory for the masks of the step that sample() ends next, one after the other: what lies
+  // here need not be copied. Valid until that sample(). Empty: masks may lie anywhere.
+  virtual std::span<uint32_t> mask_memory() { return {}; }
   // Ends a step: fills out[i] for each row i of float logits [rows, vocab] (which it may
   // overwrite); valid after the wait() that belongs to it. `rows` and what it points to may be
   // reused at once, `out` not. Also called for a step without rows.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,10 +29,10 @@ class BatchBuilder {
 
  private:
   Tensor carve(std::initializer_list<int64_t> shape);
-  void clear();
+  std::optional<BatchShape> shape_for(const Step& step) const;
+  void begin(int num_tokens, int num_seqs, int num_logit_rows);
   bool fits(const BatchShape& shape) const;
   void pad(const BatchShape& shape);
-  void set_sizes();
   void add_sequence(const ScheduledSequence& part, int q_len, int kv_len);
   void add_tokens(const ScheduledSequence& part, int first_token);
   void add_logit_rows(const ScheduledSequence& part, int first_token);
@@ -39,7 +40,6 @@ class BatchBuilder {
   const BatchLimits limits_;
   const std::vector<BatchShape> repeatable_;
   HostBatch batch_;
-  int64_t num_carved_ = 0;  // elements of the batch's memory
 };
 
 }  // namespace ember

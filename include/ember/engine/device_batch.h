@@ -8,8 +8,9 @@
 
 namespace ember {
 
-// One tensor, allocated once and filled by one copy per step, so that a batch's arrays are at the
-// same addresses in every step. Used by the backend's thread.
+// One tensor, allocated once, so that the arrays of a batch with a shape are at the same addresses
+// in every step. A step copies what it uses: the used columns of the block tables, and the other
+// arrays at once. Used by the backend's thread.
 class DeviceBatch {
  public:
   // After backend.prepare(). The backend must outlive it.
@@ -23,6 +24,7 @@ class DeviceBatch {
 
  private:
   Backend& backend_;
+  const int64_t num_table_elements_;
   Tensor memory_;
   BatchView view_;
 };

@@ -49,8 +49,11 @@ class MaskBuilder {
   //
   // Stop ids before min_tokens are cleared in the mask (and taken out of `banned`), unless nothing
   // else is allowed: a complete answer ends. A constraint that throws leaves an empty mask: no
-  // token can be chosen, and only that sequence ends.
-  Round begin(const Step& step, std::span<SamplingRow> rows);
+  // token can be chosen, and only that sequence ends. A sequence that has ended gets no mask.
+  //
+  // The masks are written to `memory` (Backend::mask_memory), or to the builder's own when it is
+  // empty.
+  Round begin(const Step& step, std::span<SamplingRow> rows, std::span<uint32_t> memory = {});
 
  private:
   struct Item {
@@ -58,15 +61,16 @@ class MaskBuilder {
     SamplingRow* row;
   };
 
-  void collect(const Step& step, std::span<SamplingRow> rows);
+  void collect(const Step& step, std::span<SamplingRow> rows, std::span<uint32_t> memory);
   void fill(size_t item);
   void take_items();
   void work();
   void finish();
 
-  const size_t num_words_;       // of one mask
-  std::vector<uint32_t> masks_;  // [largest number of items so far][num_words]
-  std::vector<Item> items_;      // of the present step
+  const size_t num_words_;     // of one mask
+  std::vector<uint32_t> own_;  // [largest number of items so far][num_words]
+  std::span<uint32_t> masks_;  // [items of the present step][num_words]
+  std::vector<Item> items_;    // of the present step
   std::atomic<size_t> next_item_{0};
   std::vector<std::thread> threads_;
 

@@ -94,6 +94,13 @@ class CpuBackend final : public Backend {
     CHECK(bytes <= to.bytes());
     if (bytes > 0) std::memcpy(to.data, from, bytes);
   }
+  void write_columns(Tensor to, const void* from, int64_t columns) override {
+    const size_t size = size_of(to.dtype), stride = static_cast<size_t>(to.row_stride) * size;
+    for (size_t row = 0; row < static_cast<size_t>(to.shape[0]); ++row)
+      std::memcpy(to.as<std::byte>() + row * stride,
+                  static_cast<const std::byte*>(from) + row * stride,
+                  static_cast<size_t>(columns) * size);
+  }
 
   Tensor upload(const Tensor& host) override {
     Tensor tensor = host;

@@ -101,7 +101,8 @@ class CudaBackend final : public Backend {
     queue_ = {.handle = stream_.get(),
               .sm = device_.sm,
               .num_sms = device_.num_sms,
-              .pdl = options.overlap_launches && device_.sm == 90};
+              .pdl = options.overlap_launches && device_.sm == 90,
+              .attributes = &attributes_};
     kernels::launch_check = options.synchronous ? &after_synchronous_launch : &after_launch;
     std::string why;
     if (options.cublas) cublas_ = CublasLt::open(why);
@@ -198,6 +199,15 @@ class CudaBackend final : public Backend {
     stream_.wait();
     upload_.bytes(to.data, from, bytes);
     upload_.wait();
+  }
+
+  void write_columns(Tensor to, const void* from, int64_t columns) override {
+    const size_t size = size_of(to.dtype);
+    CHECK(to.ndim == 2 && columns <= to.shape[1]);
+    CHECK(staging_ && staging_->write_rows(to.data, from, static_cast<size_t>(to.row_stride) * size,
+                                           static_cast<size_t>(columns) * size,
+                                           static_cast<size_t>(to.shape[0]), stream_),
+          "{} rows have no room in the staging of a step", to.shape[0]);
   }
 
   Tensor upload(const Tensor& host) override {
@@ -298,6 +308,7 @@ class CudaBackend final : public Backend {
     kernels::gather_rows(queue_, rows_of(y), rows_of(x), rows.as<int32_t>());
   }
 
+  std::span<uint32_t> mask_memory() override { return sampler_->mask_memory(); }
   void sample(Tensor logits, std::span<const SamplingRow> rows,
               std::span<SampledToken> out) override {
     sampler_->launch(logits, rows, out);
@@ -370,6 +381,7 @@ class CudaBackend final : public Backend {
   static const Matrix& matrix(const Linear& w) { return *static_cast<const Matrix*>(w.impl); }
   static SamplerLimits sampler_limits(const StepLimits& limits) {
     return {.max_rows = limits.max_logit_rows,
+            .max_seqs = limits.max_seqs,
             .vocab_size = static_cast<int>(limits.vocab_size),
             .max_model_len = limits.max_model_len};
   }
@@ -466,6 +478,7 @@ class CudaBackend final : public Backend {
   const CudaOptions options_;
   const DeviceInfo device_;
   Stream stream_;
+  kernels::KernelAttributes attributes_;
   kernels::StreamRef queue_;
   Arena arena_;
   WeightUpload upload_;

@@ -90,5 +90,8 @@ Event::Event() { CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTi
 Event::~Event() { cudaEventDestroy(event_); }
 void Event::record(const Stream& stream) { CUDA_CHECK(cudaEventRecord(event_, stream.get())); }
 void Event::wait() const { CUDA_CHECK(cudaEventSynchronize(event_)); }
+void Event::hold(const Stream& stream) const {
+  CUDA_CHECK(cudaStreamWaitEvent(stream.get(), event_, 0));
+}
 
 }  // namespace ember::cuda

@@ -99,6 +99,8 @@ class Event {
   Event& operator=(const Event&) = delete;
   void record(const Stream& stream);
   void wait() const;  // for what was recorded last; at once when nothing was
+  // What the stream is asked for from here on waits for it; the host does not.
+  void hold(const Stream& stream) const;
 
  private:
   cudaEvent_t event_ = nullptr;

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include "cuda/error.h"
 #include "ember/base/check.h"
@@ -23,24 +25,33 @@ int num_logprobs_of(const SamplingRow& row) {
                   kernels::kMaxTopLogprobs);
 }
 
-size_t aligned(size_t bytes) { return (bytes + 255) / 256 * 256; }
+size_t aligned(size_t bytes) { return round_up(bytes, size_t{256}); }
+
+size_t seen_bytes(const SamplerLimits& limits) {
+  return static_cast<size_t>(limits.max_seqs) *
+         static_cast<size_t>(kernels::seen_stride(limits.vocab_size)) * sizeof(uint32_t);
+}
 
 }  // namespace
 
-// Lists are rarely long: a few megabytes serve all rows at once. One row of the greatest length
-// always fits.
+// Lists are rarely long, but many long prompts may come from the prefix cache in one step. One row
+// of the greatest length always fits.
 Sampler::Sizes::Sizes(const SamplerLimits& limits)
     : rows(aligned(static_cast<size_t>(limits.max_rows) * sizeof(kernels::SampleRow))),
-      lists(aligned((size_t{4} << 20) +
-                    8 * static_cast<size_t>(std::min(limits.max_model_len, limits.vocab_size)) +
-                    12 * static_cast<size_t>(limits.vocab_size))),
+      updates(aligned(static_cast<size_t>(limits.max_seqs) * sizeof(kernels::SeenUpdate))),
+      lists(aligned(
+          (size_t{4} << 20) + 12 * static_cast<size_t>(limits.vocab_size) +
+          sizeof(int32_t) * static_cast<size_t>(limits.max_model_len) +
+          std::min(size_t{16} << 20, sizeof(int32_t) * static_cast<size_t>(limits.max_seqs) *
+                                         static_cast<size_t>(limits.max_model_len)))),
       mask(words_of_mask(limits.vocab_size) * sizeof(uint32_t)),
       masks(aligned(static_cast<size_t>(limits.max_rows) * mask)) {}
 
 size_t Sampler::device_bytes(const Arena& arena, const kernels::StreamRef& queue,
                              const SamplerLimits& limits) {
   const size_t tokens = static_cast<size_t>(limits.max_rows) * sizeof(int32_t);
-  return arena.rounded(Sizes(limits).block()) + 2 * arena.rounded(tokens) +
+  return 2 * arena.rounded(Sizes(limits).block()) + 2 * arena.rounded(tokens) +
+         arena.rounded(seen_bytes(limits)) +
          arena.rounded(kernels::sample_workspace_bytes(queue, limits.max_rows, limits.vocab_size));
 }
 
@@ -51,16 +62,17 @@ Sampler::Sampler(Arena& arena, const kernels::StreamRef& queue, const Stream& st
       limits_(limits),
       sizes_(limits),
       sequence_(sizeof(uint32_t)),
-      counts_(static_cast<size_t>(limits.vocab_size)) {
+      seen_rows_(static_cast<size_t>(limits.max_seqs)) {
   const size_t tokens = static_cast<size_t>(limits.max_rows) * sizeof(int32_t);
-  block_ = static_cast<std::byte*>(arena.take(sizes_.block()));
   previous_ = static_cast<int32_t*>(arena.take(tokens));
   chosen_ = static_cast<int32_t*>(arena.take(tokens));
+  seen_ = static_cast<uint32_t*>(arena.take(seen_bytes(limits)));
   workspace_ =
       arena.take(kernels::sample_workspace_bytes(queue, limits.max_rows, limits.vocab_size));
   std::memset(sequence_.data(), 0, sizeof(uint32_t));
   for (Slot& slot : slots_) {
     slot.block = PinnedBuffer(sizes_.block());
+    slot.on_device = static_cast<std::byte*>(arena.take(sizes_.block()));
     slot.results = PinnedBuffer(static_cast<size_t>(limits.max_rows) * sizeof(kernels::SampledRow));
   }
 }
@@ -76,13 +88,25 @@ void Sampler::launch(const Tensor& logits, std::span<const SamplingRow> rows,
   slot.num_logprobs.clear();
   for (const SamplingRow& row : rows) slot.num_logprobs.push_back(num_logprobs_of(row));
 
+  updates_at_ = sizes_.masks + aligned(rows.size() * sizeof(kernels::SampleRow));
+  lists_at_ =
+      updates_at_ + aligned(std::min(rows.size(), seen_rows_.size()) * sizeof(kernels::SeenUpdate));
+  num_masks_ = num_masks_sent_ = 0;
+  for (const SamplingRow& row : rows) {
+    num_masks_ = std::max(num_masks_, index_of_mask(slot, row) + 1);
+    // First: who comes takes the place of who has gone.
+    if (!row.params->has_penalties()) continue;
+    if (const auto known = seen_row_of_.find(row.sequence); known != seen_row_of_.end())
+      seen_rows_[static_cast<size_t>(known->second)].last_launch = num_launched_;
+  }
+
   // As many rows at a time as have room for their lists: nearly always all.
   const int count = static_cast<int>(rows.size());
   auto* const sequence = reinterpret_cast<uint32_t*>(sequence_.on_device());
   int first = 0;
   do {
     lists_used_ = 0;
-    masks_used_ = 0;
+    num_updates_ = 0;
     int end = first;
     while (end < count && pack(slot, rows[static_cast<size_t>(end)], end)) ++end;
     CHECK(end > first || count == 0, "the lists of one row have no room");
@@ -94,27 +118,42 @@ void Sampler::launch(const Tensor& logits, std::span<const SamplingRow> rows,
 
 void Sampler::launch_group(Slot& slot, const Tensor& logits, int first, int count,
                            uint32_t* sequence) {
-  const size_t begin = static_cast<size_t>(first) * sizeof(kernels::SampleRow),
-               used = sizes_.rows + lists_used_ - begin;
+  const auto send = [&](size_t begin, size_t end) {
+    if (end > begin)
+      CUDA_CHECK(cudaMemcpyAsync(slot.on_device + begin, slot.block.data() + begin, end - begin,
+                                 cudaMemcpyHostToDevice, copies_.get()));
+  };
+  const std::byte* lists = slot.on_device + lists_at_;
+  const auto* ids = reinterpret_cast<const int32_t*>(lists);
+  const size_t rows_at = sizes_.masks + static_cast<size_t>(first) * sizeof(kernels::SampleRow);
   if (count > 0)
-    CUDA_CHECK(cudaMemcpyAsync(block_ + begin, slot.block.data() + begin, used,
-                               cudaMemcpyHostToDevice, stream_.get()));
-  const size_t masks = sizes_.rows + sizes_.lists;
-  if (masks_used_ > 0)
-    CUDA_CHECK(cudaMemcpyAsync(block_ + masks, slot.block.data() + masks,
-                               static_cast<size_t>(masks_used_) * sizes_.mask,
-                               cudaMemcpyHostToDevice, stream_.get()));
-  const std::byte* lists = block_ + sizes_.rows;
+    send(rows_at, lists_used_ > 0 || num_updates_ > 0
+                      ? lists_at_ + lists_used_
+                      : rows_at + static_cast<size_t>(count) * sizeof(kernels::SampleRow));
+  send(static_cast<size_t>(std::exchange(num_masks_sent_, num_masks_)) * sizes_.mask,
+       static_cast<size_t>(num_masks_) * sizes_.mask);
+  if (count > 0) {
+    copied_.record(copies_);
+    copied_.hold(stream_);
+  }
+  if (num_updates_ > 0)
+    kernels::update_seen(
+        queue_,
+        {.seen = seen_,
+         .vocab = limits_.vocab_size,
+         .updates = reinterpret_cast<const kernels::SeenUpdate*>(slot.on_device + updates_at_),
+         .count = num_updates_,
+         .ids = ids});
   kernels::SampleArgs args;
   args.logits = logits.as<float>() + first * logits.row_stride;
   args.stride = logits.row_stride;
   args.rows = count;
   args.vocab = limits_.vocab_size;
-  args.params = reinterpret_cast<const kernels::SampleRow*>(block_) + first;
-  args.lists = {.history = reinterpret_cast<const kernels::SeenToken*>(lists),
+  args.params = reinterpret_cast<const kernels::SampleRow*>(slot.on_device + sizes_.masks) + first;
+  args.lists = {.seen = seen_,
                 .bias = reinterpret_cast<const kernels::TokenBias*>(lists),
-                .banned = reinterpret_cast<const int32_t*>(lists),
-                .masks = reinterpret_cast<const uint32_t*>(block_ + masks),
+                .ids = ids,
+                .masks = reinterpret_cast<const uint32_t*>(slot.on_device),
                 .mask_stride = static_cast<int>(words_of_mask(limits_.vocab_size))};
   args.previous = previous_;
   args.workspace = workspace_;
@@ -129,7 +168,7 @@ void Sampler::launch_group(Slot& slot, const Tensor& logits, int first, int coun
 std::byte* Sampler::list(Slot& slot, size_t bytes) {
   bytes = round_up(bytes, 8);  // begins are indices of elements of 4 or 8 bytes
   if (lists_used_ + bytes > sizes_.lists) return nullptr;
-  std::byte* const memory = slot.block.data() + sizes_.rows + lists_used_;
+  std::byte* const memory = slot.block.data() + lists_at_ + lists_used_;
   lists_used_ += bytes;
   return memory;
 }
@@ -158,59 +197,99 @@ bool Sampler::pack(Slot& slot, const SamplingRow& row, int index) {
       if (bias == nullptr) return false;
       for (const auto& [token, value] : p.logit_bias) *bias++ = {token, value};
     }
-    if (!row.banned.empty()) {
-      packed.banned_begin = static_cast<int32_t>(lists_used_ / sizeof(int32_t));
-      packed.banned_count = static_cast<int32_t>(row.banned.size());
-      std::byte* const banned = list(slot, row.banned.size_bytes());
-      if (banned == nullptr) return false;
-      std::memcpy(banned, row.banned.data(), row.banned.size_bytes());
-    }
-    if (!pack_mask(slot, row, packed) || !pack_history(slot, row, packed)) return false;
+    if (!pack_ids(slot, row.banned, packed.banned_begin, packed.banned_count)) return false;
+    if (p.has_penalties() && !pack_seen(slot, row, packed)) return false;
+    pack_mask(slot, row, packed);
   }
-  reinterpret_cast<kernels::SampleRow*>(slot.block.data())[index] = packed;
+  reinterpret_cast<kernels::SampleRow*>(slot.block.data() + sizes_.masks)[index] = packed;
   return true;
 }
 
-bool Sampler::pack_mask(Slot& slot, const SamplingRow& row, kernels::SampleRow& packed) {
+bool Sampler::pack_ids(Slot& slot, std::span<const int32_t> ids, int32_t& begin, int32_t& count) {
+  if (ids.empty()) return true;
+  begin = static_cast<int32_t>(lists_used_ / sizeof(int32_t));
+  count = static_cast<int32_t>(ids.size());
+  std::byte* const memory = list(slot, ids.size_bytes());
+  if (memory != nullptr) std::memcpy(memory, ids.data(), ids.size_bytes());
+  return memory != nullptr;
+}
+
+// Sends what the device has not seen of the sequence: all of it once, then a token in each step.
+bool Sampler::pack_seen(Slot& slot, const SamplingRow& row, kernels::SampleRow& packed) {
+  if (!pack_ids(slot, row.draft, packed.draft_begin, packed.draft_count)) return false;
+  const auto found = seen_row_of_.find(row.sequence);
+  const bool known = found != seen_row_of_.end();  // never 0, which is nobody in particular
+  packed.seen = known ? found->second : -1;
+  const auto output =
+      row.output.subspan(known ? seen_rows_[static_cast<size_t>(packed.seen)].num_output : 0);
+  if (known && output.empty()) return true;
+  const bool with_prompt = !known && row.params->repetition_penalty != 1.0f;
+  const auto prompt = with_prompt ? row.prompt : std::span<const int32_t>();
+  const auto begin = static_cast<int32_t>(lists_used_ / sizeof(int32_t));
+  auto* const ids =
+      reinterpret_cast<int32_t*>(list(slot, prompt.size_bytes() + output.size_bytes()));
+  if (ids == nullptr) return false;
+  if (!known) packed.seen = take_seen_row(row.sequence);
+  std::ranges::copy(output, std::ranges::copy(prompt, ids).out);
+  seen_rows_[static_cast<size_t>(packed.seen)].num_output += output.size();
+  reinterpret_cast<kernels::SeenUpdate*>(slot.block.data() + updates_at_)[num_updates_++] = {
+      .row = packed.seen,
+      .clear = known ? 0 : 1,
+      .ids_begin = begin,
+      .num_prompt = static_cast<int32_t>(prompt.size()),
+      .num_output = static_cast<int32_t>(output.size())};
+  return true;
+}
+
+// From the sequence that has not been sampled for the longest time.
+int Sampler::take_seen_row(uint64_t sequence) {
+  const auto oldest = std::ranges::max_element(
+      seen_rows_, {}, [&](const Seen& seen) { return num_launched_ - seen.last_launch; });
+  CHECK(oldest->last_launch != num_launched_, "more sequences in a step than there may be");
+  const auto row = static_cast<int>(oldest - seen_rows_.begin());
+  if (const auto owner = seen_row_of_.find(oldest->sequence);
+      owner != seen_row_of_.end() && owner->second == row)
+    seen_row_of_.erase(owner);
+  *oldest = {.sequence = sequence, .last_launch = num_launched_};
+  if (sequence != 0) seen_row_of_[sequence] = row;
+  return row;
+}
+
+// In the slot's own memory, where mask_memory() lies; else -1.
+int Sampler::index_of_mask(const Slot& slot, const SamplingRow& row) const {
+  const auto* data = reinterpret_cast<const std::byte*>(row.mask.data());
+  const std::less<> before;
+  if (row.mask.empty() || before(data, slot.block.data()) ||
+      !before(data, slot.block.data() + sizes_.masks))
+    return -1;
+  return static_cast<int>(static_cast<size_t>(data - slot.block.data()) / sizes_.mask);
+}
+
+void Sampler::pack_mask(Slot& slot, const SamplingRow& row, kernels::SampleRow& packed) {
   const std::vector<int32_t>& allowed = row.params->allowed_token_ids;
-  if (allowed.empty() && row.mask.empty()) return true;
-  packed.mask = masks_used_++;
-  auto* const words = reinterpret_cast<uint32_t*>(slot.block.data() + sizes_.rows + sizes_.lists +
-                                                  static_cast<size_t>(packed.mask) * sizes_.mask);
-  std::fill_n(words, words_of_mask(limits_.vocab_size), allowed.empty() ? ~0u : 0);
-  for (const int32_t id : allowed) words[id / 32] |= 1u << (id % 32);
-  if (row.mask.empty()) return true;
-  for (size_t i = 0; i < words_of_mask(limits_.vocab_size); ++i)
-    words[i] &= i < row.mask.size() ? row.mask[i] : 0;
-  return true;
+  if (allowed.empty() && row.mask.empty()) return;
+  const int given = index_of_mask(slot, row);
+  packed.mask = given >= 0 ? given : num_masks_++;
+  const std::span<uint32_t> words =
+      masks_of(slot).subspan(static_cast<size_t>(packed.mask) * words_of_mask(limits_.vocab_size),
+                             words_of_mask(limits_.vocab_size));
+  if (given < 0) {
+    const auto mask = row.mask.first(std::min(row.mask.size(), words.size()));
+    std::fill(std::ranges::copy(mask, words.begin()).out, words.end(), mask.empty() ? ~0u : 0u);
+  }
+  if (allowed.empty()) return;
+  auto id = allowed.begin();
+  for (size_t i = 0; i < words.size(); ++i) {
+    uint32_t bits = 0;
+    for (; id != allowed.end() && static_cast<size_t>(*id) / 32 == i; ++id)
+      bits |= 1u << (*id % 32);
+    words[i] &= bits;
+  }
 }
 
-// The tokens that penalties are about, each once, with how often it is in the output.
-bool Sampler::pack_history(Slot& slot, const SamplingRow& row, kernels::SampleRow& packed) {
-  const SamplingParams& p = *row.params;
-  if (!p.has_penalties()) return true;
-  const std::span<const int32_t> prompt =
-      p.repetition_penalty != 1.0f ? row.prompt : std::span<const int32_t>();
-  const size_t max_entries =
-      std::min(prompt.size() + row.output.size() + row.draft.size(), counts_.size());
-  packed.history_begin = static_cast<int32_t>(lists_used_ / sizeof(kernels::SeenToken));
-  auto* const history =
-      reinterpret_cast<kernels::SeenToken*>(list(slot, max_entries * sizeof(kernels::SeenToken)));
-  if (history == nullptr) return false;
-  constexpr int32_t kListed = -1;
-  int32_t count = 0;
-  for (const auto ids : {row.output, row.draft})
-    for (const int32_t id : ids) ++counts_[static_cast<size_t>(id)];
-  for (const auto ids : {row.output, row.draft, prompt})
-    for (const int32_t id : ids) {
-      int32_t& seen = counts_[static_cast<size_t>(id)];
-      if (seen == kListed) continue;
-      history[count++] = {id, seen};
-      seen = kListed;
-    }
-  for (int32_t i = 0; i < count; ++i) counts_[static_cast<size_t>(history[i].token)] = 0;
-  packed.history_count = count;
-  return true;
+std::span<uint32_t> Sampler::masks_of(const Slot& slot) const {
+  return {reinterpret_cast<uint32_t*>(slot.block.data()),
+          static_cast<size_t>(limits_.max_rows) * words_of_mask(limits_.vocab_size)};
 }
 
 void Sampler::wait() {

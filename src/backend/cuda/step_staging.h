@@ -19,9 +19,15 @@ class StepStaging {
   // Copies `from` and enqueues its copy to the device. False: no room is left in this step, nothing
   // was done.
   bool write(void* to, const void* from, size_t bytes, const Stream& stream);
+  // The same for the first `width` bytes of each of `rows` rows, which are `pitch` bytes apart both
+  // in `from` and in `to`.
+  bool write_rows(void* to, const void* from, size_t pitch, size_t width, size_t rows,
+                  const Stream& stream);
   void next_step();
 
  private:
+  std::byte* take(size_t bytes);  // null: no room
+
   std::array<PinnedBuffer, 2> halves_;
   size_t turn_ = 0, used_ = 0;
 };

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "backend/cuda/dummy_model.h"
+#include "base/scripted_constraint.h"
 #include "cuda/error.h"
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/base/device_error.h"
@@ -240,6 +241,9 @@ TEST_F(Cuda, DecodeDoesNotDependOnCompany) {
   std::vector<Request> requests;
   for (RequestId id = 1; id <= 4; ++id) {
     requests.push_back(request(id, 3 + static_cast<int>(id) * 20, 6, static_cast<int>(id)));
+    if (id % 2 == 0)
+      requests.back().constraint =
+          scripted(std::vector(6, ScriptedConstraint::Ids{3, 40, 41, 77, 150, 151, 220, 299}));
     requests.back().sampling = {.temperature = 0.9f,
                                 .top_k = 40,
                                 .top_p = 0.95f,
@@ -356,6 +360,32 @@ TEST_F(Cuda, LongStepsOfDecodesAreNotRecorded) {
   ASSERT_FALSE(backend->repeatable_shapes().empty());
   EXPECT_EQ(backend->repeatable_shapes().back().num_seqs, 512);
   EXPECT_EQ(backend->first_uses().back(), 2048);
+}
+
+// Those calls may wait for what the device copies: a step makes none of them.
+TEST_F(Cuda, KernelsAreToldWhatTheyMayUseOnce) {
+  const DecoderConfig config = dummy_config("llama2");
+  Recorder sink;
+  EngineThread thread([&](const LoadProgress&) {
+    Built built = build(config, {}, true);
+    return std::make_unique<Engine>(
+        SchedulerConfig{.max_num_batched_tokens = 128,
+                        .max_num_seqs = 4,
+                        .max_num_logit_rows = 8,
+                        .max_model_len = kMaxModelLen},
+        BlockPoolConfig{.num_blocks = built.plan.num_blocks, .block_size = built.plan.block_size},
+        std::move(built.runner), sink);
+  });
+  const std::shared_ptr<Engine> engine = thread.engine();
+  engine->submit(share(request(1, 20, 5)));
+  ASSERT_TRUE(sink.wait_finished(1));
+  const fake_cuda::Stats before = fake_cuda::stats();
+  engine->submit(share(request(2, 20, 5, 3)));
+  ASSERT_TRUE(sink.wait_finished(2));
+  const fake_cuda::Stats after = fake_cuda::stats();
+  EXPECT_GT(after.num_launches, before.num_launches);
+  EXPECT_EQ(after.num_attributes, before.num_attributes);
+  EXPECT_EQ(after.num_waits, before.num_waits) << "the host polls memory";
 }
 
 // One layer, small steps, and work that lags behind the calls: what a failing call leaves behind is

@@ -23,10 +23,12 @@ constexpr int kVocab = 1000, kRows = 6;
 
 struct Case {
   SamplingParams params;
+  uint64_t sequence = 0;
   std::vector<int32_t> prompt, output, draft, banned;
   std::vector<uint32_t> mask;
   SamplingRow row() const {
     return {.params = &params,
+            .sequence = sequence,
             .prompt = prompt,
             .output = output,
             .draft = draft,
@@ -39,7 +41,8 @@ class CudaSampler : public testing::Test {
  protected:
   CudaSampler() {
     kernels::launch_check = &after_launch;
-    const SamplerLimits limits{.max_rows = kRows, .vocab_size = kVocab, .max_model_len = 400};
+    const SamplerLimits limits{
+        .max_rows = kRows, .max_seqs = kRows, .vocab_size = kVocab, .max_model_len = 400};
     const kernels::StreamRef queue{.handle = stream_.get(), .sm = 90, .num_sms = 4, .pdl = true};
     arena_.reserve(Sampler::device_bytes(arena_, queue, limits) +
                    arena_.rounded(sizeof(float) * kVocab * kRows));
@@ -72,6 +75,7 @@ class CudaSampler : public testing::Test {
 
   Case random_case() {
     Case c;
+    c.sequence = ++last_sequence_;
     const auto one_in = [&](int n) { return random_() % static_cast<unsigned>(n) == 0; };
     c.params.temperature = one_in(3) ? 0.0f : 0.3f + static_cast<float>(random_() % 100) / 50;
     c.params.seed = random_();
@@ -102,8 +106,22 @@ class CudaSampler : public testing::Test {
     return c;
   }
 
+  // As MaskBuilder does.
+  void put_into_mask_memory(std::vector<SamplingRow>& rows) const {
+    constexpr size_t kWords = (kVocab + 31) / 32;
+    std::span<uint32_t> memory = sampler_->mask_memory();
+    for (SamplingRow& row : rows) {
+      if (row.mask.empty()) continue;
+      const std::span<uint32_t> mask = memory.first(kWords);
+      std::fill(std::ranges::copy(row.mask, mask.begin()).out, mask.end(), 0u);
+      row.mask = mask;
+      memory = memory.subspan(kWords);
+    }
+  }
+
   unsigned seed_ = std::random_device{}();
   std::mt19937_64 random_{seed_};
+  uint64_t last_sequence_ = 0;
   Stream stream_;
   Arena arena_{256};
   Tensor logits_;
@@ -136,6 +154,7 @@ TEST_F(CudaSampler, ChoosesWhatTheCpuChoosesStepAfterStep) {
       expected.push_back(cpu::sample_row(
           copy, row, pending ? before[static_cast<size_t>(row.pending)].token : -1, scratch));
     }
+    if (step % 2 == 0) put_into_mask_memory(packed);
     stream_.wait();
     std::copy(logits.begin(), logits.end(), logits_.as<float>());
     sampler_->launch(logits_.rows(static_cast<int64_t>(rows)), packed, got);
@@ -157,6 +176,115 @@ TEST_F(CudaSampler, ChoosesWhatTheCpuChoosesStepAfterStep) {
     for (size_t i = 0; i < rows; ++i) EXPECT_EQ(sampler_->tokens()[i], got[i].token);
     if (rows > 0) before = got;
   }
+}
+
+// Sequences come, get a token in each step and go; the device is told what is new. Two steps are in
+// flight: of the token before the host knows only the row.
+TEST_F(CudaSampler, PenaltiesFollowSequencesThatGrow) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  struct Live {
+    Case c;
+    int pending = -1;  // its row in the step before
+  };
+  std::vector<Live> live;
+  std::vector<SampledToken> results[2];
+  for (int step = 0; step < 25; ++step) {
+    std::erase_if(live, [&](const Live&) { return random_() % 8 == 0; });
+    while (live.size() < kRows && random_() % 4 != 0) {
+      Live& l = live.emplace_back();
+      l.c = random_case();
+      l.c.draft.clear();
+      l.c.output.reserve(200);  // rows refer to it while it grows
+      l.c.params.repetition_penalty = random_() % 3 == 0 ? 1.0f : 1.4f;
+      l.c.params.frequency_penalty = 0.4f;
+      l.c.params.temperature = 0;
+    }
+    std::vector<float> logits(live.size() * kVocab);
+    for (float& logit : logits) logit = static_cast<float>(random_() % 9);
+    std::vector<SamplingRow> rows;
+    std::vector<SampledToken> expected, got(live.size());
+    cpu::SampleScratch scratch;
+    const std::vector<SampledToken>& before = results[(step + 1) % 2];
+    for (size_t i = 0; i < live.size(); ++i) {
+      Live& l = live[i];
+      SamplingRow& row = rows.emplace_back(l.c.row());
+      const bool pending = l.pending >= 0 && random_() % 2 == 0;
+      const int32_t token = l.pending >= 0 ? before[static_cast<size_t>(l.pending)].token : -1;
+      if (pending)
+        row.pending = l.pending;
+      else if (token >= 0) {
+        l.c.output.push_back(token);
+        row.output = l.c.output;
+      }
+      std::vector<float> copy(logits.begin() + static_cast<long>(i * kVocab),
+                              logits.begin() + static_cast<long>((i + 1) * kVocab));
+      expected.push_back(cpu::sample_row(copy, row, pending ? token : -1, scratch));
+      if (pending && token >= 0) l.c.output.push_back(token);  // committed while the step runs
+      l.pending = static_cast<int>(i);
+    }
+    stream_.wait();
+    std::copy(logits.begin(), logits.end(), logits_.as<float>());
+    sampler_->launch(logits_.rows(static_cast<int64_t>(live.size())), rows, got);
+    sampler_->wait();
+    for (size_t i = 0; i < live.size(); ++i)
+      ASSERT_EQ(got[i].token, expected[i].token) << "step " << step << ", row " << i;
+    results[step % 2] = got;
+  }
+}
+
+TEST_F(CudaSampler, NothingIsRememberedOfRowsWithoutASequence) {
+  Case c;
+  c.params = {.temperature = 0, .frequency_penalty = 5};
+  for (int i = 0; i < 3 * kVocab; ++i) logits_.as<float>()[i] = i % kVocab < 3 ? 1 : 0;
+  for (const std::vector<int32_t>& output : {std::vector<int32_t>{0, 1}, {0}, {}, {2}}) {
+    c.output = output;
+    std::vector<SampledToken> got(3);
+    sampler_->launch(logits_.rows(3), std::vector<SamplingRow>(3, c.row()), got);
+    sampler_->wait();
+    for (const SampledToken& token : got)
+      EXPECT_EQ(token.token, output.size() == 2 ? 2 : output == std::vector<int32_t>{0} ? 1 : 0);
+  }
+}
+
+// However long the contexts are: what was told once is on the device. The host used to wait for the
+// whole step where all rows' lists together had no room.
+TEST_F(CudaSampler, ALaunchWaitsForNothingAndSendsWhatIsNew) {
+  constexpr int kManyRows = 256, kContext = 8192, kWords = 32000;
+  Arena arena(0);
+  const SamplerLimits limits{.max_rows = kManyRows,
+                             .max_seqs = kManyRows,
+                             .vocab_size = kWords,
+                             .max_model_len = kContext + 10};
+  const kernels::StreamRef queue{.handle = stream_.get(), .sm = 90, .num_sms = 4, .pdl = true};
+  arena.reserve(Sampler::device_bytes(arena, queue, limits));
+  Sampler sampler(arena, queue, stream_, limits);
+  const SamplingParams params{.repetition_penalty = 1.05f};
+  std::vector<int32_t> prompt, output;
+  for (int i = 0; i < kContext; ++i) prompt.push_back(i * 7 % kWords);
+  output.reserve(10);
+  std::vector<SamplingRow> rows;
+  for (uint64_t i = 0; i < kManyRows; ++i)
+    rows.push_back({.params = &params, .sequence = i + 1, .prompt = prompt});
+  std::vector<SampledToken> out(kManyRows);
+  const Tensor logits(nullptr, DType::kF32, {kManyRows, kWords});
+  fake_cuda::do_nothing([](const fake_cuda::Kernel& kernel) {
+    if (*kernel.type != typeid(void (*)(kernels::SampleArgs, int, bool))) return;
+    const auto& args = *static_cast<const kernels::SampleArgs*>(kernel.arguments[0]);
+    if (args.sequence != nullptr) *args.sequence = args.sequence_value;
+  });
+  uint64_t sent = 0;
+  for (int step = 0; step < 3; ++step) {
+    const fake_cuda::Stats before = fake_cuda::stats();
+    sampler.launch(logits, rows, out);
+    const fake_cuda::Stats after = fake_cuda::stats();
+    EXPECT_EQ(after.num_waits, before.num_waits) << "step " << step;
+    sent = after.copied_bytes - before.copied_bytes;
+    sampler.wait();
+    output.push_back(step);
+    for (SamplingRow& row : rows) row.output = output;
+  }
+  EXPECT_LT(sent, kManyRows * 150) << "bytes of a step: its rows and a token of each";
+  fake_cuda::do_nothing(nullptr);
 }
 
 TEST_F(CudaSampler, TwoStepsMayBeInFlight) {

@@ -28,5 +28,18 @@ TEST(CudaStepStaging, KeepsWhatTwoStepsWriteAndRefusesMore) {
   fake_cuda::set_delays(0, 0);
 }
 
+TEST(CudaStepStaging, CopiesTheBeginningsOfRows) {
+  Stream stream;
+  StepStaging staging(20);
+  const std::vector<int> host = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+  std::vector<int> device(9);
+  const uint64_t before = fake_cuda::stats().copied_bytes;
+  EXPECT_TRUE(staging.write_rows(device.data(), host.data(), 12, 8, 2, stream));
+  EXPECT_FALSE(staging.write_rows(device.data(), host.data(), 12, 8, 1, stream)) << "4 bytes left";
+  stream.wait();
+  EXPECT_EQ(device, (std::vector<int>{1, 2, 0, 4, 5, 0, 0, 0, 0}));
+  EXPECT_EQ(fake_cuda::stats().copied_bytes - before, 16u);
+}
+
 }  // namespace
 }  // namespace ember::cuda
