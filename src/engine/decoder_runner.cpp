@@ -69,11 +69,24 @@ void DecoderRunner::compute(const HostBatch& batch) {
 void DecoderRunner::launch(const Step& step) {
   Launched& launched = launched_[num_launched_++ % launched_.size()];
   launched.num_rows = static_cast<size_t>(step.num_logit_rows);
-  HostBatch& batch = builder_->build(step);
-  MaskBuilder::Round masks = masks_.begin(step, batch.rows);  // computed beside the model
-  compute(batch);
+  batch_ = &builder_->build(step);
+  if (step.samples_after_commit) return compute(*batch_);
+  MaskBuilder::Round masks = masks_.begin(step, batch_->rows, backend_->mask_memory());
+  compute(*batch_);  // while the masks are computed
+  finish(step, masks);
+}
+
+// The rows are as they were at the launch, with tokens pending that are committed by now: the
+// device has them as those.
+void DecoderRunner::sample(const Step& step) {
+  MaskBuilder::Round masks = masks_.begin(step, batch_->rows, backend_->mask_memory());
+  finish(step, masks);
+}
+
+void DecoderRunner::finish(const Step& step, MaskBuilder::Round& masks) {
+  Launched& launched = launched_[(num_launched_ - 1) % launched_.size()];
   masks.finish();
-  backend_->sample(decoder_->logits(step.num_logit_rows), batch.rows,
+  backend_->sample(decoder_->logits(step.num_logit_rows), batch_->rows,
                    std::span(launched.sampled).first(launched.num_rows));
 }
 

@@ -99,6 +99,8 @@ int Engine::commit_oldest() {
   const int num_tokens = step.num_tokens;
   const TimePoint done = Clock::now();  // the device goes on with the next one, if there is one
   scheduler_.commit(step, sampled, done - std::exchange(device_busy_since_, done));
+  if (!in_flight_.empty() && in_flight_.front()->samples_after_commit)
+    runner_->sample(*in_flight_.front());
   return num_tokens;
 }
 

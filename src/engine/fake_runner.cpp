@@ -33,13 +33,19 @@ int32_t FakeRunner::next_token(std::span<const int32_t> tokens, uint64_t seed,
 }
 
 void FakeRunner::launch(const Step& step) {
+  if (!step.samples_after_commit) sample(step);
+}
+
+void FakeRunner::sample(const Step& step) {
   std::vector<SampledToken> sampled(static_cast<size_t>(step.num_logit_rows));
   rows_.assign(sampled.size(), {});
   masks_.begin(step, rows_).finish();
   size_t row = 0;
   for (const ScheduledSequence& part : step.seqs) {
     std::vector<int32_t> tokens = part.seq->tokens;
-    if (part.pending_row >= 0)
+    const auto num_known =
+        static_cast<size_t>(part.first_position + part.num_tokens - part.num_drafts);
+    if (part.pending_row >= 0 && tokens.size() < num_known)
       tokens.push_back(launched_.back().at(static_cast<size_t>(part.pending_row)).token);
     tokens.insert(tokens.end(), part.seq->draft.begin(), part.seq->draft.begin() + part.num_drafts);
     const SamplingParams& sampling = part.seq->request->sampling;

@@ -128,6 +128,7 @@ const Step& Scheduler::schedule(TimePoint now) {
   step_->id = num_steps_;
   step_->seqs.clear();
   step_->num_tokens = step_->num_decode_tokens = step_->num_logit_rows = 0;
+  step_->samples_after_commit = false;
   short_of_blocks_ = false;
   // Who waits goes before any draft.
   const auto num_seqs = static_cast<int>(running_.size() + waiting_.size());
@@ -179,11 +180,9 @@ void Scheduler::age(TimePoint now) {
 }
 
 bool Scheduler::wants_more(const Sequence& seq) const {
-  // What a constrained sequence may sample next depends on the token that is still being sampled,
-  // where one with drafts goes on depends on how many are accepted, and what may be drafted next on
+  // Where one with drafts goes on depends on how many are accepted, and what may be drafted next on
   // what was said last.
-  if (seq.num_pending_tokens > 0 && (seq.request->constraint != nullptr ||
-                                     seq.num_pending_drafts > 0 || num_wanted_drafts(seq) > 0))
+  if (seq.num_pending_tokens > 0 && (seq.num_pending_drafts > 0 || num_wanted_drafts(seq) > 0))
     return false;
   const bool all_sampled =
       seq.num_output_tokens() + seq.num_pending_tokens >= seq.request->max_tokens;
@@ -277,7 +276,10 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   if (part.num_tokens == 0 || part.num_logit_rows > budget.rows || !get_blocks(seq, end))
     return false;
 
-  if (seq.num_pending_tokens > 0) part.pending_row = seq.pending_row;
+  if (seq.num_pending_tokens > 0) {
+    part.pending_row = seq.pending_row;
+    if (samples && seq.request->constraint != nullptr) step_->samples_after_commit = true;
+  }
   seq.num_computed_tokens = end;
   seq.num_pending_tokens += part.num_sampled;
   seq.num_pending_drafts = part.num_drafts;

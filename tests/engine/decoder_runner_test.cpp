@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/scripted_constraint.h"
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/engine/engine_thread.h"
 #include "ember/model/safetensors.h"
@@ -169,6 +170,29 @@ TEST(DecoderRunner, SoTheyAreWithEveryKindOfLayer) {
     SCOPED_TRACE(name);
     expect_equal_in_every_company(kTiny / name);
   }
+}
+
+// With a step ahead only the sampling of their steps waits.
+TEST(DecoderRunner, ConstrainedAnswersAreTheSameOneStepAhead) {
+  std::vector<Request> requests = some_requests(12);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (i % 3 == 0) continue;
+    std::vector<ScriptedConstraint::Ids> allowed(12);
+    for (int32_t at = 0; at < 12; ++at)
+      for (int32_t id = 0; id < 40; ++id)
+        allowed[static_cast<size_t>(at)].push_back((at + 1) * 97 + id * 113);
+    allowed[5].push_back(46);  // a stop id
+    requests[i].constraint = scripted(allowed);
+  }
+  const std::vector<Recorder::Answer> alone = run({.caching = false}, requests, true);
+  for (size_t i = 1; i < requests.size(); i += 3)
+    for (size_t at = 0; at < alone[i].tokens.size(); ++at) {
+      const int32_t token = alone[i].tokens[at];
+      EXPECT_TRUE((token - (static_cast<int32_t>(at) + 1) * 97) % 113 == 0 || token == 46) << token;
+    }
+  expect_equal(alone, run({.max_in_flight = 2}, requests, false));
+  expect_equal(alone, run({.max_num_batched_tokens = 32, .num_blocks = 16, .max_in_flight = 2},
+                          requests, false));
 }
 
 // As when another engine has begun it: every bit of what follows is that of the uncut run.

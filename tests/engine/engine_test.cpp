@@ -142,6 +142,7 @@ class BrokenRunner final : public StepRunner {
     if (++launched_ == 3) throw std::runtime_error("the device is gone");
     sampled_.assign(8, SampledToken{.token = 1});
   }
+  void sample(const Step&) override {}
   std::span<const SampledToken> wait() override { return std::span(sampled_).first(1); }
 
  private:
@@ -161,6 +162,53 @@ TEST(Engine, AFailedDeviceFailsEverythingAndWhatComesLater) {
   ASSERT_TRUE(sink.wait_finished(2));
   EXPECT_EQ(sink.answer(2).finish, FinishReason::kEngineFailed);
   EXPECT_EQ(sink.next_report().scheduler.num_used_blocks, 0);
+}
+
+// Notes what it is asked for: L launch, S sample, W wait; in small letters where request 2 is no
+// part of the step.
+class LoggedRunner final : public StepRunner {
+ public:
+  explicit LoggedRunner(std::string& log) : log_(log) {}
+  int max_in_flight() const override { return runner_.max_in_flight(); }
+  void launch(const Step& step) override {
+    const bool part = std::ranges::any_of(
+        step.seqs, [](const ScheduledSequence& s) { return s.seq->request->id == 2; });
+    log_ += part ? 'L' : 'l';
+    runner_.launch(step);
+  }
+  void sample(const Step& step) override {
+    log_ += 'S';
+    runner_.sample(step);
+  }
+  std::span<const SampledToken> wait() override {
+    log_ += 'W';
+    return runner_.wait();
+  }
+
+ private:
+  FakeRunner runner_{kVocab, Duration::zero()};
+  std::string& log_;
+};
+
+// The step is launched before the token before is known; only its sampling waits for that.
+TEST(Engine, AConstrainedAnswerGetsATokenInEveryStep) {
+  std::string log;
+  Recorder sink;
+  {
+    ServingEngine engine(kConfig, kPool, std::make_unique<LoggedRunner>(log), sink);
+    engine->submit(share(request(1, 3, 50)));
+    Request r = request(2, 3, 20);
+    r.constraint = scripted(std::vector(20, ScriptedConstraint::Ids{1, 2, 3, 500}));
+    engine->submit(share(std::move(r)));
+    ASSERT_TRUE(sink.wait_finished(2));
+  }
+  EXPECT_EQ(sink.answer(2).tokens.size(), 20u);
+  EXPECT_EQ(sink.answer(1).tokens, expected(request(1, 3, 50)));
+  const size_t first = log.find('L'), last = log.rfind('L');
+  const std::string steps = log.substr(first, last + 1 - first);
+  EXPECT_EQ(std::ranges::count(steps, 'L'), 20) << log;
+  EXPECT_EQ(std::ranges::count(steps, 'l'), 0) << "steps without it: " << log;
+  EXPECT_NE(log.find("LWSLWSLWSLWS"), std::string::npos) << log;
 }
 
 TEST(Engine, AConstraintDecidesOneAnswerAndNobodyElses) {

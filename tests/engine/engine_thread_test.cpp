@@ -34,6 +34,7 @@ class LoggingRunner final : public StepRunner {
   ~LoggingRunner() override { log_.add("destroy"); }
   int max_in_flight() const override { return 1; }
   void launch(const Step&) override { log_.add("launch"); }
+  void sample(const Step&) override {}
   std::span<const SampledToken> wait() override {
     log_.add("wait");
     return {&sampled_, 1};
@@ -149,6 +150,7 @@ class HangingRunner final : public StepRunner {
   explicit HangingRunner(std::future<void> go_on) : go_on_(std::move(go_on)) {}
   int max_in_flight() const override { return 1; }
   void launch(const Step&) override {}
+  void sample(const Step&) override {}
   std::span<const SampledToken> wait() override {
     go_on_.wait();
     return {&sampled_, 1};

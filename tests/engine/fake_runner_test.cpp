@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/scripted_constraint.h"
+
 namespace ember {
 namespace {
 
@@ -67,6 +69,35 @@ TEST(FakeRunner, ContinuesATokenOfTheStepBefore) {
   EXPECT_EQ(runner.wait().front().token, token);
   EXPECT_EQ(runner.wait().front().token,
             FakeRunner::next_token(std::vector<int32_t>{5, 6, 7, token}, 0, 100));
+}
+
+TEST(FakeRunner, SamplesAStepThatWaitsWhenTheTokenBeforeIsCommitted) {
+  Sequence seq;
+  seq.tokens = {5, 6, 7};
+  Request request;
+  request.prompt = seq.tokens;
+  request.constraint = scripted({{1, 2, 3}, {10, 20, 30}});
+  seq.request = share(std::move(request));
+  const auto step_at = [&](int position, int num_tokens) {
+    Step step;
+    step.seqs.push_back({.seq = &seq,
+                         .first_position = position,
+                         .num_tokens = num_tokens,
+                         .first_row_position = position + num_tokens - 1,
+                         .num_logit_rows = 1,
+                         .num_sampled = 1,
+                         .pending_row = position > 0 ? 0 : -1});
+    step.num_logit_rows = 1;
+    step.samples_after_commit = position > 0;
+    return step;
+  };
+  FakeRunner runner(100, Duration::zero());
+  const Step first = step_at(0, 3), second = step_at(3, 1);
+  runner.launch(first);
+  runner.launch(second);
+  seq.tokens.push_back(runner.wait().front().token);
+  runner.sample(second);
+  EXPECT_EQ(runner.wait().front().token % 10, 0);
 }
 
 TEST(FakeRunner, AMaskDecides) {

@@ -3,6 +3,8 @@
 // back.
 #include <gtest/gtest.h>
 
+#include <deque>
+
 #include "ember/scheduler/scheduler.h"
 #include "scheduler/fake_model.h"
 
@@ -271,6 +273,65 @@ TEST(NgramSpeculation, AddsToStepsWhatWasSaidBeforeAndPays) {
     EXPECT_EQ(stats.num_accepted_tokens, static_cast<uint64_t>(60 - num_steps));
     EXPECT_GT(stats.num_drafts, 5u);
   }
+}
+
+// Of two sequences that say the same one is constrained. It gets no drafts and runs ahead; the
+// other one waits for its tokens, and is in steps that sample after a commit too.
+TEST(NgramSpeculation, IsForSequencesThatDoNotRunAhead) {
+  BlockPool pool({.num_blocks = 64, .block_size = 4});
+  Scheduler scheduler({.max_num_batched_tokens = 16,
+                       .max_num_seqs = 8,
+                       .max_num_logit_rows = 8,
+                       .max_model_len = 200,
+                       .max_in_flight = 2,
+                       .num_speculative_tokens = 3},
+                      pool);
+  for (RequestId id = 1; id <= 2; ++id) {
+    Request r;
+    r.id = id;
+    r.prompt = {100, 101, 102, 100, 101, 102, 100};
+    r.max_tokens = 60;
+    if (id == 2) r.constraint = std::make_shared<WitnessSource>();
+    ASSERT_TRUE(scheduler.submit(share(std::move(r)), kNow).ok());
+  }
+  int num_ahead = 0, num_drafted_beside = 0;
+  std::deque<const Step*> in_flight;
+  while (scheduler.has_work()) {
+    if (in_flight.size() < 2) {
+      const Step& s = scheduler.schedule(kNow);
+      bool drafted = false;
+      for (const ScheduledSequence& part : s.seqs) {
+        const bool constrained = part.seq->request->id == 2;
+        drafted = drafted || part.num_drafts > 0;
+        EXPECT_TRUE(part.num_drafts == 0 || (!constrained && part.pending_row < 0));
+        if (constrained) {
+          EXPECT_EQ(s.samples_after_commit, part.num_sampled > 0 && part.pending_row >= 0);
+        }
+      }
+      num_ahead += s.samples_after_commit;
+      num_drafted_beside += s.samples_after_commit && drafted;
+      if (!s.seqs.empty()) in_flight.push_back(&s);
+      if (!s.seqs.empty() && in_flight.size() < 2) continue;
+    }
+    const Step& s = *in_flight.front();
+    in_flight.pop_front();
+    std::vector<SampledToken> rows;
+    for (const ScheduledSequence& part : s.seqs)
+      for (int row = 0; row < part.num_logit_rows; ++row)
+        rows.push_back({.token = 100 + (part.first_row_position + row + 1) % 3});
+    scheduler.commit(s, rows, std::chrono::milliseconds(100 + s.num_tokens));
+    scheduler.check_invariants();
+  }
+  EXPECT_EQ(num_ahead, 59) << "each step of the constrained sequence but the first";
+  EXPECT_GT(num_drafted_beside, 5);
+  std::vector<TokenOutput> events;
+  scheduler.take_events(events);
+  Ids answers[2], expected;
+  for (const TokenOutput& event : events)
+    if (event.token >= 0) answers[event.request_id - 1].push_back(event.token);
+  for (int i = 0; i < 60; ++i) expected.push_back(100 + (7 + i) % 3);
+  EXPECT_EQ(answers[0], expected);
+  EXPECT_EQ(answers[1], expected);
 }
 
 }  // namespace

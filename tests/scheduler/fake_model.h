@@ -117,7 +117,17 @@ class FakeModel {
   std::vector<SampledToken> launch(const Step& step) {
     std::vector<SampledToken> rows;
     for (const ScheduledSequence& part : step.seqs) run(part, rows);
+    if (!step.samples_after_commit) sample(step);
     return rows;
+  }
+  // Of a launched step with samples_after_commit, when the step before is committed: what its
+  // constrained sequences may choose is asked for. Each constraint follows the committed tokens,
+  // each of which it saw once, and nothing is sampled ahead of them.
+  void sample(const Step& step) {
+    for (const ScheduledSequence& part : step.seqs)
+      if (part.num_sampled > 0 && part.seq->request->constraint != nullptr &&
+          part.seq->state != SequenceState::kFinished)
+        check_constraint(*part.seq);
   }
   void forget(RequestId id) { tokens_.erase(id); }
   // Of the block's first cell: names all tokens up to it.
@@ -212,14 +222,13 @@ class FakeModel {
 
   void add_row(const ScheduledSequence& part, int row, std::vector<int32_t>& known,
                std::vector<SampledToken>& rows) {
-    Sequence& seq = *part.seq;
+    const Sequence& seq = *part.seq;
     const int position = part.first_row_position + row;
     const int end = part.first_position + part.num_tokens;
     expect(position >= part.first_position && position < end, "a logit row outside of the step");
     uint64_t sum = 0;
     for (int q = 0; q <= position; ++q) sum = mix(sum, read(seq, q));
     if (part.is_sampled(row)) {
-      if (seq.request->constraint) check_constraint(seq, known);
       rows.push_back(sample_of(*seq.request, sum));
       if (part.num_drafts == 0) known.push_back(rows.back().token);
     } else {
@@ -228,10 +237,9 @@ class FakeModel {
     }
   }
 
-  // What it is asked for follows the committed tokens, each of which it saw once, and nothing is
-  // sampled ahead of them.
-  static void check_constraint(Sequence& seq, const std::vector<int32_t>& known) {
-    expect(known == seq.tokens,
+  void check_constraint(Sequence& seq) {
+    const std::vector<int32_t>& known = known_tokens(seq);  // with the one just sampled
+    expect(std::equal(seq.tokens.begin(), seq.tokens.end(), known.begin(), known.end() - 1),
            fmt::format("request {}: sampled ahead of a constraint", seq.request->id));
     uint32_t word = 0;
     if (seq.constraint == nullptr) seq.constraint = seq.request->constraint->start();

@@ -38,6 +38,8 @@ Outcome run(const Request& request, int max_in_flight) {
     } else {
       scheduler.commit(*in_flight.front().first, in_flight.front().second);
       in_flight.pop_front();
+      if (!in_flight.empty() && in_flight.front().first->samples_after_commit)
+        device.sample(*in_flight.front().first);
     }
     scheduler.check_invariants();
     scheduler.take_events(events);

@@ -370,12 +370,11 @@ TEST(Scheduler, ASteadyStepAllocatesNothing) {
   EXPECT_EQ(f.scheduler.stats().num_running, 4);
 }
 
-TEST(Scheduler, AConstrainedSequenceWaitsForItsTokenAndOthersRunAhead) {
+TEST(Scheduler, AConstrainedSequenceRunsAheadButForItsSampling) {
   SchedulerConfig c = config();
   c.max_in_flight = 2;
   Fixture f(c, {.num_blocks = 40, .block_size = 4});
-  Request r = request(
-      1, 10, 4);  // its chunks may run ahead: only what is sampled depends on the constraint
+  Request r = request(1, 10, 4);  // more than a step's tokens
   r.constraint = std::make_shared<WitnessSource>();
   f.submit(r);
   f.submit(request(2, 2, 9));
@@ -393,12 +392,18 @@ TEST(Scheduler, AConstrainedSequenceWaitsForItsTokenAndOthersRunAhead) {
   EXPECT_EQ(ids(first), (Ids{1}));
   const Step& second = f.scheduler.schedule(f.now);
   EXPECT_EQ(ids(second), (Ids{1, 2}));
+  EXPECT_FALSE(first.samples_after_commit || second.samples_after_commit)
+      << "nothing is sampled before";
   commit(first);
   const Step& third = f.scheduler.schedule(f.now);
-  EXPECT_EQ(ids(third), (Ids{2}));  // 1 samples in the step before
+  EXPECT_EQ(ids(third), (Ids{1, 2}));
+  EXPECT_GE(third.seqs[0].pending_row, 0);
+  EXPECT_TRUE(third.samples_after_commit);
   commit(second);
+  f.scheduler.cancel(1);
   const Step& fourth = f.scheduler.schedule(f.now);
-  EXPECT_EQ(ids(fourth), (Ids{1, 2}));
+  EXPECT_EQ(ids(fourth), (Ids{2}));
+  EXPECT_FALSE(fourth.samples_after_commit) << "nobody in it is constrained";
   commit(third);
   commit(fourth);
 }

@@ -36,9 +36,7 @@ class Simulation {
       now_ += std::chrono::seconds(c.between(0, 3));
     else if (op == 5 && c.one_in(60))
       abort_all();
-    else if (op < 11 && can_schedule())
-      schedule();
-    else if (can_commit())
+    else if (can_commit() && (op >= 11 || !can_schedule()))
       commit();
     else
       schedule();
@@ -123,6 +121,8 @@ class Simulation {
     in_flight_.pop_front();
     const int ms = 3 + step->num_tokens + (mix(num_steps_, 5) % 16 == 0 ? 500 : 0);  // a stall
     scheduler_.commit(*step, rows, std::chrono::milliseconds(ms));
+    if (can_commit() && in_flight_.front().step->samples_after_commit)
+      device_.sample(*in_flight_.front().step);
     check();
   }
 

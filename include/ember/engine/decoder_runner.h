@@ -33,18 +33,21 @@ class DecoderRunner final : public StepRunner {
 
   int max_in_flight() const override { return backend_->max_in_flight(); }
   void launch(const Step& step) override;
+  void sample(const Step& step) override;
   std::span<const SampledToken> wait() override;
 
  private:
   void warm_up(const DecoderLimits& limits, int max_num_seqs,
                const std::function<void()>& progress);
   void compute(const HostBatch& batch);
+  void finish(const Step& step, MaskBuilder::Round& masks);
 
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Decoder> decoder_;
   // Both are made once the backend is prepared.
   std::optional<BatchBuilder> builder_;
   std::optional<DeviceBatch> device_batch_;
+  HostBatch* batch_ = nullptr;  // of the step launched last
   MaskBuilder masks_;
   struct Launched {
     std::vector<SampledToken> sampled;  // sized for the largest step

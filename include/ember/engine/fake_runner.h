@@ -29,6 +29,7 @@ class FakeRunner final : public StepRunner {
 
   int max_in_flight() const override { return max_in_flight_; }
   void launch(const Step& step) override;
+  void sample(const Step& step) override;
   std::span<const SampledToken> wait() override;
 
  private:

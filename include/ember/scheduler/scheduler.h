@@ -65,6 +65,9 @@ struct Step {
   int num_tokens = 0;
   int num_decode_tokens = 0;  // of them: of answers, drafts included
   int num_logit_rows = 0;
+  // A constrained sequence samples in it whose last token is pending: what it may choose is known
+  // when the step before is committed, and only then may this one sample.
+  bool samples_after_commit = false;
 };
 
 struct SchedulerStats {

@@ -42,7 +42,7 @@ struct Sequence {
   DraftPolicy draft_policy;    // how many drafts pay
 
   // Of a constrained sequence, null until its first mask is computed. Touched by who computes its
-  // masks, and by the scheduler while no step that samples from it is in flight.
+  // masks, in StepRunner::launch and sample, and by the scheduler in commit.
   std::unique_ptr<TokenConstraint> constraint;
 
   std::vector<int32_t> block_table;

@@ -18,6 +18,7 @@ class BrokenRunner final : public StepRunner {
  public:
   int max_in_flight() const override { return 1; }
   void launch(const Step&) override { throw std::runtime_error("the device is gone"); }
+  void sample(const Step&) override {}
   std::span<const SampledToken> wait() override { return {}; }
 };
 
