@@ -156,7 +156,7 @@ make_model
 part 120 bench check "${check_flags[@]}"
 [ "$failed" -eq 0 ] || bisect
 for dtype in bfloat16 float16; do
-  for family in gemm decode prefill; do
+  for family in gemm decode prefill sample; do
     part 45 bench kernels --dtype "$dtype" "${kernel_flags[@]}" ceilings "$family"
   done
 done
