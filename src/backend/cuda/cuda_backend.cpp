@@ -34,9 +34,8 @@ namespace cuda {
 namespace {
 
 constexpr int kMaxInFlight = 2;
-// Left by the plan for what the driver takes for graphs and kernels, which nobody knows before, and
-// the least that must be left of it when the driver has taken it.
-constexpr size_t kHeadroomBytes = size_t{512} << 20, kLeastFreeBytes = size_t{100} << 20;
+// Left by the plan for what the driver takes for graphs and kernels, which nobody knows before.
+constexpr size_t kHeadroomBytes = size_t{512} << 20;
 
 // Columns are padded so that rows begin at multiples of 16 bytes.
 int64_t stride_of(DType dtype, int64_t columns) {
@@ -180,7 +179,7 @@ class CudaBackend final : public Backend {
   }
 
   void seal() override {
-    check_memory();
+    check_free_memory(free_after_reserve_, device_memory().free_bytes);
     arena_.seal();
     graphs_.seal();
     sealed_ = true;
@@ -351,20 +350,6 @@ class CudaBackend final : public Backend {
     MemoryInfo info;
     CUDA_CHECK(cudaMemGetInfo(&info.free_bytes, &info.total_bytes));
     return info;
-  }
-  // By now everything has been used that takes memory of the driver's when it is first used.
-  void check_memory() const {
-    constexpr size_t kMiB = size_t{1} << 20;
-    const size_t free_bytes = device_memory().free_bytes;
-    if (free_bytes < kLeastFreeBytes)
-      throw StartError(
-          ExitCode::kNoDevice,
-          fmt::format("{} MiB of the GPU's memory are free after start-up, {} must be: "
-                      "lower --gpu-memory-utilization or --kv-cache-memory-bytes",
-                      free_bytes / kMiB, kLeastFreeBytes / kMiB));
-    spdlog::info("{} MiB of the GPU's memory were taken for kernels and graphs, {} MiB are free",
-                 (free_after_reserve_ - std::min(free_after_reserve_, free_bytes)) / kMiB,
-                 free_bytes / kMiB);
   }
 
   static float element(const Tensor& t, int64_t i) {

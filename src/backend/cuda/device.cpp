@@ -4,7 +4,10 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cuda/error.h"
+#include "ember/base/log.h"
 #include "ember/base/start_error.h"
 
 namespace ember::cuda {
@@ -17,6 +20,8 @@ std::string version_text(int version) {
 
 // Graphs with programmatic edges, and kernels that are loaded while one is recorded.
 constexpr int kLeastDriver = 12030;
+
+constexpr size_t kMiB = size_t{1} << 20, kLeastFreeBytes = 100 * kMiB;
 
 // What to do about the errors that machines of data centres start with; empty: nothing is known.
 std::string advice(cudaError_t status) {
@@ -82,6 +87,17 @@ DeviceInfo open_device(int index) {
           .num_sms = properties.multiProcessorCount,
           .integrated = properties.integrated != 0,
           .version = fmt::format("{} (driver {})", version_text(runtime), version_text(driver))};
+}
+
+void check_free_memory(size_t before_bytes, size_t after_bytes) {
+  if (after_bytes < kLeastFreeBytes)
+    throw StartError(
+        ExitCode::kNoDevice,
+        fmt::format("{} MiB of the GPU's memory are free after start-up, {} must be: lower "
+                    "--gpu-memory-utilization or --kv-cache-memory-bytes",
+                    after_bytes / kMiB, kLeastFreeBytes / kMiB));
+  spdlog::info("{} MiB of the GPU's memory were taken for kernels and graphs, {} MiB are free",
+               (before_bytes - std::min(before_bytes, after_bytes)) / kMiB, after_bytes / kMiB);
 }
 
 }  // namespace ember::cuda

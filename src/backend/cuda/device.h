@@ -2,6 +2,7 @@
 // A GPU of this machine.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace ember::cuda {
@@ -20,5 +21,9 @@ struct DeviceInfo {
 // no driver or one below 12.3 (naming the version there is), no such device, one that cannot be
 // used (saying what is known of the cause), a compute capability below 8.0.
 DeviceInfo open_device(int index);
+
+// Once everything has been used that takes memory of the driver's when it is first used: logs how
+// much was taken of what was free before. Throws StartError(kNoDevice) when too little is left.
+void check_free_memory(size_t before_bytes, size_t after_bytes);
 
 }  // namespace ember::cuda

@@ -91,23 +91,25 @@ class Cuda : public testing::Test {
     return built;
   }
 
+  static std::unique_ptr<Engine> engine_of(Built built, const Case& s, OutputSink& sink) {
+    return std::make_unique<Engine>(
+        SchedulerConfig{.max_num_batched_tokens = s.max_num_batched_tokens,
+                        .max_num_seqs = s.max_num_seqs,
+                        .max_num_logit_rows = 8,
+                        .max_model_len = kMaxModelLen},
+        BlockPoolConfig{.num_blocks = built.plan.num_blocks,
+                        .block_size = built.plan.block_size,
+                        .enable_prefix_caching = s.caching},
+        std::move(built.runner), sink);
+  }
+
   std::vector<Recorder::Answer> answers(const DecoderConfig& config, const Case& s,
                                         const std::vector<Request>& requests, bool on_cuda) const {
     Recorder sink;
     std::vector<Recorder::Answer> result;
     {
-      EngineThread thread([&](const LoadProgress&) {
-        Built built = build(config, s, on_cuda);
-        return std::make_unique<Engine>(
-            SchedulerConfig{.max_num_batched_tokens = s.max_num_batched_tokens,
-                            .max_num_seqs = s.max_num_seqs,
-                            .max_num_logit_rows = 8,
-                            .max_model_len = kMaxModelLen},
-            BlockPoolConfig{.num_blocks = built.plan.num_blocks,
-                            .block_size = built.plan.block_size,
-                            .enable_prefix_caching = s.caching},
-            std::move(built.runner), sink);
-      });
+      EngineThread thread(
+          [&](const LoadProgress&) { return engine_of(build(config, s, on_cuda), s, sink); });
       const std::shared_ptr<Engine> engine = thread.engine();
       const fake_cuda::Stats before = fake_cuda::stats();
       for (const Request& request : requests) engine->submit(share(request));
@@ -366,16 +368,8 @@ TEST_F(Cuda, LongStepsOfDecodesAreNotRecorded) {
 TEST_F(Cuda, KernelsAreToldWhatTheyMayUseOnce) {
   const DecoderConfig config = dummy_config("llama2");
   Recorder sink;
-  EngineThread thread([&](const LoadProgress&) {
-    Built built = build(config, {}, true);
-    return std::make_unique<Engine>(
-        SchedulerConfig{.max_num_batched_tokens = 128,
-                        .max_num_seqs = 4,
-                        .max_num_logit_rows = 8,
-                        .max_model_len = kMaxModelLen},
-        BlockPoolConfig{.num_blocks = built.plan.num_blocks, .block_size = built.plan.block_size},
-        std::move(built.runner), sink);
-  });
+  EngineThread thread(
+      [&](const LoadProgress&) { return engine_of(build(config, {}, true), {}, sink); });
   const std::shared_ptr<Engine> engine = thread.engine();
   engine->submit(share(request(1, 20, 5)));
   ASSERT_TRUE(sink.wait_finished(1));
@@ -400,13 +394,7 @@ class CudaFailing : public Cuda {
     EngineThread thread([&](const LoadProgress&) {
       Built built = build(config_, setup_, true);
       cuda::fail_call(failing_call);
-      return std::make_unique<Engine>(
-          SchedulerConfig{.max_num_batched_tokens = 16,
-                          .max_num_seqs = 2,
-                          .max_num_logit_rows = 8,
-                          .max_model_len = kMaxModelLen},
-          BlockPoolConfig{.num_blocks = built.plan.num_blocks, .block_size = 64},
-          std::move(built.runner), sink);
+      return engine_of(std::move(built), setup_, sink);
     });
     const std::shared_ptr<Engine> engine = thread.engine();
     engine->submit(share(request(1, 20, 3)));
@@ -430,14 +418,7 @@ TEST_F(CudaFailing, ADeviceThatHangsIsNoticed) {
     return std::make_unique<EngineThread>(
         [&](const LoadProgress&) {
           fake_cuda::hang_after(loading);
-          Built built = build(config_, setup_, true);
-          return std::make_unique<Engine>(
-              SchedulerConfig{.max_num_batched_tokens = 16,
-                              .max_num_seqs = 2,
-                              .max_num_logit_rows = 8,
-                              .max_model_len = kMaxModelLen},
-              BlockPoolConfig{.num_blocks = built.plan.num_blocks, .block_size = 64},
-              std::move(built.runner), sink);
+          return engine_of(build(config_, setup_, true), setup_, sink);
         },
         Patience{.loading = std::chrono::milliseconds(200),
                  .serving = std::chrono::milliseconds(200)});
