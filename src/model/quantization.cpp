@@ -57,12 +57,17 @@ bool is_embedding(std::string_view module) { return module.ends_with("embed_toke
 
 ModulePattern read_pattern(const JsonObject& object, const std::string& field,
                            const std::string& pattern) {
+  const auto refuse = [&] {
+    bad_model(object.file(), fmt::format("\"{}\": \"{}\" is no pattern of modules that Ember reads",
+                                         object.path_of(field), pattern.substr(0, 64)));
+  };
+  if (pattern.size() > kMaxPattern) refuse();
   try {
-    if (pattern.size() <= kMaxPattern) return ModulePattern(pattern);
-  } catch (const std::regex_error&) {  // below
+    return ModulePattern(pattern);
+  } catch (const std::regex_error&) {
+    refuse();
+    throw;
   }
-  bad_model(object.file(), fmt::format("\"{}\": \"{}\" is no pattern of modules that Ember reads",
-                                       object.path_of(field), pattern.substr(0, 64)));
 }
 
 void exclude(const JsonObject& object, const char* field, Quantization& quantization) {

@@ -48,7 +48,7 @@ class Merger {
       if (left.text.empty() || right.text.empty() ||
           left.text.size() + right.text.size() != best.size)
         continue;  // one of them has been merged since
-      left.text = {left.text.data(), best.size};
+      left.text = {left.text.data(), left.text.size() + right.text.size()};
       left.behind = right.behind;
       right.text = {};
       if (left.behind < std::ssize(symbols_)) symbol(left.behind).before = best.left;
