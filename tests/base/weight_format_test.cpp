@@ -10,7 +10,7 @@
 namespace ember {
 namespace {
 
-constexpr size_t kNumFormats = static_cast<size_t>(WeightFormat::kF8E4M3) + 1;
+constexpr size_t kNumFormats = static_cast<size_t>(WeightFormat::kInt8) + 1;
 
 TEST(WeightFormat, EveryFormatHasOneRowAndANameOfItsOwn) {
   ASSERT_EQ(std::size(kWeightFormats), kNumFormats);
