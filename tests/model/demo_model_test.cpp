@@ -34,7 +34,7 @@ TEST(DemoModel, EveryPromptContinuesAsTheReference) {
   size_t compared = 0;
   double worst = 0;
   for (const auto& prompt : reference["prompts"]) {
-    SCOPED_TRACE(prompt["text"].dump().substr(0, 80));
+    SCOPED_TRACE(prompt["rendered"].dump().substr(0, 80));
     runner.clear();
     std::vector<int32_t> input = prompt["input_ids"];
     const std::vector<int32_t> expected = prompt["greedy_ids"];
