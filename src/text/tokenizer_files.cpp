@@ -41,8 +41,9 @@ int32_t append(TokenizerParts& parts, const std::string& text, Type type = Type:
   return static_cast<int32_t>(parts.tokens.size()) - 1;
 }
 
-// The words "sop" and "eop" are text: in a prompt these tokens are written as GLM-4 does it.
-void add_chatglm3(TokenizerParts& parts) {
+// What stands behind the pieces of both ChatGLMs. The words "sop" and "eop" are text: in a prompt
+// these tokens are written as GLM-4 does it.
+void add_roles(TokenizerParts& parts) {
   append(parts, "[MASK]");
   const int32_t mask = append(parts, "[gMASK]");
   append(parts, "[sMASK]");
@@ -53,24 +54,18 @@ void add_chatglm3(TokenizerParts& parts) {
   append(parts, "<|assistant|>");
   const int32_t observation = append(parts, "<|observation|>");
   parts.prefix_ids = {mask, begin};
-  parts.aliases = {{"[gMASK]sop", {mask, begin}}};
   parts.end_ids = {user, observation};
+}
+
+void add_chatglm3(TokenizerParts& parts) {
+  add_roles(parts);
+  parts.aliases = {{"[gMASK]sop", parts.prefix_ids}};
   parts.chat_template = kChatGlm3Template;
 }
 
 void add_glm4(TokenizerParts& parts) {
   parts.eos = append(parts, "<|endoftext|>");
-  append(parts, "[MASK]");
-  const int32_t mask = append(parts, "[gMASK]");
-  append(parts, "[sMASK]");
-  const int32_t begin = append(parts, "<sop>");
-  append(parts, "<eop>");
-  append(parts, "<|system|>");
-  const int32_t user = append(parts, "<|user|>");
-  append(parts, "<|assistant|>");
-  const int32_t observation = append(parts, "<|observation|>");
-  parts.prefix_ids = {mask, begin};
-  parts.end_ids = {user, observation};
+  add_roles(parts);
 }
 
 void add_qwen(TokenizerParts& parts) {

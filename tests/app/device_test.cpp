@@ -21,6 +21,19 @@ TEST(Device, LaysOutWhatTheModelNeeds) {
   EXPECT_GE(layout.limits.max_logit_rows, settings.scheduler.max_num_seqs);
 }
 
+TEST(Device, StepsOfTheCpuHaveATimeUnlessToldOtherwise) {
+  EngineSettings settings;
+  settings.device.kind = DeviceKind::kCpu;
+  const DecoderConfig config = load_decoder_config(kDemoModel);
+  const std::unique_ptr<Backend> backend = open_device(settings, config);
+  const auto target = [&] { return lay_out(settings, *backend, config).step_time_target; };
+  EXPECT_EQ(target(), std::chrono::milliseconds(100));
+  settings.scheduler.step_time_target = 2.5;
+  EXPECT_EQ(target(), std::chrono::microseconds(2500));
+  settings.scheduler.step_time_target = 0;
+  EXPECT_EQ(target(), Duration::zero());
+}
+
 TEST(Device, RefusesAContextBeyondTheModels) {
   EngineSettings settings;
   settings.model.max_model_len = 2049;

@@ -38,6 +38,20 @@ def listed(server):
     return {r["id"]: r for r in admin(server, "/admin/requests")["data"]}
 
 
+@pytest.mark.parametrize(("target", "cut"), [(0, False), (1, True)])
+def test_a_prompt_beside_an_answer_keeps_to_the_steps_time(start, target, cut):
+    """No step of the demo model takes less than a millisecond, so the prompt gets a third of each and is cut small."""
+    server = start("--step-time-target", target, "--no-enable-prefix-caching")
+    with connect(server.port) as first, connect(server.port) as second:
+        ask(server, first, "first", stream=True)
+        wait_for(lambda: listed(server).get("first", {}).get("state") == "decode")
+        ask(server, second, "second", prompt=[(i * 31) % 6000 for i in range(400)], max_tokens=2)
+        assert receive(second).statuses == [200]
+        (ended,) = wait_for(lambda: admin(server, "/admin/requests/second")["sequences"])
+        assert (ended["prefill_chunks"] > 1) == cut, ended
+        admin(server, "/admin/requests/first", "DELETE")
+
+
 def test_list_explain_and_abort(start):
     server = start(*SLOW, "--max-num-seqs", 1, "--max-num-batched-tokens", 16)
     assert admin(server, "/admin/requests") == {"object": "list", "data": []}
