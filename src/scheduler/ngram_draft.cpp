@@ -8,11 +8,13 @@ namespace ember {
 namespace {
 
 constexpr size_t kLongest = 4, kShortest = 2;
+constexpr size_t kWindow = 8192;  // a few microseconds
 
 }  // namespace
 
 void ngram_draft(std::span<const int32_t> tokens, int num_tokens, std::vector<int32_t>& draft) {
   draft.clear();
+  tokens = tokens.last(std::min(tokens.size(), kWindow));
   const size_t size = tokens.size();
   size_t best = 0, begin = 0;  // length of the longest match, and what follows it
   for (size_t end = size; end-- > kShortest && best < kLongest;) {

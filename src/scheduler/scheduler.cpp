@@ -130,11 +130,9 @@ const Step& Scheduler::schedule(TimePoint now) {
   step_->num_tokens = step_->num_decode_tokens = step_->num_logit_rows = 0;
   step_->samples_after_commit = false;
   short_of_blocks_ = false;
-  // Who waits goes before any draft.
-  const auto num_seqs = static_cast<int>(running_.size() + waiting_.size());
-  Budget budget{config_.max_num_batched_tokens, config_.max_num_logit_rows,
-                config_.max_num_seqs - num_seqs};
-  schedule_running(budget, true, now);
+  Budget budget{config_.max_num_batched_tokens, config_.max_num_logit_rows};
+  make_draft_room();
+  if (!waits_for_drafts()) schedule_running(budget, true, now);
   step_->num_decode_tokens = step_->num_tokens;
   limit_prefills(budget);
   schedule_running(budget, false, now);
@@ -147,8 +145,8 @@ const Step& Scheduler::schedule(TimePoint now) {
 // What is left of a step's tokens when the decodes are in it is for prompts. One that runs alone,
 // or beside other prompts only, may take all.
 void Scheduler::limit_prefills(Budget& budget) const {
-  const auto decodes = [](const Sequence* seq) { return seq->decodes(); };
   if (config_.step_time_target == Duration{}) return;
+  const auto decodes = [](const Sequence* seq) { return seq->decodes(); };  // or in flight
   const int num_decodes = step_->num_decode_tokens;
   if (num_decodes == 0 && std::ranges::none_of(running_, decodes)) return;
   const double target = std::chrono::duration<double>(config_.step_time_target).count();
@@ -180,10 +178,6 @@ void Scheduler::age(TimePoint now) {
 }
 
 bool Scheduler::wants_more(const Sequence& seq) const {
-  // Where one with drafts goes on depends on how many are accepted, and what may be drafted next on
-  // what was said last.
-  if (seq.num_pending_tokens > 0 && (seq.num_pending_drafts > 0 || num_wanted_drafts(seq) > 0))
-    return false;
   const bool all_sampled =
       seq.num_output_tokens() + seq.num_pending_tokens >= seq.request->max_tokens;
   const int last =
@@ -256,7 +250,7 @@ bool Scheduler::admit(Sequence& seq) {
 bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   ScheduledSequence part{.seq = &seq, .first_position = seq.num_computed_tokens};
   part.num_tokens = std::min(seq.num_uncomputed_tokens(), budget.tokens);
-  part.num_drafts = num_drafts_for(seq, budget);
+  part.num_drafts = take_drafts(seq, budget);
   // A row for each prompt position whose successor's log probability is still wanted, and one to
   // sample from.
   part.first_row_position = part.first_position;
@@ -291,7 +285,6 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   else if (seq.trace.first_decode == TimePoint{})
     seq.trace.first_decode = now;
   budget.tokens -= part.num_tokens;
-  budget.drafts -= part.num_drafts;
   budget.rows -= part.num_logit_rows;
   step_->num_tokens += part.num_tokens;
   step_->num_logit_rows += part.num_logit_rows;

@@ -182,6 +182,28 @@ TEST_F(Drafts, PreemptNobody) {
   EXPECT_EQ(scheduler.stats().num_preemptions, 0u);
 }
 
+TEST_F(Drafts, LeaveTheBlocksThatOthersOfTheStepNeed) {
+  submit(3, 20);  // goes before the other one
+  Request other;
+  other.id = 2;
+  other.prompt.assign(24, 9);  // six blocks: its next token begins the eighth
+  other.max_tokens = 3;
+  ASSERT_TRUE(scheduler.submit(share(other), kNow).ok());
+  const auto run = [&]() -> const Step& {
+    const Step& s = scheduler.schedule(kNow);
+    scheduler.commit(s, std::vector<SampledToken>(static_cast<size_t>(s.num_logit_rows),
+                                                  SampledToken{.token = 5}));
+    scheduler.check_invariants();
+    return s;
+  };
+  while (scheduler.stats().num_used_blocks < 7) run();
+  ASSERT_EQ(pool.num_available(), 1);
+  scheduler.propose(1, Ids{5, 5, 5, 5});
+  const Step& s = run();
+  ASSERT_EQ(s.seqs.size(), 2u);
+  EXPECT_EQ(scheduler.stats().num_preemptions, 0u);
+}
+
 TEST_F(Drafts, AreForgottenWhenTheSequenceGainsATokenWithoutThem) {
   BlockPool small({.num_blocks = 8, .block_size = kBlock});
   Scheduler ahead({.max_num_batched_tokens = 8,
@@ -277,61 +299,87 @@ TEST(NgramSpeculation, AddsToStepsWhatWasSaidBeforeAndPays) {
 
 // Of two sequences that say the same one is constrained. It gets no drafts and runs ahead; the
 // other one waits for its tokens, and is in steps that sample after a commit too.
-TEST(NgramSpeculation, IsForSequencesThatDoNotRunAhead) {
+// With two steps in flight, beside a sequence with drafts: another one, which came in the middle of
+// a step ahead, or a constrained one.
+TEST(NgramSpeculation, StepsHaveEverybodyThatDecodes) {
+  for (const bool constrained : {false, true}) {
+    BlockPool pool({.num_blocks = 64, .block_size = 4});
+    Scheduler scheduler({.max_num_batched_tokens = 10,
+                         .max_num_seqs = 9,
+                         .max_num_logit_rows = 9,
+                         .max_model_len = 200,
+                         .max_in_flight = 2,
+                         .num_speculative_tokens = 3},
+                        pool);
+    const auto submit = [&](RequestId id, int prompt, bool with_constraint) {
+      Request r;
+      r.id = id;
+      for (int i = 0; i < prompt; ++i) r.prompt.push_back(100 + i % 3);
+      r.max_tokens = 60;
+      if (with_constraint) r.constraint = std::make_shared<WitnessSource>();
+      ASSERT_TRUE(scheduler.submit(share(std::move(r)), kNow).ok());
+    };
+    submit(1, 7, false);
+    int num_steps = 0, num_halves = 0, num_drafted = 0;
+    std::deque<const Step*> in_flight;
+    while (scheduler.has_work()) {
+      if (num_steps == 4) submit(2, 31, constrained);  // four chunks beside the other's tokens
+      const Step* s = in_flight.size() < 2 ? &scheduler.schedule(kNow) : nullptr;
+      if (s != nullptr && !s->seqs.empty()) {
+        ++num_steps;
+        const bool both_decode =
+            scheduler.stats().num_running == 2 &&
+            std::ranges::all_of(s->seqs, [](const auto& part) { return part.seq->decodes(); });
+        num_halves += both_decode && s->seqs.size() == 1 ? 1 : 0;
+        for (const ScheduledSequence& part : s->seqs) num_drafted += part.num_drafts;
+        in_flight.push_back(s);
+        if (in_flight.size() < 2) continue;
+      }
+      const Step& oldest = *in_flight.front();
+      in_flight.pop_front();
+      std::vector<SampledToken> rows;
+      for (const ScheduledSequence& part : oldest.seqs)
+        for (int row = 0; row < part.num_logit_rows; ++row)
+          rows.push_back({.token = 100 + (part.first_row_position + row + 1) % 3});
+      scheduler.commit(oldest, rows, std::chrono::milliseconds(100 + oldest.num_tokens));
+      scheduler.check_invariants();
+    }
+    EXPECT_LE(num_halves, 1) << "the newcomer's first step may be its own";
+    EXPECT_GT(num_drafted, 20);
+    std::vector<TokenOutput> events;
+    scheduler.take_events(events);
+    Ids answers[2];
+    for (const TokenOutput& event : events)
+      if (event.token >= 0) answers[event.request_id - 1].push_back(event.token);
+    for (int i = 0; i < 60; ++i) {
+      ASSERT_EQ(answers[0].at(static_cast<size_t>(i)), 100 + (7 + i) % 3);
+      ASSERT_EQ(answers[1].at(static_cast<size_t>(i)), 100 + (31 + i) % 3);
+    }
+  }
+}
+
+TEST(NgramSpeculation, AFullServerRunsAheadAsWithoutIt) {
   BlockPool pool({.num_blocks = 64, .block_size = 4});
-  Scheduler scheduler({.max_num_batched_tokens = 16,
-                       .max_num_seqs = 8,
+  Scheduler scheduler({.max_num_batched_tokens = 8,
+                       .max_num_seqs = 1,
                        .max_num_logit_rows = 8,
                        .max_model_len = 200,
                        .max_in_flight = 2,
                        .num_speculative_tokens = 3},
                       pool);
-  for (RequestId id = 1; id <= 2; ++id) {
-    Request r;
-    r.id = id;
-    r.prompt = {100, 101, 102, 100, 101, 102, 100};
-    r.max_tokens = 60;
-    if (id == 2) r.constraint = std::make_shared<WitnessSource>();
-    ASSERT_TRUE(scheduler.submit(share(std::move(r)), kNow).ok());
+  Request r;
+  r.id = 1;
+  r.prompt = {5, 5, 5, 5};
+  r.max_tokens = 9;
+  ASSERT_TRUE(scheduler.submit(share(std::move(r)), kNow).ok());
+  const std::vector<SampledToken> fives = {{.token = 5}};
+  const Step* ahead = &scheduler.schedule(kNow);
+  for (int i = 0; i < 8; ++i) {
+    const Step& next = scheduler.schedule(kNow);
+    ASSERT_EQ(next.seqs.size(), 1u) << "a draft has no place, so nothing waits for it";
+    scheduler.commit(*ahead, fives, std::chrono::milliseconds(100));
+    ahead = &next;
   }
-  int num_ahead = 0, num_drafted_beside = 0;
-  std::deque<const Step*> in_flight;
-  while (scheduler.has_work()) {
-    if (in_flight.size() < 2) {
-      const Step& s = scheduler.schedule(kNow);
-      bool drafted = false;
-      for (const ScheduledSequence& part : s.seqs) {
-        const bool constrained = part.seq->request->id == 2;
-        drafted = drafted || part.num_drafts > 0;
-        EXPECT_TRUE(part.num_drafts == 0 || (!constrained && part.pending_row < 0));
-        if (constrained) {
-          EXPECT_EQ(s.samples_after_commit, part.num_sampled > 0 && part.pending_row >= 0);
-        }
-      }
-      num_ahead += s.samples_after_commit;
-      num_drafted_beside += s.samples_after_commit && drafted;
-      if (!s.seqs.empty()) in_flight.push_back(&s);
-      if (!s.seqs.empty() && in_flight.size() < 2) continue;
-    }
-    const Step& s = *in_flight.front();
-    in_flight.pop_front();
-    std::vector<SampledToken> rows;
-    for (const ScheduledSequence& part : s.seqs)
-      for (int row = 0; row < part.num_logit_rows; ++row)
-        rows.push_back({.token = 100 + (part.first_row_position + row + 1) % 3});
-    scheduler.commit(s, rows, std::chrono::milliseconds(100 + s.num_tokens));
-    scheduler.check_invariants();
-  }
-  EXPECT_EQ(num_ahead, 59) << "each step of the constrained sequence but the first";
-  EXPECT_GT(num_drafted_beside, 5);
-  std::vector<TokenOutput> events;
-  scheduler.take_events(events);
-  Ids answers[2], expected;
-  for (const TokenOutput& event : events)
-    if (event.token >= 0) answers[event.request_id - 1].push_back(event.token);
-  for (int i = 0; i < 60; ++i) expected.push_back(100 + (7 + i) % 3);
-  EXPECT_EQ(answers[0], expected);
-  EXPECT_EQ(answers[1], expected);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "ember/base/integers.h"
 #include "scheduler/fake_model.h"
 #include "scheduler/setup.h"
 
@@ -70,6 +71,19 @@ inline void expect_little_computed(const LiveRequest& live, const TokenOutput& e
   const int computed = live.num_computed + event.num_cached_tokens;
   expect(computed >= stored && computed <= stored + max_in_flight - 1,
          fmt::format("request {} computed {} of {}", event.request_id, computed, stored));
+}
+
+inline bool at_rest(const Scheduler& scheduler) {
+  const SchedulerStats stats = scheduler.stats();
+  return !scheduler.has_work() && stats.num_running == 0 && stats.num_waiting == 0 &&
+         stats.num_used_blocks == 0;
+}
+
+inline bool drafts_take_blocks(const Step& step, int block_size) {
+  return std::ranges::any_of(step.seqs, [block_size](const ScheduledSequence& part) {
+    const int end = part.first_position + part.num_tokens;
+    return ceil_div(end, block_size) > ceil_div(end - part.num_drafts, block_size);
+  });
 }
 
 }  // namespace ember::test

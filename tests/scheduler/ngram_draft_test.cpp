@@ -31,6 +31,17 @@ TEST(NgramDraft, AShortRestIsRepeated) {
   EXPECT_EQ(draft({5, 5, 5}, 3), (Ids{5, 5, 5}));
 }
 
+TEST(NgramDraft, WhatWasSaidLongAgoIsForgotten) {
+  Ids tokens = {1, 2, 3};
+  for (int32_t i = 0; i < 8000; ++i) tokens.push_back(100 + i);
+  for (const bool found : {true, false}) {
+    Ids now = tokens;
+    now.insert(now.end(), {1, 2});
+    EXPECT_EQ(draft(now, 1), found ? Ids{3} : Ids{});
+    for (int32_t i = 8000; i < 8300; ++i) tokens.push_back(100 + i);
+  }
+}
+
 TEST(NgramDraft, WithoutAMatchThereIsNone) {
   EXPECT_EQ(draft({1, 2, 3, 4, 2}, 3), Ids{}) << "one token is too little";
   EXPECT_EQ(draft({}, 3), Ids{});

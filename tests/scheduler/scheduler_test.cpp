@@ -122,6 +122,29 @@ TEST_F(StepTime, PromptsBesideAnAnswerKeepToItTogether) {
   EXPECT_LT(num_steps, 25) << "what fits is used";
 }
 
+TEST(StepTimeAhead, AnAnswerInFlightIsWaitedForToo) {
+  Fixture f({.max_num_batched_tokens = 64,
+             .max_num_seqs = 8,
+             .max_num_logit_rows = 8,
+             .max_model_len = 200,
+             .max_in_flight = 2,
+             .step_time_target = std::chrono::milliseconds(25)},
+            {.num_blocks = 400, .block_size = 4});
+  const auto commit = [&](const Step& s) {
+    const std::vector<SampledToken> sevens(static_cast<size_t>(s.num_logit_rows), {.token = 7});
+    f.scheduler.commit(s, sevens, std::chrono::milliseconds(10 + s.num_tokens));
+  };
+  f.submit(request(1, 64, 2));
+  commit(f.scheduler.schedule(f.now));
+  const Step& last = f.scheduler.schedule(f.now);  // of the answer: it wants no more steps
+  f.submit(request(2, 64, 2));
+  const Step& ahead = f.scheduler.schedule(f.now);
+  ASSERT_EQ(ahead.seqs.size(), 1u);
+  EXPECT_LT(ahead.num_tokens, 64);
+  commit(last);
+  commit(ahead);
+}
+
 TEST_F(StepTime, WithoutAnswersAStepIsFull) {
   for (RequestId id = 1; id <= 4; ++id) f.submit(request(id, 64, 1));
   for (int i = 0; i < 4; ++i) EXPECT_EQ(step(), 64);

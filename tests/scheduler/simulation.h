@@ -102,11 +102,15 @@ class Simulation {
     const Sequence* first = fcfs && !live_.empty() ? live_.begin()->second.seq : nullptr;
     const RequestId first_id = first == nullptr ? 0 : first->request->id;
     const int num_preemptions = first == nullptr ? 0 : first->num_preemptions;
+    const uint64_t preemptions_before = scheduler_.stats().num_preemptions;
     const Step& step = scheduler_.schedule(now_);
     check();  // first: deadlines end requests
     expect(!live_.contains(first_id) || first->num_preemptions == num_preemptions,
            "the oldest was preempted");
     check_step(step);
+    expect(!drafts_take_blocks(step, pool_.block_size()) ||
+               scheduler_.stats().num_preemptions == preemptions_before,
+           "drafts took a block and somebody was preempted");
     expect(!step.seqs.empty() || !in_flight_.empty() || live_.empty(),
            "work waits and nothing runs");
     if (step.seqs.empty()) return;
@@ -168,10 +172,7 @@ class Simulation {
       if (can_schedule()) schedule();
       if (!in_flight_.empty() && (i % 2 == 0 || !can_schedule())) commit();
     }
-    const SchedulerStats stats = scheduler_.stats();
-    expect(!scheduler_.has_work() && stats.num_running == 0 && stats.num_waiting == 0 &&
-               stats.num_used_blocks == 0,
-           "not at rest");
+    expect(at_rest(scheduler_), "not at rest");
     expect(pool_.num_available() == pool_.num_blocks(), "blocks are lost");
   }
 

@@ -13,8 +13,8 @@ class DraftPolicy {
   int num_drafts(double marginal_share, int most) const;
 
   // After a step that verified num_drafts drafts, 0 too, of which num_accepted came true. Three
-  // such steps in a row without any accepted begin a pause of 16 steps, after which one or two are
-  // tried again.
+  // such steps in a row without any accepted begin a pause of 16 steps; then at least half of the
+  // drafts are thought to come true.
   void count(int num_drafts, int num_accepted);
 
  private:

@@ -133,7 +133,12 @@ class Scheduler {
 
   struct Budget {
     int tokens, rows;
-    int drafts;  // a draft is a sequence of its own to the device, which takes max_num_seqs
+  };
+  // What the steps' drafts may take: what nobody else could use in that step.
+  struct DraftRoom {
+    int places = 0;  // a draft is a sequence of its own to the device, which takes max_num_seqs
+    int blocks = 0;
+    double marginal_share = 1;  // as StepCost's, of the sequences that decode
   };
   // What a step's sampled rows add to a sequence.
   struct Accepted {
@@ -144,7 +149,10 @@ class Scheduler {
 
   void check_invariants(const Sequence& seq) const;
   void limit_prefills(Budget& budget) const;
+  void make_draft_room();
+  int num_blocks_wanted(const Sequence& seq) const;
   int num_wanted_drafts(const Sequence& seq) const;
+  bool waits_for_drafts() const;
   void propose_ngram(Sequence& seq);
   void expire(TimePoint now);
   void age(TimePoint now);
@@ -156,7 +164,7 @@ class Scheduler {
   Sequence* victim_for(const Sequence& seq) const;
   void preempt(Sequence& seq);
   bool admit(Sequence& seq);
-  int num_drafts_for(const Sequence& seq, const Budget& budget) const;
+  int take_drafts(const Sequence& seq, const Budget& budget);
   void commit_part(const ScheduledSequence& part, std::span<const SampledToken> rows);
   Accepted accept(const ScheduledSequence& part, std::span<const SampledToken> sampled);
   void roll_back(Sequence& seq, int num_tokens);
@@ -179,6 +187,7 @@ class Scheduler {
   uint64_t num_submitted_ = 0, num_steps_ = 0;
   SchedulerStats totals_;
   StepCost cost_;
+  DraftRoom draft_room_;  // in the step being built
 };
 
 }  // namespace ember
