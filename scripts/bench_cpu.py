@@ -157,7 +157,7 @@ def gemma(work):
 def ember_rows(args, model):
     steps = 8 if args.quick else 32
     decodes = [f"1x{max(1, depth)}" for depth in args.depths] + [f"{n}x512" for n in STREAMS]
-    lines = json_lines(args.ember, "bench", "model", model, "--device", "cpu", "--prefill", 512, "--repetitions", 2,
+    lines = json_lines(args.ember, "bench", "model", model, "--device", "cpu", "--cpu-threads", args.threads, "--prefill", 512, "--repetitions", 2,
                        "--decode", ",".join(decodes), "--steps", steps)
     rows = {}
     for line in lines:
@@ -176,7 +176,7 @@ def ember_rows(args, model):
 
 def llama_rows(args, model):
     steps = 8 if args.quick else 32
-    common = ["-m", model, "-t", os.cpu_count(), "-o", "jsonl"]
+    common = ["-m", model, "-t", args.threads, "-o", "jsonl"]
     rows = {}
     for line in json_lines(Path(args.llama) / "llama-bench", *common, "-p", 512, "-n", steps, "-r", 2, "-d",
                            ",".join(map(str, args.depths))):
@@ -184,7 +184,7 @@ def llama_rows(args, model):
             rows["prefill 512"] = line["avg_ts"]
         elif line["n_gen"] > 0:
             rows[f"decode at {line['n_depth']}"] = line["avg_ts"]
-    for line in json_lines(Path(args.llama) / "llama-batched-bench", "-m", model, "-t", os.cpu_count(), "-c", 16 * 640, "-b", 512, "-npp",
+    for line in json_lines(Path(args.llama) / "llama-batched-bench", "-m", model, "-t", args.threads, "-c", 16 * 640, "-b", 512, "-npp",
                            512, "-ntg", steps, "-npl", ",".join(map(str, STREAMS)), "--output-format", "jsonl"):
         rows[f"{line['pl']} streams"] = line["speed_tg"]
     return rows
@@ -196,16 +196,19 @@ def free_port():
         return s.getsockname()[1]
 
 
-def serve_rows(args, command, port):
+def serve_rows(args, command, port, ready):
+    """`ready`: the path that answers 200 when the model is loaded."""
     server = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     rows = {}
     try:
         for _ in range(600):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}", timeout=1)
                 break
             except OSError:
                 time.sleep(0.1)
+        else:
+            sys.exit(f"{command[0]} was not ready after a minute")
         for clients in CLIENTS:
             done = subprocess.run([args.ember, "bench", "serve", "--url", f"http://127.0.0.1:{port}", "--num-prompts", str(clients * (2 if args.quick else 5)),
                                    "--max-concurrency", str(clients), "--input-len", "128", "--output-len", "64", "--json"],
@@ -223,11 +226,18 @@ def serve_rows(args, command, port):
 
 def served(args, model):
     port = free_port()
-    ours = serve_rows(args, [args.ember, "serve", "--model-path", model, "--device", "cpu", "--port", port, "--admin-port", -1], port)
+    ours = serve_rows(args, [args.ember, "serve", "--model-path", model, "--device", "cpu", "--cpu-threads", args.threads, "--port", port,
+                             "--admin-port", -1], port, "/v1/models")
     port = free_port()
     n = max(CLIENTS)
-    theirs = serve_rows(args, [Path(args.llama) / "llama-server", "-m", model, "-t", os.cpu_count(), "-np", n, "-c", n * 512, "--port", port], port)
+    theirs = serve_rows(args, [Path(args.llama) / "llama-server", "-m", model, "-t", args.threads, "-np", n, "-c", n * 512,
+                               "--port", port], port, "/health")
     return ours, theirs
+
+
+def processor():
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "CPU")
 
 
 def limits(args):
@@ -236,10 +246,15 @@ def limits(args):
     return line
 
 
+def spread(values):
+    return f"{statistics.median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("--ember", "--probes", "--llama", "--work", "--smollm2"):
         parser.add_argument(name, required=True)
+    parser.add_argument("--commit", default="")
     parser.add_argument("--gemma", action="store_true", help="also Gemma-3-270m Q4_K_M, which is fetched; Gemma's terms")
     parser.add_argument("--quick", action="store_true", help="fewer steps, no depth of 4096")
     parser.add_argument("--turns", type=int, default=3)
@@ -248,9 +263,12 @@ def main():
     args = parser.parse_args()
     args.depths = DEPTHS[:2] if args.quick else DEPTHS
 
+    args.threads = len(os.sched_getaffinity(0))
     out = (Path(args.work) / "results.jsonl").open("a")
     before = limits(args)
-    print(f"reading {before['gb_per_s']:.1f} GB/s, {before['gmac_per_s']:.0f} G multiply-adds/s, {os.cpu_count()} threads")
+    out.write(json.dumps({"commit": args.commit, "cpu": processor(), "threads": args.threads, "turns": args.turns, "quick": args.quick} | before) + "\n")
+    print(f"{processor()}, {args.threads} threads, commit {args.commit}, {args.turns} turns: reading {before['gb_per_s']:.1f} GB/s, "
+          f"{before['gmac_per_s']:.0f} G multiply-adds/s")
     print(f"{'model':20} {'':16} {'Ember':>8} {'llama':>8}  ratio")
     for name, model in models(args):
         turns = []
@@ -263,8 +281,9 @@ def main():
         for row in turns[0][1]:
             pairs = [(ours[row], theirs[row]) for ours, theirs in turns]
             if row.startswith("gap"):
-                text = [" / ".join(f"{statistics.median(p[side][k] for p in pairs):.0f}" for k in range(3)) for side in (0, 1)]
-                print(f"{name:20} {row:16} {text[0]:>8} {text[1]:>8}  ms: median and p99 between tokens, TTFT")
+                text = [" / ".join(spread([p[side][k] for p in pairs]) for k in range(3)) for side in (0, 1)]
+                print(f"{name:20} {row:16} {text[0]}, llama {text[1]}  ms: median and p99 between tokens, median TTFT", flush=True)
+                out.write(json.dumps({"model": name, "row": row, "ember": [a for a, _ in pairs], "llama": [b for _, b in pairs]}) + "\n")
                 continue
             ratios = sorted(a / b for a, b in pairs)
             note = ""

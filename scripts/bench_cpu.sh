@@ -3,7 +3,7 @@
 # Ember beside llama.cpp on this machine's CPU, in turns, on the same GGUF files. Builds Ember and llama.cpp (from the sources in
 # llama-cpp-python's package), fetches SmolLM2-135M-Instruct and makes files of its other types and of the shapes of a 1B Llama.
 #   scripts/bench_cpu.sh [--gemma] [--quick] [--turns N] [--models a,b] [--no-serve]
-# The table and its JSON lines are written to build/bench_cpu as well. What is measured is described in bench_cpu.py.
+# The table is written to build/bench_cpu/table.txt as well, with JSON lines beside it. What is measured is described in bench_cpu.py.
 source "$(dirname "$0")/lib.sh"
 
 say "1 of 4: packages" >&2
@@ -12,6 +12,8 @@ need_rust >&2
 work=$PWD/build/bench_cpu
 mkdir -p "$work"
 make_venv "$work/venv" scripts/bench_cpu_requirements.txt >&2
+
+smollm2=$(scripts/get_gguf_model.sh)
 
 say "2 of 4: llama.cpp" >&2
 llama=$work/llama_cpp_python-0.3.36/vendor/llama.cpp
@@ -29,5 +31,5 @@ configure release -DEMBER_TESTS=ON
 build release ember cpu_bench >&2
 
 say "4 of 4: models and measurements" >&2
-PYTHONPATH=$llama/gguf-py exec "$work/venv/bin/python" scripts/bench_cpu.py --ember build/release/ember --probes build/release/cpu_bench \
-  --llama "$work/llama/bin" --work "$work" --smollm2 "$(scripts/get_gguf_model.sh)" "$@"
+PYTHONPATH=$llama/gguf-py "$work/venv/bin/python" scripts/bench_cpu.py --ember build/release/ember --probes build/release/cpu_bench \
+  --llama "$work/llama/bin" --work "$work" --smollm2 "$smollm2" --commit "$(git rev-parse --short HEAD)" "$@" | tee "$work/table.txt"
