@@ -83,23 +83,31 @@ step() {
   summary+=("$(printf '%-16s %5d passed %4d failed %4d skipped %5d s' "$name" "${counts[@]}" $((SECONDS - started)))")
 }
 
-# unit_tests NAME PRESET LAYER...: the layers' gtest binaries that exist, each to its end even if one fails. A failure shows the end of
-# what was printed, which names the test that a crash happened in.
+# unit_tests NAME PRESET LAYER...: the layers' gtest binaries that exist, each to its end even if one fails, its tests in two halves at
+# once. A failure shows the end of what was printed, which names the test that a crash happened in.
 unit_tests() {
-  local name=$1 preset=$2 layer log rc bad=0
+  local name=$1 preset=$2 layer half pids log rc bad=0
   shift 2
   for layer in "$@"; do
     [ -x "build/$preset/${layer}_tests" ] || continue
-    log=$reports/$name/$layer.log rc=0
-    timeout 900 "build/$preset/${layer}_tests" --gtest_output="xml:$reports/$name/$layer.xml" >"$log" 2>&1 || rc=$?
-    if [ "$rc" -eq 0 ]; then
-      tail -n 1 "$log"
-    else
-      bad=1
-      grep -A 25 -E 'FAILED|Failure|ERROR: |WARNING: ThreadSanitizer' "$log" | head -n 100
-      tail -n 100 "$log"
-      echo "$layer: exit status $rc"
-    fi
+    pids=()
+    for half in 0 1; do
+      log=$reports/$name/$layer.$half
+      GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=$half timeout 900 "build/$preset/${layer}_tests" --gtest_output="xml:$log.xml" >"$log.log" 2>&1 &
+      pids+=($!)
+    done
+    for half in 0 1; do
+      log=$reports/$name/$layer.$half.log rc=0
+      wait "${pids[half]}" || rc=$?
+      if [ "$rc" -eq 0 ]; then
+        tail -n 1 "$log"
+      else
+        bad=1
+        grep -A 25 -E 'FAILED|Failure|ERROR: |WARNING: ThreadSanitizer' "$log" | head -n 100
+        tail -n 100 "$log"
+        echo "$layer, half $half: exit status $rc"
+      fi
+    done
   done
   return $bad
 }
@@ -116,7 +124,7 @@ targets_of() {
 }
 
 run_ctest() {
-  GTEST_OUTPUT="xml:$PWD/$reports/ctest/" GTEST_BRIEF=1 ctest --test-dir build/release --output-on-failure --timeout 900
+  GTEST_OUTPUT="xml:$PWD/$reports/ctest/" GTEST_BRIEF=1 ctest --test-dir build/release --parallel 2 --output-on-failure --timeout 900
 }
 
 run_pytest() {

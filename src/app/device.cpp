@@ -24,7 +24,7 @@ constexpr int kCpuBlockSize = 16;
 constexpr int kCpuStepTokens =
     512;  // longer steps are no faster, and running answers would wait longer for a long prompt
 constexpr double kCpuUtilization = 0.5;  // other programs need memory too
-constexpr double kCpuStepMs = 100;       // a reader notices more
+constexpr double kCpuStepMs = 40;        // shorter ones compute prompts in pieces too small
 constexpr int kGpuStepTokens = 2048, kLargeGpuStepTokens = 8192;
 constexpr size_t kLargeGpuBytes = size_t{70} << 30;
 constexpr double kGpuUtilization = 0.9;

@@ -131,7 +131,7 @@ void add_scheduler_options(CLI::App& app, SchedulerSettings& s) {
                  "70 GiB on)");
   scheduling.add("--step-time-target", s.step_time_target,
                  "milliseconds of a step with answers in it, which prompts must keep to; 0: none; "
-                 "default 100 on the CPU, 0 on a GPU");
+                 "default 40 on the CPU, 0 on a GPU");
   scheduling.add("--speculative-method", s.speculative_method, "how tokens to verify are drafted")
       ->check(CLI::IsMember({"none", "ngram"}));
   scheduling.add("--num-speculative-tokens", s.num_speculative_tokens,

@@ -124,8 +124,9 @@ struct SchedulerSettings {
   int max_num_batched_tokens = 0;
 
   // How long a step with answers in it may take, in milliseconds: prompts get as much of it as
-  // keeps to that, at least a third. 0: no target. Not set: 100 on the CPU, none on a GPU. Lower it
-  // when running answers stall while a long prompt comes in; raise it to begin answers sooner.
+  // keeps to that, and may always double it. 0: no target. Not set: 40 on the CPU, none on a GPU.
+  // Lower it when running answers stall while a long prompt comes in; raise it to begin answers
+  // sooner.
   std::optional<double> step_time_target;
 
   // Drafts of tokens that may follow, which a step then verifies: "ngram", what followed when the

@@ -43,7 +43,7 @@ int StepCost::prefill_tokens_within(double target_seconds, int decode_tokens) co
   constexpr int kAny = std::numeric_limits<int>::max();
   if (per_prefill_token_ == 0) return kAny;
   const double decodes = seconds({.decode_tokens = decode_tokens});
-  const double left = std::max(target_seconds - decodes, decodes / 2);
+  const double left = std::max(target_seconds - decodes, decodes);
   const double tokens = left / per_prefill_token_;
   return tokens >= kAny ? kAny : std::max(1, static_cast<int>(tokens));
 }

@@ -27,7 +27,7 @@ TEST(Device, StepsOfTheCpuHaveATimeUnlessToldOtherwise) {
   const DecoderConfig config = load_decoder_config(kDemoModel);
   const std::unique_ptr<Backend> backend = open_device(settings, config);
   const auto target = [&] { return lay_out(settings, *backend, config).step_time_target; };
-  EXPECT_EQ(target(), std::chrono::milliseconds(100));
+  EXPECT_EQ(target(), std::chrono::milliseconds(40));
   settings.scheduler.step_time_target = 2.5;
   EXPECT_EQ(target(), std::chrono::microseconds(2500));
   settings.scheduler.step_time_target = 0;

@@ -40,7 +40,7 @@ def listed(server):
 
 @pytest.mark.parametrize(("target", "cut"), [(0, False), (1, True)])
 def test_a_prompt_beside_an_answer_keeps_to_the_steps_time(start, target, cut):
-    """No step of the demo model takes less than a millisecond, so the prompt gets a third of each and is cut small."""
+    """No step of the demo model takes less than a millisecond, so the prompt no more than doubles each and is cut small."""
     server = start("--step-time-target", target, "--no-enable-prefix-caching")
     with connect(server.port) as first, connect(server.port) as second:
         ask(server, first, "first", stream=True)

@@ -39,8 +39,8 @@ TEST(StepCost, SaysHowManyPromptTokensFitIntoATime) {
   const StepCost cost = after_steps_of_all_kinds();
   // 100 ms, of which a step with 5 decodes takes 40.
   EXPECT_NEAR(cost.prefill_tokens_within(0.1, 5), 20, 4);
-  // 20 decodes take 100 ms: the prompts still get a third of the step.
-  EXPECT_NEAR(cost.prefill_tokens_within(0.1, 20), 50 / 3.0, 4);
+  // 20 decodes take 100 ms: the prompts get as much again.
+  EXPECT_NEAR(cost.prefill_tokens_within(0.1, 20), 100 / 3.0, 6);
   EXPECT_EQ(StepCost().prefill_tokens_within(0.1, 5), std::numeric_limits<int>::max());
 }
 

@@ -23,7 +23,7 @@ class StepCost {
   double seconds(const StepWork& work) const;
 
   // Tokens of prompts that a step may compute beside decode_tokens, so that it takes about
-  // target_seconds; at least a third of a step's time is for prompts, and at least one token. Any
+  // target_seconds, or twice what it takes without them if that is more; at least one token. Any
   // number until something has been learnt.
   int prefill_tokens_within(double target_seconds, int decode_tokens) const;
   // What one more decode token costs, as a share of what each of decode_tokens costs now: near 0
