@@ -21,6 +21,9 @@ void refuse_variants(const JsonObject& config) {
   for (const auto& [field, supported] : switches)
     if (config.boolean(field, supported) != supported)
       config.refuse(field, supported ? "true" : "false");
+  // Without it, and it is absent by default, that code stores q, k and v head by head.
+  if (!config.boolean("multi_query_attention", false))
+    config.refuse("multi_query_attention", "true");
   config.integer("pre_seq_len", 0, 0, 0);       // prompt tuning
   config.integer("quantization_bit", 0, 0, 0);  // its own quantised weights
   if (config.has("vision_config")) config.refuse("vision_config", "none: images are not supported");
@@ -41,8 +44,7 @@ JsonObject translate_chatglm(const JsonObject& config) {
     if (config.has(own)) json[common] = config.json()[own];
   }
   spell("multi_query_group_num", "num_key_value_heads");
-  if (config.boolean("multi_query_attention", false))
-    json["num_key_value_heads"] = config.integer("multi_query_group_num", 1, 4096, 1);
+  json["num_key_value_heads"] = config.integer("multi_query_group_num", 1, 4096, 1);
   for (const char* field : {"rope_theta", "rope_parameters", "rope_scaling"}) json.erase(field);
   json["rope_theta"] = 10000 * config.number("rope_ratio", 1e-3, 1e6, 1);
   return {config.file(), "", std::move(json), spellings};

@@ -23,6 +23,33 @@ bool is_known(const std::string& name) {
          name == "rope_freqs.weight" || name.starts_with("rope_factors_");
 }
 
+// Rows [first, first + count) of a matrix as numbers.
+void read_rows(const StoredTensor& tensor, int64_t first, int64_t count, float* to) {
+  if (tensor.quantized != nullptr) return tensor.quantized->read(first, count, to);
+  const int64_t columns = tensor.shape[1];
+  const size_t bytes = row_bytes(*tensor.format, columns);
+  const auto* from =
+      static_cast<const std::byte*>(tensor.data) + static_cast<size_t>(first) * bytes;
+  for (int64_t r = 0; r < count; ++r, from += bytes, to += columns)
+    dequantize(*tensor.format, from, columns, to);
+}
+
+// Two matrices of one shape hold the same numbers, whatever they are stored as.
+bool same_numbers(const StoredTensor& a, const StoredTensor& b) {
+  if (a.quantized == nullptr && b.quantized == nullptr && a.format == b.format)
+    return std::memcmp(a.data, b.data, a.bytes) == 0;
+  constexpr int64_t kTile = QuantizedRows::kTileRows;
+  const int64_t rows = a.shape[0], columns = a.shape[1];
+  std::vector<float> of_a(static_cast<size_t>(kTile * columns)), of_b(of_a.size());
+  for (int64_t r = 0; r < rows; r += kTile) {
+    const int64_t count = std::min(kTile, rows - r);
+    read_rows(a, r, count, of_a.data());
+    read_rows(b, r, count, of_b.data());
+    if (!std::equal(of_a.begin(), of_a.begin() + count * columns, of_b.begin())) return false;
+  }
+  return true;
+}
+
 // Looks tensors up as loading does and remembers which ones the decoder needs.
 class Inventory final : public WeightVisitor {
  public:
@@ -38,8 +65,7 @@ class Inventory final : public WeightVisitor {
   void tied(const TensorSpec& spec, const TensorSpec& other) override {
     if (!checkpoint_.has(spec.name)) return;
     const StoredTensor a = require(spec), b = require(other);
-    if (a.quantized != nullptr || b.quantized != nullptr || a.type != b.type ||
-        a.bytes != b.bytes || std::memcmp(a.data, b.data, a.bytes) != 0)
+    if (!same_numbers(a, b))
       bad_model(a.file,
                 fmt::format("tensor \"{}\" differs from \"{}\", to which config.json ties it",
                             spec.name, other.name));

@@ -14,8 +14,6 @@ namespace ember {
 
 namespace {
 
-constexpr int64_t kMaxPosition = 1 << 27;
-
 // A field that is null stays so: for some it means something else than the default.
 JsonObject with_defaults(const JsonObject& config, const char* defaults) {
   nlohmann::json json = nlohmann::json::parse(defaults);
@@ -58,8 +56,8 @@ void read_shapes(const JsonObject& config, DecoderConfig& decoder) {
       config.integer("head_dim", 1, 1024, decoder.hidden_size / decoder.num_heads));
   if (decoder.head_dim % 2 != 0) config.refuse("head_dim", "an even number");
   decoder.vocab_size = static_cast<int>(config.integer("vocab_size", 1, 1 << 22));
-  decoder.max_position =
-      static_cast<int>(config.integer("max_position_embeddings", 1, kMaxPosition, 2048));
+  decoder.max_position = static_cast<int>(
+      config.integer("max_position_embeddings", 1, DecoderConfig::kMaxPosition, 2048));
   decoder.norm_eps = static_cast<float>(config.number("rms_norm_eps", 0, 1, 1e-6));
   decoder.tie_word_embeddings = config.boolean("tie_word_embeddings", false);
   decoder.gate = read_gate(config);
@@ -102,8 +100,7 @@ std::optional<float> optional_number(const JsonObject& source, const char* field
 DecoderConfig load_decoder_config(const std::filesystem::path& model_dir) {
   const JsonObject config = JsonObject::read(model_dir / "config.json");
   DecoderConfig decoder = parse_decoder_config(config);
-  if (const std::optional<Quantization> quantization = read_quantization(config))
-    find_formats(model_dir, *quantization, decoder);
+  look_at_weights(model_dir, decoder);
   return decoder;
 }
 

@@ -12,12 +12,6 @@ namespace {
 
 using Byte = uint8_t;
 
-float half_at(const Byte* p) {
-  uint16_t bits = 0;
-  std::memcpy(&bits, p, sizeof bits);
-  return f16_to_float(bits);
-}
-
 int low(Byte b) { return b & 15; }
 int high(Byte b) { return b >> 4; }
 int as_signed(Byte b) { return static_cast<int8_t>(b); }
@@ -25,7 +19,7 @@ int as_signed(Byte b) { return static_cast<int8_t>(b); }
 // Blocks of 32: weights j and j + 16 share byte j.
 
 void q8_0(const Byte* b, float* y) {
-  const float d = half_at(b);
+  const float d = f16_at(b);
   for (int j = 0; j < 32; ++j) y[j] = d * static_cast<float>(as_signed(b[2 + j]));
 }
 
@@ -37,7 +31,7 @@ int nibble(const Byte* qs, const Byte* qh, int j) {
 
 template <bool kFifthBit>
 void centred(const Byte* b, float* y) {
-  const float d = half_at(b);
+  const float d = f16_at(b);
   const Byte *qh = kFifthBit ? b + 2 : nullptr, *qs = b + (kFifthBit ? 6 : 2);
   for (int j = 0; j < 32; ++j)
     y[j] = d * static_cast<float>(nibble(qs, qh, j) - (kFifthBit ? 16 : 8));
@@ -45,7 +39,7 @@ void centred(const Byte* b, float* y) {
 
 template <bool kFifthBit>
 void with_minimum(const Byte* b, float* y) {
-  const float d = half_at(b), m = half_at(b + 2);
+  const float d = f16_at(b), m = f16_at(b + 2);
   const Byte *qh = kFifthBit ? b + 4 : nullptr, *qs = b + (kFifthBit ? 8 : 4);
   for (int j = 0; j < 32; ++j) y[j] = d * static_cast<float>(nibble(qs, qh, j)) + m;
 }
@@ -53,7 +47,7 @@ void with_minimum(const Byte* b, float* y) {
 void iq4_nl(const Byte* b, float* y) {
   static constexpr float kValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                         1,    13,   25,  38,  53,  69,  89,  113};
-  const float d = half_at(b);
+  const float d = f16_at(b);
   for (int j = 0; j < 32; ++j) y[j] = d * kValues[nibble(b + 2, nullptr, j)];
 }
 
@@ -69,7 +63,7 @@ void mxfp4(const Byte* b, float* y) {
 
 void q2_k(const Byte* b, float* y) {
   const Byte *sc = b, *qs = b + 16;
-  const float d = half_at(b + 80), dmin = half_at(b + 82);
+  const float d = f16_at(b + 80), dmin = f16_at(b + 82);
   for (int i = 0; i < 256; ++i) {
     const int half = i / 128, quarter = i / 32 % 4, l = i % 32;
     const int q = (qs[32 * half + l] >> (2 * quarter)) & 3;
@@ -81,7 +75,7 @@ void q2_k(const Byte* b, float* y) {
 
 void q3_k(const Byte* b, float* y) {
   const Byte *mask = b, *qs = b + 32, *sc = b + 96;
-  const float d = half_at(b + 108);
+  const float d = f16_at(b + 108);
   float scales[16];
   for (int s = 0; s < 16; ++s) {
     const int four = s < 8 ? low(sc[s]) : high(sc[s - 8]);
@@ -102,7 +96,7 @@ struct ScaleAndMin {
 
 // The eight pairs of six bits that Q4_K and Q5_K begin with, behind d and dmin.
 std::array<ScaleAndMin, 8> six_bit_pairs(const Byte* b) {
-  const float d = half_at(b), dmin = half_at(b + 2);
+  const float d = f16_at(b), dmin = f16_at(b + 2);
   const Byte* sc = b + 4;
   std::array<ScaleAndMin, 8> pairs;
   for (size_t s = 0; s < 8; ++s) {
@@ -128,7 +122,7 @@ void q4_or_q5_k(const Byte* b, float* y) {
 
 void q6_k(const Byte* b, float* y) {
   const Byte *ql = b, *qh = b + 128, *sc = b + 192;
-  const float d = half_at(b + 208);
+  const float d = f16_at(b + 208);
   for (int i = 0; i < 256; ++i) {
     const int half = i / 128, quarter = i / 32 % 4, l = i % 32;
     const Byte both = ql[64 * half + 32 * (quarter & 1) + l];

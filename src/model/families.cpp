@@ -101,7 +101,8 @@ std::vector<bool> gemma_sliding_layers(const JsonObject& config, const DecoderCo
   return sliding_layers(config, decoder, [n](int i) { return (i + 1) % n != 0; });
 }
 
-void gemma2(const JsonObject& config, DecoderConfig& decoder) {
+// What all of them have; returns which layers have a window.
+std::vector<bool> gemma(const JsonObject& config, DecoderConfig& decoder) {
   if (config.boolean("use_bidirectional_attention", false))
     config.refuse("use_bidirectional_attention", "false");
   decoder.naming = TensorNaming::kFeedforwardNorms;
@@ -112,25 +113,29 @@ void gemma2(const JsonObject& config, DecoderConfig& decoder) {
   decoder.attention_scale =
       static_cast<float>(1 / std::sqrt(config.number("query_pre_attn_scalar", 1e-6, 1e9)));
   // 0 stands for none, as null does.
-  decoder.attention_softcap =
-      static_cast<float>(config.number("attn_logit_softcapping", 0, 1e6, 0));
   decoder.logit_softcap = static_cast<float>(config.number("final_logit_softcapping", 0, 1e6, 0));
-  set_windows(gemma_sliding_layers(config, decoder), window_of(config), decoder);
+  const std::vector<bool> sliding = gemma_sliding_layers(config, decoder);
+  set_windows(sliding, window_of(config), decoder);
+  return sliding;
 }
 
+void gemma2(const JsonObject& config, DecoderConfig& decoder) {
+  gemma(config, decoder);
+  decoder.attention_softcap =
+      static_cast<float>(config.number("attn_logit_softcapping", 0, 1e6, 0));
+}
+
+// Its attention has no softcap, whatever the file says.
 void gemma3(const JsonObject& config, DecoderConfig& decoder) {
-  gemma2(config, decoder);
-  decoder.attention_softcap = 0;  // its attention has none, whatever the file says
   decoder.qk_norm = QkNormScope::kHead;
-  for (const bool slides : gemma_sliding_layers(config, decoder))
-    decoder.layer_rope.push_back(slides ? 1 : 0);
+  for (const bool slides : gemma(config, decoder)) decoder.layer_rope.push_back(slides ? 1 : 0);
 }
 
 // The text part of a model that sees images, too.
 void gemma3_text(const JsonObject& config, DecoderConfig& decoder) {
   gemma3(config, decoder);
-  decoder.logit_softcap = 0;  // as in transformers, whatever the file says
-  decoder.tensor_prefix = "language_model.";
+  decoder.logit_softcap = 0;             // as in transformers, whatever the file says
+  decoder.text_part = TextPart::kOuter;  // which of the two is seen in the files
 }
 
 JsonObject text_config(const JsonObject& config) {

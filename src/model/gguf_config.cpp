@@ -325,15 +325,11 @@ const GgufFamily& find_family(const GgufMetadata& metadata) {
 
 // The type of numbers that most weights become, and how the others are stored.
 void find_formats(const Checkpoint& tensors, DecoderConfig& decoder) {
+  auto formats = stored_formats(tensors, decoder);
   std::map<DType, int64_t> weights;
-  std::map<std::string, WeightFormat, std::less<>> formats;
-  for (const TensorSpec& spec : required_tensors(decoder)) {
-    if (spec.shape.size() < 2 || !tensors.has(spec.name)) continue;
-    const std::optional<WeightFormat> format = tensors.stored(spec.name).format;
-    if (!format) continue;
-    formats[spec.name] = *format;
-    weights[default_dtype(*format, DType::kF16)] += spec.shape[0] * spec.shape[1];
-  }
+  for (const TensorSpec& spec : required_tensors(decoder))
+    if (const auto format = formats.find(spec.name); format != formats.end())
+      weights[default_dtype(format->second, DType::kF16)] += spec.shape[0] * spec.shape[1];
   const auto most = std::ranges::max_element(weights, {}, [](const auto& w) { return w.second; });
   if (most != weights.end()) decoder.dtype = most->first;
   std::erase_if(formats,
@@ -361,7 +357,7 @@ DecoderConfig gguf_decoder_config(const GgufCheckpoint& checkpoint) {
     decoder.attention_scale = static_cast<float>(metadata.number(config.key(scale), 1e-9, 1e9));
   look_at_tensors(checkpoint, decoder);
   for (RopeConfig& rope : decoder.ropes)
-    if (rope.scaling != RopeScaling::kLong)
+    if (rope.scaling != RopeScaling::kLongRope)
       rope.divisors = read_divisors(checkpoint, "rope_freqs.weight", rope.rotary_dim);
   find_formats(checkpoint, decoder);
   return decoder;

@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <set>
+#include <tuple>
 
+#include "ember/base/files.h"
 #include "ember/base/json_file.h"
 #include "ember/base/start_error.h"
 
@@ -131,6 +134,28 @@ std::vector<double> JsonObject::numbers(const std::string& name, double low, dou
     values.push_back(item.get<double>());
   }
   return values;
+}
+
+std::vector<std::string> JsonObject::ordered_names(const std::string& name) const {
+  const std::optional<JsonObject> fields = object(name);
+  std::vector<std::string> names, path;
+  std::set<std::string> seen;  // a name may stand there twice
+  const auto note = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& key) {
+    if (event != nlohmann::json::parse_event_t::key) return true;
+    path.resize(static_cast<size_t>(depth) - 1);  // those of a list have no name
+    std::string prefix;
+    for (const std::string& outer : path) prefix += outer + ".";
+    path.push_back(key.get<std::string>());
+    if (fields && prefix == fields->prefix_ && fields->json_.contains(path.back()) &&
+        seen.insert(path.back()).second)
+      names.push_back(path.back());
+    return true;
+  };
+  const Result<std::string> text = read_text_file(file_, kMaxBytes);
+  if (text.ok()) std::ignore = nlohmann::json::parse(text.value(), note, false);
+  if (fields && names.size() != fields->json_.size())
+    bad_model(file_, fmt::format("\"{}\" changed while it was read", path_of(name)));
+  return names;
 }
 
 std::optional<JsonObject> JsonObject::object(const std::string& name) const {

@@ -43,6 +43,9 @@ class JsonObject {
   std::vector<double> numbers(const std::string& name, double low,
                               double high) const;  // of a list; empty: absent
   std::optional<JsonObject> object(const std::string& name) const;
+  // The names of the fields of object(name) in the order of the file, which is read again: JSON's
+  // objects have none of their own.
+  std::vector<std::string> ordered_names(const std::string& name) const;
 
   // The field with all prefixes, as messages name it.
   std::string path_of(const std::string& name) const;

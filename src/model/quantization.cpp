@@ -115,12 +115,13 @@ void read_awq(const JsonObject& config, Quantization& quantization) {
   quantization.excluded.emplace_back("lm_head");
 }
 
-// One entry of GPTQModel's "dynamic": a pattern of modules and what differs for them.
+// One entry of GPTQModel's "dynamic": a pattern of modules and what differs for them, or that they
+// are plain.
 void read_dynamic(const JsonObject& dynamic, const std::string& key, Quantization& quantization) {
   const std::string pattern = key.starts_with("+:") || key.starts_with("-:") ? key.substr(2) : key;
   ModulePattern modules = read_pattern(dynamic, key, "re:" + pattern);
   if (key.starts_with("-:")) {
-    quantization.excluded.push_back(std::move(modules));
+    quantization.rules.push_back({std::move(modules), std::nullopt});
     return;
   }
   QuantizationScheme scheme = *quantization.of_linears;
@@ -129,6 +130,7 @@ void read_dynamic(const JsonObject& dynamic, const std::string& key, Quantizatio
     if (changes->has("group_size"))
       scheme.scale_columns = read_group_size(*changes, "group_size", std::nullopt);
     scheme.activation_order = changes->boolean("desc_act", scheme.activation_order);
+    scheme.symmetric = changes->boolean("sym", scheme.symmetric);
   }
   quantization.rules.push_back({std::move(modules), scheme});
 }
@@ -142,10 +144,11 @@ void read_gptq(const JsonObject& config, Quantization& quantization) {
   scheme.bits = read_bits(config, "bits", {4, 8});
   scheme.scale_columns = read_group_size(config, "group_size", 128);
   scheme.activation_order = config.boolean("desc_act", false);
+  scheme.symmetric = config.boolean("sym", true);
   scheme.zeros_less_one = format == "gptq";
   quantization.of_linears = scheme;
   if (const std::optional<JsonObject> dynamic = config.object("dynamic"))
-    for (const auto& [key, value] : dynamic->json().items())
+    for (const std::string& key : config.ordered_names("dynamic"))
       read_dynamic(*dynamic, key, quantization);
   exclude(config, "modules_to_not_convert", quantization);
   if (!config.boolean("lm_head", false)) quantization.excluded.emplace_back("lm_head");
@@ -263,9 +266,15 @@ void read_compressed_tensors(const JsonObject& config, Quantization& quantizatio
 
 }  // namespace
 
-WeightFormat QuantizationScheme::format() const {
+WeightFormat QuantizationScheme::format_of_rows(int64_t columns, bool whole_groups,
+                                                bool central_zeros) const {
   if (layout == QuantizedLayout::kFp8) return WeightFormat::kF8E4M3;
-  return bits == 4 ? WeightFormat::kInt4 : WeightFormat::kInt8;
+  const bool blocks = whole_groups && scale_columns % 32 == 0 && columns % 32 == 0;
+  if (bits == 4)
+    return !blocks         ? WeightFormat::kInt4
+           : central_zeros ? WeightFormat::kQ4_0
+                           : WeightFormat::kQ4_1;
+  return blocks && central_zeros ? WeightFormat::kQ8_0 : WeightFormat::kInt8;
 }
 
 ModulePattern::ModulePattern(std::string_view pattern) : name_(pattern) {
@@ -284,16 +293,23 @@ bool ModulePattern::matches(std::string_view module) const {
                              [&](const std::string& name) { return matches_name(name); });
 }
 
+const Quantization::Rule* Quantization::rule_of(std::string_view module) const {
+  const auto rule =
+      std::ranges::find_if(rules, [&](const Rule& r) { return r.modules.matches(module); });
+  return rule == rules.end() ? nullptr : &*rule;
+}
+
 const QuantizationScheme* Quantization::scheme_of(std::string_view module) const {
-  for (const Rule& rule : rules)
-    if (rule.modules.matches(module)) return &rule.scheme;
+  const Rule* rule = rule_of(module);
+  if (rule != nullptr && rule->scheme) return &*rule->scheme;
   const std::optional<QuantizationScheme>& of_class =
       is_embedding(module) ? of_embeddings : of_linears;
   return of_class ? &*of_class : nullptr;
 }
 
 bool Quantization::expects_quantized(std::string_view module) const {
-  return scheme_of(module) != nullptr &&
+  const Rule* rule = rule_of(module);
+  return scheme_of(module) != nullptr && (rule == nullptr || rule->scheme) &&
          std::ranges::none_of(excluded, [&](const ModulePattern& p) { return p.matches(module); });
 }
 

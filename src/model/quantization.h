@@ -32,12 +32,20 @@ struct QuantizationScheme {
   int bits = 4;
   // What shares a scale and a zero point; 0: all of them. Columns may also be grouped by g_idx.
   int64_t scale_rows = 1, scale_columns = 0;
-  bool symmetric = false;           // no zero points are stored; not said of kAwq and kGptq
+  bool symmetric = false;  // the middle code is zero; kPacked and kInt8 store no zero points then
   bool activation_order = false;    // g_idx must be there
   bool zeros_less_one = false;      // zero points are stored less one (GPTQ's first format)
   bool static_activations = false;  // input_scale must be there; Ember does not need it
 
-  WeightFormat format() const;
+  // What rows of so many columns are read as (StoredTensor::format): blocks, where every block of
+  // 32 columns has one scale and one zero point that such blocks can say. By default, as the scheme
+  // has them.
+  WeightFormat format_of_rows(int64_t columns) const {
+    return format_of_rows(columns, !activation_order, symmetric);
+  }
+  // whole_groups: 32 neighbouring columns of a group stay together; central_zeros: every zero point
+  // is the middle one.
+  WeightFormat format_of_rows(int64_t columns, bool whole_groups, bool central_zeros) const;
 };
 
 // Modules by name: a name or some whole components of one ("lm_head", "model.layers.0",
@@ -61,10 +69,11 @@ class ModulePattern {
 struct Quantization {
   struct Rule {
     ModulePattern modules;
-    QuantizationScheme scheme;
+    std::optional<QuantizationScheme> scheme;  // none: they are plain
   };
 
-  // Null: none is given for the module.
+  // Null: none is given for the module. What should be plain has that of its class, for the case
+  // that it is stored quantised.
   const QuantizationScheme* scheme_of(std::string_view module) const;
   // What a module should be, where there is no checkpoint to look at.
   bool expects_quantized(std::string_view module) const;
@@ -73,6 +82,9 @@ struct Quantization {
   std::vector<Rule> rules;                                      // the first that matches holds
   std::optional<QuantizationScheme> of_linears, of_embeddings;  // where no rule matches
   std::vector<ModulePattern> excluded;
+
+ private:
+  const Rule* rule_of(std::string_view module) const;
 };
 
 // Of config.json; nullopt: it names none, or says that nothing is quantised. Throws

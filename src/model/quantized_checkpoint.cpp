@@ -20,10 +20,33 @@ std::string module_of(std::string_view weight) {
   return std::string(weight.substr(0, weight.size() - kWeight.size()));
 }
 
-std::unique_ptr<Checkpoint> open_quantized(const std::filesystem::path& model_dir,
-                                           Quantization quantization) {
-  return std::make_unique<QuantizedCheckpoint>(std::make_unique<SafetensorsCheckpoint>(model_dir),
-                                               std::move(quantization));
+std::optional<Quantization> quantization_of(const std::filesystem::path& model_dir) {
+  return read_quantization(JsonObject::read(model_dir / "config.json"));
+}
+
+bool has_weights(const std::filesystem::path& model_dir) {
+  return std::filesystem::exists(model_dir / "model.safetensors") ||
+         std::filesystem::exists(model_dir / "model.safetensors.index.json");
+}
+
+// Which of the two names of the embedding the files have.
+void find_text_part(const Checkpoint& files, DecoderConfig& decoder) {
+  if (decoder.text_part == TextPart::kAll) return;
+  decoder.text_part = TextPart::kInner;
+  if (!files.has(tensor_name(decoder, Role::kEmbedding, 0) + ".weight"))
+    decoder.text_part = TextPart::kOuter;
+}
+
+// As config.json has the matrices where it says that they are quantised.
+std::map<std::string, WeightFormat, std::less<>> expected_formats(const Quantization& quantization,
+                                                                  const DecoderConfig& decoder) {
+  std::map<std::string, WeightFormat, std::less<>> formats;
+  for (const TensorSpec& spec : required_tensors(decoder)) {
+    const std::string module = module_of(spec.name);
+    if (spec.shape.size() == 2 && quantization.expects_quantized(module))
+      formats[spec.name] = quantization.scheme_of(module)->format_of_rows(spec.shape[1]);
+  }
+  return formats;
 }
 
 }  // namespace
@@ -78,29 +101,23 @@ StoredTensor QuantizedCheckpoint::tensor(std::string_view name,
   return quantized_weight(*files_, module, shape, *scheme);
 }
 
-void find_formats(const std::filesystem::path& model_dir, const Quantization& quantization,
-                  DecoderConfig& decoder) {
-  std::unique_ptr<const Checkpoint> files;
-  if (std::filesystem::exists(model_dir / "model.safetensors") ||
-      std::filesystem::exists(model_dir / "model.safetensors.index.json"))
-    files = open_quantized(model_dir, quantization);
-  for (const TensorSpec& spec : required_tensors(decoder)) {
-    if (spec.shape.size() < 2) continue;
-    std::optional<WeightFormat> format;
-    if (files != nullptr && files->has(spec.name))
-      format = files->tensor(spec.name, spec.shape).format;
-    else if (files == nullptr && quantization.expects_quantized(module_of(spec.name)))
-      format = quantization.scheme_of(module_of(spec.name))->format();
-    if (!format) continue;
-    if (*format != format_of(decoder.dtype)) decoder.other_formats[spec.name] = *format;
+void look_at_weights(const std::filesystem::path& model_dir, DecoderConfig& decoder) {
+  if (has_weights(model_dir)) {
+    const std::unique_ptr<const Checkpoint> files = open_weights(model_dir);
+    find_text_part(*files, decoder);
+    decoder.other_formats = stored_formats(*files, decoder);
+  } else if (const std::optional<Quantization> quantization = quantization_of(model_dir)) {
+    decoder.other_formats = expected_formats(*quantization, decoder);
   }
+  std::erase_if(decoder.other_formats,
+                [&](const auto& entry) { return entry.second == format_of(decoder.dtype); });
 }
 
 std::unique_ptr<Checkpoint> open_weights(const std::filesystem::path& model_dir) {
-  std::optional<Quantization> quantization =
-      read_quantization(JsonObject::read(model_dir / "config.json"));
-  if (!quantization) return std::make_unique<SafetensorsCheckpoint>(model_dir);
-  return open_quantized(model_dir, *std::move(quantization));
+  std::optional<Quantization> quantization = quantization_of(model_dir);
+  auto files = std::make_unique<SafetensorsCheckpoint>(model_dir);
+  if (!quantization) return files;
+  return std::make_unique<QuantizedCheckpoint>(std::move(files), *std::move(quantization));
 }
 
 }  // namespace ember

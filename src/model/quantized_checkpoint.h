@@ -33,9 +33,9 @@ class QuantizedCheckpoint final : public Checkpoint {
   const Quantization quantization_;
 };
 
-// Sets decoder.other_formats: as the files in `model_dir` store the matrices, or where there are
-// none as config.json says. Throws StartError(kBadModel).
-void find_formats(const std::filesystem::path& model_dir, const Quantization& quantization,
-                  DecoderConfig& decoder);
+// Sets what the weights of `model_dir` say: text_part, where it is not kAll, and other_formats.
+// Where there are none, formats are those that config.json speaks of. Throws
+// StartError(kBadModel).
+void look_at_weights(const std::filesystem::path& model_dir, DecoderConfig& decoder);
 
 }  // namespace ember

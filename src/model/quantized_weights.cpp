@@ -77,7 +77,8 @@ class Reader {
     read_groups();
     if (checkpoint_.has(name_ + kShape)) check_shape();
     if (scheme_.static_activations) check_input_scale();
-    const WeightFormat format = format_of_rows();
+    const WeightFormat format =
+        scheme_.format_of_rows(columns_, groups_are_whole(), zeros_are_central());
     return {.type = name_of(format),
             .format = format,
             .shape = {rows_, columns_},
@@ -252,18 +253,11 @@ class Reader {
     groups = std::move(stored);
   }
 
-  // Blocks, where every block of 32 columns has one scale and one zero point that such blocks can
-  // say.
-  WeightFormat format_of_rows() const {
-    const WeightFormat format = scheme_.format();
-    if (format == WeightFormat::kF8E4M3 || group_columns_ % 32 != 0 || columns_ % 32 != 0)
-      return format;
+  bool groups_are_whole() const {
     const std::vector<int32_t>& groups = module_->group_of_column;
     for (size_t k = 0; k < groups.size(); ++k)
-      if (groups[k] != groups[k / 32 * 32]) return format;
-    if (format == WeightFormat::kInt4)
-      return zeros_are_central() ? WeightFormat::kQ4_0 : WeightFormat::kQ4_1;
-    return zeros_are_central() ? WeightFormat::kQ8_0 : format;
+      if (groups[k] != groups[k / 32 * 32]) return false;
+    return true;
   }
 
   // Every zero point is the middle one.

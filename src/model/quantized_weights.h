@@ -20,8 +20,9 @@ bool stores_quantized(const Checkpoint& checkpoint, const std::string& module,
 std::vector<int64_t> quantized_shape(const Checkpoint& checkpoint, const std::string& module,
                                      const QuantizationScheme& scheme);
 
-// The weight [out, in] of a module. Reads no code, scale or zero point, but all of g_idx. `bytes`
-// counts all of its tensors; `file` is that of its codes. Throws StartError(kBadModel) naming a
+// The weight [out, in] of a module. Reads all of g_idx and the zero points of kAwq and kGptq, which
+// decide what its rows are read as, but no code and no scale. `bytes` counts all of its tensors;
+// `file` is that of its codes. Throws StartError(kBadModel) naming a
 // tensor that is missing, of another type or shape, or an index that is out of range.
 StoredTensor quantized_weight(const Checkpoint& checkpoint, const std::string& module,
                               std::span<const int64_t> shape, const QuantizationScheme& scheme);

@@ -58,7 +58,7 @@ double yarn_mscale(double scale, double mscale) {
 // What cosines and sines are multiplied by, to keep the attention's temperature.
 double attention_factor(const RopeConfig& rope) {
   if (rope.attention_factor) return *rope.attention_factor;
-  if (rope.scaling == RopeScaling::kLong && rope.factor > 1)
+  if (rope.scaling == RopeScaling::kLongRope && rope.factor > 1)
     return std::sqrt(1 + std::log(rope.factor) / std::log(rope.original_max_position));
   if (rope.scaling != RopeScaling::kYarn) return 1;
   if (rope.mscale != 0 && rope.mscale_all_dim != 0)

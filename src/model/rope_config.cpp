@@ -9,15 +9,15 @@ namespace ember {
 
 namespace {
 
-constexpr int64_t kMaxPosition = 1 << 27;
+constexpr int64_t kMaxPosition = DecoderConfig::kMaxPosition;
 
 RopeScaling scaling_type(const JsonObject& scaling) {
   const std::string type = scaling.text("rope_type", scaling.text("type", "default"));
   static const std::pair<const char*, RopeScaling> kTypes[] = {
       {"default", RopeScaling::kNone},    {"linear", RopeScaling::kLinear},
       {"dynamic", RopeScaling::kDynamic}, {"llama3", RopeScaling::kLlama3},
-      {"yarn", RopeScaling::kYarn},       {"longrope", RopeScaling::kLong},
-      {"su", RopeScaling::kLong}};
+      {"yarn", RopeScaling::kYarn},       {"longrope", RopeScaling::kLongRope},
+      {"su", RopeScaling::kLongRope}};
   const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes),
                                    [&](const auto& t) { return type == t.first; });
   if (found == std::end(kTypes))
@@ -25,7 +25,8 @@ RopeScaling scaling_type(const JsonObject& scaling) {
                    "default, linear, dynamic, llama3, yarn or longrope");
   // Older files of Phi-3 call it yarn, too.
   const bool long_factors = scaling.has("long_factor") && scaling.has("short_factor");
-  return found->second == RopeScaling::kYarn && long_factors ? RopeScaling::kLong : found->second;
+  return found->second == RopeScaling::kYarn && long_factors ? RopeScaling::kLongRope
+                                                             : found->second;
 }
 
 std::vector<float> read_divisors(const JsonObject& scaling, const char* field, int rotary_dim) {
@@ -41,12 +42,13 @@ void read_scaling(const JsonObject& scaling, const JsonObject& config, int max_p
   rope.scaling = scaling_type(scaling);
   if (rope.scaling == RopeScaling::kNone) return;
   const char* const kOriginal = "original_max_position_embeddings";
-  const bool beside = rope.scaling == RopeScaling::kLong && config.has(kOriginal);
+  const bool beside = rope.scaling == RopeScaling::kLongRope && config.has(kOriginal);
   const JsonObject& source = beside ? config : scaling;
   const int64_t original = source.integer(kOriginal, 1, kMaxPosition, max_position);
   rope.original_max_position = static_cast<int>(original);
-  const bool derived = (rope.scaling == RopeScaling::kYarn || rope.scaling == RopeScaling::kLong) &&
-                       !scaling.has("factor");
+  const bool derived =
+      (rope.scaling == RopeScaling::kYarn || rope.scaling == RopeScaling::kLongRope) &&
+      !scaling.has("factor");
   rope.factor =
       derived ? std::max(1.0, static_cast<double>(max_position) / static_cast<double>(original))
               : scaling.number("factor", 1, 1e6);
@@ -63,12 +65,12 @@ void read_scaling(const JsonObject& scaling, const JsonObject& config, int max_p
     rope.mscale_all_dim = scaling.number("mscale_all_dim", 0, 1e3, 0);
     rope.truncate = scaling.boolean("truncate", true);
   }
-  if (rope.scaling == RopeScaling::kLong) {
+  if (rope.scaling == RopeScaling::kLongRope) {
     if (original < 2) source.refuse(kOriginal, "more than 1");
     rope.divisors = read_divisors(scaling, "short_factor", rope.rotary_dim);
     rope.long_divisors = read_divisors(scaling, "long_factor", rope.rotary_dim);
   }
-  if ((rope.scaling == RopeScaling::kYarn || rope.scaling == RopeScaling::kLong) &&
+  if ((rope.scaling == RopeScaling::kYarn || rope.scaling == RopeScaling::kLongRope) &&
       scaling.has("attention_factor"))
     rope.attention_factor = scaling.number("attention_factor", 1e-6, 1e3);
 }

@@ -51,4 +51,13 @@ std::string tensor_name(TensorNaming naming, Role role, int layer) {
   return fmt::format(fmt::runtime(own != nullptr ? own : names[0]), layer);
 }
 
+std::string tensor_name(const DecoderConfig& config, Role role, int layer) {
+  static constexpr std::string_view kPart = "language_model.", kBody = "model.";
+  std::string name = tensor_name(config.naming, role, layer);
+  if (config.text_part == TextPart::kOuter) return std::string(kPart) + name;
+  if (config.text_part == TextPart::kInner && name.starts_with(kBody))
+    name.insert(kBody.size(), kPart);
+  return name;
+}
+
 }  // namespace ember

@@ -33,5 +33,7 @@ inline constexpr size_t kNumRoles = static_cast<size_t>(Role::kLmHead) + 1;
 
 // The name without ".weight" or ".bias". `layer` matters only to the roles of layers.
 std::string tensor_name(TensorNaming naming, Role role, int layer);
+// The same in the checkpoint of this decoder: with DecoderConfig::text_part.
+std::string tensor_name(const DecoderConfig& config, Role role, int layer);
 
 }  // namespace ember

@@ -153,8 +153,11 @@ WeightView convert_weights(const StoredTensor& stored, const TensorSpec& spec, W
   storage.resize(static_cast<size_t>(from.rows) * bytes_of_row);
   const Conversion conversion(from, stored.quantized.get(), to, spec.paired_rows, storage.data());
   if (const std::optional<float> large = convert_in_parallel(conversion, from.rows, from.columns))
-    bad_model(stored.file, fmt::format("tensor \"{}\" holds {}, too large for --dtype {}",
-                                       spec.name, *large, name_of(to)));
+    bad_model(stored.file,
+              fmt::format("tensor \"{}\" holds {}{}, too large for {}; --dtype {} takes it",
+                          spec.name, dtype_of(to) ? "" : "a scale or minimum of ", *large,
+                          dtype_of(to) ? name_of(to) : "the float16 of blocks",
+                          to == WeightFormat::kBF16 ? "float32" : "bfloat16"));
   return {{to, from.rows, from.columns},
           reinterpret_cast<const std::byte*>(storage.data()),
           bytes_of_row};

@@ -41,9 +41,7 @@ struct Specs {
             .shape = {size},
             .offset = config.norm_offset};
   }
-  std::string name_of(Role role) const {
-    return config.tensor_prefix + tensor_name(config.naming, role, layer);
-  }
+  std::string name_of(Role role) const { return tensor_name(config, role, layer); }
 };
 
 void visit_layer(const Specs& specs, LayerWeights& layer, WeightVisitor& visitor) {
@@ -118,6 +116,16 @@ std::vector<TensorSpec> required_tensors(const DecoderConfig& config) {
   DecoderWeights none;
   visit_weights(config, none, collector);
   return std::move(collector.tensors);
+}
+
+std::map<std::string, WeightFormat, std::less<>> stored_formats(const Checkpoint& checkpoint,
+                                                                const DecoderConfig& config) {
+  std::map<std::string, WeightFormat, std::less<>> formats;
+  for (const TensorSpec& spec : required_tensors(config)) {
+    if (spec.shape.size() < 2 || !checkpoint.has(spec.name)) continue;
+    formats[spec.name] = checkpoint.tensor(spec.name, spec.shape).format.value();
+  }
+  return formats;
 }
 
 }  // namespace ember

@@ -2,9 +2,12 @@
 // Which tensors a decoder is made of.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "ember/model/checkpoint.h"
 #include "ember/model/decoder_weights.h"
 #include "tensor_names.h"
 
@@ -46,5 +49,10 @@ void visit_weights(const DecoderConfig& config, DecoderWeights& weights, WeightV
 
 // All tensors that a checkpoint must have.
 std::vector<TensorSpec> required_tensors(const DecoderConfig& config);
+
+// As what a checkpoint stores those of the decoder's matrices that it has, by their names. Throws
+// StartError(kBadModel) as Checkpoint::tensor.
+std::map<std::string, WeightFormat, std::less<>> stored_formats(const Checkpoint& checkpoint,
+                                                                const DecoderConfig& config);
 
 }  // namespace ember

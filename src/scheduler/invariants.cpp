@@ -26,8 +26,8 @@ void Scheduler::check_invariants() const {
     tables.push_back(&seq->block_table);
   }
   CHECK(running_.size() <= static_cast<size_t>(config_.max_num_seqs), "within-limits");
-  const auto before = [](const Sequence* a, const Sequence* b) { return a->before(*b); };
-  CHECK(std::ranges::is_sorted(running_, before) && std::ranges::is_sorted(waiting_, before),
+  CHECK(std::ranges::is_sorted(running_, Sequence::before) &&
+            std::ranges::is_sorted(waiting_, Sequence::before),
         "ordered");
   pool_.check_invariants(tables);
 }

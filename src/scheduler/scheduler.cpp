@@ -13,8 +13,6 @@ namespace ember {
 
 namespace {
 
-bool before(const Sequence* a, const Sequence* b) { return a->before(*b); }
-
 // A model may have no token that ends an answer: then a complete one ends because nothing may
 // follow.
 FinishReason reason_for_no_token(const Sequence& seq) {
@@ -36,7 +34,7 @@ FinishReason reason_to_finish(const Sequence& seq) {
 }
 
 void insert(std::vector<Sequence*>& order, Sequence* seq) {
-  order.insert(std::upper_bound(order.begin(), order.end(), seq, before), seq);
+  order.insert(std::upper_bound(order.begin(), order.end(), seq, Sequence::before), seq);
 }
 
 }  // namespace
@@ -174,7 +172,7 @@ void Scheduler::age(TimePoint now) {
       seq->priority_key = kFirst;
       changed = true;
     }
-  if (changed) std::sort(waiting_.begin(), waiting_.end(), before);
+  if (changed) std::sort(waiting_.begin(), waiting_.end(), Sequence::before);
 }
 
 bool Scheduler::wants_more(const Sequence& seq) const {
@@ -395,7 +393,7 @@ Scheduler::Accepted Scheduler::accept(const ScheduledSequence& part,
   seq.draft.clear();
   const int num_accepted = std::max(0, accepted.num_tokens - 1);
   seq.draft_policy.count(part.num_drafts, num_accepted);
-  totals_.num_drafts += part.num_drafts > 0 ? 1 : 0;
+  totals_.num_verifications += part.num_drafts > 0 ? 1 : 0;
   totals_.num_draft_tokens += static_cast<uint64_t>(part.num_drafts);
   totals_.num_accepted_tokens += static_cast<uint64_t>(num_accepted);
   return accepted;

@@ -114,6 +114,60 @@ TEST(CheckTensors, ATiedOutputMatrixMustEqualTheEmbedding) {
               HasSubstr("\"lm_head.weight\" differs from \"model.embed_tokens.weight\""));
 }
 
+// As numbers: they may be stored as another type, or as codes and scales.
+TEST(CheckTensors, ATiedOutputMatrixMayBeStoredInAnotherWay) {
+  const TempModel model("qwen2");
+  const DecoderConfig config = load_decoder_config(model.path());
+  constexpr size_t kRows = 128, kColumns = 64;
+  // The embedding becomes whole numbers from -8 to 7, of which lm_head has codes of 8 bits.
+  const auto number = [](size_t i) { return static_cast<int>(i * 7 % 16) - 8; };
+  model.edit_checkpoint([&](nlohmann::json& header, std::string& data) {
+    const size_t begin = header["model.embed_tokens.weight"]["data_offsets"][0];
+    std::string floats, codes;
+    for (size_t i = 0; i < kRows * kColumns; ++i) {
+      const auto value = static_cast<float>(number(i));
+      const uint16_t bits = float_to_bf16(value);
+      std::memcpy(data.data() + begin + 2 * i, &bits, sizeof bits);
+      floats.append(reinterpret_cast<const char*>(&value), sizeof value);
+      codes += static_cast<char>(2 * number(i));
+    }
+    const auto add = [&](const char* name, const char* type, const std::vector<size_t>& shape,
+                         const std::string& bytes) {
+      header[name] = {{"dtype", type},
+                      {"shape", shape},
+                      {"data_offsets", {data.size(), data.size() + bytes.size()}}};
+      data += bytes;
+    };
+    add("codes", "I8", {kRows, kColumns}, codes);
+    add("lm_head.weight_scale", "F32", {1}, std::string("\x00\x00\x00\x3f", 4));  // 0.5
+    add("lm_head.weight", "F32", {kRows, kColumns}, floats);
+  });
+  const auto check = [&] { check_tensors(*open_weights(model.path()), config); };
+  const auto flip = [&](const char* tensor) {
+    model.edit_checkpoint([&](nlohmann::json& header, std::string& data) {
+      char& last = data[header[tensor]["data_offsets"][1].get<size_t>() - 1];
+      last = static_cast<char>(last ^ 1);
+    });
+  };
+  const char* const kDiffers = "\"lm_head.weight\" differs from \"model.embed_tokens.weight\"";
+  EXPECT_NO_THROW(check());
+  flip("lm_head.weight");
+  EXPECT_THAT(refusal(check), HasSubstr(kDiffers));
+  model.edit_checkpoint([](nlohmann::json& header, std::string&) {
+    std::swap(header["lm_head.weight"], header["codes"]);
+  });
+  model.set(
+      "quantization_config",
+      {{"quant_method", "compressed-tensors"},
+       {"format", "int-quantized"},
+       {"config_groups",
+        {{"group_0",
+          {{"targets", {"lm_head"}}, {"weights", {{"num_bits", 8}, {"strategy", "tensor"}}}}}}}});
+  EXPECT_NO_THROW(check());
+  flip("lm_head.weight");
+  EXPECT_THAT(refusal(check), HasSubstr(kDiffers));
+}
+
 TEST(CheckTensors, AnUntiedModelNeedsItsOutputMatrix) {
   const TempModel model("qwen2");
   model.set("tie_word_embeddings", false);

@@ -3,9 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "ember/backend/cpu/cpu_backend.h"
-#include "model/naive_backend.h"
-#include "model/temp_model.h"
+#include "model/plan_and_allocation.h"
 
 namespace ember {
 namespace {
@@ -19,6 +20,24 @@ TEST(DecoderPlan, WeightsCountMatricesInTheirType) {
   EXPECT_EQ(full - vectors, 2 * (half - vectors));
   const size_t layer = (64 * 128 + 64 * 64 + 160 * 64 + 64 * 80) * 2;
   EXPECT_EQ(half, 2 * layer + 128 * 64 * 2 + vectors);
+}
+
+// Whatever type config.json names and each tensor has.
+TEST(DecoderPlan, WeightsAreCountedInTheTypesOfTheFiles) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+  const auto any = [&] { return kTypes[random() % 3]; };
+  for (const char* name : {"llama2", "llama_biases", "qwen2", "glm4", "gemma3_vision", "phi3"})
+    for (int round = 0; round < 4; ++round) {
+      const TempModel model(name);
+      model.set("dtype", name_of(any()));
+      const DType one = any();
+      model.store_as([&](const std::string&) { return round == 0 ? one : any(); });
+      expect_plan_is_allocation(model.path(), {}, false);
+      expect_plan_is_allocation(model.path(), any(), false);
+    }
 }
 
 TEST(DecoderPlan, ActivationsHaveTheShapesTheyAreDocumentedWith) {

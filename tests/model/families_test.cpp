@@ -149,8 +149,8 @@ TEST(Families, Gemma3sTextPartHasDefaultsForItsSizes) {
   const DecoderConfig c = parse();
   EXPECT_EQ(std::tuple(c.num_heads, c.num_kv_heads, c.head_dim, c.vocab_size, c.max_position),
             std::tuple(8, 4, 256, 262208, 131072));
-  EXPECT_EQ(std::tuple(c.dtype, c.tie_word_embeddings, c.tensor_prefix),
-            std::tuple(DType::kBF16, true, std::string("language_model.")));
+  EXPECT_EQ(std::tuple(c.dtype, c.tie_word_embeddings, c.text_part),
+            std::tuple(DType::kBF16, true, TextPart::kOuter));
   EXPECT_EQ(std::tuple(c.ropes[0].theta, c.ropes[0].factor, c.ropes[1].theta),
             std::tuple(1e6, 8.0, 1e4));
   EXPECT_EQ(std::count(c.layer_window.begin(), c.layer_window.end(), 0), 5);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "model/gguf_writer.h"
+#include "model/resident.h"
 #include "model/temp_model.h"
 
 namespace ember {
@@ -43,6 +44,25 @@ TEST(GgufCheckpoint, OneFileIsAViewOfItsBytes) {
   EXPECT_EQ(b.format, WeightFormat::kQ8_0);
   EXPECT_EQ(b.shape, (std::vector<int64_t>{1, 32}));
   EXPECT_EQ(std::string(static_cast<const char*>(b.data), b.bytes), std::string(34, 'b'));
+}
+
+TEST(GgufCheckpoint, ATensorsMemoryIsGivenBack) {
+  const TempDir dir;
+  constexpr int64_t kBytes = 1 << 18;
+  const std::string data(kBytes, 'x');
+  write_file(
+      dir / "a.gguf",
+      GgufWriter().tensor("a", {kBytes / 4}, 0, data).tensor("b", {kBytes / 4}, 0, data).bytes());
+  const GgufCheckpoint checkpoint(dir / "a.gguf");
+  const StoredTensor a = checkpoint.stored("a"), b = checkpoint.stored("b");
+  touch(a.data, a.bytes);
+  touch(b.data, b.bytes);
+  const size_t before = resident_bytes(a.data);
+  ASSERT_GE(before, size_t{2 * kBytes});
+  checkpoint.release(a);
+  const size_t after = resident_bytes(a.data);
+  EXPECT_LE(after, before - kBytes / 2);
+  EXPECT_GE(after, size_t{kBytes}) << "the other one stays";
 }
 
 TEST(GgufCheckpoint, TypesAreRefusedWhereTheyAreWanted) {

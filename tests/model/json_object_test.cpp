@@ -31,6 +31,21 @@ TEST(JsonObject, OnlyASoundFileIsRead) {
   EXPECT_THAT(why(std::string(50 << 20, ' ')), HasSubstr("at most 16777216 are read"));
 }
 
+TEST(JsonObject, NamesHaveTheOrderOfTheFile) {
+  const TempDir dir;
+  write_file(
+      dir / "x.json",
+      R"({"b": {"o": {"x": 1}}, "a": {"l": [{"o": {"y": 1}}], "o": {"z": 1, "c": {"o": {"d": 2}},
+             "a": [], "z": 3, "m": null}, "n": {}}})");
+  const JsonObject a = JsonObject::read(dir / "x.json").object("a").value();
+  EXPECT_EQ(a.ordered_names("o"), (std::vector<std::string>{"z", "c", "a", "m"}));
+  EXPECT_TRUE(a.ordered_names("n").empty());
+  EXPECT_TRUE(a.ordered_names("absent").empty());
+  write_file(dir / "x.json", "{}");
+  EXPECT_THAT(refusal([&] { a.ordered_names("o"); }),
+              AllOf(HasSubstr("x.json: \"a.o\""), HasSubstr("changed while it was read")));
+}
+
 TEST(JsonObject, ValuesHaveTypesAndBounds) {
   const JsonObject json(
       "f.json", "p.",

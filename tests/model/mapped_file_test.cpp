@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "model/resident.h"
 #include "model/temp_model.h"
 
 namespace ember {
@@ -31,19 +33,28 @@ TEST(MappedFile, OnlyARegularFileIsMapped) {
   EXPECT_THAT(refusal([&] { MappedFile{dir / "fifo"}; }), HasSubstr("not a regular file"));
 }
 
-TEST(MappedFile, WhatWasReleasedIsReadAgain) {
+TEST(MappedFile, WhatIsReleasedLeavesMemoryAndIsReadAgain) {
   const TempDir dir;
-  std::string bytes(100000, 'a');
-  bytes[50000] = 'b';
+  std::string bytes(1000000, 'a');
+  bytes[500000] = 'b';
   write_file(dir / "a", bytes);
   const MappedFile file(dir / "a");
   const auto text = [&] {
     return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   };
   EXPECT_TRUE(text() == bytes);
-  MappedFile::release(file.bytes().subspan(1000, 90000));
+  const void* const address = file.bytes().data();
+  const size_t whole = resident_bytes(address);
+  EXPECT_GE(whole, bytes.size());
   MappedFile::release(file.bytes().first(0));
+  EXPECT_EQ(resident_bytes(address), whole);
+  MappedFile::release(file.bytes().subspan(1000, 900000));
+  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE)), rest = resident_bytes(address);
+  EXPECT_LE(whole - rest, 900000u) << "neighbours share its first and last page";
+  EXPECT_GT(whole - rest, 900000 - 2 * page);
   EXPECT_TRUE(text() == bytes);
+  MappedFile::release(file.bytes());
+  EXPECT_LE(resident_bytes(address), page);
 }
 
 }  // namespace

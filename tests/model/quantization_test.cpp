@@ -32,9 +32,14 @@ json packed() {
   return compressed("pack-quantized", {{"num_bits", 4}, {"type", "int"}, {"group_size", 32}});
 }
 
+std::optional<Quantization> read_text(const std::string& config) {
+  const TempDir dir;
+  write_file(dir / "config.json", config);
+  return read_quantization(JsonObject::read(dir / "config.json"));
+}
 std::optional<Quantization> read(const json& quantization,
                                  const std::string& field = "quantization_config") {
-  return read_quantization(JsonObject("config.json", "", {{field, quantization}}));
+  return read_text(json{{field, quantization}}.dump());
 }
 std::string why_refused(const json& quantization) {
   return refusal([&] { read(quantization); });
@@ -53,7 +58,7 @@ TEST(Quantization, Awq) {
   const QuantizationScheme scheme = *read(awq())->scheme_of(kProjection);
   EXPECT_EQ(scheme.layout, QuantizedLayout::kAwq);
   EXPECT_EQ(scheme.scale_columns, 64);
-  EXPECT_EQ(scheme.format(), WeightFormat::kInt4);
+  EXPECT_EQ(scheme.format_of_rows(128), WeightFormat::kQ4_1);
   const json old = {
       {"quant_method", "AWQ"}, {"w_bit", 4}, {"q_group_size", -1}, {"version", "GEMM"}};
   EXPECT_EQ(read(old)->scheme_of(kProjection)->scale_columns, 0) << "the row";
@@ -66,7 +71,7 @@ TEST(Quantization, GptqHasTwoFormatsOfZeroPoints) {
   EXPECT_TRUE(scheme.zeros_less_one);
   const json second = with(with(gptq(), "/checkpoint_format", "gptq_v2"), "/bits", 8);
   EXPECT_FALSE(read(second)->scheme_of(kProjection)->zeros_less_one);
-  EXPECT_EQ(read(second)->scheme_of(kProjection)->format(), WeightFormat::kInt8);
+  EXPECT_EQ(read(second)->scheme_of(kProjection)->format_of_rows(128), WeightFormat::kInt8);
 }
 
 TEST(Quantization, GptqMayDifferFromModuleToModule) {
@@ -79,9 +84,28 @@ TEST(Quantization, GptqMayDifferFromModuleToModule) {
   EXPECT_FALSE(quantization->expects_quantized("model.layers.0.mlp.up_proj"));
 }
 
+// As GPTQModel reads them.
+TEST(Quantization, TheFirstRuleOfGptqThatMatchesHolds) {
+  const auto with_rules = [](const std::string& rules) {
+    return read_text(R"({"quantization_config": {"quant_method": "gptq", "bits": 4, "dynamic": {)" +
+                     rules + "}}}");
+  };
+  const std::string all = R"("+:.*": {"bits": 8})", down = R"("+:.*down": {"group_size": 32})",
+                    none = R"("-:.*down": {})", module = "model.layers.1.mlp.down_proj";
+  const auto bits_and_group = [&](const std::string& rules) {
+    const QuantizationScheme scheme = *with_rules(rules)->scheme_of(module);
+    return std::pair(scheme.bits, scheme.scale_columns);
+  };
+  EXPECT_EQ(bits_and_group(all + "," + down), std::pair(8, int64_t{128}));
+  EXPECT_EQ(bits_and_group(down + "," + all), std::pair(4, int64_t{32}));
+  EXPECT_TRUE(with_rules(all + "," + none)->expects_quantized(module));
+  EXPECT_FALSE(with_rules(none + "," + all)->expects_quantized(module));
+  EXPECT_TRUE(with_rules(none + "," + all)->expects_quantized("model.layers.1.mlp.up_proj"));
+}
+
 TEST(Quantization, Fp8) {
   const QuantizationScheme blocks = *read(fp8())->scheme_of(kProjection);
-  EXPECT_EQ(blocks.format(), WeightFormat::kF8E4M3);
+  EXPECT_EQ(blocks.format_of_rows(128), WeightFormat::kF8E4M3);
   EXPECT_EQ(blocks.scale_rows, 128);
   EXPECT_EQ(blocks.scale_columns, 128);
   const json one = {{"quant_method", "fp8"}, {"activation_scheme", "static"}};
@@ -156,6 +180,22 @@ TEST(Quantization, WhatIsNotSupportedIsNamedWithWhatIs) {
     EXPECT_THAT(why_refused(c.config), AllOf(HasSubstr("config.json: \"quantization_config."),
                                              HasSubstr(c.field), HasSubstr(c.expected)))
         << c.config;
+}
+
+TEST(QuantizationScheme, RowsAreBlocksWhereBlocksCanSayThem) {
+  const auto format = [](const json& config, int64_t columns) {
+    return read(config)->scheme_of(kProjection)->format_of_rows(columns);
+  };
+  const json in_order = with(gptq(), "/desc_act", false);
+  EXPECT_EQ(format(in_order, 128), WeightFormat::kQ4_0);
+  EXPECT_EQ(format(with(in_order, "/sym", false), 128), WeightFormat::kQ4_1);
+  EXPECT_EQ(format(with(in_order, "/bits", 8), 128), WeightFormat::kQ8_0);
+  EXPECT_EQ(format(with(with(in_order, "/bits", 8), "/sym", false), 128), WeightFormat::kInt8);
+  EXPECT_EQ(format(with(in_order, "/group_size", -1), 96), WeightFormat::kQ4_0);
+  EXPECT_EQ(format(with(in_order, "/group_size", -1), 80), WeightFormat::kInt4);
+  EXPECT_EQ(format(with(in_order, "/group_size", 16), 128), WeightFormat::kInt4);
+  EXPECT_EQ(format(gptq(), 128), WeightFormat::kInt4) << "columns may be in any order";
+  EXPECT_EQ(format(packed(), 128), WeightFormat::kQ4_0);
 }
 
 TEST(ModulePattern, AreNamesWholeComponentsOfThemOrExpressions) {

@@ -10,8 +10,8 @@
 #include "ember/model/dequantize.h"
 #include "ember/model/safetensors.h"
 #include "model/model_runner.h"
-#include "model/naive_backend.h"
-#include "model/temp_model.h"
+#include "model/plan_and_allocation.h"
+#include "model/resident.h"
 #include "quantized_checkpoint.h"
 
 namespace ember {
@@ -57,35 +57,50 @@ TEST(QuantizedCheckpoint, APlainModelIsOpenedAsItIs) {
             nullptr);
 }
 
-// Counts what matrices take, without computing with them; may take blocks.
-class CountingBackend final : public NaiveBackend {
- public:
-  explicit CountingBackend(bool takes_blocks) : takes_blocks_(takes_blocks) {}
-  bool takes(WeightFormat format) const override {
-    return dtype_of(format) || (takes_blocks_ && can_dequantize(format));
-  }
-  Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
-                     Split /*split*/, bool /*gated*/) override {
-    const std::vector<WeightShape> shapes(weights.begin(), weights.end());
-    bytes += linear_bytes(shapes, !biases.empty());
-    return {};
-  }
-
-  size_t bytes = 0;
-
- private:
-  const bool takes_blocks_;
-};
-
 TEST(QuantizedCheckpoint, ThePlanIsWhatLoadingTakes) {
   for (const char* name : kModels)
-    for (const std::optional<DType> dtype : {std::optional<DType>(), std::optional(DType::kF32)}) {
-      CountingBackend backend(dtype.has_value() || name != std::string("llama_awq"));
-      const DecoderConfig config = load_decoder_config(tiny_model(name));
-      const size_t planned = weight_bytes(backend, config, dtype);
-      const Decoder decoder(backend, config, *open_weights(tiny_model(name)), {.dtype = dtype});
-      EXPECT_EQ(backend.bytes + backend.allocated_bytes, planned) << name;
-    }
+    for (const std::optional<DType> dtype : {std::optional<DType>(), std::optional(DType::kF32)})
+      expect_plan_is_allocation(tiny_model(name), dtype,
+                                dtype.has_value() || name != std::string("llama_awq"));
+}
+
+// A module's codes, and its scales.
+TEST(QuantizedCheckpoint, AModulesMemoryIsGivenBack) {
+  const TempDir dir;
+  write_file(
+      dir / "config.json",
+      nlohmann::json{
+          {"quantization_config",
+           {{"quant_method", "compressed-tensors"},
+            {"format", "int-quantized"},
+            {"config_groups",
+             {{"group_0",
+               {{"targets", {"Linear"}},
+                {"weights", {{"num_bits", 8}, {"strategy", "group"}, {"group_size", 32}}}}}}}}}}
+          .dump());
+  constexpr size_t kCodes = 512 << 10, kScales = 64 << 10, kOther = 256 << 10;
+  const auto tensor = [](const char* type, std::vector<size_t> shape, size_t begin, size_t bytes) {
+    return nlohmann::json{
+        {"dtype", type}, {"shape", shape}, {"data_offsets", {begin, begin + bytes}}};
+  };
+  const nlohmann::json header = {{"m.weight", tensor("I8", {512, 1024}, 0, kCodes)},
+                                 {"m.weight_scale", tensor("F32", {512, 32}, kCodes, kScales)},
+                                 {"n.weight", tensor("F32", {256, 256}, kCodes + kScales, kOther)}};
+  write_file(dir / "model.safetensors",
+             safetensors(header.dump(), std::string(kCodes + kScales + kOther, '\1')));
+  const std::unique_ptr<Checkpoint> checkpoint = open_weights(dir.path());
+  const StoredTensor module = checkpoint->stored("m.weight"),
+                     plain = checkpoint->stored("n.weight");
+  ASSERT_NE(module.quantized, nullptr);
+  touch(static_cast<const char*>(plain.data) - kCodes - kScales, kCodes + kScales + kOther);
+  const size_t before = resident_bytes(plain.data);
+  ASSERT_GE(before, kCodes + kScales + kOther);
+  checkpoint->release(module);
+  const size_t after = resident_bytes(plain.data);
+  EXPECT_LE(after, before - kCodes - kScales / 2);
+  EXPECT_GE(after, kOther) << "the other one stays";
+  checkpoint->release(plain);
+  EXPECT_LE(resident_bytes(plain.data), after - kOther / 2);
 }
 
 TEST(QuantizedCheckpoint, ThePlanSaysWhatWeightsBecome) {
@@ -122,15 +137,13 @@ TEST(QuantizedCheckpoint, LoadedAsItIsAModelComputesTheSame) {
   }
 }
 
-TEST(QuantizedCheckpoint, WithoutFilesTheConfigSaysWhatIsQuantized) {
-  const TempModel model("glm4_packed");
-  const DecoderConfig config = load_decoder_config(model.path());
-  std::filesystem::remove(model.path() / "model.safetensors");
-  const DecoderConfig planned = load_decoder_config(model.path());
-  EXPECT_EQ(planned.other_formats.size(), config.other_formats.size());
-  for (const auto& [name, format] : planned.other_formats) {
-    EXPECT_TRUE(config.other_formats.contains(name)) << name;
-    EXPECT_EQ(format, WeightFormat::kInt4);
+TEST(QuantizedCheckpoint, WithoutFilesThePlanIsTheSame) {
+  for (const char* name : kModels) {
+    const TempModel model(name);
+    const DecoderConfig config = load_decoder_config(model.path());
+    ASSERT_FALSE(config.other_formats.empty()) << name;
+    std::filesystem::remove(model.path() / "model.safetensors");
+    EXPECT_EQ(load_decoder_config(model.path()).other_formats, config.other_formats) << name;
   }
 }
 
@@ -147,6 +160,58 @@ TEST(QuantizedCheckpoint, PlainModulesMayBeAmongThem) {
   EXPECT_FALSE(config.other_formats.contains(kUp));
   EXPECT_TRUE(config.other_formats.contains("model.layers.0.mlp.up_proj.weight"));
   EXPECT_EQ(open_weights(model.path())->stored(kUp).format, WeightFormat::kBF16);
+}
+
+// Both ways in which transformers has written the text part of a model that sees.
+TEST(QuantizedCheckpoint, TheTextPartIsFoundUnderEitherName) {
+  const std::vector<int32_t> prompt = {5, 17, 33, 90, 4};
+  const auto logits_of = [&](const std::filesystem::path& dir) {
+    const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
+    const DecoderConfig config = load_decoder_config(dir);
+    const std::unique_ptr<Checkpoint> weights = open_weights(dir);
+    check_tensors(*weights, config);
+    Decoder decoder(*backend, config, *weights, {});
+    return ModelRunner(*backend, decoder,
+                       {.max_tokens = 8,
+                        .max_logit_rows = 4,
+                        .max_model_len = 32,
+                        .num_blocks = 4,
+                        .block_size = 16})
+        .forward(prompt, 4);
+  };
+  const std::string outer = "language_model.model.", inner = "model.language_model.";
+  for (const bool tied : {true, false}) {
+    const TempModel model("gemma3_vision");
+    model.set("tie_word_embeddings", tied);
+    model.edit_checkpoint([&](nlohmann::json& header, std::string& data) {
+      header["vision_tower.embeddings.weight"] = {
+          {"dtype", "F32"}, {"shape", {1}}, {"data_offsets", {data.size(), data.size() + 4}}};
+      data += "1234";
+      if (tied) return;
+      const auto begin = header[outer + "embed_tokens.weight"]["data_offsets"][0].get<size_t>();
+      header["language_model.lm_head.weight"] = {
+          {"dtype", "BF16"},
+          {"shape", {128, 64}},
+          {"data_offsets", {data.size(), data.size() + 2 * 128 * 64}}};
+      data += data.substr(begin + 2 * 64, 2 * 127 * 64) + data.substr(begin, 2 * 64);
+    });
+    const std::vector<float> expected = logits_of(model.path());
+    if (tied) {
+      EXPECT_EQ(expected, logits_of(tiny_model("gemma3_vision")));
+    }
+    model.edit_checkpoint([&](nlohmann::json& header, std::string&) {
+      nlohmann::json renamed;
+      for (const auto& [name, tensor] : header.items())
+        renamed[name.starts_with(outer)                   ? inner + name.substr(outer.size())
+                : name == "language_model.lm_head.weight" ? "lm_head.weight"
+                : name.starts_with("vision")              ? "model." + name
+                                                          : name] = tensor;
+      header = renamed;
+    });
+    EXPECT_EQ(logits_of(model.path()), expected);
+    std::filesystem::remove(model.path() / "model.safetensors");
+    EXPECT_EQ(load_decoder_config(model.path()).text_part, TextPart::kOuter);
+  }
 }
 
 TEST(QuantizedCheckpoint, AMissingTensorIsNamedAsItShouldBe) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 
 namespace ember {
 namespace {
@@ -96,6 +97,60 @@ TEST_F(TwoRows, BlocksShareBytesSixteenWeightsApart) {
   EXPECT_FALSE(module_.read_blocks(WeightFormat::kQ8_0, 0, 1, bytes.data()));
   EXPECT_EQ(static_cast<int8_t>(bytes[2]), -8);
   EXPECT_EQ(static_cast<int8_t>(bytes[33]), 7);
+}
+
+// What README.md says of the float16 in blocks: no more than that, and no less.
+TEST(QuantizedModule, RoundingToBlocksCostsNoMoreThanIsSaid) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> exponent(-14, 11);
+  constexpr int64_t kRows = 1 << 16;
+  std::vector<float> scales;
+  std::vector<uint8_t> zeros;
+  for (int64_t r = 0; r < kRows; ++r) {
+    scales.push_back(std::exp2(exponent(random)));
+    zeros.push_back(static_cast<uint8_t>(random() % 16));
+  }
+  const std::vector<uint8_t> codes(kRows * 32, 0);
+  QuantizedModule module;
+  module.rows = kRows;
+  module.columns = 32;
+  module.groups = 1;
+  module.group_of_column.assign(32, 0);
+  module.codes = {.data = bytes_of(codes), .columns = 32};
+  module.scales = {.data = scales.data(), .row_stride = 1, .count = kRows};
+  module.zeros.codes = {.data = bytes_of(zeros), .columns = 1};
+  std::vector<uint8_t> blocks(kRows * 20);
+  ASSERT_FALSE(module.read_blocks(WeightFormat::kQ4_1, 0, kRows, blocks.data()));
+  double worst_scale = 0, worst_minimum = 0, worst_step = 0;
+  for (size_t r = 0; r < kRows; ++r) {
+    const double scale = scales[r], minimum = -scale * zeros[r];
+    const auto half = [&](size_t i) { return double{f16_at(blocks.data() + 20 * r + 2 * i)}; };
+    worst_scale = std::max(worst_scale, std::abs(half(0) - scale) / scale);
+    if (zeros[r] != 0)
+      worst_minimum = std::max(worst_minimum, std::abs(half(1) - minimum) / -minimum);
+    worst_step = std::max(worst_step, std::abs(half(1) - minimum) / scale);
+  }
+  const auto expect_reached = [](double worst, double bound) {
+    EXPECT_LE(worst, bound);
+    EXPECT_GT(worst, 0.9 * bound);
+  };
+  expect_reached(worst_scale, 0x1p-11);
+  expect_reached(worst_minimum, 0x1p-11);
+  expect_reached(worst_step, 15 * 0x1p-11);
+  EXPECT_NEAR(15 * 0x1p-11, 0.0073, 0.00005);
+}
+
+TEST(QuantizedModule, ScalesOfSixteenBitsAreKept) {
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float scale = bf16_to_float(static_cast<uint16_t>(bits)), magnitude = std::abs(scale);
+    if (!(magnitude >= 0x1p-17f && magnitude <= 65504)) continue;
+    ASSERT_EQ(f16_to_float(float_to_f16(scale)), scale);
+  }
+  const float below = 0x1.02p-18f;
+  EXPECT_EQ(bf16_to_float(float_to_bf16(below)), below);
+  EXPECT_NE(f16_to_float(float_to_f16(below)), below);
 }
 
 TEST_F(TwoRows, AScaleTooLargeForABlockIsReturned) {

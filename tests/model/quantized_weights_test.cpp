@@ -10,6 +10,7 @@
 
 #include "ember/model/dequantize.h"
 #include "model/quantized_modules.h"
+#include "quantized_module.h"
 
 namespace ember {
 namespace {
@@ -61,6 +62,7 @@ TEST(QuantizedWeights, AsBlocksTheyDifferByTheRoundingOfAMinimumAtMost) {
     const StoredTensor weight = quantized_weight(files, "m", kShape, module.scheme());
     const WeightFormat format = *weight.format;
     if (!can_dequantize(format)) continue;
+    const auto& stored = dynamic_cast<const QuantizedModule&>(*weight.quantized);
     const size_t bytes_of_row = row_bytes(format, kShape[1]);
     std::vector<uint8_t> blocks(kShape[0] * bytes_of_row);
     EXPECT_FALSE(weight.quantized->read_blocks(format, 0, 20, blocks.data()));
@@ -71,7 +73,8 @@ TEST(QuantizedWeights, AsBlocksTheyDifferByTheRoundingOfAMinimumAtMost) {
                  kShape[1], row.data());
       for (int64_t k = 0; k < kShape[1]; ++k) {
         const float exact = module.weights[r * kShape[1] + k];
-        ASSERT_NEAR(row[k], exact, format == WeightFormat::kQ4_1 ? 1.0f / 2048 : 0)
+        const float step = stored.scales.at(r, stored.group_of_column[static_cast<size_t>(k)]);
+        ASSERT_NEAR(row[k], exact, format == WeightFormat::kQ4_1 ? 15 * 0x1p-11f * step : 0)
             << r << " " << k;
       }
     }

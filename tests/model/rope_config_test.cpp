@@ -57,7 +57,7 @@ TEST(RopeConfig, LongropeTakesItsOriginalContextFromWhereverItIs) {
   json scaling = long_rope();
   const RopeConfig beside =
       read_one({{"rope_scaling", scaling}, {"original_max_position_embeddings", 32}}).ropes[0];
-  EXPECT_EQ(beside.scaling, RopeScaling::kLong);
+  EXPECT_EQ(beside.scaling, RopeScaling::kLongRope);
   EXPECT_EQ(std::tuple(beside.original_max_position, beside.factor), std::tuple(32, 4.0));
   EXPECT_EQ(beside.divisors, std::vector<float>(8, 1.5f));
   EXPECT_EQ(beside.long_divisors, std::vector<float>(8, 3));
@@ -71,7 +71,8 @@ TEST(RopeConfig, LongropeTakesItsOriginalContextFromWhereverItIs) {
       << "max_position_embeddings is the long context already";
   for (const char* type : {"su", "yarn"}) {  // as older files call it
     scaling["rope_type"] = type;
-    EXPECT_EQ(read_one({{"rope_scaling", scaling}}).ropes[0].scaling, RopeScaling::kLong) << type;
+    EXPECT_EQ(read_one({{"rope_scaling", scaling}}).ropes[0].scaling, RopeScaling::kLongRope)
+        << type;
   }
   scaling["original_max_position_embeddings"] = 1;
   EXPECT_THAT(refusal([&] { read_one({{"rope_parameters", scaling}}); }),

@@ -69,7 +69,7 @@ TEST(Rope, YarnMultipliesByItsAttentionFactor) {
 
 TEST(Rope, LongropeTakesTheLongFactorsForLongSequencesFromTheirFirstPositionOn) {
   RopeConfig rope{.rotary_dim = 4,
-                  .scaling = RopeScaling::kLong,
+                  .scaling = RopeScaling::kLongRope,
                   .factor = 4,
                   .original_max_position = 32,
                   .divisors = {1, 2},

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "model/resident.h"
 #include "model/temp_model.h"
 
 namespace ember {
@@ -42,6 +43,25 @@ TEST(SafetensorsCheckpoint, OneFileIsAViewOfItsBytes) {
   EXPECT_EQ(checkpoint.total_bytes(), 8u);
   EXPECT_TRUE(checkpoint.has("a"));
   EXPECT_FALSE(checkpoint.has("b"));
+}
+
+TEST(SafetensorsCheckpoint, ATensorsMemoryIsGivenBack) {
+  const TempDir dir;
+  constexpr size_t kBytes = 1 << 18;
+  write_file(dir / "model.safetensors",
+             safetensors(R"({"a":{"dtype":"F32","shape":[65536],"data_offsets":[0,262144]},)"
+                         R"("b":{"dtype":"F32","shape":[65536],"data_offsets":[262144,524288]}})",
+                         std::string(2 * kBytes, 'x')));
+  const SafetensorsCheckpoint checkpoint(dir.path());
+  const StoredTensor a = checkpoint.stored("a"), b = checkpoint.stored("b");
+  touch(a.data, a.bytes);
+  touch(b.data, b.bytes);
+  const size_t before = resident_bytes(a.data);
+  ASSERT_GE(before, 2 * kBytes);
+  checkpoint.release(a);
+  const size_t after = resident_bytes(a.data);
+  EXPECT_LE(after, before - kBytes / 2);
+  EXPECT_GE(after, kBytes) << "the other one stays";
 }
 
 TEST(SafetensorsCheckpoint, ShardsAreFoundThroughTheIndex) {

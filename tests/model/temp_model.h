@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/temp_dir.h"
+#include "ember/base/dtype.h"
 #include "ember/base/start_error.h"
 
 namespace ember {
@@ -62,6 +63,29 @@ class TempModel : public TempDir {
     edit_config([&](nlohmann::json& config) { config[field] = value; });
   }
 
+  // Stores every tensor, all of plain numbers, as the type of that name.
+  void store_as(const std::function<DType(const std::string& name)>& type_of) const {
+    edit_checkpoint([&](nlohmann::json& header, std::string& data) {
+      std::string stored;
+      for (auto& [name, tensor] : header.items()) {
+        if (name == "__metadata__") continue;
+        const DType from = dtype_called(tensor["dtype"]), to = type_of(name);
+        const size_t begin = tensor["data_offsets"][0], end = tensor["data_offsets"][1],
+                     at = stored.size();
+        for (size_t i = 0; i < (end - begin) / size_of(from); ++i) {
+          const float value = element_to_float(from, data.data() + begin, i);
+          const uint16_t half = to == DType::kF16 ? float_to_f16(value) : float_to_bf16(value);
+          stored.append(to == DType::kF32 ? reinterpret_cast<const char*>(&value)
+                                          : reinterpret_cast<const char*>(&half),
+                        size_of(to));
+        }
+        tensor["dtype"] = to == DType::kF32 ? "F32" : to == DType::kF16 ? "F16" : "BF16";
+        tensor["data_offsets"] = {at, stored.size()};
+      }
+      data = stored;
+    });
+  }
+
   // Changes the checkpoint: its header (without the padding) and its data.
   void edit_checkpoint(
       const std::function<void(nlohmann::json& header, std::string& data)>& change) const {
@@ -74,6 +98,11 @@ class TempModel : public TempDir {
     std::string text = header.dump();
     text.append((8 - text.size() % 8) % 8, ' ');
     write_file(path() / "model.safetensors", safetensors(text, data));
+  }
+
+ private:
+  static DType dtype_called(const std::string& type) {
+    return type == "F32" ? DType::kF32 : type == "F16" ? DType::kF16 : DType::kBF16;
   }
 };
 

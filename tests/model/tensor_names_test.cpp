@@ -29,6 +29,20 @@ TEST(TensorNames, OtherNamingsDifferWhereTheyMust) {
   EXPECT_EQ(name(TensorNaming::kGguf, Role::kMlpNorm), "blk.3.ffn_norm");
 }
 
+TEST(TensorNames, ATextPartStandsOutsideOrInside) {
+  DecoderConfig config;
+  const auto names = [&](TextPart part) {
+    config.text_part = part;
+    return std::pair(tensor_name(config, Role::kV, 3), tensor_name(config, Role::kLmHead, 0));
+  };
+  using Names = std::pair<std::string, std::string>;
+  EXPECT_EQ(names(TextPart::kAll), Names("model.layers.3.self_attn.v_proj", "lm_head"));
+  EXPECT_EQ(names(TextPart::kOuter),
+            Names("language_model.model.layers.3.self_attn.v_proj", "language_model.lm_head"));
+  EXPECT_EQ(names(TextPart::kInner),
+            Names("model.language_model.layers.3.self_attn.v_proj", "lm_head"));
+}
+
 TEST(TensorNames, AreThoseOfTransformers) {
   const auto name = [](Role role) { return tensor_name(TensorNaming::kHuggingFace, role, 3); };
   EXPECT_EQ(name(Role::kEmbedding), "model.embed_tokens");

@@ -8,7 +8,8 @@
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/model/dequantize.h"
 #include "model/gguf_writer.h"
-#include "model/temp_model.h"
+#include "model/quantized_modules.h"
+#include "quantized_weights.h"
 
 namespace ember {
 namespace {
@@ -63,6 +64,28 @@ TEST(WeightConversion, BlocksBecomeNumbers) {
   EXPECT_EQ(default_dtype(WeightFormat::kBF16, DType::kF16), DType::kBF16);
   EXPECT_EQ(default_dtype(WeightFormat::kInt4, DType::kBF16), DType::kF16);
   EXPECT_EQ(default_dtype(WeightFormat::kF8E4M3, DType::kBF16), DType::kBF16);
+}
+
+// What README.md says: no more than that, and no less.
+TEST(WeightConversion, RoundingTo16BitsCostsNoMoreThanIsSaid) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> exponent(-14, 15);
+  std::vector<float> values(1 << 14);
+  for (float& value : values) value = (random() % 2 == 0 ? -1 : 1) * std::exp2(exponent(random));
+  const std::string bytes = test::stored_as(WeightFormat::kF32, values);
+  for (const auto& [format, bound] :
+       {std::pair(WeightFormat::kF16, 0x1p-11), std::pair(WeightFormat::kBF16, 0x1p-8)}) {
+    std::vector<uint8_t> storage;
+    const std::vector<float> made = floats_of(
+        convert_weights(stored(WeightFormat::kF32, {1, 1 << 14}, bytes), {}, format, storage));
+    double worst = 0;
+    for (size_t i = 0; i < values.size(); ++i)
+      worst = std::max(worst, std::abs((double{made[i]} - values[i]) / values[i]));
+    EXPECT_LE(worst, bound) << name_of(format);
+    EXPECT_GT(worst, 0.9 * bound) << name_of(format);
+  }
 }
 
 TEST(WeightConversion, BlocksStayWhereTheBackendTakesThemAndNothingElseIsAskedFor) {
@@ -124,9 +147,26 @@ TEST(WeightConversion, ANumberThatIsTooLargeIsNamed) {
   const std::string bytes = test::stored_as(WeightFormat::kF32, values);
   std::vector<uint8_t> storage;
   const auto from = stored(WeightFormat::kF32, {3 * 512, 1024}, bytes);
-  EXPECT_THAT(refusal([&] { convert_weights(from, spec, WeightFormat::kF16, storage); }),
-              HasSubstr("a.gguf: tensor \"blk.0.ffn_up.weight\" holds 70000, too large for --dtype "
-                        "float16"));
+  EXPECT_THAT(
+      refusal([&] { convert_weights(from, spec, WeightFormat::kF16, storage); }),
+      HasSubstr("a.gguf: tensor \"blk.0.ffn_up.weight\" holds 70000, too large for float16; "
+                "--dtype bfloat16 takes it"));
+  EXPECT_NO_THROW(convert_weights(from, spec, WeightFormat::kBF16, storage));
+}
+
+TEST(WeightConversion, AScaleThatIsTooLargeForBlocksIsNamedAsOne) {
+  LibraryModule module("packed_4_channel");
+  module.parts["m.weight_scale"].data.replace(2, 2, "\x80\x47");  // 65536 in bfloat16
+  const SafetensorsCheckpoint files = module.files();
+  const int64_t shape[] = {LibraryModule::kRows, LibraryModule::kColumns};
+  const StoredTensor from = quantized_weight(files, "m", shape, module.scheme());
+  ASSERT_EQ(from.format, WeightFormat::kQ4_0);
+  TensorSpec spec;
+  spec.name = "m.weight";
+  std::vector<uint8_t> storage;
+  EXPECT_THAT(refusal([&] { convert_weights(from, spec, *from.format, storage); }),
+              HasSubstr("tensor \"m.weight\" holds a scale or minimum of 65536, too large for the "
+                        "float16 of blocks; --dtype bfloat16 takes it"));
   EXPECT_NO_THROW(convert_weights(from, spec, WeightFormat::kBF16, storage));
 }
 

@@ -64,6 +64,14 @@ constexpr uint16_t float_to_f16(float value) {
   return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
 }
 
+// The bits of a 16-bit number, and what they are as float16; it may lie at any address.
+inline uint16_t half_bits_at(const void* at) {
+  uint16_t bits = 0;
+  std::memcpy(&bits, at, sizeof bits);
+  return bits;
+}
+inline float f16_at(const void* at) { return f16_to_float(half_bits_at(at)); }
+
 // Element i of an array of F32, F16 or BF16, which may lie at any address.
 inline float element_to_float(DType type, const void* data, size_t i) {
   uint32_t bits = 0;

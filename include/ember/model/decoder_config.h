@@ -17,7 +17,7 @@ namespace ember {
 
 class JsonObject;
 
-enum class RopeScaling : uint8_t { kNone, kLinear, kDynamic, kLlama3, kYarn, kLong };
+enum class RopeScaling : uint8_t { kNone, kLinear, kDynamic, kLlama3, kYarn, kLongRope };
 
 // Rotary position embedding; the fields as in Hugging Face's modeling_rope_utils.
 struct RopeConfig {
@@ -45,6 +45,14 @@ enum class TensorNaming : uint8_t {
   kGguf,
 };
 
+// Where the names of Hugging Face's tensors have the model, where it is the text part of one that
+// sees or hears, too.
+enum class TextPart : uint8_t {
+  kAll,    // it is the whole model
+  kOuter,  // "language_model." stands before every name
+  kInner,  // "model.language_model." stands for "model."; lm_head is at the root
+};
+
 // Where a layer has norms.
 enum class NormPlacement : uint8_t {
   kPre,       // before attention and before the MLP
@@ -61,10 +69,11 @@ enum class QkNormScope : uint8_t {
 
 struct DecoderConfig {
   static constexpr int kNoRope = -1;
+  static constexpr int64_t kMaxPosition = 1 << 27;  // the most that max_position may be
 
   std::string architecture;
   TensorNaming naming = TensorNaming::kHuggingFace;
-  std::string tensor_prefix;  // before every tensor's name
+  TextPart text_part = TextPart::kAll;
   int num_layers = 0;
   int hidden_size = 0;
   int intermediate_size = 0;
@@ -100,7 +109,7 @@ struct DecoderConfig {
 };
 
 // Throws StartError(kBadModel): one line with file, field, what was found and what is expected.
-// Looks at the headers of the weights where they are quantised.
+// Looks at the headers of the weights, where there are any, for names and formats.
 DecoderConfig load_decoder_config(const std::filesystem::path& model_dir);
 // The same of an object with config.json's fields, wherever it comes from.
 DecoderConfig parse_decoder_config(const JsonObject& config);

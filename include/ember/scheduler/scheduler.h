@@ -79,7 +79,7 @@ struct SchedulerStats {
   uint64_t prefix_cache_queries = 0;  // prompt tokens looked up
   uint64_t prefix_cache_hits = 0;     // of them, found
   uint64_t num_preemptions = 0;
-  uint64_t num_drafts = 0;  // parts of steps that verified draft tokens
+  uint64_t num_verifications = 0;  // parts of steps that verified draft tokens
   uint64_t num_draft_tokens = 0;
   uint64_t num_accepted_tokens = 0;  // of them
 };

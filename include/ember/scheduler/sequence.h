@@ -71,10 +71,10 @@ struct Sequence {
     return std::span(tokens).subspan(request->prompt.size());
   }
 
-  // Whether it goes before `other` wherever they compete.
-  bool before(const Sequence& other) const {
-    return priority_key != other.priority_key ? priority_key < other.priority_key
-                                              : arrival < other.arrival;
+  // Whether a goes before b wherever they compete.
+  static bool before(const Sequence* a, const Sequence* b) {
+    return a->priority_key != b->priority_key ? a->priority_key < b->priority_key
+                                              : a->arrival < b->arrival;
   }
 };
 

@@ -183,9 +183,9 @@ class CpuBackend final : public Backend {
   }
   void linear_gated(Tensor y, Tensor x, const Linear& w, Tensor scratch, Gate gate) override {
     linear(scratch, x, w);
-    const auto multiply = gate == Gate::kSilu ? kernels_.silu_mul : kernels_.gelu_mul;
+    const auto gate_mul = gate == Gate::kSilu ? kernels_.silu_mul : kernels_.gelu_mul;
     for_rows(y.shape[0], [&](int64_t t) {
-      multiply(row(y, t), row(scratch, t), row(scratch, t) + y.shape[1], y.shape[1]);
+      gate_mul(row(y, t), row(scratch, t), row(scratch, t) + y.shape[1], y.shape[1]);
     });
   }
   void softcap(Tensor x, float cap) override {

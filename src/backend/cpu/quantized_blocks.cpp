@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/quantized_blocks.h"
 
-#include <cstring>
-
 #include "ember/base/check.h"
+#include "ember/base/dtype.h"
 
 namespace ember::cpu {
 
 namespace {
-
-uint16_t half_at(const uint8_t* p) {
-  uint16_t bits = 0;
-  std::memcpy(&bits, p, sizeof bits);
-  return bits;
-}
 
 // Weights i and i + 16 share a byte; bit i of `high` is the fifth of weight i.
 void read_nibbles(const uint8_t* low, const uint8_t* high, uint8_t (&codes)[32]) {
@@ -26,7 +19,7 @@ void read_nibbles(const uint8_t* low, const uint8_t* high, uint8_t (&codes)[32])
 
 BlockCodes read_block_of_32(WeightFormat format, const uint8_t* b) {
   BlockCodes block;
-  block.scale = half_at(b);
+  block.scale = half_bits_at(b);
   switch (format) {
     case WeightFormat::kQ4_0:
       read_nibbles(b + 2, nullptr, block.codes);
@@ -35,11 +28,11 @@ BlockCodes read_block_of_32(WeightFormat format, const uint8_t* b) {
       read_nibbles(b + 6, b + 2, block.codes);
       break;
     case WeightFormat::kQ4_1:
-      block.minimum = half_at(b + 2);
+      block.minimum = half_bits_at(b + 2);
       read_nibbles(b + 4, nullptr, block.codes);
       break;
     case WeightFormat::kQ5_1:
-      block.minimum = half_at(b + 2);
+      block.minimum = half_bits_at(b + 2);
       read_nibbles(b + 8, b + 4, block.codes);
       break;
     case WeightFormat::kQ8_0:  // signed
@@ -53,7 +46,7 @@ BlockCodes read_block_of_32(WeightFormat format, const uint8_t* b) {
 
 // Sub-block s of Q4_K or Q5_K. Eight scales and eight minimums of six bits lie in 12 bytes.
 BlockCodes read_q4_or_q5_k(const uint8_t* b, int s, bool fifth_bit) {
-  BlockCodes block{.scale = half_at(b), .minimum = half_at(b + 2)};
+  BlockCodes block{.scale = half_bits_at(b), .minimum = half_bits_at(b + 2)};
   const uint8_t* sc = b + 4;
   const int scale = s < 4 ? sc[s] & 63 : (sc[s + 4] & 15) | (sc[s - 4] >> 6) << 4;
   const int minimum = s < 4 ? sc[s + 4] & 63 : sc[s + 4] >> 4 | (sc[s] >> 6) << 4;
@@ -69,7 +62,7 @@ BlockCodes read_q4_or_q5_k(const uint8_t* b, int s, bool fifth_bit) {
 
 // Sub-block s of Q6_K: quarter s % 4 of half s / 4.
 BlockCodes read_q6_k(const uint8_t* b, int s) {
-  BlockCodes block{.scale = half_at(b + 208)};
+  BlockCodes block{.scale = half_bits_at(b + 208)};
   const int half = s / 4, quarter = s % 4;
   const uint8_t *low = b + 64 * half + 32 * (quarter & 1), *high = b + 128 + 32 * half;
   for (int i = 0; i < 32; ++i) {

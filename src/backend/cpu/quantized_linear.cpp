@@ -43,12 +43,6 @@ Lane lane_of(PanelLayout l, uint8_t* tile, int64_t output) {
 
 void put_half(uint8_t* to, uint16_t bits) { std::memcpy(to, &bits, sizeof bits); }
 
-float half_at(const uint8_t* from) {
-  uint16_t bits = 0;
-  std::memcpy(&bits, from, sizeof bits);
-  return f16_to_float(bits);
-}
-
 void pack_codes(PanelLayout l, const BlockCodes& block, Lane lane) {
   constexpr int kMostLines = 8;
   uint32_t lines[kMostLines] = {};
@@ -83,8 +77,8 @@ struct Scales {
 Scales scales_of(PanelLayout l, const uint8_t* superblock, const uint8_t* tile, int64_t output) {
   const uint8_t* scales = tile + 2 * half_bytes(l);
   const uint8_t* halves = l.superblocks ? superblock : scales;
-  const float d = half_at(halves + 2 * output),
-              m = l.minimum ? half_at(halves + 2 * (kBlockOutputs + output)) : 0.0f;
+  const float d = f16_at(halves + 2 * output),
+              m = l.minimum ? f16_at(halves + 2 * (kBlockOutputs + output)) : 0.0f;
   if (!l.superblocks) return {{d, d}, m};
   const auto factor = [&](int g) {
     const uint8_t byte = scales[g * kBlockOutputs + output];

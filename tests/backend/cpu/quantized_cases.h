@@ -54,6 +54,7 @@ struct QuantizedMatrix {
     }
     for (int64_t i = 0; i < (out + 31) / 32 * 32; ++i)
       bias.push_back(static_cast<float>(random() % 2001) * 1e-3f - 1);
+    if (random() % 4 != 0) scale = static_cast<float>(random() % 4001) * 1e-3f - 2;
   }
   const std::byte* row(int64_t n) const {
     return rows.data() + static_cast<size_t>(n) * row_bytes(format, in);
@@ -63,6 +64,7 @@ struct QuantizedMatrix {
   int64_t out, in;
   std::vector<std::byte> rows, panels;
   std::vector<float> bias;
+  float scale = 1;  // of the product, as Linear::scale
 };
 
 inline std::vector<float> random_inputs(int64_t count, std::mt19937_64& random) {
@@ -111,7 +113,8 @@ inline float defined_output(const QuantizedMatrix& m, const float* x, int64_t n,
           l.superblocks ? -(minimum * static_cast<float>(block.minimum_factor)) : minimum, sum);
     }
   }
-  return with_bias ? sum + m.bias[static_cast<size_t>(n)] : sum;
+  if (with_bias) sum += m.bias[static_cast<size_t>(n)];
+  return sum * m.scale;
 }
 
 // As the backend runs it; nothing is written between rows of y.
@@ -128,6 +131,7 @@ inline std::vector<float> run_quantized(const QuantizedKernels& kernels, const Q
                      .x = PreparedRows::in_memory(memory.data(), rows, m.in),
                      .y = wide.data(),
                      .y_stride = m.out + kGap,
+                     .scale = m.scale,
                      .add = !std::isnan(before),
                      .rows = rows,
                      .in = m.in,
@@ -166,7 +170,7 @@ inline void check_definition(const QuantizedKernels& kernels, const QuantizedMat
         }
         bound += 1.6e-5 * largest * size;
       }
-      ASSERT_NEAR(got, sum, bound) << "row " << r << " output " << n;
+      ASSERT_NEAR(got, sum * m.scale, bound * std::abs(m.scale)) << "row " << r << " output " << n;
     }
   }
 }
