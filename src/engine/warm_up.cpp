@@ -61,9 +61,9 @@ const Step& WarmUp::step(int num_tokens) {
 void WarmUp::finish(HostBatch& batch) const {
   std::fill_n(batch.view.slots.as<int32_t>(), batch.view.num_tokens, -1);
   if (batch.rows.size() > 2) batch.rows.erase(batch.rows.begin(), batch.rows.end() - 2);
-  if (batch.rows.empty()) return;
-  batch.rows.back().mask = mask_;
-  batch.rows.back().sequence = 0;  // the number of its arrival would be the first request's
+  for (SamplingRow& row : batch.rows)
+    row.sequence = 0;  // an arrival's would be the first request's
+  if (!batch.rows.empty()) batch.rows.back().mask = mask_;
 }
 
 }  // namespace ember

@@ -20,8 +20,8 @@ class WarmUp {
   // rows as may be; the last of each is sampled with every option. Valid until the next call.
   const Step& step(int num_tokens);
   // Completes what a BatchBuilder made of step(): nothing is stored to the cache; of the rows the
-  // last two are left, of which the last one is sampled, has a mask and is not remembered. The
-  // batch refers to this object.
+  // last two are left, of which the last one is sampled and has a mask. Neither belongs to a
+  // sequence that the device would remember. The batch refers to this object.
   void finish(HostBatch& batch) const;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <stdexcept>
 #include <thread>
 
@@ -135,33 +136,61 @@ TEST(Engine, ARequestThatTheSchedulerRefusesIsAnswered) {
   EXPECT_EQ(sink.answer(1).finish, FinishReason::kEngineFailed);
 }
 
+// Whose device is gone at its n-th launch, wait or late sampling (samples_after_commit).
 class BrokenRunner final : public StepRunner {
  public:
-  int max_in_flight() const override { return 1; }
-  void launch(const Step&) override {
-    if (++launched_ == 3) throw std::runtime_error("the device is gone");
-    sampled_.assign(8, SampledToken{.token = 1});
+  enum class Call { kLaunch, kSample, kWait };
+  BrokenRunner(Call call, int n, std::atomic<int>& num_calls)
+      : call_(call), left_(n), num_calls_(num_calls) {}
+  int max_in_flight() const override { return runner_.max_in_flight(); }
+  void launch(const Step& step) override {
+    count(Call::kLaunch);
+    runner_.launch(step);
   }
-  void sample(const Step&) override {}
-  std::span<const SampledToken> wait() override { return std::span(sampled_).first(1); }
+  void sample(const Step& step) override {
+    count(Call::kSample);
+    runner_.sample(step);
+  }
+  std::span<const SampledToken> wait() override {
+    count(Call::kWait);
+    return runner_.wait();
+  }
 
  private:
-  int launched_ = 0;
-  std::vector<SampledToken> sampled_;
+  void count(Call call) {
+    ++num_calls_;
+    if (call == call_ && --left_ == 0) throw std::runtime_error("the device is gone");
+  }
+
+  FakeRunner runner_{kVocab, Duration::zero()};
+  const Call call_;
+  int left_;
+  std::atomic<int>& num_calls_;
 };
 
 TEST(Engine, AFailedDeviceFailsEverythingAndWhatComesLater) {
-  Recorder sink;
-  ServingEngine engine(kConfig, kPool, std::make_unique<BrokenRunner>(), sink);
-  engine->submit(share(request(1, 4, 40)));
-  ASSERT_TRUE(sink.wait_finished(1));
-  EXPECT_EQ(sink.answer(1).finish, FinishReason::kEngineFailed);
-  EXPECT_EQ(sink.answer(1).tokens.size(), 2u);
-  while (!engine->failed()) std::this_thread::yield();
-  engine->submit(share(request(2, 4, 4)));
-  ASSERT_TRUE(sink.wait_finished(2));
-  EXPECT_EQ(sink.answer(2).finish, FinishReason::kEngineFailed);
-  EXPECT_EQ(sink.next_report().scheduler.num_used_blocks, 0);
+  using Call = BrokenRunner::Call;
+  for (const Call call : {Call::kLaunch, Call::kSample, Call::kWait}) {
+    SCOPED_TRACE(static_cast<int>(call));
+    std::atomic<int> num_calls = 0;
+    Recorder sink;
+    ServingEngine engine(kConfig, kPool, std::make_unique<BrokenRunner>(call, 4, num_calls), sink);
+    Request r = request(1, 4, 40);
+    r.constraint = scripted(std::vector(40, ScriptedConstraint::Ids{1, 2, 3, 500}));
+    engine->submit(share(std::move(r)));
+    ASSERT_TRUE(sink.wait_finished(1));
+    EXPECT_EQ(sink.answer(1).finish, FinishReason::kEngineFailed);
+    EXPECT_EQ(sink.answer(1).num_finals, 1);
+    const size_t num_tokens = sink.answer(1).tokens.size();
+    EXPECT_TRUE(num_tokens >= 2 && num_tokens <= 4) << num_tokens;
+    while (!engine->failed()) std::this_thread::yield();
+    const int before = num_calls;
+    engine->submit(share(request(2, 4, 4)));
+    ASSERT_TRUE(sink.wait_finished(2));
+    EXPECT_EQ(sink.answer(2).finish, FinishReason::kEngineFailed);
+    EXPECT_EQ(sink.next_report().scheduler.num_used_blocks, 0);
+    EXPECT_EQ(num_calls, before) << "nothing more is asked of the runner";
+  }
 }
 
 // Notes what it is asked for: L launch, S sample, W wait; in small letters where request 2 is no

@@ -203,15 +203,22 @@ TEST(EngineThread, LoadingWithoutASignOfProgressIsNotWaitedForForever) {
   EXPECT_THROW(thread.engine(), StartError);
 }
 
+// However impatient its owner is: it gives signs of life, as the report says that comes after each.
+// Once it has ended it gives none, and does not hang either.
 TEST(EngineThread, AnIdleEngineDoesNotHang) {
   Log log;
   Recorder sink;
   EngineThread thread([&](const LoadProgress&) { return make_engine(log, sink); },
-                      {.serving = std::chrono::seconds(60)});
-  thread.engine();
+                      {.serving = Duration::zero()});
+  const std::shared_ptr<Engine> engine = thread.engine();
+  const TimePoint sign = engine->last_progress();
   EXPECT_FALSE(thread.hangs());
+  sink.next_report();
+  EXPECT_GT(engine->last_progress(), sign);
+  EXPECT_TRUE(log.calls == std::set<std::string>{"construct"}) << "it was idle";
   EXPECT_TRUE(thread.stop());
-  EXPECT_FALSE(thread.hangs()) << "it has ended";
+  const TimePoint end = Clock::now() + std::chrono::milliseconds(1200);
+  while (Clock::now() < end) ASSERT_FALSE(thread.hangs()) << "it has ended";
 }
 
 // As after SIGSTOP and SIGCONT: it is found late, and then it gives another sign.

@@ -51,13 +51,23 @@ TEST(WarmUp, OneRowTakesEveryOption) {
   const SamplingRow& row = batch.rows[1];
   EXPECT_EQ(row.given_token, -1);
   EXPECT_EQ(row.mask.size(), 4u);
-  EXPECT_EQ(row.sequence, 0u) << "1 is the first request's";
   EXPECT_EQ(row.banned.size(), 1u);
   EXPECT_EQ(row.num_logprobs, 2);
   const SamplingParams& p = *row.params;
   EXPECT_TRUE(p.temperature > 0 && p.top_k > 0 && p.top_p < 1 && p.min_p > 0);
   EXPECT_TRUE(p.repetition_penalty != 1 && p.presence_penalty != 0 && p.frequency_penalty != 0);
   EXPECT_FALSE(p.logit_bias.empty());
+}
+
+// Who is remembered by the number of the first request's sequence has that request's penalties.
+TEST(WarmUp, NoRowIsRemembered) {
+  for (const int num_tokens : {1, 2, 8, 16, 17, 18, 32, 33, 40}) {
+    WarmUp warm_up(kLimits, 3, 100);
+    BatchBuilder builder(batch_limits(kLimits, 3), {});
+    HostBatch& batch = builder.build(warm_up.step(num_tokens));
+    warm_up.finish(batch);
+    for (const SamplingRow& row : batch.rows) EXPECT_EQ(row.sequence, 0u) << num_tokens;
+  }
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 
 namespace ember {
 
-// Made, used and destroyed by the engine's thread. An exception from launch or wait means that the
-// device is gone.
+// Made, used and destroyed by the engine's thread. An exception from launch, sample or wait means
+// that the device is gone: nothing more is asked of the runner.
 class StepRunner {
  public:
   virtual ~StepRunner() = default;

@@ -232,6 +232,81 @@ TEST_F(CudaSampler, PenaltiesFollowSequencesThatGrow) {
   }
 }
 
+// More sequences than the device remembers: who rests long enough is forgotten and told anew. Those
+// with drafts have several rows in a step; some of their drafts come true.
+TEST_F(CudaSampler, SequencesWithDraftsRestAndComeBack) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  struct Live {
+    Case c;
+    int pending = -1;  // row of the step before whose token is not in the output yet
+  };
+  std::vector<Live> live(2 * kRows);
+  for (Live& l : live) {
+    l.c = random_case();
+    l.c.params.temperature = 0;
+    l.c.params.frequency_penalty = 0.4f;
+    l.c.output.reserve(400);  // rows refer to these while they grow
+    l.c.draft.clear();
+    l.c.draft.reserve(kRows);
+  }
+  std::vector<SampledToken> before;
+  cpu::SampleScratch scratch;
+  int num_accepted = 0;
+  for (int step = 0; step < 40; ++step) {
+    std::vector<float> logits(kRows * kVocab);
+    for (float& logit : logits) logit = static_cast<float>(random_() % 9);
+    std::vector<SamplingRow> rows;
+    std::vector<SampledToken> expected;
+    std::ranges::shuffle(live, random_);
+    const size_t num_live = 1 + random_() % kRows;
+    std::vector<int> pending_now(live.size(), -1);
+    for (size_t i = 0; i < live.size(); ++i) {
+      Live& l = live[i];
+      const int32_t token = l.pending >= 0 ? before[static_cast<size_t>(l.pending)].token : -1;
+      const bool takes_part = i < num_live && rows.size() < kRows,
+                 pending = takes_part && token >= 0 && random_() % 2 == 0;
+      if (token >= 0 && !pending) l.c.output.push_back(token);
+      l.c.draft.clear();
+      if (takes_part) {
+        const size_t num_drafts = pending ? 0 : std::min(random_() % 4, kRows - 1 - rows.size());
+        for (size_t d = 0; d <= num_drafts; ++d) {
+          SamplingRow& row = rows.emplace_back(l.c.row());
+          if (pending) row.pending = l.pending;
+          const auto begin = logits.begin() + static_cast<long>((rows.size() - 1) * kVocab);
+          std::vector<float> copy(begin, begin + kVocab);
+          expected.push_back(cpu::sample_row(copy, row, pending ? token : -1, scratch));
+          if (d < num_drafts)
+            l.c.draft.push_back(random_() % 2 == 0 ? std::max(expected.back().token, 0)
+                                                   : ids(1).front());
+        }
+        pending_now[i] = static_cast<int>(rows.size()) - 1;
+      }
+      if (pending) l.c.output.push_back(token);  // committed while the step runs
+      l.pending = -1;
+    }
+    std::vector<SampledToken> got(rows.size());
+    stream_.wait();
+    std::ranges::copy(logits, logits_.as<float>());
+    sampler_->launch(logits_.rows(static_cast<int64_t>(rows.size())), rows, got);
+    sampler_->wait();
+    for (size_t i = 0; i < rows.size(); ++i)
+      ASSERT_EQ(got[i].token, expected[i].token)
+          << "step " << step << ", row " << i << ", drafts " << rows[i].draft.size();
+    for (size_t i = 0; i < live.size(); ++i) {
+      if (pending_now[i] < 0) continue;
+      std::vector<int32_t>& output = live[i].c.output;
+      const std::vector<int32_t>& draft = live[i].c.draft;
+      auto row = static_cast<size_t>(pending_now[i]) - draft.size();
+      size_t d = 0;
+      for (; d < draft.size() && got[row + d].token == draft[d]; ++d) output.push_back(draft[d]);
+      num_accepted += static_cast<int>(d);
+      if (got[row + d].token >= 0) live[i].pending = static_cast<int>(row + d);
+    }
+    before = got;
+  }
+  EXPECT_GT(num_accepted, 10);
+}
+
 TEST_F(CudaSampler, NothingIsRememberedOfRowsWithoutASequence) {
   Case c;
   c.params = {.temperature = 0, .frequency_penalty = 5};
