@@ -52,7 +52,6 @@ EMBER_DEVICE int exclusive_sum(int v, int* sums, int* total) {
 // plan_attention.
 __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constant__ PlanArgs args) {
   __shared__ int sums[kPlanThreads / 32];
-  wait_for_dependencies();
   int num_items = 0, num_tiles = 0;
   for (int base = 0; base < args.num_seqs; base += kPlanThreads) {
     const int seq = base + static_cast<int>(threadIdx.x);

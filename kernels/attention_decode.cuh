@@ -108,7 +108,7 @@ EMBER_DEVICE void produce_pages(const AttentionArgs<T>& args, const DecodeShared
                                               shared.full(position.stage), lane);
     }
   }
-  if (!waited) wait_for_dependencies();
+  Loader::drain();
 }
 
 // The state of one warp: its heads' softmax and weighted sums of values. Lane l holds heads

@@ -12,6 +12,11 @@ struct CpAsyncLoader {
 
   EMBER_DEVICE static void fence_init() {}
   EMBER_DEVICE static void fence() {}
+  // Nothing says that the copies of a thread that has ended land.
+  EMBER_DEVICE static void drain() {
+    cp_async_commit();
+    cp_async_wait<0>();
+  }
 
   template <int kSlabBytes>
   EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values, uint32_t full,

@@ -11,6 +11,7 @@ struct BulkLoader {
 
   EMBER_DEVICE static void fence_init() { fence_barrier_init(); }
   EMBER_DEVICE static void fence() { fence_proxy_async(); }
+  EMBER_DEVICE static void drain() {}
 
   template <int kSlabBytes>
   EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values, uint32_t full,

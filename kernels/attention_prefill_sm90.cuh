@@ -203,9 +203,9 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
                                int warpgroup) {
   const int lane = static_cast<int>(threadIdx.x) % 32,
             row = warpgroup * 64 + static_cast<int>(threadIdx.x) / 32 % 4 * 16 + lane / 4;
-  const bool leader = threadIdx.x % 128 == 0;
-  const auto release = [leader](uint32_t barrier) {
-    if (leader) mbarrier_arrive(barrier);
+  // By each warp: no warp's wait says what the others have read.
+  const auto release = [lane](uint32_t barrier) {
+    if (lane == 0) mbarrier_arrive(barrier);
   };
   const Turns tensor_cores{warpgroup};
   tensor_cores.begin();
@@ -282,11 +282,11 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
     for (int stage = 0; stage < Shape::kStages; ++stage) {
       mbarrier_init(shared.keys_full(stage), 1);
       mbarrier_init(shared.values_full(stage), 1);
-      mbarrier_init(shared.keys_empty(stage), 2);
-      mbarrier_init(shared.values_empty(stage), 2);
+      mbarrier_init(shared.keys_empty(stage), 8);
+      mbarrier_init(shared.values_empty(stage), 8);
     }
     mbarrier_init(shared.q_full(), 1);
-    mbarrier_init(shared.q_empty(), 2);
+    mbarrier_init(shared.q_empty(), 8);
     fence_barrier_init();
   }
   __syncthreads();

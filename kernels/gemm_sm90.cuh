@@ -160,8 +160,9 @@ EMBER_DEVICE void consume(const GemmArgs& args, const GemmShared<Tile>& shared, 
                           int lane) {
   constexpr int kRowGroups = Tile::kRowGroups, kTokenGroups = Tile::kTokens / 8;
   const int warpgroup = warp / 4;
+  // By each warp: no warp's wait says what the others have read.
   const auto release = [&](int stage) {
-    if (threadIdx.x % 128 == 0) mbarrier_arrive(shared.empty(stage));
+    if (lane == 0) mbarrier_arrive(shared.empty(stage));
   };
   RingPosition<Tile::kStages> position;
   GemmWalk walk(args);
@@ -251,7 +252,7 @@ __global__ void __launch_bounds__(GemmTile<kTokens>::kThreads, GemmTile<kTokens>
     prefetch_tensor_map(&tokens);
     for (int stage = 0; stage < Tile::kStages; ++stage) {
       mbarrier_init(shared.full(stage), 1);
-      mbarrier_init(shared.empty(stage), 2);
+      mbarrier_init(shared.empty(stage), 8);
     }
     fence_barrier_init();
   }

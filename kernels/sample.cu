@@ -35,6 +35,7 @@ EMBER_DEVICE void end_row(const SampleArgs& args, int lane, uint32_t teams) {
   __syncwarp();
   const bool last = lane == 0 && atomicAdd(&arrivals.teams, 1u) == teams - 1;
   if (!__any_sync(~0u, last)) return;
+  __syncwarp();  // a vote orders nothing: each lane's fence comes after the arrival
   __threadfence();
   for (int row = lane; row < args.first_row + args.rows; row += 32)
     args.previous[row] = __ldcg(args.tokens + row);

@@ -97,9 +97,10 @@ EMBER_DEVICE void adjust_slice(const Team& team, float* values, const Slice& sli
   }
   __syncthreads();
   for (int i = team.thread(); i < p.banned_count; i += Team::kThreads)
-    if (float* l = logit(lists.ids[p.banned_begin + i])) *l = -INFINITY;
+    if (volatile float* l = logit(lists.ids[p.banned_begin + i])) *l = -INFINITY;  // also twice
   __syncthreads();
   if (!has_penalties(p)) return;
+  // From here on a thread reads and writes the tokens that each_four gives it, and no others.
   const int pending = p.pending >= 0 ? previous[p.pending] : -1;
   const uint32_t* seen = p.seen >= 0 ? lists.seen + p.seen * stride_of_seen + slice.first : nullptr;
   for (int i = 4 * team.thread(); i < slice.size; i += 4 * Team::kThreads) {
@@ -116,7 +117,6 @@ EMBER_DEVICE void adjust_slice(const Team& team, float* values, const Slice& sli
       if (known[j] != 0 || count > 0) values[i + j] = penalized(values[i + j], p, count);
     }
   }
-  __syncthreads();
 }
 
 // The cut that top-k, top-p and min-p leave, each on what the one before left.

@@ -43,7 +43,8 @@ void launch(const StreamRef& stream, const LaunchShape& shape, void (*kernel)(Pa
     status = fake_cuda::launch(
         stream.handle, {function, &typeid(kernel), shape.shared_bytes, pointers},
         [kernel, values,
-         launch = emu::Launch{shape.grid, shape.threads, shape.shared_bytes, shape.cluster}] {
+         launch = emu::Launch{shape.grid, shape.threads, shape.shared_bytes, shape.cluster,
+                              stream.pdl, stream.handle}] {
           emu::run(launch, [&] { std::apply(kernel, values); });
         });
 #else

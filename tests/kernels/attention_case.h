@@ -77,23 +77,22 @@ class AttentionRun {
     const AttentionBatch b{q_starts_.data(), kv_lens_.data(), tables_->data(),
                            table_stride(),   num_seqs(),      c_.num_decodes,
                            num_tokens(),     num_tokens(),    max_kv_len_};
-    emu::forget_constants();
+    const emu::Chain chain;
     plan_attention(stream, shape(), b, workspace.data());
-    for (int s = 0; s < c_.num_decodes;
-         ++s) {  // what a decode may read before the dependency is resolved
-      for (int page = 0; page * kBlockTokens < c_.sequences[index(s)].kv_len - 1; ++page) {
-        if (page == (c_.sequences[index(s)].kv_len - 1) / kBlockTokens) continue;
-        const size_t block = static_cast<size_t>(table(s, page)) * block_elements();
-        emu::name_constant(pool_->data() + block, block_elements() * 2);
-      }
+    emu::predecessor_writes(qkv_->data(), qkv_->size() * 2);
+    emu::predecessor_writes(out_->data(), out_->size() * 2);
+    for (int s = 0; s < num_seqs(); ++s) {  // the pages of this step's tokens
+      const auto [q_len, kv_len] = c_.sequences[index(s)];
+      for (int page = (kv_len - q_len) / kBlockTokens; page * kBlockTokens < kv_len; ++page)
+        emu::predecessor_writes(
+            pool_->data() + static_cast<size_t>(table(s, page)) * block_elements(),
+            block_elements() * 2);
     }
-    emu::name_constant(q_starts_.data(), 4);  // and nothing else
     for (int layer = 0; layer < 2;
          ++layer) {  // twice over one plan: counters are left as they were found
       attention(stream, shape(), b, out_->data(), out_stride(), qkv_->data(), qkv_stride(),
                 pool_->data(), workspace.data());
     }
-    emu::forget_constants();
   }
 
   uint16_t& q_bits(int token, int head, int d) {
@@ -115,11 +114,12 @@ class AttentionRun {
 
   // Empty, or what is wrong first.
   std::string problem() {
+    read_ = {};
     const double allowed = c_.dtype == DType::kF16 ? 4e-3 : 3e-2;
     for (int s = 0; s < num_seqs(); ++s) {
       const auto [q_len, kv_len] = c_.sequences[index(s)];
-      for (int i = 0; i < q_len; ++i) {
-        for (int head = 0; head < num_heads(); ++head) {
+      for (int head = 0; head < num_heads(); ++head) {
+        for (int i = 0; i < q_len; ++i) {
           const int token = first_token(s) + i;
           const std::vector<double> exact =
               kv_len > 0 ? reference(s, token, kv_len - q_len + i, head) : std::vector<double>();
@@ -237,25 +237,44 @@ class AttentionRun {
     }
   }
 
+  // What the cache holds of a sequence's kv head, [position][head_dim] for K and for V.
+  struct Cached {
+    int seq = -1, kv_head = -1;
+    std::vector<double> values[2];
+  };
+  void read_cache(int seq, int kv_head) {
+    if (read_.seq == seq && read_.kv_head == kv_head) return;
+    read_ = {seq, kv_head, {}};
+    const auto [q_len, kv_len] = c_.sequences[index(seq)];
+    const int first = c_.window > 0 ? std::max(0, kv_len - q_len - c_.window + 1) : 0;
+    for (int kv = 0; kv < 2; ++kv) {
+      read_.values[kv].resize(index(kv_len * c_.head_dim));
+      for (int key = first; key < kv_len; ++key)
+        for (int d = 0; d < c_.head_dim; ++d)
+          read_.values[kv][index(key * c_.head_dim + d)] =
+              half_value(c_.dtype, cached(seq, key, kv, kv_head, d));
+    }
+  }
+
   std::vector<double> reference(int seq, int token, int position, int head) {
-    const int kv_head = head / c_.group,
-              first = c_.window > 0 ? std::max(0, position - c_.window + 1) : 0;
-    std::vector<double> p, out(index(c_.head_dim), 0.0);
+    read_cache(seq, head / c_.group);
+    const int first = c_.window > 0 ? std::max(0, position - c_.window + 1) : 0;
+    std::vector<double> p, q, out(index(c_.head_dim), 0.0);
+    for (int d = 0; d < c_.head_dim; ++d) q.push_back(half_value(c_.dtype, q_bits(token, head, d)));
     double top = -INFINITY, total = 0;
     for (int key = first; key <= position; ++key) {
+      const double* const k = read_.values[0].data() + key * c_.head_dim;
       double dot = 0;
-      for (int d = 0; d < c_.head_dim; ++d)
-        dot += double{half_value(c_.dtype, q_bits(token, head, d))} *
-               half_value(c_.dtype, cached(seq, key, 0, kv_head, d));
+      for (int d = 0; d < c_.head_dim; ++d) dot += q[index(d)] * k[d];
       const double score = dot * double{scale_}, cap = c_.softcap;
       p.push_back(cap > 0 ? cap * std::tanh(score / cap) : score);
       top = std::max(top, p.back());
     }
     for (double& v : p) total += v = std::exp(v - top);
     for (int key = first; key <= position; ++key) {
-      for (int d = 0; d < c_.head_dim; ++d)
-        out[index(d)] +=
-            p[index(key - first)] / total * half_value(c_.dtype, cached(seq, key, 1, kv_head, d));
+      const double weight = p[index(key - first)] / total;
+      const double* const v = read_.values[1].data() + key * c_.head_dim;
+      for (int d = 0; d < c_.head_dim; ++d) out[index(d)] += weight * v[d];
     }
     return out;
   }
@@ -268,6 +287,7 @@ class AttentionRun {
   std::vector<int32_t> q_starts_, kv_lens_;
   std::unique_ptr<Guarded<int32_t>> tables_;
   std::unique_ptr<Guarded<uint16_t>> pool_, qkv_, out_;
+  Cached read_;
 };
 
 }  // namespace ember::kernels

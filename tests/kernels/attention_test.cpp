@@ -21,7 +21,6 @@ class Attention : public testing::TestWithParam<std::tuple<int, DType>> {
     RecordProperty("seed", std::to_string(seed_));
     emu::configure({.seed = seed_, .stall = 24});
   }
-  void TearDown() override { emu::forget_constants(); }
 
   AttentionCase with(AttentionCase c) const {
     c.sm = sm_;

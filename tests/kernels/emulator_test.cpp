@@ -5,25 +5,13 @@
 
 #include <numeric>
 
-#include "kernels/attention_case.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/tensor_map.h"
 #include "kernels/common/wgmma.cuh"
-#include "kernels/gemm_case.h"
+#include "kernels/noticed.h"
 
 namespace ember::kernels {
 namespace {
-
-// What `run` fails with; empty when it does not.
-template <class Run>
-std::string error_of(Run&& run) {
-  try {
-    run();
-  } catch (const emu::Error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 void run_cta(int threads, size_t shared_bytes, const std::function<void()>& body) {
   emu::run({.grid = dim3(1), .threads = threads, .shared_bytes = shared_bytes}, body);
@@ -32,10 +20,7 @@ void run_cta(int threads, size_t shared_bytes, const std::function<void()>& body
 class Emulator : public testing::Test {
  protected:
   void SetUp() override { emu::configure({.seed = 5, .stall = 8}); }
-  void TearDown() override {
-    emu::configure({});
-    emu::forget_constants();
-  }
+  void TearDown() override { emu::configure({}); }
 };
 
 TEST_F(Emulator, EveryThreadOfEveryBlockRunsOnce) {
@@ -105,6 +90,7 @@ TEST_F(Emulator, MistakesAreErrors) {
                       mbarrier_init(shared_address(memory), 1),
                           mbarrier_arrive(shared_address(memory)),
                           mbarrier_wait(shared_address(memory), 0);
+                    __syncthreads();
                     if (threadIdx.x < 2) mbarrier_arrive(shared_address(memory)), memory[16] = 1;
                   })
                 .find("write beyond the 16 bytes"),
@@ -133,12 +119,13 @@ TEST_F(Emulator, CopiesLandLateAndInAnyOrder) {
       auto* word = reinterpret_cast<volatile uint32_t*>(memory + 16);
       if (threadIdx.x == 0) {
         mbarrier_init(shared_address(memory), 1);
+        fence_barrier_init();
         mbarrier_arrive_expect(shared_address(memory), 16);
         bulk_load(shared_address(memory + 16), source, 16, shared_address(memory), 0);
       }
       __syncwarp();
       __syncwarp();
-      if (threadIdx.x == 31) (*word == 7 ? early : late) = true;
+      if (threadIdx.x == 31) (*word == 7 ? early : late) = true;  // this source is not looked at
       mbarrier_wait(shared_address(memory), 0);
       if (*word != 7) __trap();
     });
@@ -156,6 +143,7 @@ TEST_F(Emulator, TensorMapsFillWithZerosAndSwizzle) {
     const uint32_t barrier = shared_address(memory + 1024);
     if (threadIdx.x == 0) {
       mbarrier_init(barrier, 1);
+      fence_barrier_init();
       mbarrier_arrive_expect(barrier, 1024);
       tma_load_2d(shared_address(memory), &map, 64, 1, barrier, 0);
     }
@@ -184,71 +172,7 @@ struct Mutation {
   std::string (*run)(unsigned seed);  // empty, or what was noticed
 };
 
-std::string run_gemm(const GemmCase& c, unsigned seed) {
-  GemmRun run(c, seed);
-  const std::string error = error_of([&] { run.run(); });
-  return error.empty() ? run.problem() : error;
-}
-
-std::string run_attention(const AttentionCase& c, unsigned seed) {
-  AttentionRun run(c, seed);
-  const std::string error = error_of([&] { run.run(); });
-  return error.empty() ? run.problem() : error;
-}
-
-std::string gemm_hopper(unsigned seed) {
-  return run_gemm({.sm = 90, .tokens = 20, .out = 1664, .in = 72}, seed);
-}
-std::string gemm_large(unsigned seed) {
-  return run_gemm({.sm = 90, .tokens = 100, .out = 256, .in = 200}, seed);
-}
-std::string gemm_cluster(unsigned seed) {
-  return run_gemm({.sm = 90, .tokens = 9, .out = 128, .in = 1024}, seed);
-}
-std::string gemm_generic(unsigned seed) {
-  return run_gemm({.sm = 80, .tokens = 20, .out = 64, .in = 512}, seed);
-}
-std::string decode_hopper(unsigned seed) {
-  return run_attention({.sm = 90, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed);
-}
-std::string decode_generic(unsigned seed) {
-  return run_attention({.sm = 80, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed);
-}
-std::string prefill_hopper(unsigned seed) {
-  return run_attention(
-      {.sm = 90, .head_dim = 128, .num_kv_heads = 1, .sequences = {{40, 400}}, .num_decodes = 0},
-      seed);
-}
-std::string prefill_generic(unsigned seed) {
-  return run_attention(
-      {.sm = 80, .head_dim = 64, .num_kv_heads = 1, .sequences = {{17, 200}}, .num_decodes = 0},
-      seed);
-}
-
 const Mutation kMutations[] = {
-    {"gemm_generic_barrier", Fault::kSkipBarrier, gemm_generic},
-    {"decode_barrier", Fault::kSkipBarrier, decode_hopper},
-    {"prefill_generic_barrier", Fault::kSkipBarrier, prefill_generic},
-    {"gemm_mbarrier", Fault::kSkipMbarrierWait, gemm_hopper},
-    {"decode_mbarrier", Fault::kSkipMbarrierWait, decode_hopper},
-    {"decode_generic_mbarrier", Fault::kSkipMbarrierWait, decode_generic},
-    {"prefill_mbarrier", Fault::kSkipMbarrierWait, prefill_hopper},
-    {"gemm_release", Fault::kSkipRelease, gemm_hopper},
-    {"decode_release", Fault::kSkipRelease,
-     [](unsigned seed) { return run_attention({.sm = 90, .sequences = {{1, 1000}}}, seed); }},
-    {"prefill_release", Fault::kSkipRelease, prefill_hopper},
-    {"gemm_wgmma_wait", Fault::kSkipWgmmaWait, gemm_hopper},
-    {"gemm_large_wgmma_wait", Fault::kSkipWgmmaWait, gemm_large},
-    {"prefill_wgmma_wait", Fault::kSkipWgmmaWait, prefill_hopper},
-    {"gemm_generic_copy_wait", Fault::kSkipCpAsyncWait, gemm_generic},
-    {"prefill_generic_copy_wait", Fault::kSkipCpAsyncWait, prefill_generic},
-    {"gemm_cluster_barrier", Fault::kSkipClusterBarrier, gemm_cluster},
-    {"gemm_dependency", Fault::kSkipDependencyWait, gemm_hopper},
-    {"decode_dependency", Fault::kSkipDependencyWait, decode_hopper},
-    {"prefill_dependency", Fault::kSkipDependencyWait, prefill_hopper},
-    {"gemm_proxy_fence", Fault::kSkipProxyFence, gemm_hopper},
-    {"decode_proxy_fence", Fault::kSkipProxyFence, decode_hopper},
-    {"prefill_proxy_fence", Fault::kSkipProxyFence, prefill_hopper},
     {"gemm_swizzle", Fault::kWrongSwizzle, gemm_hopper},
     {"prefill_swizzle", Fault::kWrongSwizzle, prefill_hopper},
     {"prefill_leading", Fault::kWrongLeading, prefill_hopper},
@@ -256,6 +180,7 @@ const Mutation kMutations[] = {
     {"gemm_lost_arrival", Fault::kLostArrival, gemm_cluster},
     {"decode_lost_arrival", Fault::kLostArrival, decode_hopper},
     {"prefill_lost_arrival", Fault::kLostArrival, prefill_hopper},
+    {"plan_early_trigger", Fault::kEarlyTrigger, decode_hopper},
 };
 
 class Mutations : public testing::TestWithParam<Mutation> {};
@@ -270,7 +195,6 @@ TEST_P(Mutations, IsNoticed) {
     emu::configure({.seed = seed, .stall = 16, .fault = m.fault});
     const std::string noticed = m.run(seed);
     emu::configure({});
-    emu::forget_constants();
     if (!noticed.empty()) return;
   }
   FAIL() << "five seeds have noticed nothing";

@@ -62,8 +62,9 @@ class GemmRun {
 
   void run() {
     const StreamRef stream = emulator_stream(c_.sm);
-    emu::forget_constants();
-    emu::name_constant(weights_.data(), weights_.size() * 2);
+    const emu::Chain chain;
+    emu::predecessor_writes(x_.data(), x_.size() * 2);
+    emu::predecessor_writes(y_.data(), y_.size() * 2);
     const Matrix w = make_matrix(stream, weights_.data(), c_.bias ? bias_.data() : nullptr,
                                  c_.dtype, c_.out, c_.in);
     void* to = logits() ? static_cast<void*>(logits_.data()) : y_.data();

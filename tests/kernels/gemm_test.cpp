@@ -18,7 +18,6 @@ class Gemm : public testing::TestWithParam<std::tuple<int, DType>> {
     RecordProperty("seed", std::to_string(seed_));
     emu::configure({.seed = seed_, .stall = 24});
   }
-  void TearDown() override { emu::forget_constants(); }
 
   void check(GemmCase c) {
     c.sm = sm_;

@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <random>
 #include <vector>
 
 #include "cpu/sample.h"
 #include "kernels/sample.h"
+#include "machine.h"
 
 namespace ember::kernels {
 
@@ -109,6 +111,7 @@ class SampleBatch {
     previous_.assign(pending_.begin(), pending_.end());
     previous_.resize(std::max(pending_.size(), rows_.size()) + 1, kCanary);
     sequence_ = 0;
+    polled_.emplace(&sequence_, out_.data(), rows_.size() * sizeof(SampledRow));
     return {.logits = logits_.data(),
             .stride = stride_,
             .rows = num_rows(),
@@ -163,6 +166,7 @@ class SampleBatch {
   std::vector<SampledRow> out_;
   std::vector<int32_t> tokens_;
   uint32_t sequence_ = 0;
+  std::optional<emu::HostPoll> polled_;
 };
 
 inline void expect_logprob(float got, float expected) {

@@ -300,36 +300,6 @@ TEST_P(Sample, UnderRandomStalls) {
   emu::configure({});
 }
 
-// That the machine would show a barrier that is missing.
-TEST_P(Sample, MissingBarriersAreNoticed) {
-  constexpr int kVocab = 600;
-  const SampleCase c{.logits = normal_logits(random_, kVocab),
-                     .params = {.top_k = 400, .top_p = 0.9f},
-                     .num_logprobs = 6};
-  const SampledToken expected = sample_on_cpu(c);
-  for (const emu::Fault fault : {emu::Fault::kSkipBarrier, emu::Fault::kSkipClusterBarrier}) {
-    if (fault == emu::Fault::kSkipClusterBarrier && GetParam() != 90) continue;
-    int noticed = 0;
-    for (uint64_t seed = 1; seed <= 4 && noticed == 0; ++seed) {
-      emu::configure({.seed = seed, .stall = 3, .fault = fault});
-      try {
-        SampleBatch batch(kVocab);
-        batch.add(c);
-        const SampleArgs args = batch.args(stream_);
-        sample(stream_, args);
-        noticed += args.out[0].token != expected.token || args.out[0].rank != expected.token_rank ||
-                           args.out[0].top_token[5] != expected.top[5].token
-                       ? 1
-                       : 0;
-      } catch (const emu::Error&) {
-        ++noticed;
-      }
-    }
-    EXPECT_GT(noticed, 0) << static_cast<int>(fault);
-  }
-  emu::configure({});
-}
-
 TEST_P(Sample, NoRowsOnlyTheSequenceWord) {
   SampleBatch batch(100);
   sample(stream_, batch.args(stream_));

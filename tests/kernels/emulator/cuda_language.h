@@ -8,11 +8,9 @@
 #include <vector_types.h>
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 
 #include "machine.h"
@@ -39,126 +37,97 @@
 #define __grid_constant__
 #define __align__(n) alignas(n)
 #define EMBER_DEVICE inline
-#define EMBER_DYNAMIC_SHARED(name) \
-  uint8_t* name =                  \
-      reinterpret_cast<uint8_t*>(emu::shared_memory) + emu::current->rank * emu::kCtaShared
+#define EMBER_DYNAMIC_SHARED(name) uint8_t* name = emu::cta_shared_memory()
 
-#define threadIdx (emu::current->thread)
-#define blockIdx (emu::current->cta->block)
-#define gridDim (emu::launch.grid)
-#define blockDim (dim3(static_cast<unsigned>(emu::launch.threads)))
+#define threadIdx (emu::thread_index())
+#define blockIdx (emu::block_index())
+#define gridDim (emu::grid_size())
+#define blockDim (emu::block_size())
 
 using std::max;
 using std::min;
 
 [[noreturn]] inline void __trap() { emu::fail("trap"); }
 
-inline void __syncthreads() { emu::barrier_sync(0, emu::launch.threads, true); }
-inline int __syncthreads_or(int v) { return emu::vote_all_threads(v, 0); }
-inline int __syncthreads_and(int v) { return emu::vote_all_threads(v, 1); }
-inline int __syncthreads_count(int v) { return emu::vote_all_threads(v, 2); }
-inline void __threadfence() {}
-inline void __threadfence_block() {}
-inline void __threadfence_system() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+void __syncthreads(emu::Where where = emu::Where::current());
+int __syncthreads_or(int v);
+int __syncthreads_and(int v);
+int __syncthreads_count(int v);
+void __syncwarp(unsigned mask = ~0u, emu::Where where = emu::Where::current());
+void __threadfence(emu::Where where = emu::Where::current());
+void __threadfence_system(emu::Where where = emu::Where::current());
 inline void __nanosleep(unsigned) {}
 
 namespace emu {
 
-inline void check_full_mask(unsigned mask) {
-  if (mask != ~0u) fail("the emulator knows collectives of whole warps only");
-}
+// The machine knows collectives of whole warps only. They order nothing, but for __syncwarp.
+enum class Shuffle { kLane, kXor, kUp, kDown };
+void shuffle(unsigned mask, const void* v, void* result, size_t bytes, Shuffle kind, int operand,
+             int width);
+unsigned ballot(unsigned mask, bool predicate);
+void check_full_mask(unsigned mask);
 
-// v of lane source(lane) for every lane.
-template <class T, class Source>
-T shuffle(unsigned mask, T v, const char* what, Source source) {
-  check_full_mask(mask);
-  T both[2] = {v, v};
-  meet_warp(both, what, [&](void** lanes) {
-    for (int lane = 0; lane < 32; ++lane)
-      static_cast<T*>(lanes[lane])[1] = static_cast<T*>(lanes[source(lane)])[0];
-  });
-  return both[1];
-}
-
-inline unsigned ballot(unsigned mask, bool predicate, const char* what) {
-  check_full_mask(mask);
-  unsigned both[2] = {predicate, 0};
-  meet_warp(both, what, [](void** lanes) {
-    unsigned bits = 0;
-    for (int lane = 0; lane < 32; ++lane) bits |= static_cast<unsigned*>(lanes[lane])[0] << lane;
-    for (int lane = 0; lane < 32; ++lane) static_cast<unsigned*>(lanes[lane])[1] = bits;
-  });
-  return both[1];
+template <class T>
+T shuffled(unsigned mask, T v, Shuffle kind, int operand, int width) {
+  T result;
+  shuffle(mask, &v, &result, sizeof(T), kind, operand, width);
+  return result;
 }
 
 }  // namespace emu
 
-inline void __syncwarp(unsigned mask = ~0u) { emu::ballot(mask, false, "__syncwarp"); }
 template <class T>
 T __shfl_sync(unsigned mask, T v, int lane, int width = 32) {
-  return emu::shuffle(mask, v, "__shfl_sync",
-                      [=](int self) { return (self & ~(width - 1)) | (lane & (width - 1)); });
+  return emu::shuffled(mask, v, emu::Shuffle::kLane, lane, width);
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T v, int flip, int width = 32) {
-  return emu::shuffle(mask, v, "__shfl_xor_sync", [=](int self) {
-    return (self ^ flip) / width > self / width ? self : self ^ flip;
-  });
+  return emu::shuffled(mask, v, emu::Shuffle::kXor, flip, width);
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T v, unsigned delta, int width = 32) {
-  const int d = static_cast<int>(delta);
-  return emu::shuffle(mask, v, "__shfl_up_sync",
-                      [=](int self) { return self % width < d ? self : self - d; });
+  return emu::shuffled(mask, v, emu::Shuffle::kUp, static_cast<int>(delta), width);
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T v, unsigned delta, int width = 32) {
-  const int d = static_cast<int>(delta);
-  return emu::shuffle(mask, v, "__shfl_down_sync",
-                      [=](int self) { return self % width + d >= width ? self : self + d; });
+  return emu::shuffled(mask, v, emu::Shuffle::kDown, static_cast<int>(delta), width);
 }
-inline unsigned __ballot_sync(unsigned mask, bool v) {
-  return emu::ballot(mask, v, "__ballot_sync");
-}
-inline int __any_sync(unsigned mask, bool v) { return emu::ballot(mask, v, "__any_sync") != 0; }
-inline int __all_sync(unsigned mask, bool v) { return emu::ballot(mask, v, "__all_sync") == ~0u; }
+inline unsigned __ballot_sync(unsigned mask, bool v) { return emu::ballot(mask, v); }
+inline int __any_sync(unsigned mask, bool v) { return emu::ballot(mask, v) != 0; }
+inline int __all_sync(unsigned mask, bool v) { return emu::ballot(mask, v) == ~0u; }
+
+namespace emu {
 
 // Fibers never interrupt one another, so plain reads and writes are atomic.
+template <class T, class Change>
+[[gnu::no_sanitize("thread")]] T atomically(T* p, T v, Change change) {
+  if (in_kernel) access(p, sizeof(T), Access::kAtomic);
+  const T old = *p;
+  *p = change(old, v);
+  return old;
+}
+
+}  // namespace emu
+
 template <class T>
 T atomicAdd(T* p, std::type_identity_t<T> v) {
-  const T old = *p;
-  *p = old + v;
-  return old;
+  return emu::atomically(p, v, [](T a, T b) { return static_cast<T>(a + b); });
 }
 template <class T>
 T atomicMax(T* p, std::type_identity_t<T> v) {
-  const T old = *p;
-  *p = std::max(old, v);
-  return old;
+  return emu::atomically(p, v, [](T a, T b) { return std::max(a, b); });
 }
 template <class T>
 T atomicMin(T* p, std::type_identity_t<T> v) {
-  const T old = *p;
-  *p = std::min(old, v);
-  return old;
+  return emu::atomically(p, v, [](T a, T b) { return std::min(a, b); });
 }
 template <class T>
 T atomicOr(T* p, std::type_identity_t<T> v) {
-  const T old = *p;
-  *p = old | v;
-  return old;
+  return emu::atomically(p, v, [](T a, T b) { return static_cast<T>(a | b); });
 }
 template <class T>
 T atomicExch(T* p, std::type_identity_t<T> v) {
-  const T old = *p;
-  *p = v;
-  return old;
-}
-template <class T>
-T atomicCAS(T* p, std::type_identity_t<T> expected, std::type_identity_t<T> v) {
-  const T old = *p;
-  if (old == expected) *p = v;
-  return old;
+  return emu::atomically(p, v, [](T, T b) { return b; });
 }
 
 template <class T>
@@ -214,3 +183,15 @@ inline float __fdiv_rn(float a, float b) { return a / b; }
 inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
 inline float __fsqrt_rn(float v) { return sqrtf(v); }
 inline float __saturatef(float v) { return std::min(std::max(v, 0.0f), 1.0f); }
+
+// The compiler shows the accesses of a memcpy that is one load and one store, but not of a call.
+namespace ember::kernels {
+template <class To, class From>
+void memcpy(To* to, const From* from, size_t bytes) {
+  if ((bytes > 16 || !std::has_single_bit(bytes)) && emu::in_kernel) {
+    emu::access(from, bytes, emu::Access::kRead);
+    emu::access(to, bytes, emu::Access::kWrite);
+  }
+  std::memcpy(static_cast<void*>(to), from, bytes);
+}
+}  // namespace ember::kernels

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #if !defined(__x86_64__)
@@ -23,6 +24,7 @@ class Fiber {
   // from another fiber.
   void enter();
   void leave();
+  uintptr_t stack() const { return reinterpret_cast<uintptr_t>(stack_.get()); }
 
  private:
   std::unique_ptr<char[]> stack_;

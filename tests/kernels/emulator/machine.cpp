@@ -9,6 +9,7 @@ namespace emu {
 
 char* shared_memory = nullptr;
 Thread* current = nullptr;
+thread_local bool in_kernel = false;
 Launch launch;
 
 namespace {
@@ -20,18 +21,20 @@ struct Failed {};  // thrown where there is no fiber to leave
 
 Options g_options;
 std::mt19937_64 g_random(1);
-std::vector<std::pair<const char*, const char*>> g_constants;
 std::vector<std::unique_ptr<Thread>> g_threads;  // of one cluster
 std::vector<Cta> g_ctas;
 std::vector<std::function<void()>> g_pending;
 Barrier g_cluster_barrier;
+uint32_t g_agents = 0;  // that have a number in this cluster
+const void* g_stream = nullptr;
 uint64_t g_progress = 0;
 std::string g_error;
 const std::function<void()>* g_body = nullptr;
 
 void check_mbarrier(Mbarrier& m) {
   if (m.pending != 0 || m.bytes != 0) return;
-  ++m.generation;
+  m.knowledge.brought.add(completion_of(m));
+  pass(m.knowledge, m.generation++);
   m.pending = m.count;
   progress();
 }
@@ -42,7 +45,7 @@ void check_full(Cta& cta, Barrier& b) {
   const uint32_t wanted = std::min(b.expected, static_cast<uint32_t>(cta.alive));
   if (b.arrived == 0 || b.arrived < wanted) return;
   b.arrived = 0;
-  ++b.generation;
+  pass(b.knowledge, b.generation++);
   progress();
 }
 
@@ -51,17 +54,29 @@ void check_cluster_barrier() {
   for (const Cta& cta : g_ctas) alive += cta.alive;
   if (g_cluster_barrier.arrived == 0 || static_cast<int>(g_cluster_barrier.arrived) < alive) return;
   g_cluster_barrier.arrived = 0;
-  ++g_cluster_barrier.generation;
+  pass(g_cluster_barrier.knowledge, g_cluster_barrier.generation++);
   progress();
+}
+
+// The threads of other CTAs that have been here know that this one waits for them.
+void end_cta(Cta& cta) {
+  const Knowledge ended = cta.ended.take();
+  for (const auto& [id, clock] : cta.visits)
+    if (!covers(ended.seen, {id, clock}))
+      fail("a CTA ends while another one may use its shared memory");
+  if (launch.programmatic && !cta.resolved)
+    fail("a CTA ends without wait_for_dependencies: the next grid could not rely on those before");
 }
 
 void thread_main(void* argument) {
   auto* self = static_cast<Thread*>(argument);
   (*g_body)();
-  for (auto& group : self->copies) group.finish();
-  self->open_copies.finish();
+  if (!self->copies.empty() || !self->open_copies.empty())
+    fail("a thread ends while its cp.async are in flight");
   self->done = true;
-  --self->cta->alive;
+  end_thread(*self);
+  self->cta->ended.add(self->knows, {self->id, self->clock});
+  if (--self->cta->alive == 0) end_cta(*self->cta);
   check_full(*self->cta, self->cta->barriers[0]);
   check_cluster_barrier();
   progress();
@@ -100,6 +115,8 @@ void prepare(const std::vector<uint3>& blocks) {
   g_ctas.assign(ctas, {});
   g_pending.clear();
   g_cluster_barrier = {};
+  begin_cluster();
+  g_agents = static_cast<uint32_t>(ctas * (threads + warps)) + 1;
   for (size_t c = 0; c < ctas; ++c)
     std::memset(shared_memory + c * kCtaShared, kPoison, launch.shared_bytes + kCanary);
   while (g_threads.size() < ctas * threads) g_threads.push_back(std::make_unique<Thread>());
@@ -120,9 +137,15 @@ void prepare(const std::vector<uint3>& blocks) {
       t.done = false;
       t.watched = nullptr;
       t.where = "start";
-      t.dependencies_resolved = t.proxy_fenced = false;
+      t.id = static_cast<uint32_t>(c * threads + i);
+      t.clock = 1;
+      t.knows = {};
+      if (!launch.programmatic) know_earlier_grids(t);
+      t.registers.begin();
+      t.unfenced = false;
       t.copies.clear();
-      t.open_copies.copies.clear();
+      t.open_copies.clear();
+      t.unfenced_barriers.clear();
       t.fiber.start(&thread_main, &t);
     }
   }
@@ -164,7 +187,9 @@ void run_cluster() {
         }
         t.watched = nullptr;
         current = &t;
+        in_kernel = g_options.ordered;
         t.fiber.enter();
+        in_kernel = false;
         if (!g_error.empty()) return;
       }
     }
@@ -207,11 +232,16 @@ void configure(const Options& options) {
 
 const Options& options() { return g_options; }
 
-void name_constant(const void* data, size_t bytes) {
-  g_constants.emplace_back(static_cast<const char*>(data), static_cast<const char*>(data) + bytes);
-}
+int cluster_threads() { return static_cast<int>(g_threads.size()); }
+Thread& thread(uint32_t id) { return *g_threads[id]; }
 
-void forget_constants() { g_constants.clear(); }
+uint3 thread_index() { return current->thread; }
+uint3 block_index() { return current->cta->block; }
+dim3 grid_size() { return launch.grid; }
+dim3 block_size() { return dim3(static_cast<unsigned>(launch.threads)); }
+uint8_t* cta_shared_memory() {
+  return reinterpret_cast<uint8_t*>(shared_memory) + current->rank * kCtaShared;
+}
 
 void run(const Launch& what, const std::function<void()>& body) {
   static std::mutex mutex;
@@ -227,6 +257,10 @@ void run(const Launch& what, const std::function<void()>& body) {
   static const std::unique_ptr<char[]> memory(new char[kMaxCluster * kCtaShared + 1024]);
   shared_memory = memory.get() + (1024 - reinterpret_cast<uintptr_t>(memory.get()) % 1024) % 1024;
   launch = what;
+  const bool waited_for = what.stream == nullptr && !chained();  // by whoever launched the last one
+  if (waited_for || what.stream != g_stream) full_barrier();
+  g_stream = what.stream;
+  launch.programmatic = begin_grid(what.programmatic);
   g_body = &body;
   g_error.clear();
   std::vector<uint3> first;  // block of each cluster
@@ -246,6 +280,7 @@ void run(const Launch& what, const std::function<void()>& body) {
     check_end();
     if (!g_error.empty()) {
       g_pending.clear();
+      full_barrier();
       throw Error("block " + std::to_string(block.x) + "," + std::to_string(block.y) + ": " +
                   g_error);
     }
@@ -262,6 +297,23 @@ void progress() { ++g_progress; }
 
 uint32_t random_below(uint32_t n) { return static_cast<uint32_t>(g_random() % n); }
 
+void bring(Exchange& exchange) {
+  if (!g_options.ordered) return;
+  exchange.brought.add(current->knows, {current->id, current->clock++});
+}
+void take(const Exchange& exchange, uint32_t generation) {
+  if (!g_options.ordered) return;
+  current->knows.join(exchange.taken[generation % 2]);
+}
+void pass(Exchange& exchange, uint32_t generation) {
+  exchange.taken[generation % 2] = exchange.brought.take();
+}
+
+void peer_access(Thread& thread, int rank) {
+  check_peer(rank);
+  g_ctas[static_cast<size_t>(rank)].visits[thread.id] = thread.clock;
+}
+
 void wait_change(const uint32_t& counter, uint32_t seen, const char* where) {
   Thread* self = current;
   self->where = where;
@@ -276,7 +328,6 @@ void wait_change(const uint32_t& counter, uint32_t seen, const char* where) {
 void later(std::function<void()> work) { g_pending.push_back(std::move(work)); }
 
 void barrier_sync(int id, int threads, bool wait) {
-  if (g_options.fault == Fault::kSkipBarrier) return;
   if (id < 0 || id > 15) fail("named barrier " + std::to_string(id));
   Cta& cta = *current->cta;
   Barrier& b = cta.barriers[id];
@@ -289,14 +340,19 @@ void barrier_sync(int id, int threads, bool wait) {
     if (wait) wait_change(b.generation, generation, "barrier");
     return;
   }
+  bring(b.knowledge);
   ++b.arrived;
   progress();
-  if (id == 0)
+  if (id == 0) {
     check_full(cta, b);
-  else if (b.arrived == b.expected)
-    b.arrived = 0, ++b.generation;
-  if (wait && b.generation == generation)
+  } else if (b.arrived == b.expected) {
+    b.arrived = 0;
+    pass(b.knowledge, b.generation++);
+  }
+  if (!wait) return;
+  if (b.generation == generation)
     wait_change(b.generation, generation, id == 0 ? "__syncthreads" : "named barrier");
+  take(b.knowledge, generation);
 }
 
 int vote_all_threads(int value, int kind) {
@@ -313,14 +369,15 @@ int vote_all_threads(int value, int kind) {
 
 void cluster_arrive() {
   current->cluster_generation = g_cluster_barrier.generation;
+  bring(g_cluster_barrier.knowledge);
   ++g_cluster_barrier.arrived;
   progress();
   check_cluster_barrier();
 }
 
 void cluster_wait() {
-  if (g_options.fault == Fault::kSkipClusterBarrier) return;
   wait_change(g_cluster_barrier.generation, current->cluster_generation, "cluster barrier");
+  take(g_cluster_barrier.knowledge, current->cluster_generation);
 }
 
 char* at(uint32_t address) {
@@ -334,11 +391,32 @@ void check_peer(int rank) {
     fail("access to the shared memory of a CTA that has ended");
 }
 
+void make_mbarrier(uint32_t address, int arrivals) {
+  if (address % 8 != 0) fail("mbarrier alignment");
+  Mbarrier m;
+  m.count = m.pending = arrivals;
+  m.made = {current->id, current->clock};
+  m.agent = g_agents++;
+  current->cta->mbarriers[address] = std::move(m);
+  current->unfenced_barriers.push_back(address);
+}
+
 Mbarrier& mbarrier(uint32_t address) {
   auto& all = g_ctas.at(address / kCtaShared).mbarriers;
   const auto found = all.find(address);
   if (found == all.end()) fail("an mbarrier that was never initialised");
+  if (current != nullptr && g_options.ordered && found->second.made.agent != current->id &&
+      !covers(current->knows.seen, found->second.made))
+    fail("an mbarrier is used, and no barrier is between its initialisation and this");
   return found->second;
+}
+
+Stamp completion_of(const Mbarrier& barrier) { return {barrier.agent, barrier.generation + 1}; }
+
+uint32_t product_agent(const Thread& t) {
+  const size_t warps = (static_cast<size_t>(launch.threads) + 31) / 32;
+  return static_cast<uint32_t>(g_threads.size() + 1 + static_cast<size_t>(t.rank) * warps) +
+         static_cast<uint32_t>(t.warp());
 }
 
 void complete_bytes(uint32_t address, int64_t bytes) {
@@ -351,20 +429,9 @@ void complete_bytes(uint32_t address, int64_t bytes) {
 void arrive(uint32_t address) {
   check_peer(static_cast<int>(address / kCtaShared));
   Mbarrier& m = mbarrier(address);
+  if (current != nullptr) bring(m.knowledge);
   if (--m.pending < 0) fail("more arrivals on an mbarrier than it expects");
   check_mbarrier(m);
-}
-
-void check_async_read(const void* data, size_t bytes) {
-  if (g_constants.empty()) return;
-  const char* begin = static_cast<const char*>(data);
-  for (const auto& [from, to] : g_constants) {
-    if (begin >= from && begin + bytes <= to) return;
-  }
-  if (!current->dependencies_resolved)
-    fail("an asynchronous copy reads what an earlier kernel writes before wait_for_dependencies");
-  if (!current->proxy_fenced)
-    fail("an asynchronous copy reads what ordinary stores wrote without fence_proxy_async");
 }
 
 }  // namespace emu

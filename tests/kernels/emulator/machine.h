@@ -4,14 +4,13 @@
 //
 // What real hardware leaves open is decided by a seed: the order of CTAs, how long a warp stalls,
 // when (and in which order) asynchronous copies land, when wgmma executes. What the machine notices
-// is an emu::Error: deadlocks (with the place where each warp waits), barriers that are arrived on
-// too often, warps that diverge before a collective, misaligned copies, copies in flight at exit,
-// writes beyond the shared memory asked for, access to the shared memory of a CTA that has ended,
-// reads by asynchronous copies before the programmatic dependency is resolved. Kernels run one at a
-// time; run() takes a lock and may be called from any thread.
+// is an emu::Error: accesses to memory and registers that nothing orders (memory.h, registers.h),
+// deadlocks (with the place where each warp waits), barriers that are arrived on too often, warps
+// that diverge before a collective, misaligned copies, copies in flight at exit, writes beyond the
+// shared memory asked for, access to the shared memory of a CTA that has ended. Kernels run one at
+// a time; run() takes a lock and may be called from any thread.
 //
-// Not modelled: the memory model (stores are seen at once), speed, register limits, loads by
-// ordinary instructions before the dependency.
+// Not modelled: speed, register limits.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -26,7 +25,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "clocks.h"
 #include "fiber.h"
+#include "memory.h"
+#include "registers.h"
+#include "sites.h"
 
 namespace emu {
 
@@ -34,42 +37,34 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A mistake of the kernel's author, made by the machine, to show that tests would notice it.
+// A mistake of the kernel's author, made by the machine, to show that tests would notice it. Sites
+// (sites.h) can be left out besides.
 enum class Fault {
   kNone,
-  kSkipBarrier,         // __syncthreads and named barriers wait for nobody
-  kSkipMbarrierWait,    // mbarriers are not waited for
-  kSkipRelease,         // consumers never arrive on the barrier that frees a stage
-  kSkipWgmmaWait,       // accumulators are used while products are in flight
-  kSkipCpAsyncWait,     // copies are used while in flight
-  kSkipClusterBarrier,  // nobody waits for the other CTAs of the cluster
-  kSkipDependencyWait,  // griddepcontrol.wait is missing
-  kSkipProxyFence,      // fence.proxy.async is missing
-  kWrongSwizzle,        // TMA writes rows without the swizzle
-  kWrongLeading,        // the descriptor's distance of images side by side is lost
-  kNoZeroFill,          // TMA reads on outside the tensor
-  kLostArrival,         // one thread's arrival is lost
+  kWrongSwizzle,   // TMA writes rows without the swizzle
+  kWrongLeading,   // the descriptor's distance of images side by side is lost
+  kNoZeroFill,     // TMA reads on outside the tensor
+  kLostArrival,    // one thread's arrival is lost
+  kEarlyTrigger,   // every grid lets its dependents begin at once
 };
 
 struct Options {
   uint64_t seed = 1;
   int stall = 0;  // a runnable warp stalls with probability 1 / stall per turn; 0: never
   Fault fault = Fault::kNone;
+  bool ordered = true;  // accesses that nothing orders are errors
 };
 
 void configure(const Options& options);  // for the kernels run after it
 const Options& options();
-
-// Memory that no kernel of a step writes. Once any is named, asynchronous copies may read nothing
-// else before the dependency is resolved.
-void name_constant(const void* data, size_t bytes);
-void forget_constants();
 
 struct Launch {
   dim3 grid;
   int threads = 0;
   size_t shared_bytes = 0;
   int cluster = 1;
+  bool programmatic = false;  // may begin before the one before it has ended
+  const void* stream = nullptr;  // null: the caller's thread
 };
 
 // Runs body once per thread of the grid.
@@ -88,14 +83,25 @@ struct Rendezvous {
   void* arguments[128];
 };
 
+// What those who come bring, and what those who leave take, by the parity of the generation.
+struct Exchange {
+  Gathering brought;
+  Knowledge taken[2];
+};
+
 struct Barrier {
   uint32_t arrived = 0, generation = 0, expected = 0;
+  Exchange knowledge;
 };
 
 struct Mbarrier {
   int count = 0, pending = 0;
   int64_t bytes = 0;
   uint32_t generation = 0;
+  Stamp made;           // its initialisation
+  bool fenced = false;  // which asynchronous copies may rely on
+  uint32_t agent = 0;   // the copies that it counts; a phase is a clock
+  Exchange knowledge;
 };
 
 // Products that a warpgroup has issued: those not yet committed, and the committed groups. A null
@@ -104,15 +110,17 @@ struct ProductQueue {
   using Group = std::vector<std::function<void()>>;
   Group open;
   std::deque<Group> committed;
+  uint32_t groups = 0;  // committed, ever
 };
 
-struct CopyGroup {
-  std::vector<std::function<void()>> copies;
-  void finish() {
-    for (auto& copy : copies) copy();
-    copies.clear();
-  }
+// One cp.async. It may land at any time before it is waited for.
+struct ThreadCopy {
+  uint32_t to;
+  const void* from;      // null: zeros
+  bool done = false;     // has landed
+  bool counted = false;  // by an mbarrier
 };
+using CopyGroup = std::vector<std::shared_ptr<ThreadCopy>>;
 
 struct Cta {
   uint3 block;
@@ -122,6 +130,9 @@ struct Cta {
   std::unordered_map<uint32_t, Mbarrier> mbarriers;
   std::vector<ProductQueue> products;
   int alive = 0;
+  bool resolved = false;  // the programmatic dependency, by one of its threads
+  std::unordered_map<uint32_t, uint32_t> visits;  // of other CTAs' threads: their last clocks
+  Gathering ended;                                // its threads' knowledge at their ends
 };
 
 struct Thread {
@@ -130,14 +141,19 @@ struct Thread {
   uint3 thread;
   int index = 0;  // in its CTA
   int rank = 0;   // of its CTA in the cluster
+  uint32_t id = 0;     // in the cluster: its agent
+  uint32_t clock = 1;  // of its next access
+  Knowledge knows;
+  Registers registers;
+  bool unfenced = false;  // has written to global memory since its last fence
   bool done = true;
   const uint32_t* watched = nullptr;  // blocked until *watched != seen
   uint32_t seen = 0;
   const char* where = "";
   uint32_t cluster_generation = 0;
-  bool dependencies_resolved = false, proxy_fenced = false;
   CopyGroup open_copies;
   std::deque<CopyGroup> copies;
+  std::vector<uint32_t> unfenced_barriers;  // mbarriers initialised since the last fence
 
   int lane() const { return index % 32; }
   int warp() const { return index / 32; }
@@ -145,7 +161,17 @@ struct Thread {
 };
 
 extern Thread* current;
+extern thread_local bool in_kernel;  // whose accesses to memory are looked at
 extern Launch launch;  // the one that runs
+int cluster_threads();  // of it
+Thread& thread(uint32_t id);
+
+// For kernels: the built-in variables. They do not change while a thread runs.
+[[gnu::const]] uint3 thread_index();
+[[gnu::const]] uint3 block_index();
+[[gnu::const]] dim3 grid_size();
+[[gnu::const]] dim3 block_size();
+[[gnu::const]] uint8_t* cta_shared_memory();
 
 // Ends the kernel with an Error.
 [[noreturn]] void fail(const std::string& what);
@@ -153,6 +179,13 @@ extern Launch launch;  // the one that runs
 void wait_change(const uint32_t& counter, uint32_t seen, const char* where);
 void progress();  // somebody may go on now
 uint32_t random_below(uint32_t n);
+
+// The running thread brings what it knows, and takes what was brought.
+void bring(Exchange& exchange);
+void take(const Exchange& exchange, uint32_t generation);
+void pass(Exchange& exchange, uint32_t generation);  // all have come
+// It touches the shared memory of another CTA, which must not have ended and not end before.
+void peer_access(Thread& thread, int rank);
 
 // `count` threads meet, number `index` with its argument; the last to come calls act(arguments) for
 // all.
@@ -195,10 +228,13 @@ void cluster_wait();
 
 char* at(uint32_t address);            // of shared memory
 void check_peer(int rank);             // its CTA has not ended
-Mbarrier& mbarrier(uint32_t address);  // an initialised one
+Mbarrier& mbarrier(uint32_t address);  // an initialised one, as the running thread knows
+void make_mbarrier(uint32_t address, int arrivals);
 void complete_bytes(uint32_t address, int64_t bytes);
-void arrive(uint32_t address);
-// An asynchronous copy is about to read this.
-void check_async_read(const void* data, size_t bytes);
+void arrive(uint32_t address);  // the running thread, or copies that have landed
+// What those learn who see the current phase complete.
+Stamp completion_of(const Mbarrier& barrier);
+// The agent of a warp's products.
+uint32_t product_agent(const Thread& thread);
 
 }  // namespace emu

@@ -14,6 +14,7 @@
 
 #include "fake_device.h"
 #include "fake_kernels.h"
+#include "memory.h"
 
 namespace fake_cuda {
 
@@ -30,6 +31,13 @@ void pause() {
           static_cast<int>(state().random() % static_cast<uint64_t>(state().max_delay + 1));
   }
   if (microseconds > 0) std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+}
+
+// Kernels may begin before other kernels have ended, never before anything else.
+void run_work(const Work& work) {
+  const uint64_t before = emu::num_grids();
+  work();
+  if (emu::num_grids() == before) emu::full_barrier();
 }
 
 }  // namespace
@@ -82,7 +90,7 @@ struct Stream {
       lock.unlock();
       pause();
       begin_work();
-      if (!lost()) w();
+      if (!lost()) run_work(w);
       lock.lock();
       busy = false;
       cv.notify_all();
@@ -101,7 +109,7 @@ void enqueue(cudaStream_t stream, Work work) {
   if (does_nothing()) return;
   if (stream == nullptr) {
     begin_work();
-    return work();
+    return run_work(work);
   }
   if (stream->capture)
     stream->capture->nodes.push_back(std::move(work));
@@ -280,7 +288,14 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   count(&Stats::num_graph_launches);
-  for (const auto& node : exec->nodes) fake_cuda::enqueue(stream, node);
+  bool first = true;  // it waits for what was before the graph
+  for (const auto& node : exec->nodes) {
+    fake_cuda::enqueue(stream, [node, first] {
+      if (first) emu::full_barrier();
+      node();
+    });
+    first = false;
+  }
   return cudaSuccess;
 }
 

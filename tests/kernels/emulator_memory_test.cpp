@@ -1,0 +1,593 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory of the emulated machine: for each rule of kernels/README.md a kernel that keeps it, and
+// the same without what the rule asks for. This source is compiled as the kernels' are.
+#include <gtest/gtest.h>
+
+#include "kernels/common/launch.h"
+#include "kernels/common/wgmma.cuh"
+#include "kernels/noticed.h"
+
+namespace ember::kernels {
+namespace {
+
+class Memory : public testing::Test {
+ protected:
+  void TearDown() override { emu::configure({}); }
+
+  // Empty, or what the machine said of `kernel` on one CTA.
+  static std::string run(int threads, const std::function<void()>& kernel) {
+    return grid({.grid = dim3(1), .threads = threads, .shared_bytes = 8192}, kernel);
+  }
+  static std::string grid(const emu::Launch& launch, const std::function<void()>& kernel) {
+    emu::configure({.seed = 3});
+    return error_of([&] { emu::run(launch, kernel); });
+  }
+};
+
+#define EXPECT_SAYS(said, words) EXPECT_NE((said).find(words), std::string::npos) << (said)
+
+EMBER_DEVICE uint32_t* words() {
+  EMBER_DYNAMIC_SHARED(memory);
+  return reinterpret_cast<uint32_t*>(memory);
+}
+// An mbarrier behind 4 KiB of data, made by thread 0.
+EMBER_DEVICE uint32_t barrier_for(int arrivals, bool fence = true, bool sync = true) {
+  const uint32_t barrier = shared_address(words() + 1024);
+  if (threadIdx.x == 0) {
+    mbarrier_init(barrier, arrivals);
+    if (fence) fence_barrier_init();
+  }
+  if (sync) __syncthreads();
+  return barrier;
+}
+
+alignas(1024) uint32_t g_source[1024];
+
+TEST_F(Memory, StoresAreSeenBehindABarrier) {
+  const auto kernel = [](bool barrier) {
+    return run(64, [=] {
+      words()[threadIdx.x] = threadIdx.x;
+      if (barrier) __syncthreads();
+      if (words()[63 - threadIdx.x] != 63 - threadIdx.x && barrier) __trap();
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "no barrier is between them");
+}
+
+TEST_F(Memory, AStoreWaitsForTheLoadsBeforeIt) {
+  const auto kernel = [](bool barrier) {
+    return run(64, [=] {
+      volatile uint32_t seen = words()[0];
+      if (barrier) __syncthreads();
+      if (threadIdx.x == 40) words()[0] = seen + 1;
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "no barrier is between them");
+}
+
+TEST_F(Memory, WithinAWarpSyncwarpOrdersAndAShuffleDoesNot) {
+  const auto kernel = [](bool sync) {
+    return run(32, [=] {
+      words()[threadIdx.x] = threadIdx.x;
+      if (sync)
+        __syncwarp();
+      else
+        __shfl_sync(~0u, 1, 0);
+      if (words()[31 - threadIdx.x] != 31 - threadIdx.x) __trap();
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "another thread writes it");
+}
+
+TEST_F(Memory, NamedBarriersOrderThoseWhoComeBeforeThoseWhoWait) {
+  EXPECT_EQ(run(64,
+                [] {
+                  if (threadIdx.x < 32) {
+                    words()[threadIdx.x] = 1;
+                    named_barrier_arrive(1, 64);
+                  } else {
+                    named_barrier_sync(1, 64);
+                    if (words()[threadIdx.x - 32] != 1) __trap();
+                  }
+                }),
+            "");
+  EXPECT_SAYS(run(64,
+                  [] {
+                    if (threadIdx.x < 32) {
+                      named_barrier_arrive(1, 64);
+                      words()[threadIdx.x] = 1;  // too late
+                    } else {
+                      named_barrier_sync(1, 64);
+                      if (words()[threadIdx.x - 32] != 1) __trap();
+                    }
+                  }),
+              "no barrier is between them");
+}
+
+TEST_F(Memory, AtomicsAreOrderedAmongThemselvesOnly) {
+  const auto kernel = [](bool barrier) {
+    return run(64, [=] {
+      if (threadIdx.x == 0) words()[0] = 0;
+      __syncthreads();
+      atomicAdd(words(), 1u);
+      if (barrier) __syncthreads();
+      if (threadIdx.x == 9 && words()[0] != 64 && barrier) __trap();
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "no barrier is between them");
+}
+
+// --- mbarriers and asynchronous copies
+
+TEST_F(Memory, AnMbarrierIsUsedBehindABarrierAndByCopiesBehindItsFence) {
+  const auto kernel = [](bool fence, bool sync) {
+    return run(32, [=] {
+      const uint32_t barrier = barrier_for(1, fence, sync);
+      if (threadIdx.x == 5) {
+        mbarrier_arrive_expect(barrier, 16);
+        bulk_load(shared_address(words()), g_source, 16, barrier, 0);
+      }
+      mbarrier_wait(barrier, 0);
+    });
+  };
+  EXPECT_EQ(kernel(true, true), "");
+  EXPECT_SAYS(kernel(false, true), "without fence_barrier_init");
+  EXPECT_SAYS(kernel(true, false), "between its initialisation and this");
+}
+
+TEST_F(Memory, WhatACopyWritesIsSeenByThoseWhoWaitForItsMbarrier) {
+  const auto kernel = [](bool wait) {
+    return run(32, [=] {
+      const uint32_t barrier = barrier_for(1);
+      if (threadIdx.x == 0) {
+        mbarrier_arrive_expect(barrier, 128);
+        bulk_load(shared_address(words()), g_source, 128, barrier, 0);
+      }
+      if (wait || threadIdx.x != 7) mbarrier_wait(barrier, 0);
+      volatile uint32_t word = words()[threadIdx.x];
+      (void)word;
+      if (!wait) mbarrier_wait(barrier, 0);
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "its mbarrier has not been waited for");
+}
+
+TEST_F(Memory, ACopyOverwritesWhatHasBeenReleased) {
+  // Warp 0 reads; thread 32 has more copied to the same place. `arrivals`: of lane 0 alone, or of
+  // every lane. `sync`: lane 0 waits for the others first.
+  const auto kernel = [](int arrivals, bool sync) {
+    return run(64, [=] {
+      const uint32_t full = barrier_for(1), empty = full + 8;
+      if (threadIdx.x == 0) mbarrier_init(empty, arrivals);
+      __syncthreads();
+      if (threadIdx.x == 32) {
+        for (int i = 0; i < 2; ++i) {
+          mbarrier_wait(empty, i ^ 1);
+          mbarrier_arrive_expect(full, 128);
+          bulk_load(shared_address(words()), g_source, 128, full, 0);
+        }
+      } else if (threadIdx.x < 32) {
+        for (int i = 0; i < 2; ++i) {
+          mbarrier_wait(full, i);
+          volatile uint32_t word = words()[threadIdx.x];
+          (void)word;
+          if (sync) __syncwarp();
+          if (arrivals == 32 || threadIdx.x == 0) mbarrier_arrive(empty);
+        }
+      }
+    });
+  };
+  EXPECT_EQ(kernel(1, true), "");
+  EXPECT_EQ(kernel(32, false), "");
+  EXPECT_SAYS(kernel(1, false), "an asynchronous copy overwrites");
+}
+
+TEST_F(Memory, ACopyDoesNotSeeOrOverwriteOrdinaryStoresToSharedMemory) {
+  EXPECT_SAYS(run(32,
+                  [] {
+                    const uint32_t barrier = barrier_for(1);
+                    words()[threadIdx.x] = 0;
+                    __syncthreads();
+                    if (threadIdx.x == 0) {
+                      mbarrier_arrive_expect(barrier, 16);
+                      bulk_load(shared_address(words()), g_source, 16, barrier, 0);
+                    }
+                    mbarrier_wait(barrier, 0);
+                  }),
+              "no proxy fence for shared memory");
+}
+
+TEST_F(Memory, CpAsyncIsWaitedForByItsThreadAndThenByABarrier) {
+  const auto kernel = [](bool wait, bool barrier) {
+    return run(64, [=] {
+      cp_async_16(shared_address(words() + 4 * threadIdx.x), g_source + 4 * threadIdx.x);
+      cp_async_commit();
+      if (wait) cp_async_wait<0>();
+      if (barrier) __syncthreads();
+      volatile uint32_t word = words()[4 * (63 - threadIdx.x)];
+      (void)word;
+      cp_async_wait<0>();
+    });
+  };
+  EXPECT_EQ(kernel(true, true), "");
+  EXPECT_SAYS(kernel(false, true), "cp.async writes it");
+  EXPECT_SAYS(kernel(true, false), "no barrier is between them");
+}
+
+TEST_F(Memory, CpAsyncThatAnMbarrierCountsIsWaitedForThereAndBeforeItsThreadEnds) {
+  const auto kernel = [](bool drain) {
+    return run(64, [=] {
+      const uint32_t barrier = barrier_for(32);
+      if (threadIdx.x < 32) {
+        cp_async_16(shared_address(words() + 4 * threadIdx.x), g_source);
+        cp_async_mbarrier_arrive(barrier);
+        if (!drain) return;
+        cp_async_commit();
+        cp_async_wait<0>();
+      } else {
+        mbarrier_wait(barrier, 0);
+        volatile uint32_t word = words()[threadIdx.x];
+        (void)word;
+      }
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "ends while its cp.async are in flight");
+}
+
+// --- wgmma
+
+struct Stage {
+  uint32_t data, full, empty;  // an operand [64][64], and the barriers of its stage
+  EMBER_DEVICE uint64_t operand() const { return wgmma_descriptor<64>(data); }
+};
+
+// One warpgroup computes; thread 128 has the stage filled as often as `copies` says. `arrivals`: of
+// those who release it.
+std::string on_stage(int copies, int arrivals, const std::function<void(const Stage&)>& compute) {
+  emu::configure({.seed = 3});
+  return error_of([&] {
+    emu::run({.grid = dim3(1), .threads = 160, .shared_bytes = 16384}, [&] {
+      EMBER_DYNAMIC_SHARED(memory);
+      const uint32_t at = shared_address(memory);
+      const Stage stage{at, at + 8192, at + 8200};
+      if (threadIdx.x == 128) {
+        mbarrier_init(stage.full, 1);
+        mbarrier_init(stage.empty, arrivals);
+        fence_barrier_init();
+      }
+      __syncthreads();
+      if (threadIdx.x < 128) return compute(stage);
+      for (int i = 0; threadIdx.x == 128 && i < copies; ++i) {
+        mbarrier_wait(stage.empty, (i & 1) ^ 1);
+        mbarrier_arrive_expect(stage.full, 8192);
+        bulk_load(stage.data, g_source, 4096, stage.full, 0);
+        bulk_load(stage.data + 4096, g_source, 4096, stage.full, 0);
+      }
+    });
+  });
+}
+
+// What a careful kernel does with one stage; each step may be left out.
+struct Steps {
+  bool wait_full = true, fence = true, touch = false, wait = true;
+};
+std::string product(const Steps& steps) {
+  return on_stage(1, 4, [&](const Stage& stage) {
+    float d[32];
+    if (steps.wait_full) mbarrier_wait(stage.full, 0);
+    if (steps.fence) wgmma_fence();
+    if (steps.touch)
+      for (float& v : d) v = 0;
+    wgmma_ss<__half, 64>(d, stage.operand(), stage.operand(), steps.touch);
+    wgmma_commit();
+    if (steps.wait) wgmma_wait<0>();
+    for (float& v : d) v += 1;
+    wgmma_wait<0>();
+  });
+}
+
+TEST_F(Memory, ProductsAreFencedAndWaitedFor) {
+  EXPECT_EQ(product({}), "");
+  EXPECT_SAYS(product({.wait_full = false}), "has not been waited for");
+  EXPECT_SAYS(product({.fence = false}), "without a wgmma_fence");
+  EXPECT_SAYS(product({.touch = true}), "touched after the last wgmma_fence");
+  EXPECT_SAYS(product({.wait = false}), "registers are touched while wgmma uses them");
+}
+
+TEST_F(Memory, AWaitCoversTheGroupsBeforeThoseThatItLeavesInFlight) {
+  const auto two_groups = [](bool touch_second) {
+    return on_stage(1, 4, [=](const Stage& stage) {
+      float first[32], second[32];
+      mbarrier_wait(stage.full, 0);
+      wgmma_fence();
+      wgmma_ss<__half, 64>(first, stage.operand(), stage.operand(), 0);
+      wgmma_commit();
+      wgmma_ss<__half, 64>(second, stage.operand(), stage.operand(), 0);
+      wgmma_commit();
+      wgmma_wait<1>();
+      (touch_second ? second : first)[0] += 1;
+      wgmma_wait<0>();
+    });
+  };
+  EXPECT_EQ(two_groups(false), "");
+  EXPECT_SAYS(two_groups(true), "registers are touched while wgmma uses them");
+}
+
+TEST_F(Memory, AProductsLeftOperandStaysInItsRegisters) {
+  const auto kernel = [](bool wait) {
+    return on_stage(1, 4, [=](const Stage& stage) {
+      float d[32];
+      uint32_t p[4] = {1, 2, 3, 4};
+      mbarrier_wait(stage.full, 0);
+      wgmma_fence();
+      wgmma_rs_transposed<__half, 64>(d, p, stage.operand(), 0);
+      wgmma_commit();
+      if (wait) wgmma_wait<0>();
+      p[2] = 7;
+      wgmma_wait<0>();
+      if (p[2] != 7) __trap();
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "registers are touched while wgmma uses them");
+}
+
+TEST_F(Memory, EachWarpReleasesWhatItsPartOfAProductReads) {
+  // `warps` of the warpgroup's four say that they are done.
+  const auto kernel = [](int warps) {
+    return on_stage(2, warps, [=](const Stage& stage) {
+      float d[32];
+      for (int i = 0; i < 2; ++i) {
+        mbarrier_wait(stage.full, i);
+        wgmma_fence();
+        wgmma_ss<__half, 64>(d, stage.operand(), stage.operand(), 0);
+        wgmma_commit();
+        wgmma_wait<0>();
+        if (threadIdx.x % 32 == 0 && static_cast<int>(threadIdx.x) / 32 < warps)
+          mbarrier_arrive(stage.empty);
+      }
+    });
+  };
+  EXPECT_EQ(kernel(4), "");
+  EXPECT_SAYS(kernel(1), "wgmma reads it and has not been waited for");
+}
+
+TEST_F(Memory, ProductsDoNotSeeOrdinaryStores) {
+  const auto kernel = [](bool fence) {
+    return run(128, [=] {
+      const Stage stage{shared_address(words()), 0, 0};
+      for (uint32_t i = threadIdx.x; i < 2048; i += 128) words()[i] = 0;
+      if (fence) fence_proxy_async();  // that of global memory
+      __syncthreads();
+      float d[32];
+      wgmma_fence();
+      wgmma_ss<__half, 64>(d, stage.operand(), stage.operand(), 0);
+      wgmma_commit();
+      wgmma_wait<0>();
+    });
+  };
+  EXPECT_SAYS(kernel(false), "no proxy fence for shared memory");
+  EXPECT_SAYS(kernel(true), "no proxy fence for shared memory");
+}
+
+TEST_F(Memory, AStoreWaitsForTheProductsThatRead) {
+  const auto kernel = [](bool wait) {
+    return on_stage(1, 4, [=](const Stage& stage) {
+      float d[32];
+      mbarrier_wait(stage.full, 0);
+      wgmma_fence();
+      wgmma_ss<__half, 64>(d, stage.operand(), stage.operand(), 0);
+      wgmma_commit();
+      if (wait) wgmma_wait<0>();
+      named_barrier_sync(1, 128);
+      words()[threadIdx.x] = 0;
+      wgmma_wait<0>();
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "wgmma reads it and has not been waited for");
+}
+
+// --- clusters
+
+TEST_F(Memory, AClusterBarrierOrdersItsCtasAndKeepsTheirMemory) {
+  const auto kernel = [](bool before, bool after) {
+    return grid({.grid = dim3(2), .threads = 32, .shared_bytes = 1024, .cluster = 2}, [=] {
+      words()[threadIdx.x] = blockIdx.x;
+      if (before) cluster_sync();
+      const uint32_t other = 1 - blockIdx.x;
+      if (*peer_shared(words() + threadIdx.x, static_cast<int>(other)) != other) __trap();
+      if (after) cluster_sync();
+    });
+  };
+  EXPECT_EQ(kernel(true, true), "");
+  EXPECT_NE(kernel(false, true), "");
+  EXPECT_SAYS(kernel(true, false), "shared memory");
+}
+
+// --- the grid, and grids before it
+
+// Each CTA stores a word; the last to arrive reads all of them.
+struct Parts {
+  bool release = true, acquire = true;
+};
+std::string last_of(const Parts& parts, bool by_one) {
+  Guarded<uint32_t> data(64), counter(1);
+  emu::configure({.seed = 3});
+  return error_of([&] {
+    emu::run({.grid = dim3(4), .threads = 64, .shared_bytes = 1024}, [&] {
+      if (threadIdx.x == 60) data[blockIdx.x] = blockIdx.x + 1;
+      if (parts.release && !by_one) __threadfence();
+      __syncthreads();
+      if (parts.release && by_one && threadIdx.x == 0) __threadfence();
+      if (threadIdx.x == 0) words()[0] = atomicAdd(&counter[0], 1u) == 3;
+      if (parts.acquire && by_one && threadIdx.x == 0) __threadfence();
+      __syncthreads();
+      if (words()[0] == 0) return;
+      if (parts.acquire && !by_one) __threadfence();
+      if (data[threadIdx.x % 4] != threadIdx.x % 4 + 1) __trap();
+    });
+  });
+}
+
+TEST_F(Memory, CtasOfAGridAreOrderedByFencesAroundAtomics) {
+  for (const bool by_one : {false, true}) {  // thread, or all
+    EXPECT_EQ(last_of({}, by_one), "");
+    EXPECT_SAYS(last_of({.release = false}, by_one), "nothing orders the two");
+    EXPECT_SAYS(last_of({.acquire = false}, by_one), "nothing orders the two");
+  }
+}
+
+// After a grid that has written `data` and let this one begin early.
+std::string dependent(Guarded<uint32_t>& data, const std::function<void()>& kernel) {
+  const emu::Chain chain;
+  emu::predecessor_writes(data.data(), data.size() * 4);
+  emu::configure({.seed = 3});
+  return error_of([&] {
+    emu::run(
+        {.grid = dim3(2), .threads = 32, .shared_bytes = 8192, .cluster = 1, .programmatic = true},
+        kernel);
+  });
+}
+
+TEST_F(Memory, LoadsAndStoresWaitForTheDependency) {
+  Guarded<uint32_t> data(64, 7);
+  const auto load = [&](bool wait) {
+    return dependent(data, [&, wait] {
+      if (wait) wait_for_dependencies();
+      if (data[threadIdx.x] != 7) __trap();
+      wait_for_dependencies();
+    });
+  };
+  const auto store = [&](bool wait) {
+    return dependent(data, [&, wait] {
+      if (wait) wait_for_dependencies();
+      data[blockIdx.x * 32 + threadIdx.x] = 7;
+      wait_for_dependencies();
+    });
+  };
+  EXPECT_EQ(load(true), "");
+  EXPECT_SAYS(load(false), "wait_for_dependencies has not been called");
+  EXPECT_EQ(store(true), "");
+  EXPECT_SAYS(store(false), "wait_for_dependencies has not been called");
+}
+
+TEST_F(Memory, AWaitOfOneThreadIsPassedOnByBarriers) {
+  Guarded<uint32_t> data(64, 7);
+  EXPECT_EQ(dependent(data,
+                      [&] {
+                        if (threadIdx.x == 0) wait_for_dependencies();
+                        __syncthreads();
+                        if (data[threadIdx.x] != 7) __trap();
+                      }),
+            "");
+}
+
+TEST_F(Memory, CopiesOfWhatStoresWroteWantAProxyFenceAfterTheWait) {
+  Guarded<uint32_t> data(64, 7);
+  const auto copy = [&](bool before, bool after) {
+    return dependent(data, [&, before, after] {
+      const uint32_t barrier = barrier_for(1);
+      if (before) fence_proxy_async();
+      wait_for_dependencies();
+      if (after) fence_proxy_async();
+      if (threadIdx.x == 0) {
+        mbarrier_arrive_expect(barrier, 128);
+        bulk_load(shared_address(words()), data.data(), 128, barrier, 0);
+      }
+      mbarrier_wait(barrier, 0);
+    });
+  };
+  EXPECT_EQ(copy(false, true), "");
+  EXPECT_SAYS(copy(false, false), "no fence_proxy_async is between them");
+  EXPECT_SAYS(copy(true, false), "no fence_proxy_async is between them");
+}
+
+TEST_F(Memory, EveryCtaWaitsSoThatTheNextGridMayRelyOnIt) {
+  Guarded<uint32_t> data(64);
+  EXPECT_SAYS(dependent(data,
+                        [] {
+                          if (blockIdx.x == 0) wait_for_dependencies();
+                        }),
+              "a CTA ends without wait_for_dependencies");
+}
+
+// A grid stores, and another begins early after it, or after a third one between them.
+struct First {
+  bool fence = true, trigger = false;
+};
+std::string second_reads_early(const First& first, bool third) {
+  Guarded<uint32_t> data(32);
+  const emu::Chain chain;
+  emu::configure({.seed = 3});
+  const auto launch = [](const std::function<void()>& kernel) {
+    emu::run({.grid = dim3(1), .threads = 32, .shared_bytes = 0, .cluster = 1, .programmatic = true},
+             kernel);
+  };
+  return error_of([&] {
+    launch([&] {
+      if (first.trigger) launch_dependents();
+      wait_for_dependencies();
+      data[threadIdx.x] = 5;
+      if (first.fence) __threadfence();
+    });
+    if (third)
+      launch([] {
+        launch_dependents();
+        wait_for_dependencies();
+      });
+    launch([&] {
+      if (data[threadIdx.x] != 5) __trap();
+      wait_for_dependencies();
+    });
+  });
+}
+
+TEST_F(Memory, WhatAGridFencesIsSeenEarlyByThoseThatBeginWhenItHasEnded) {
+  for (const bool third : {false, true}) {
+    EXPECT_EQ(second_reads_early({}, third), "");
+    EXPECT_SAYS(second_reads_early({.fence = false}, third), "wait_for_dependencies has not");
+    EXPECT_SAYS(second_reads_early({.trigger = true}, third), "wait_for_dependencies has not");
+  }
+}
+
+// A grid of two CTAs, of which the second tells the host that both results are there.
+TEST_F(Memory, TheHostSeesWhatASystemFenceCovers) {
+  Guarded<uint32_t> data(2), counter(1), word(1);
+  const auto kernel = [&](bool first, bool last) {
+    const emu::HostPoll poll(word.data(), data.data(), 8);
+    counter[0] = 0;
+    return grid({.grid = dim3(2), .threads = 32, .shared_bytes = 0}, [&, first, last] {
+      if (threadIdx.x != 0) return;
+      data[blockIdx.x] = 1;
+      if (first) __threadfence_system();
+      if (atomicAdd(&counter[0], 1u) != 1) return;
+      if (last) __threadfence_system();
+      *static_cast<volatile uint32_t*>(word.data()) = 1;
+    });
+  };
+  EXPECT_EQ(kernel(true, true), "");
+  EXPECT_SAYS(kernel(false, true), "no __threadfence_system has made it visible");
+  EXPECT_SAYS(kernel(true, false), "no __threadfence_system has made it visible");
+}
+
+TEST_F(Memory, WhatIsLookedAtCanBeTurnedOff) {
+  emu::configure({.seed = 3, .ordered = false});
+  EXPECT_EQ(error_of([] {
+              emu::run({.grid = dim3(1), .threads = 64, .shared_bytes = 1024}, [] {
+                words()[threadIdx.x] = threadIdx.x;
+                volatile uint32_t word = words()[63 - threadIdx.x];
+                (void)word;
+              });
+            }),
+            "");
+}
+
+}  // namespace
+}  // namespace ember::kernels

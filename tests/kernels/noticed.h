@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small runs of the kernels for tests that make mistakes on their behalf: each gives what was
+// noticed, an error of the machine or a wrong result; empty: nothing.
+#pragma once
+
+#include <string>
+
+#include "kernels/attention_case.h"
+#include "kernels/gemm_case.h"
+
+namespace ember::kernels {
+
+// What `run` fails with; empty when it does not.
+template <class Run>
+std::string error_of(Run&& run) {
+  try {
+    run();
+  } catch (const emu::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+template <class CaseRun, class Case>
+std::string noticed_in(const Case& c, unsigned seed) {
+  CaseRun run(c, seed);
+  const std::string error = error_of([&] { run.run(); });
+  return error.empty() ? run.problem() : error;
+}
+
+inline std::string gemm_hopper(unsigned seed) {
+  return noticed_in<GemmRun>(GemmCase{.sm = 90, .tokens = 20, .out = 1664, .in = 72}, seed);
+}
+inline std::string gemm_large(unsigned seed) {
+  return noticed_in<GemmRun>(GemmCase{.sm = 90, .tokens = 100, .out = 256, .in = 400}, seed);
+}
+inline std::string gemm_cluster(unsigned seed) {
+  return noticed_in<GemmRun>(GemmCase{.sm = 90, .tokens = 9, .out = 128, .in = 1024}, seed);
+}
+inline std::string gemm_generic(unsigned seed) {
+  return noticed_in<GemmRun>(GemmCase{.sm = 80, .tokens = 20, .out = 64, .in = 512}, seed);
+}
+
+inline std::string decode(int sm, unsigned seed) {
+  return noticed_in<AttentionRun>(
+      AttentionCase{.sm = sm, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed);
+}
+inline std::string decode_hopper(unsigned seed) { return decode(90, seed); }
+inline std::string decode_generic(unsigned seed) { return decode(80, seed); }
+inline std::string prefill_hopper(unsigned seed) {
+  return noticed_in<AttentionRun>(AttentionCase{.sm = 90,
+                                                .head_dim = 128,
+                                                .num_kv_heads = 1,
+                                                .sequences = {{40, 400}},
+                                                .num_decodes = 0},
+                                  seed);
+}
+inline std::string prefill_generic(unsigned seed) {
+  return noticed_in<AttentionRun>(
+      AttentionCase{
+          .sm = 80, .head_dim = 64, .num_kv_heads = 1, .sequences = {{17, 200}}, .num_decodes = 0},
+      seed);
+}
+
+}  // namespace ember::kernels
