@@ -119,8 +119,8 @@ struct SchedulerSettings {
   int max_num_seqs = 256;
 
   // Tokens that one step computes. 0: 512 on the CPU, 2048 on a GPU, 8192 on one with at least 70
-  // GiB of its own. A lower value lets running answers wait less for a long prompt; a higher one computes
-  // prompts faster.
+  // GiB of its own. A lower value lets running answers wait less for a long prompt; a higher one
+  // computes prompts faster.
   int max_num_batched_tokens = 0;
 
   // How long a step with answers in it may take, in milliseconds: prompts get as much of it as
@@ -130,9 +130,9 @@ struct SchedulerSettings {
   std::optional<double> step_time_target;
 
   // Drafts of tokens that may follow, which a step then verifies: "ngram", what followed when the
-  // sequence said the same before; "none". Answers are the same with both, on a GPU where steps have
-  // up to 256 tokens: in longer ones last bits depend on how many there are. Set it for answers that
-  // repeat much of their prompt, and few clients.
+  // sequence said the same before; "none". Answers are the same with both, on a GPU where steps
+  // have up to 256 tokens: in longer ones last bits depend on how many there are. Set it for
+  // answers that repeat much of their prompt, and few clients.
   std::string speculative_method = "none";
 
   // The most drafts of a sequence and step; fewer are made where they seldom come true or the
