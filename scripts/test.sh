@@ -127,6 +127,11 @@ run_ctest() {
   GTEST_OUTPUT="xml:$PWD/$reports/ctest/" GTEST_BRIEF=1 ctest --test-dir build/release --parallel 2 --output-on-failure --timeout 900
 }
 
+# The Rust library's own.
+rust_tests() {
+  cargo test --release --locked --quiet --manifest-path src/text/hf/Cargo.toml --target-dir build/hf ${filter:+-- "$filter"}
+}
+
 run_pytest() {
   local name=$1
   shift
@@ -181,6 +186,7 @@ steps=(
   "build build_release"
   "scripts run_pytest scripts tests/scripts"
   "ctest run_ctest"
+  "rust rust_tests"
   "lesser_cpu lesser_cpu"
   "e2e run_pytest e2e --numprocesses 2 --dist loadfile tests/e2e"
 )

@@ -30,8 +30,8 @@ GenerationDefaults GgufSource::defaults(const DecoderConfig& config) const {
   return gguf_generation_defaults(checkpoint_.metadata(), config);
 }
 
-std::unique_ptr<Tokenizer> GgufSource::tokenizer() const {
-  return gguf_tokenizer(checkpoint_.metadata());
+std::unique_ptr<Tokenizer> GgufSource::tokenizer(int32_t vocab_size) const {
+  return gguf_tokenizer(checkpoint_.metadata(), vocab_size);
 }
 
 std::unique_ptr<ChatTemplate> GgufSource::chat_template(const Tokenizer& tokenizer,

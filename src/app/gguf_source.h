@@ -16,7 +16,7 @@ class GgufSource final : public ModelSource {
   std::string tokenizer_file() const override { return checkpoint_.path().string(); }
   DecoderConfig config() const override;
   GenerationDefaults defaults(const DecoderConfig& config) const override;
-  std::unique_ptr<Tokenizer> tokenizer() const override;
+  std::unique_ptr<Tokenizer> tokenizer(int32_t vocab_size) const override;
   std::unique_ptr<ChatTemplate> chat_template(const Tokenizer& tokenizer,
                                               const std::string& file) const override;
   std::unique_ptr<Checkpoint> checkpoint(const DecoderConfig& config) const override;

@@ -97,6 +97,18 @@ void read_byte_level(const GgufMetadata& metadata, TokenizerParts& parts) {
   parts.add_bos = metadata.boolean(kAddBos, pre->add_bos && parts.bos.has_value());
 }
 
+// The file does not say that white space behind Phi-3's tokens is part of them.
+void set_matching(const GgufMetadata& metadata, TokenizerParts& parts) {
+  if (metadata.text("general.architecture", "") != "phi3") return;
+  for (size_t id = 0; id < parts.types.size(); ++id) {
+    const Type type = parts.types[id];
+    const std::string& text = parts.tokens[id];
+    if ((type == Type::kControl || type == Type::kUserDefined) && text != "<s>" &&
+        text != "<|endoftext|>")
+      parts.matching[static_cast<int32_t>(id)].rstrip = true;
+  }
+}
+
 void read_sentencepiece(const GgufMetadata& metadata, TokenizerParts& parts) {
   read_scores(metadata, parts);
   if (metadata.boolean("tokenizer.ggml.add_space_prefix", true))
@@ -106,6 +118,7 @@ void read_sentencepiece(const GgufMetadata& metadata, TokenizerParts& parts) {
   parts.eos = read_id(metadata, "eos", parts, 2);
   parts.unk = read_id(metadata, "unknown", parts, 0);
   parts.add_bos = metadata.boolean(kAddBos, parts.bos.has_value());
+  set_matching(metadata, parts);
 }
 
 // Empty: absent.
@@ -119,7 +132,8 @@ std::string template_text(const GgufMetadata& metadata, const char* key) {
 }
 
 // The file's ids say which tokens begin and end a text.
-std::unique_ptr<Tokenizer> tokenizer_of_json(const GgufMetadata& metadata, std::string_view json) {
+std::unique_ptr<Tokenizer> tokenizer_of_json(const GgufMetadata& metadata, std::string_view json,
+                                             int32_t vocab_size) {
   if (!is_valid_utf8(json)) metadata.refuse(kHuggingFace, "UTF-8");
   const std::vector<std::string_view> tokens = metadata.texts(kTokens);
   std::map<std::string, std::string> named;
@@ -131,7 +145,7 @@ std::unique_ptr<Tokenizer> tokenizer_of_json(const GgufMetadata& metadata, std::
   }
   return value_or_refuse(Tokenizer::parse(
       std::string(json), fmt::format("{}: key \"{}\"", metadata.file().string(), kHuggingFace),
-      std::move(named)));
+      std::move(named), vocab_size));
 }
 
 }  // namespace
@@ -148,10 +162,11 @@ TokenizerParts gguf_tokenizer_parts(const GgufMetadata& metadata) {
   return parts;
 }
 
-std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufMetadata& metadata) {
+std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufMetadata& metadata, int32_t vocab_size) {
   const std::string_view json = metadata.text(kHuggingFace, "");
-  if (!json.empty()) return tokenizer_of_json(metadata, json);
-  Result<std::unique_ptr<Tokenizer>> built = Tokenizer::build(gguf_tokenizer_parts(metadata));
+  if (!json.empty()) return tokenizer_of_json(metadata, json, vocab_size);
+  Result<std::unique_ptr<Tokenizer>> built =
+      Tokenizer::build(gguf_tokenizer_parts(metadata), vocab_size);
   if (!built.ok())
     throw StartError(ExitCode::kBadModel,
                      fmt::format("{}: {}", metadata.file().string(), built.error().message));

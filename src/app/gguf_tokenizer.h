@@ -13,7 +13,8 @@ namespace ember {
 // All throw StartError(kBadModel): one line with file and key.
 
 // Of the tokenizer.json that the file holds as tokenizer.huggingface.json, else of its parts.
-std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufMetadata& metadata);
+// vocab_size: as Tokenizer::load has it.
+std::unique_ptr<Tokenizer> gguf_tokenizer(const GgufMetadata& metadata, int32_t vocab_size);
 
 TokenizerParts gguf_tokenizer_parts(const GgufMetadata& metadata);
 

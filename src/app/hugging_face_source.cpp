@@ -26,8 +26,8 @@ GenerationDefaults HuggingFaceSource::defaults(const DecoderConfig& config) cons
   return load_generation_defaults(path(), config);
 }
 
-std::unique_ptr<Tokenizer> HuggingFaceSource::tokenizer() const {
-  return value_or_refuse(Tokenizer::load(path()));
+std::unique_ptr<Tokenizer> HuggingFaceSource::tokenizer(int32_t vocab_size) const {
+  return value_or_refuse(Tokenizer::load(path(), vocab_size));
 }
 
 std::unique_ptr<ChatTemplate> HuggingFaceSource::chat_template(const Tokenizer& tokenizer,

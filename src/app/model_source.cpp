@@ -15,6 +15,26 @@
 
 namespace ember {
 
+namespace {
+
+// The GGUF file that holds the tokenizer in `path`; empty: another file does.
+std::filesystem::path gguf_of(const std::string& path) {
+  return std::filesystem::exists(Tokenizer::file_of(path)) ? std::filesystem::path()
+                                                           : find_gguf(path);
+}
+
+// The chat template that comes with the tokenizer in `path`, or null.
+std::unique_ptr<ChatTemplate> template_beside(const std::filesystem::path& path,
+                                              const Tokenizer& tokenizer) {
+  if (const std::filesystem::path file = gguf_of(path); !file.empty())
+    return gguf_chat_template(GgufMetadata(GgufFile(file)), tokenizer);
+  const bool is_directory = std::filesystem::is_directory(path);
+  return value_or_refuse(
+      ChatTemplate::load(is_directory ? path : path.parent_path(), tokenizer, {}));
+}
+
+}  // namespace
+
 void ModelSource::check(bool deep) const {
   const DecoderConfig of_model = config();
   defaults(of_model);
@@ -30,13 +50,10 @@ std::unique_ptr<const ModelSource> open_model(const std::string& path) {
   return std::make_unique<HuggingFaceSource>(path);
 }
 
-std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path) {
-  if (!std::filesystem::exists(Tokenizer::file_of(path)))
-    if (const std::filesystem::path file = find_gguf(path); !file.empty()) {
-      const GgufFile gguf(file);
-      return gguf_tokenizer(GgufMetadata(gguf));
-    }
-  return value_or_refuse(Tokenizer::load(path));
+std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path, int32_t vocab_size) {
+  if (const std::filesystem::path file = gguf_of(path); !file.empty())
+    return gguf_tokenizer(GgufMetadata(GgufFile(file)), vocab_size);
+  return value_or_refuse(Tokenizer::load(path, vocab_size));
 }
 
 ModelFiles read_model_files(const ModelSource& source, const std::string& chat_template,
@@ -44,15 +61,18 @@ ModelFiles read_model_files(const ModelSource& source, const std::string& chat_t
   ModelFiles files;
   files.config = source.config();
   files.defaults = source.defaults(files.config);
-  files.tokenizer = tokenizer.empty() ? source.tokenizer() : open_tokenizer(tokenizer);
-  if (files.tokenizer->vocab_size() > files.config.vocab_size)
+  const int32_t vocab_size = files.config.vocab_size;
+  files.tokenizer =
+      tokenizer.empty() ? source.tokenizer(vocab_size) : open_tokenizer(tokenizer, vocab_size);
+  if (files.tokenizer->vocab_size() > vocab_size)
     throw StartError(ExitCode::kBadModel,
                      fmt::format("{}: has token ids up to {}, the model's vocab_size is {}",
                                  tokenizer.empty() ? source.tokenizer_file() : tokenizer,
-                                 files.tokenizer->vocab_size() - 1, files.config.vocab_size));
-  files.chat_template = source.chat_template(*files.tokenizer, chat_template);
-  if (files.chat_template == nullptr && std::filesystem::is_directory(tokenizer))
-    files.chat_template = value_or_refuse(ChatTemplate::load(tokenizer, *files.tokenizer, {}));
+                                 files.tokenizer->vocab_size() - 1, vocab_size));
+  if (chat_template.empty() && !tokenizer.empty())
+    files.chat_template = template_beside(tokenizer, *files.tokenizer);
+  if (files.chat_template == nullptr)
+    files.chat_template = source.chat_template(*files.tokenizer, chat_template);
   return files;
 }
 

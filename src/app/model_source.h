@@ -29,7 +29,8 @@ class ModelSource {
 
   virtual DecoderConfig config() const = 0;
   virtual GenerationDefaults defaults(const DecoderConfig& config) const = 0;
-  virtual std::unique_ptr<Tokenizer> tokenizer() const = 0;
+  // vocab_size: the config's, as Tokenizer::load has it.
+  virtual std::unique_ptr<Tokenizer> tokenizer(int32_t vocab_size) const = 0;
   // The template in `file`; empty: the model's own. Null: the model has none.
   virtual std::unique_ptr<ChatTemplate> chat_template(const Tokenizer& tokenizer,
                                                       const std::string& file) const = 0;
@@ -61,12 +62,12 @@ struct ModelFiles {
 };
 
 // The tokenizer in `path`: a directory, one of the files that Tokenizer::load takes, or a GGUF
-// file. Throws StartError(kBadModel).
-std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path);
+// file. vocab_size: as Tokenizer::load has it. Throws StartError(kBadModel).
+std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path, int32_t vocab_size);
 
 // chat_template: as ModelSource::chat_template. tokenizer: as open_tokenizer; empty: the model's
-// own. A template that the model has not may come with the tokenizer. Refuses a tokenizer with more
-// tokens than the config says.
+// own. Where it is not empty, its chat template comes before the model's, as its end of an answer
+// does. Refuses a tokenizer with more tokens than the config says, added ones aside.
 ModelFiles read_model_files(const ModelSource& source, const std::string& chat_template,
                             const std::string& tokenizer = {});
 

@@ -34,8 +34,9 @@ struct ModelSettings {
   std::string reasoning_parser = "auto";
 
   // Where the tokenizer is: a directory, a tokenizer.json, tokenizer.model or .tiktoken file, or a
-  // GGUF file. Empty: with the model. Set it for a model whose own is of an unknown kind, or
-  // broken.
+  // GGUF file. Empty: with the model. What comes with it (names of tokens, the chat template) is
+  // taken from there; what the model says of answers (generation_config.json) stays. Set it for a
+  // model whose own is of an unknown kind, or broken.
   std::string tokenizer;
 
   // A file with a Jinja chat template. Empty: the model's own. Set it for a model that has none, or
@@ -43,8 +44,9 @@ struct ModelSettings {
   std::string chat_template;
 
   // The type of the weights in memory: "float16", "bfloat16", "float32", or "auto": the
-  // checkpoint's, quantised ones included where the device multiplies with them, and float16 for
-  // others. Set it to halve the memory of a float32 checkpoint.
+  // checkpoint's. Quantised weights stay so where the device multiplies with them; elsewhere FP8
+  // becomes the type that config.json names, and the others float16. Set it to halve the memory of
+  // a float32 checkpoint.
   std::string dtype = "auto";
 
   // "dummy" fills the weights with random numbers instead of reading them, so that any config.json

@@ -30,12 +30,26 @@ std::vector<int32_t> ids_in(const std::string& text) {
   return ids;
 }
 
+// As many tokens as the model takes; all, where its config cannot be read.
+int32_t vocab_size_of(const ModelSource& source) {
+  try {
+    return source.config().vocab_size;
+  } catch (const StartError&) {
+    return Tokenizer::kMaxVocabSize;
+  }
+}
+
+std::unique_ptr<Tokenizer> tokenizer_of(const ModelSettings& settings) {
+  if (!settings.tokenizer.empty())
+    return open_tokenizer(settings.tokenizer, Tokenizer::kMaxVocabSize);
+  const std::unique_ptr<const ModelSource> source = open_model(settings.path);
+  return source->tokenizer(vocab_size_of(*source));
+}
+
 }  // namespace
 
 ExitCode tokenize(const Settings& settings, std::istream& in, std::ostream& out) {
-  const std::string& other = settings.model().tokenizer;
-  const std::unique_ptr<Tokenizer> tokenizer =
-      other.empty() ? open_model(settings.model().path)->tokenizer() : open_tokenizer(other);
+  const std::unique_ptr<Tokenizer> tokenizer = tokenizer_of(settings.model());
   const std::string text = settings.tokenize.text.empty()
                                ? std::string{std::istreambuf_iterator<char>(in), {}}
                                : settings.tokenize.text;

@@ -247,7 +247,9 @@ Result<ChatPrompt> ChatTemplate::render(const ChatInput& input) const {
   ChatPrompt prompt;
   for (const SpecialMarks::Piece& piece : marks.split(rendered.value())) {
     const Result<std::vector<int32_t>> ids =
-        tokenizer_.encode(piece.text, {.add_special_tokens = false, .parse_special = !piece.plain});
+        tokenizer_.encode(piece.text, {.add_special_tokens = false,
+                                       .parse_special = !piece.plain,
+                                       .behind = !prompt.text.empty()});
     if (!ids.ok()) return ids.error();
     prompt.ids.insert(prompt.ids.end(), ids.value().begin(), ids.value().end());
     prompt.text += piece.text;

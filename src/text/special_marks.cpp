@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "words.h"
+
 namespace ember {
 
 namespace {
@@ -41,16 +43,20 @@ void erase_all(std::string& text, const std::string& what) {
 
 }  // namespace
 
-SpecialMarks::SpecialMarks(const std::vector<std::string>& special_tokens, const Json& input)
+SpecialMarks::SpecialMarks(const std::vector<Tokenizer::SpecialText>& special_tokens,
+                           const Json& input)
     : mark_(unused_character(input)) {
-  for (const std::string& token : special_tokens)
-    if (!token.empty()) by_first_byte_[static_cast<unsigned char>(token[0])].push_back(token);
+  for (const Tokenizer::SpecialText& token : special_tokens)
+    if (!token.text.empty())
+      by_first_byte_[static_cast<unsigned char>(token.text[0])].push_back(&token);
 }
 
-size_t SpecialMarks::special_at(std::string_view text) const {
-  size_t longest = 0;
-  for (const std::string_view token : by_first_byte_[static_cast<unsigned char>(text[0])])
-    if (token.size() > longest && text.starts_with(token)) longest = token.size();
+const Tokenizer::SpecialText* SpecialMarks::special_at(std::string_view text) const {
+  const Tokenizer::SpecialText* longest = nullptr;
+  for (const Tokenizer::SpecialText* token : by_first_byte_[static_cast<unsigned char>(text[0])])
+    if (text.starts_with(token->text) &&
+        (longest == nullptr || token->text.size() > longest->text.size()))
+      longest = token;
   return longest;
 }
 
@@ -60,7 +66,7 @@ std::string SpecialMarks::mark_text(std::string_view text) const {
   for (size_t at = 0; at < text.size();) {
     const size_t length = first_character(text.substr(at));
     marked.append(text.substr(at, length));
-    if (special_at(text.substr(at)) > 0) marked.append(mark_);
+    if (special_at(text.substr(at)) != nullptr) marked.append(mark_);
     at += length;
   }
   return marked;
@@ -88,15 +94,25 @@ std::vector<SpecialMarks::Piece> SpecialMarks::split(const std::string& rendered
     if (!segment.empty()) pieces.push_back({std::exchange(segment, {}), plain});
   };
   for (size_t at = 0; at < rendered.size();) {
-    const std::string_view rest = std::string_view(rendered).substr(at);
-    const size_t special = special_at(rest);
-    if (special > 0) {
-      end_segment();
-      pieces.push_back({std::string(rest.substr(0, special)), false});
-    } else {
-      segment.push_back(rendered[at]);
+    const Tokenizer::SpecialText* special = special_at(std::string_view(rendered).substr(at));
+    if (special == nullptr) {
+      segment.push_back(rendered[at++]);
+      continue;
     }
-    at += std::max<size_t>(special, 1);
+    std::string text = special->text;
+    at += text.size();
+    if (special->lstrip) {
+      const size_t kept = segment.size() - white_space_at_end(segment);
+      text.insert(0, segment, kept);
+      segment.resize(kept);
+    }
+    if (special->rstrip) {
+      const size_t right = white_space_at_begin(std::string_view(rendered).substr(at));
+      text.append(rendered, at, right);
+      at += right;
+    }
+    end_segment();
+    pieces.push_back({std::move(text), false});
   }
   end_segment();
   return pieces;

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ember/text/tokenizer.h"
+
 namespace ember {
 
 // Before a template is rendered, a mark that occurs nowhere else (a Unicode noncharacter) is put
@@ -14,7 +16,8 @@ namespace ember {
 // rendered text, what carries a mark came from there.
 class SpecialMarks {
  public:
-  SpecialMarks(const std::vector<std::string>& special_tokens, const nlohmann::ordered_json& input);
+  SpecialMarks(const std::vector<Tokenizer::SpecialText>& special_tokens,
+               const nlohmann::ordered_json& input);
 
   // A copy with marks in all its strings, keys included. `value` is a part of the constructor's
   // `input`.
@@ -25,15 +28,15 @@ class SpecialMarks {
     bool plain = false;  // holds the text of a special token that must stay text
   };
   // One piece that is not plain when there is no mark; otherwise cut at the template's own special
-  // tokens.
+  // tokens, which keep the white space that is part of them.
   std::vector<Piece> split(const std::string& rendered) const;
 
  private:
-  size_t special_at(std::string_view text)
-      const;  // length of the longest special token that `text` begins with, or 0
+  // The longest special token that `text` begins with, or null.
+  const Tokenizer::SpecialText* special_at(std::string_view text) const;
   std::string mark_text(std::string_view text) const;
 
-  std::vector<std::string_view> by_first_byte_[256];
+  std::vector<const Tokenizer::SpecialText*> by_first_byte_[256];
   std::string mark_;
 };
 

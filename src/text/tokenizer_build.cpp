@@ -29,10 +29,30 @@ Result<void> check_parts(const TokenizerParts& parts) {
        {check_id("bos", parts.bos, parts.add_bos), check_id("eos", parts.eos, parts.add_eos),
         check_id("unk", parts.unk, false)})
     if (!error.message.empty()) return error;
+  for (const auto& [id, how] : parts.matching)
+    if (const Error error = check_id("matched token", id, false); !error.message.empty())
+      return error;
   for (const auto& [name, ids] : {std::pair("prefix", &parts.prefix_ids), {"end", &parts.end_ids}})
     for (const int32_t id : *ids)
       if (const Error error = check_id(name, id, false); !error.message.empty()) return error;
   return {};
+}
+
+// Tokens at the end that are not the model's own go, as far as they lie beyond its vocabulary.
+void cut_off(TokenizerParts& parts, size_t vocab_size) {
+  using Type = TokenizerParts::TokenType;
+  const auto is_added = [&](size_t id) {
+    const Type type = id < parts.types.size() ? parts.types[id] : Type::kNormal;
+    return type == Type::kControl || type == Type::kUserDefined || type == Type::kUnused ||
+           type == Type::kAdded;
+  };
+  size_t size = parts.tokens.size();
+  while (size > vocab_size && is_added(size - 1)) --size;
+  parts.tokens.resize(size);
+  if (parts.types.size() > size) parts.types.resize(size);
+  if (parts.scores.size() > size) parts.scores.resize(size);
+  parts.matching.erase(parts.matching.lower_bound(static_cast<int32_t>(size)),
+                       parts.matching.end());
 }
 
 Result<std::unique_ptr<const TokenizerModel>> make_model(const TokenizerParts& parts) {
@@ -42,25 +62,24 @@ Result<std::unique_ptr<const TokenizerModel>> make_model(const TokenizerParts& p
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::build(const TokenizerParts& parts) {
+Result<std::unique_ptr<Tokenizer>> Tokenizer::build(TokenizerParts parts, int32_t vocab_size) {
+  if (const Result<void> checked = check_parts(parts); !checked.ok()) return checked.error();
+  cut_off(parts, static_cast<size_t>(vocab_size));
   if (const Result<void> checked = check_parts(parts); !checked.ok()) return checked.error();
   Result<std::unique_ptr<const TokenizerModel>> made = make_model(parts);
   if (!made.ok()) return refusal(made.error().message);
-  const bool byte_level = parts.kind == TokenizerParts::Kind::kByteLevelBpe;
   std::unique_ptr<Tokenizer> tokenizer(new Tokenizer);
-  if (const Result<void> adopted = tokenizer->adopt(
-          std::move(made).value(), byte_level ? TokenForm::kByteLevel : TokenForm::kMetaspace);
-      !adopted.ok())
+  if (const Result<void> adopted = tokenizer->adopt(std::move(made).value()); !adopted.ok())
     return refusal(adopted.error().message);
-  tokenizer->byte_level_ = byte_level;
+  tokenizer->byte_level_ = parts.kind == TokenizerParts::Kind::kByteLevelBpe;
   for (const TokenizerParts::Alias& alias : parts.aliases)
-    tokenizer->special_texts_.push_back(alias.text);
-  tokenizer->end_ids_ = parts.end_ids;
-  tokenizer->chat_template_ = parts.chat_template;
-  std::map<std::string, std::string> named;
+    tokenizer->special_texts_.push_back({.text = alias.text});
+  tokenizer->end_ids_ = std::move(parts.end_ids);
+  tokenizer->chat_template_ = std::move(parts.chat_template);
+  std::map<std::string, std::string> named = std::move(parts.named_tokens);
   for (const auto& [name, id] :
        {std::pair("bos_token", parts.bos), {"eos_token", parts.eos}, {"unk_token", parts.unk}})
-    if (id) named[name] = parts.tokens[static_cast<size_t>(*id)];
+    if (id) named.try_emplace(name, parts.tokens[static_cast<size_t>(*id)]);
   tokenizer->set_named_tokens(std::move(named));
   return tokenizer;
 }

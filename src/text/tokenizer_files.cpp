@@ -4,13 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_map>
 
+#include "added_tokens.h"
 #include "embedded.h"
 #include "ember/base/files.h"
-#include "ember/base/json_file.h"
 #include "ember/text/pre_tokenizers.h"
 #include "ember/text/sentencepiece_model.h"
 #include "ember/text/tiktoken_file.h"
@@ -23,9 +22,6 @@ using Json = nlohmann::json;
 using AddedSpace = TokenizerParts::AddedSpace;
 using Kind = TokenizerParts::Kind;
 using Type = TokenizerParts::TokenType;
-
-constexpr size_t kMaxConfigBytes = 16 << 20;
-constexpr int32_t kMaxId = (1 << 22) - 1;
 
 // What a class of tokenizers does besides what its files say.
 struct TokenizerClass {
@@ -108,48 +104,8 @@ std::string class_names(bool tiktoken) {
   return names;
 }
 
-// A JSON object beside the tokenizer; one that is empty where there is no file.
-class Config {
- public:
-  static Result<Config> read(const std::filesystem::path& file) {
-    Config config;
-    config.file_ = file.string();
-    if (!std::filesystem::exists(file)) return config;
-    Result<Json> json = read_json_file(file, kMaxConfigBytes);
-    if (!json.ok()) return json.error();
-    if (!json.value().is_object())
-      return invalid("", fmt::format("{}: must hold a JSON object", config.file_));
-    config.json_ = std::move(json).value();
-    return config;
-  }
-
-  const std::string& file() const { return file_; }
-  const Json& json() const { return json_; }
-  const Json* find(const char* name) const {
-    const auto found = json_.find(name);
-    return found == json_.end() || found->is_null() ? nullptr : &*found;
-  }
-  Error refusal(const std::string& name, const char* expected, const Json& found) const {
-    return invalid(
-        "", fmt::format("{}: {}: expected {}, found {}", file_, name, expected,
-                        found.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 64)));
-  }
-  // Sets `value` where the file has one of this name.
-  Result<void> boolean(const char* name, bool& value) const {
-    const Json* found = find(name);
-    if (found == nullptr) return {};
-    if (!found->is_boolean()) return refusal(name, "true or false", *found);
-    value = found->get<bool>();
-    return {};
-  }
-
- private:
-  std::string file_;
-  Json json_ = Json::object();
-};
-
 // The class that tokenizer_config.json names: "module.Class" in auto_map; empty: none.
-std::string class_of(const Config& config) {
+std::string class_of(const SideFile& config) {
   if (const Json* name = config.find("tokenizer_class"); name != nullptr && name->is_string())
     return name->get<std::string>();
   const Json* map = config.find("auto_map");
@@ -161,7 +117,7 @@ std::string class_of(const Config& config) {
   return text.substr(text.rfind('.') + 1);
 }
 
-Result<const TokenizerClass*> find_class(const Config& config, bool tiktoken) {
+Result<const TokenizerClass*> find_class(const SideFile& config, bool tiktoken) {
   std::string name = class_of(config);
   if (name.empty() && !tiktoken) return &kClasses[0];
   const std::string said = name;
@@ -175,13 +131,6 @@ Result<const TokenizerClass*> find_class(const Config& config, bool tiktoken) {
                       said.empty() ? "nothing" : fmt::format("{:?}", said.substr(0, 64))));
 }
 
-std::optional<std::string> token_text(const Json& entry) {
-  if (entry.is_string()) return entry.get<std::string>();
-  if (!entry.is_object() || !entry.contains("content") || !entry["content"].is_string())
-    return std::nullopt;
-  return entry["content"].get<std::string>();
-}
-
 // The files of a tokenizer, put together.
 class Assembly {
  public:
@@ -189,105 +138,83 @@ class Assembly {
       : dir_(dir), parts_(std::move(parts)) {}
 
   Result<TokenizerParts> run(bool tiktoken) {
-    Result<Config> config = Config::read(dir_ / "tokenizer_config.json");
+    const Result<SideFile> config = SideFile::read(dir_ / "tokenizer_config.json");
     if (!config.ok()) return config.error();
-    Result<const TokenizerClass*> known = find_class(config.value(), tiktoken);
+    const Result<const TokenizerClass*> known = find_class(config.value(), tiktoken);
     if (!known.ok()) return known.error();
     const TokenizerClass& of_class = *known.value();
-    listed_ = config.value().find("added_tokens_decoder") != nullptr;
-    if (of_class.add_tokens != nullptr) add_tokens_of(of_class);
+    Result<AddedTokens> added = read_added_tokens(dir_, config.value());
+    if (!added.ok()) return added.error();
+    add_tokens_of(of_class, added.value());
+    index_tokens();
     if (tiktoken) {
       const PreTokenizer& split = *find_pre_tokenizer(of_class.split);
       parts_.split_steps = split.split_steps;
       parts_.normalize_nfc = split.normalize_nfc;
     }
+    for (const auto& [id, token] : added.value().listed) put(id, token);
+    name_special_tokens(added.value());
     for (const Result<void>& done :
-         {add_listed_tokens(config.value()), name_special_tokens(config.value()),
-          set_added(config.value(), of_class), set_space(config.value())})
+         {set_added(config.value(), of_class), set_space(config.value())})
       if (!done.ok()) return done.error();
     if (!parts_.scores.empty()) parts_.scores.resize(parts_.tokens.size());
+    parts_.named_tokens = std::move(added.value().named);
     return std::move(parts_);
   }
 
  private:
   // T5's are in the list where there is one.
-  void add_tokens_of(const TokenizerClass& of_class) {
-    if (of_class.add_tokens == add_t5 && listed_) return;
+  void add_tokens_of(const TokenizerClass& of_class, const AddedTokens& added) {
+    class_begin_ = class_end_ = std::ssize(parts_.tokens);
+    if (of_class.add_tokens == nullptr) return;
+    if (of_class.add_tokens == add_t5 && added.listed_by_config) return;
     of_class.add_tokens(parts_);
+    class_end_ = std::ssize(parts_.tokens);
   }
 
-  // added_tokens_decoder of tokenizer_config.json, ids to tokens; else added_tokens.json, texts to
-  // ids.
-  Result<void> add_listed_tokens(const Config& config) {
-    if (listed_) {
-      const Json& list = *config.find("added_tokens_decoder");
-      if (!list.is_object()) return config.refusal("added_tokens_decoder", "an object", list);
-      for (const auto& [id, token] : list.items()) {
-        const std::optional<std::string> text = token_text(token);
-        const bool number =
-            !id.empty() && id.size() < 8 && id.find_first_not_of("0123456789") == std::string::npos;
-        if (!text || text->empty() || !number || std::stoi(id) > kMaxId)
-          return config.refusal("added_tokens_decoder." + id.substr(0, 64),
-                                "an id and a token with content", token);
-        const Json special = token.is_object() ? token.value("special", Json(false)) : Json(false);
-        put(std::stoi(id), *text, special == true);
-      }
-      return {};
-    }
-    const Result<Config> added = Config::read(dir_ / "added_tokens.json");
-    if (!added.ok()) return added.error();
-    for (const auto& [text, id] : added.value().json().items()) {
-      if (text.empty() || !id.is_number_unsigned() || id.get<uint64_t>() > kMaxId)
-        return added.value().refusal(text.substr(0, 64), "an id", id);
-      put(id.get<int32_t>(), text, false);
-    }
-    return {};
+  void index_tokens() {
+    for (size_t id = 0; id < parts_.tokens.size(); ++id)
+      if (parts_.types[id] != Type::kUnused)
+        ids_.emplace(parts_.tokens[id], static_cast<int32_t>(id));
   }
 
-  // A token that a file adds; one that its class has added already keeps its text.
-  void put(int32_t id, const std::string& text, bool special) {
+  // A token that a file lists. One that its class has added already keeps its text; what the model
+  // has there gets the text and what the list says of it.
+  void put(int32_t id, const AddedToken& token) {
+    if (id >= class_begin_ && id < class_end_) return;
     const auto index = static_cast<size_t>(id);
     while (parts_.tokens.size() <= index) append(parts_, "", Type::kUnused);
     Type& type = parts_.types[index];
-    if (type == Type::kUnknown || type == Type::kControl) return;
-    if (parts_.tokens[index] == text && !special) {  // a piece, which text is found to be first
-      if (type == Type::kNormal) type = Type::kUserDefined;
-      return;
+    std::string& text = parts_.tokens[index];
+    const bool is_piece = text == token.text && (type == Type::kNormal || type == Type::kByte ||
+                                                 type == Type::kUserDefined);
+    if (text != token.text) {
+      if (const std::optional<int32_t> other = find(token.text))
+        parts_.types[static_cast<size_t>(*other)] = Type::kUnused;
+      if (const auto old = ids_.find(text); old != ids_.end() && old->second == id) ids_.erase(old);
+      text = token.text;
     }
-    if (const std::optional<int32_t> other = find(text); other && *other != id)
-      parts_.types[static_cast<size_t>(*other)] = Type::kUnused;
-    if (const auto old = ids_.find(parts_.tokens[index]); old != ids_.end() && old->second == id)
-      ids_.erase(old);
     ids_[text] = id;
-    parts_.tokens[index] = text;
-    type = special ? Type::kControl : Type::kAdded;
+    parts_.matching[id] = token.matching;
+    if (token.special && type != Type::kUnknown)
+      type = Type::kControl;
+    else if (!is_piece && type != Type::kUnknown)
+      type = Type::kAdded;
   }
 
   // Tokens that the files give a name or call special are special where the vocabulary has them.
-  Result<void> name_special_tokens(const Config& config) {
-    const Result<Config> map = Config::read(dir_ / "special_tokens_map.json");
-    if (!map.ok()) return map.error();
-    for (const Config* file : {&map.value(), &config})
-      for (const auto& [name, entry] : file->json().items()) {
-        if (name.ends_with("_token"))
-          if (const auto text = token_text(entry)) name_token(name, *text);
-        if (name == "additional_special_tokens" && entry.is_array())
-          for (const Json& token : entry)
-            if (const auto text = token_text(token)) name_token(name, *text);
+  void name_special_tokens(const AddedTokens& added) {
+    for (const AddedToken& token : added.special)
+      if (const std::optional<int32_t> id = find(token.text)) {
+        Type& type = parts_.types[static_cast<size_t>(*id)];
+        if (type != Type::kUnknown) type = Type::kControl;
       }
-    return {};
+    for (const auto& [name, of] : {std::pair("bos_token", &parts_.bos), {"eos_token", &parts_.eos}})
+      if (const auto named = added.named.find(name); named != added.named.end())
+        if (const std::optional<int32_t> id = find(named->second)) *of = id;
   }
 
-  void name_token(const std::string& name, const std::string& text) {
-    const std::optional<int32_t> id = find(text);
-    if (!id) return;
-    Type& type = parts_.types[static_cast<size_t>(*id)];
-    if (type != Type::kUnknown) type = Type::kControl;
-    if (name == "bos_token") parts_.bos = id;
-    if (name == "eos_token") parts_.eos = id;
-  }
-
-  Result<void> set_added(const Config& config, const TokenizerClass& of_class) {
+  Result<void> set_added(const SideFile& config, const TokenizerClass& of_class) {
     bool bos = of_class.add_bos, eos = of_class.add_eos;
     for (const Result<void>& read :
          {config.boolean("add_bos_token", bos), config.boolean("add_eos_token", eos)})
@@ -298,7 +225,7 @@ class Assembly {
   }
 
   // "legacy" tokenizers add a space behind special tokens too.
-  Result<void> set_space(const Config& config) {
+  Result<void> set_space(const SideFile& config) {
     bool legacy = true, add_space = true;
     for (const Result<void>& read :
          {config.boolean("legacy", legacy), config.boolean("add_prefix_space", add_space)})
@@ -309,18 +236,14 @@ class Assembly {
     return {};
   }
 
-  std::optional<int32_t> find(const std::string& text) {
-    if (ids_.empty())
-      for (size_t id = 0; id < parts_.tokens.size(); ++id)
-        if (parts_.types[id] != Type::kUnused)
-          ids_.emplace(parts_.tokens[id], static_cast<int32_t>(id));
+  std::optional<int32_t> find(const std::string& text) const {
     const auto found = ids_.find(text);
     return found == ids_.end() ? std::nullopt : std::optional(found->second);
   }
 
   const std::filesystem::path dir_;
   TokenizerParts parts_;
-  bool listed_ = false;  // tokenizer_config.json lists the added tokens
+  ptrdiff_t class_begin_ = 0, class_end_ = 0;  // ids of tokens that the class has added
   std::unordered_map<std::string, int32_t> ids_;
 };
 

@@ -28,12 +28,14 @@ class TokenizerModel {
                                      bool skip_special_tokens) const = 0;
   // The largest id plus one.
   virtual size_t vocab_size() const = 0;
-  // As the vocabulary spells it; nullopt: there is no such token, or it is unused.
-  virtual std::optional<std::string> id_to_token(int32_t id) const = 0;
+  // What it stands for in the middle of a text, as raw bytes; empty: there is no such token, or no
+  // text becomes it.
+  virtual std::string token_bytes(int32_t id) const = 0;
   virtual std::optional<int32_t> token_to_id(std::string_view token) const = 0;
-  // Ascending. Added tokens (special ones included) stand for their text as it is written.
+  // Ascending.
   virtual std::vector<int32_t> special_ids() const = 0;
-  virtual std::vector<int32_t> added_ids() const = 0;
+  // Of one of them.
+  virtual Tokenizer::SpecialText special_text(int32_t id) const = 0;
 };
 
 }  // namespace ember

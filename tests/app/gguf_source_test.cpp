@@ -55,7 +55,7 @@ TEST(GgufSource, ATemplateFileReplacesItsOwn) {
   test::write_demo_gguf(dir / "a.gguf", WeightFormat::kF16);
   write_file(dir / "mine.jinja", "mine");
   const auto source = open_model((dir / "a.gguf").string());
-  const auto tokenizer = source->tokenizer();
+  const auto tokenizer = source->tokenizer(source->config().vocab_size);
   ChatInput input;
   input.messages = nlohmann::ordered_json::parse(R"([{"role": "user", "content": "Hi"}])");
   EXPECT_EQ(
@@ -81,8 +81,8 @@ TEST(GgufSource, AFilesTokenizerServesAnotherModel) {
   std::filesystem::create_directory(dir / "model");
   test::write_demo_gguf(dir / "model/demo.gguf", WeightFormat::kQ8_0);
   for (const char* path : {"model", "model/demo.gguf"})
-    EXPECT_EQ(open_tokenizer((dir / path).string())->vocab_size(), 6144) << path;
-  EXPECT_THAT(refusal([&] { open_tokenizer((dir / "absent.gguf").string()); }),
+    EXPECT_EQ(open_tokenizer((dir / path).string(), 6144)->vocab_size(), 6144) << path;
+  EXPECT_THAT(refusal([&] { open_tokenizer((dir / "absent.gguf").string(), 6144); }),
               HasSubstr("absent.gguf"));
 }
 

@@ -91,6 +91,29 @@ TEST_F(GgufTokenizer, SentencePiecePartsHaveItsDefaults) {
   EXPECT_THAT(said.scores, ElementsAre(0, 0, 0, -1));
 }
 
+TEST_F(GgufTokenizer, WhiteSpaceBehindPhi3sTokensIsPartOfThem) {
+  GgufWriter file = llama({"<unk>", "<s>", "</s>", "a", "<|endoftext|>", "<|end|>", "<|user|>"});
+  file.numbers<int32_t>("tokenizer.ggml.token_type", GgufValueType::kI32, {2, 3, 3, 1, 3, 3, 4});
+  EXPECT_TRUE(gguf_tokenizer_parts(of(file)).matching.empty());
+  file.text("general.architecture", "phi3");
+  const TokenizerParts parts = gguf_tokenizer_parts(of(file));
+  std::vector<int32_t> ids;
+  for (const auto& [id, how] : parts.matching)
+    if (how.rstrip) ids.push_back(id);
+  EXPECT_THAT(ids, ElementsAre(2, 5, 6));
+  const auto tokenizer = gguf_tokenizer(of(file), 7);
+  EXPECT_EQ(tokenizer->encode("<|user|>\n <|end|>", {.add_special_tokens = false}).value(),
+            (std::vector<int32_t>{6, 5}));
+}
+
+TEST_F(GgufTokenizer, AddedTokensBeyondTheEmbeddingAreLeftOut) {
+  GgufWriter file = llama({"<unk>", "<s>", "</s>", "a", "<x>", "<y>"});
+  file.numbers<int32_t>("tokenizer.ggml.token_type", GgufValueType::kI32, {2, 3, 3, 1, 4, 3});
+  EXPECT_EQ(gguf_tokenizer(of(file), 6)->vocab_size(), 6);
+  EXPECT_EQ(gguf_tokenizer(of(file), 5)->token_to_id("<y>"), std::nullopt);
+  EXPECT_EQ(gguf_tokenizer(of(file), 2)->vocab_size(), 4) << "\"a\" is the model's own";
+}
+
 TEST_F(GgufTokenizer, WhatIsWrongIsNamed) {
   EXPECT_THAT(why_refused({}), AllOf(HasSubstr("a.gguf: key \"tokenizer.ggml.model\""),
                                      HasSubstr("expected gpt2 or llama, found nothing")));
@@ -146,7 +169,7 @@ TEST_F(GgufTokenizer, ATokenizerJsonInTheFileIsUsedInstead) {
   GgufWriter file = gpt2({"a", "b", "<s>", "</s>"}, {}, "default");
   file.text("tokenizer.huggingface.json", read_file(test::demo_model_dir() / "tokenizer.json"));
   file.u32("tokenizer.ggml.bos_token_id", 2);
-  const auto tokenizer = gguf_tokenizer(of(file));
+  const auto tokenizer = gguf_tokenizer(of(file), 6144);
   const auto reference = std::move(Tokenizer::load(test::demo_model_dir())).value();
   EXPECT_EQ(tokenizer->encode("Once upon a time", {}).value(),
             reference->encode("Once upon a time", {}).value());
@@ -154,7 +177,7 @@ TEST_F(GgufTokenizer, ATokenizerJsonInTheFileIsUsedInstead) {
   EXPECT_EQ(tokenizer->eos_token(), "");
   const auto why = [&](const std::string& json) -> std::string {
     try {
-      gguf_tokenizer(of(GgufWriter().text("tokenizer.huggingface.json", json)));
+      gguf_tokenizer(of(GgufWriter().text("tokenizer.huggingface.json", json)), 6144);
     } catch (const StartError& e) {
       return e.what();
     }

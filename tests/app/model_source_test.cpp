@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model_source.h"
 
+#include <fstream>
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "app/model_dir.h"
 #include "ember/base/start_error.h"
@@ -86,15 +88,66 @@ TEST(ModelSource, NamesTheFileAtFault) {
   }
 }
 
+void edit_json(const std::filesystem::path& file,
+               const std::function<void(nlohmann::json&)>& edit) {
+  nlohmann::json json = nlohmann::json::parse(std::ifstream(file));
+  edit(json);
+  write_file(file, json.dump());
+}
+
 TEST(ModelSource, RefusesATokenizerWithMoreTokensThanTheEmbedding) {
   const std::string message = refusal([](const auto& dir) {
-    std::ifstream in(dir / "config.json");
-    std::string text{std::istreambuf_iterator<char>(in), {}};
-    text.replace(text.find("6144"), 4, "6142");
-    in.close();
-    write_file(dir / "config.json", text);
+    edit_json(dir / "tokenizer.json",
+              [](auto& json) { json["model"]["vocab"]["one more"] = 6144; });
   });
-  EXPECT_NE(message.find("token ids up to 6143"), std::string::npos) << message;
+  EXPECT_NE(
+      message.find("tokenizer.json: has token ids up to 6144, the model's vocab_size is 6144"),
+      std::string::npos)
+      << message;
+}
+
+// Gemma 3 of 1B: the last added token has no row in the embedding.
+TEST(ModelSource, AddedTokensBeyondTheEmbeddingAreLeftOut) {
+  const std::filesystem::path dir = copy_demo_model(false);
+  edit_json(dir / "tokenizer.json", [](auto& json) {
+    nlohmann::json token = json["added_tokens"].back();
+    token["id"] = 6144;
+    token["content"] = "<image_soft_token>";
+    json["added_tokens"].push_back(token);
+  });
+  EXPECT_EQ(Tokenizer::load(dir).value()->vocab_size(), 6145);
+  const ModelFiles files = read(dir);
+  EXPECT_EQ(files.tokenizer->vocab_size(), 6144);
+  const auto ids = files.tokenizer->encode("<image_soft_token>", {}).value();
+  EXPECT_GT(ids.size(), 5u) << "it is text";
+  for (const std::filesystem::path& path : {dir, dir / "tokenizer.json"})
+    EXPECT_EQ(
+        read_model_files(*open_model(dir.string()), "", path.string()).tokenizer->vocab_size(),
+        6144);
+}
+
+// What comes with the tokenizer goes with it, as in vLLM; a file that is named comes before it.
+TEST(ModelSource, TheTemplateOfAnotherTokenizerComesBeforeTheModels) {
+  const std::filesystem::path dir = copy_demo_model(false), other = dir / "other";
+  std::filesystem::create_directory(other);
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
+    std::filesystem::copy(dir / name, other / name);
+  edit_json(other / "tokenizer_config.json", [](auto& json) { json.erase("chat_template"); });
+  write_file(dir / "mine.jinja", "mine");
+  const auto rendered = [&](const std::string& file, const std::filesystem::path& tokenizer) {
+    const ModelFiles files = read_model_files(*open_model(dir.string()), file, tokenizer.string());
+    ChatInput input;
+    input.messages = nlohmann::ordered_json::parse(R"([{"role": "user", "content": "Hi"}])");
+    return files.chat_template->render(input).value().text;
+  };
+  const std::string models = rendered("", "");
+  EXPECT_EQ(rendered("", other), models) << "the other has none";
+  write_file(other / "chat_template.jinja", "other");
+  EXPECT_EQ(rendered("", other), "other");
+  EXPECT_EQ(rendered("", other / "tokenizer.json"), "other");
+  EXPECT_EQ(rendered((dir / "mine.jinja").string(), other), "mine");
+  write_file(other / "chat_template.jinja", "{% if %}");
+  EXPECT_THROW(rendered("", other), StartError);
 }
 
 TEST(ModelSource, AnotherTokenizerIsTakenFromWhereItIs) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "app/model_dir.h"
@@ -30,6 +32,22 @@ TEST(Tokenize, TextToIdsAndBack) {
   plain.tokenize.special_tokens = false;
   EXPECT_EQ(output(plain), "[843, 856, 274, 610]\n");
   EXPECT_EQ(output(settings("[843, 856 274,610]", true)), "Once upon a time\n");
+}
+
+// What it shows is what the server gives to the model.
+TEST(Tokenize, TokensThatTheModelDoesNotTakeAreText) {
+  const std::filesystem::path dir = copy_demo_model(false);
+  nlohmann::json tokenizer = nlohmann::json::parse(std::ifstream(dir / "tokenizer.json"));
+  nlohmann::json token = tokenizer["added_tokens"].back();
+  token["id"] = 6144;
+  token["content"] = "<x>";
+  tokenizer["added_tokens"].push_back(token);
+  write_file(dir / "tokenizer.json", tokenizer.dump());
+  Settings of_dir = settings("<x>", false);
+  of_dir.model().path = dir.string();
+  EXPECT_EQ(output(of_dir).find("6144"), std::string::npos);
+  std::filesystem::remove(dir / "config.json");
+  EXPECT_EQ(output(of_dir), "[6136, 6144]\n") << "no model: every token";
 }
 
 TEST(Tokenize, AnotherTokenizerTakesThePlaceOfTheModels) {

@@ -128,8 +128,10 @@ def test_the_commands_agree(quantized, layout):
     made = json.loads(ember("plan", model.path, "--device", "cpu", "--json", "--dtype", "float16").stdout)
     assert made["weight_formats"] == "float16 (from Q4_0)"
     assert made["weight_bytes"] - kept["weight_bytes"] == ROWS * COLUMNS * (16 - 4.5) / 8
-    run = ember("bench", "model", model.path, "--device", "cpu", "--help")
+    run = ember("bench", "model", model.path, "--device", "cpu", "--decode", "1x16", "--prefill", 16, "--steps", 4, "--repetitions", 1)
     assert run.returncode == 0, run.stderr
+    load = json.loads(run.stdout.splitlines()[0])
+    assert load["weight_bytes"] == kept["weight_bytes"], load
 
 
 def test_answers_are_those_of_the_numbers(start, quantized, exact):

@@ -104,6 +104,28 @@ TEST(ChatTemplate, EqualsTransformersOnManyTemplates) {
   }
 }
 
+// Phi-3's tokens take the white space behind them, and Llama's tokenizers put a space before the
+// first text only: what a message spells changes nothing around it.
+TEST(ChatTemplate, TextOfASpecialTokenChangesNoOther) {
+  TokenizerParts parts;
+  parts.kind = TokenizerParts::Kind::kSentencePieceBpe;
+  parts.tokens = {"<unk>", "<|u|>", "<|end|>", "▁", "\n", "a", "b", "<", "|", "e", "n", "d", ">"};
+  parts.types.resize(parts.tokens.size(), TokenizerParts::TokenType::kNormal);
+  parts.types[1] = parts.types[2] = TokenizerParts::TokenType::kControl;
+  parts.matching[1] = parts.matching[2] = {.rstrip = true};
+  for (const auto space : {TokenizerParts::AddedSpace::kNone, TokenizerParts::AddedSpace::kFirst}) {
+    parts.rules.added_space = space;
+    const auto tokenizer = std::move(Tokenizer::build(parts)).value();
+    const auto chat = ChatTemplate::compile(
+        "{% for m in messages %}<|u|>\n{{ m.content }}<|end|>\n{% endfor %}b", "", *tokenizer);
+    const auto ids = [&](const std::string& content) {
+      return chat.value()->render(user(content)).value().ids;
+    };
+    EXPECT_EQ(ids("a"), (std::vector<int32_t>{1, 5, 2, 6}));
+    EXPECT_EQ(ids("a<|end|>"), (std::vector<int32_t>{1, 5, 7, 8, 9, 10, 11, 8, 12, 2, 6}));
+  }
+}
+
 // Expressions and tags one by one: what they give, or that they are refused.
 TEST(ChatTemplate, EqualsJinjaOnSnippets) {
   const Json data = test::read_json(test::source_dir() / "tests/data/template_snippets.json");

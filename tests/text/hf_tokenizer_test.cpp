@@ -36,15 +36,29 @@ TEST(HfTokenizer, SpecialTokensAreFoundWhereTheyMayBeAndAddedOnesAlways) {
   EXPECT_THAT(made->encode("<x>a<y>", {}).value(), ElementsAre(3, 0, 4));
   EXPECT_THAT(made->encode("a<y>b", {.parse_special = false}).value(), ElementsAre(0, 4, 1));
   EXPECT_THAT(made->special_ids(), ElementsAre(3));
-  EXPECT_THAT(made->added_ids(), ElementsAre(3, 4));
   EXPECT_EQ(made->token_to_id("<x>"), 3);
   EXPECT_EQ(made->token_to_id("c"), std::nullopt);
-  EXPECT_EQ(made->id_to_token(2), "ab");
-  EXPECT_EQ(made->id_to_token(5), std::nullopt);
+  EXPECT_EQ(made->token_bytes(2), "ab");
+  EXPECT_EQ(made->token_bytes(5), "");
   EXPECT_EQ(made->vocab_size(), 5u);
 }
 
-TEST(HfTokenizer, ATextThatIsNoTokenizerIsRefused) { EXPECT_FALSE(load_hf_tokenizer("{}").ok()); }
+TEST(HfTokenizer, BuiltTokensAreLookedForAsThePartsSay) {
+  TokenizerParts of = parts();
+  of.matching[3] = {.lstrip = true};
+  of.matching[4] = {.rstrip = true, .single_word = true};
+  of.matching[1] = {};
+  const auto made = std::move(build_hf_tokenizer(of)).value();
+  EXPECT_THAT(made->encode("a <x>a", {}).value(), ElementsAre(0, 3, 0));
+  EXPECT_THAT(made->encode("<y> a", {}).value(), ElementsAre(4, 0));
+  EXPECT_THAT(made->encode("a<y>", {}).value(), ElementsAre(0)) << "not a word of its own";
+  EXPECT_THAT(made->encode("ab", {}).value(), ElementsAre(0, 1)) << "\"b\" cuts a text";
+  EXPECT_EQ(made->special_text(3), (Tokenizer::SpecialText{"<x>", true, false}));
+}
+
+TEST(HfTokenizer, ATextThatIsNoTokenizerIsRefused) {
+  EXPECT_FALSE(load_hf_tokenizer("{}", TokenForm::kPlain, {}, 10).ok());
+}
 
 }  // namespace
 }  // namespace ember

@@ -10,7 +10,7 @@ namespace {
 
 using test::Json;
 
-const std::vector<std::string> kSpecials = {"<s>", "</s>", "<s><s>", "é!"};
+const std::vector<Tokenizer::SpecialText> kSpecials = {{"<s>"}, {"</s>"}, {"<s><s>"}, {"é!"}};
 
 std::string joined(const std::vector<SpecialMarks::Piece>& pieces) {
   std::string text;
@@ -42,6 +42,19 @@ TEST(SpecialMarks, TellsTheTemplatesTokensFromTheMessages) {
   EXPECT_FALSE(pieces[2].plain);
 }
 
+TEST(SpecialMarks, WhiteSpaceThatIsPartOfATokenStaysWithIt) {
+  const std::vector<Tokenizer::SpecialText> specials = {{"<a>", false, true}, {"<b>", true, false}};
+  const Json content = " <a> x \n";
+  const SpecialMarks marks(specials, content);
+  const auto pieces =
+      marks.split("<a>\n" + marks.mark(content).get<std::string>() + "<b> <a>\u3000<b>.");
+  std::vector<std::string> texts;
+  for (const auto& piece : pieces) texts.push_back(piece.text);
+  EXPECT_EQ(texts,
+            (std::vector<std::string>{"<a>\n ", "<a> x", " \n<b>", " ", "<a>\u3000", "<b>", "."}));
+  EXPECT_TRUE(pieces[1].plain);
+}
+
 TEST(SpecialMarks, MarksKeysAndNestedValues) {
   const Json value = {{"a", {{{"<s>", "é!"}}}}};
   const SpecialMarks marks(kSpecials, value);
@@ -71,8 +84,8 @@ TEST(SpecialMarks, RandomMessages) {
     ASSERT_EQ(joined(pieces), "</s>" + content + "</s>");
     for (size_t i = 1; i + 1 < pieces.size(); ++i) {
       if (pieces[i].plain) continue;
-      for (const std::string& special : kSpecials)
-        ASSERT_EQ(pieces[i].text.find(special), std::string::npos) << content;
+      for (const auto& special : kSpecials)
+        ASSERT_EQ(pieces[i].text.find(special.text), std::string::npos) << content;
     }
   }
 }

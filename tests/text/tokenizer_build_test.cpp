@@ -212,6 +212,50 @@ TEST(TokenizerBuild, EachSplitStepCutsWhatTheOneBeforeLeft) {
   EXPECT_EQ(ids(), (Ids{0, 1, 2}));
 }
 
+TEST(TokenizerBuild, AddedTokensBeyondTheModelsVocabularyAreText) {
+  TokenizerParts parts;
+  parts.tokens = {"a", "b", "<x>", "ab", "<y>", "<z>"};
+  parts.types = {Type::kNormal, Type::kNormal,  Type::kControl,
+                 Type::kNormal, Type::kControl, Type::kUserDefined};
+  parts.merges = {{0, 1}};
+  parts.scores.resize(6);
+  parts.matching[5].rstrip = true;
+  for (const Kind kind : {Kind::kByteLevelBpe, Kind::kSentencePieceBpe}) {
+    parts.kind = kind;
+    const auto size = [&](int32_t limit) {
+      return Tokenizer::build(parts, limit).value()->vocab_size();
+    };
+    EXPECT_EQ(size(100), 6);
+    EXPECT_EQ(size(5), 5);
+    EXPECT_EQ(size(2), 4) << "not the model's own";
+    const auto tokenizer = Tokenizer::build(parts, 4).value();
+    EXPECT_EQ(tokenizer->encode("a<x>b", {}).value(), (Ids{0, 2, 1}));
+    EXPECT_EQ(tokenizer->encode("<y>", {}).value(), Ids{}) << "characters without ids";
+  }
+  parts.eos = 4;
+  const auto ended = Tokenizer::build(parts, 4);
+  ASSERT_FALSE(ended.ok());
+  EXPECT_THAT(ended.error().message, HasSubstr("eos 4 must be 0 to 3"));
+}
+
+TEST(TokenizerBuild, WhiteSpaceBesideATokenIsPartOfItWhereThePartsSaySo) {
+  TokenizerParts parts = metaspace_parts();
+  const int32_t h =
+      0 + static_cast<int32_t>(std::ranges::find(parts.tokens, "H") - parts.tokens.begin());
+  for (const auto& [lstrip, rstrip] : {std::pair(false, true), {true, false}, {true, true}}) {
+    parts.matching[2] = {.lstrip = lstrip, .rstrip = rstrip};
+    parts.rules.added_space = TokenizerParts::AddedSpace::kNone;
+    const auto tokenizer = built(parts);
+    const auto ids = [&](std::string_view text) {
+      return tokenizer->encode(text, {.add_special_tokens = false}).value();
+    };
+    EXPECT_EQ(ids("H\n</s>\u3000H").size(), 3u + (lstrip ? 0 : 1) + (rstrip ? 0 : 3));
+    EXPECT_EQ(ids("H</s>H"), (Ids{h, 2, h}));
+    const Tokenizer::SpecialText expected{"</s>", lstrip, rstrip};
+    EXPECT_EQ(tokenizer->special_tokens()[2], expected);
+  }
+}
+
 TEST(TokenizerBuild, WhatDoesNotFitTogetherIsRefused) {
   TokenizerParts good;
   good.tokens = {"a", "b", "ab"};
@@ -237,6 +281,8 @@ TEST(TokenizerBuild, WhatDoesNotFitTogetherIsRefused) {
   EXPECT_THAT(why([](auto& p) { p.add_bos = true; }), HasSubstr("add_bos without a bos token"));
   EXPECT_THAT(why([](auto& p) { p.eos = 3; }), HasSubstr("eos 3 must be 0 to 2"));
   EXPECT_THAT(why([](auto& p) { p.unk = -1; }), HasSubstr("unk -1 must be 0 to 2"));
+  EXPECT_THAT(why([](auto& p) { p.matching[3] = {}; }),
+              HasSubstr("matched token 3 must be 0 to 2"));
 }
 
 }  // namespace

@@ -102,13 +102,89 @@ TEST(TokenizerFiles, AddedTokensStandBehindThePieces) {
             {"1": {"content": "<s>", "special": true}, "9": {"content": "<z>", "special": true},
              "10": {"content": "a"}}})");
   tokenizer = test::load_tokenizer(dir.path());
-  EXPECT_EQ(ids(*tokenizer, "<z>ab<x>").front(), 1);
+  EXPECT_EQ(ids(*tokenizer, "<z>ab"), (Ids{1, 9, 10, 3, 5}));
+  EXPECT_EQ(ids(*tokenizer, "<x>"), (Ids{1, 3, 0})) << "text, which no piece spells";
   EXPECT_EQ(tokenizer->token_to_id("<x>"), std::nullopt) << "the list replaces the other file";
   EXPECT_EQ(tokenizer->token_to_id("<z>"), 9);
   EXPECT_TRUE(tokenizer->is_special(9));
   EXPECT_EQ(tokenizer->token_to_id("a"), 10) << "an added token comes before a piece";
   EXPECT_EQ(tokenizer->vocab_size(), 11);
   EXPECT_EQ(tokenizer->token_bytes(8), "") << "a hole";
+}
+
+// As transformers: what special_tokens_map.json says comes first where the config lists no tokens,
+// and is not read where it does.
+TEST(TokenizerFiles, TheMapComesBeforeAConfigThatListsNoTokens) {
+  const ModelDir dir;
+  dir.write("tokenizer.model", small_model());
+  dir.write("tokenizer_config.json", R"({"bos_token": "a", "pad_token": "b"})");
+  dir.write("special_tokens_map.json", R"({"bos_token": "ab", "eos_token": "b"})");
+  const auto older = test::load_tokenizer(dir.path());
+  EXPECT_EQ(ids(*older, ""), Ids{6});
+  EXPECT_EQ(older->bos_token(), "ab");
+  EXPECT_EQ(older->eos_token(), "b");
+  dir.write("tokenizer_config.json", R"({"bos_token": "a", "added_tokens_decoder": {}})");
+  const auto newer = test::load_tokenizer(dir.path());
+  EXPECT_EQ(ids(*newer, ""), Ids{4});
+  EXPECT_EQ(newer->bos_token(), "a");
+  EXPECT_EQ(newer->eos_token(), "</s>");
+}
+
+TEST(TokenizerFiles, ListedTokensAreLookedForAsTheListSays) {
+  const ModelDir dir;
+  dir.write("tokenizer.model", test::small_model(kSpace + " a b ab", 2, test::number_field(4, 0)));
+  dir.write("tokenizer_config.json", R"({"add_bos_token": false, "legacy": false,
+            "added_tokens_decoder": {
+              "2": {"content": "</s>", "rstrip": true, "special": false},
+              "7": {"content": "<x>", "lstrip": true, "special": true},
+              "8": {"content": "who", "single_word": true}}})");
+  const auto tokenizer = test::load_tokenizer(dir.path());
+  EXPECT_EQ(ids(*tokenizer, "a</s> \nb"), (Ids{3, 4, 2, 5}));
+  EXPECT_EQ(ids(*tokenizer, "a \n<x> b"), (Ids{3, 4, 7, 3, 5}));
+  EXPECT_EQ(ids(*tokenizer, "a who"), (Ids{3, 4, 3, 8}));
+  EXPECT_EQ(ids(*tokenizer, "awho"), (Ids{3, 4, 0}));
+  EXPECT_FALSE(tokenizer->is_special(2)) << "the list says so";
+  EXPECT_TRUE(tokenizer->is_special(7));
+}
+
+// A model's own reserved tokens get the names that the list gives them.
+TEST(TokenizerFiles, WhatTheModelHasGetsTheTextOfTheList) {
+  const ModelDir dir;
+  dir.write("tokenizer.model",
+            test::piece("<unk>", 0, 2) + test::piece("<s>", 0, 3) + test::piece("</s>", 0, 3) +
+                test::piece("<r0>", 0, 3) + test::piece("<r1>", 0, 4) + test::piece("<r2>", 0, 5) +
+                test::piece("<r3>", 0, 5) + test::piece(kSpace) + test::piece("a") +
+                test::bytes_field(2, test::number_field(3, 2)));
+  dir.write("tokenizer_config.json", R"({"add_bos_token": false, "bos_token": "<begin>",
+            "added_tokens_decoder": {
+              "0": {"content": "<none>", "special": true},
+              "1": {"content": "<begin>", "special": true},
+              "3": {"content": "<|im_start|>", "special": true},
+              "4": {"content": "<|tool|>", "special": false},
+              "5": {"content": "<r2>", "special": false}}})");
+  const auto tokenizer = test::load_tokenizer(dir.path());
+  EXPECT_EQ(ids(*tokenizer, "<begin><|im_start|><|tool|><r2></s>"), (Ids{1, 3, 4, 5, 2}));
+  EXPECT_EQ(tokenizer->decode(Ids{3, 4, 5}, true).value(), "<|tool|><r2>");
+  EXPECT_EQ(tokenizer->token_bytes(5), "<r2>");
+  EXPECT_EQ(tokenizer->token_bytes(6), "") << "unused, and not listed";
+  for (const char* text : {"<s>", "<r0>", "<r1>", "<r3>"})
+    EXPECT_EQ(ids(*tokenizer, text), (Ids{7, 0})) << text;
+  EXPECT_EQ(tokenizer->bos_token(), "<begin>");
+  EXPECT_EQ(tokenizer->named_tokens().at("unk_token"), "<none>");
+  EXPECT_TRUE(tokenizer->is_special(0));
+}
+
+TEST(TokenizerFiles, ListedTokensBeyondTheModelsVocabularyAreText) {
+  const ModelDir dir;
+  dir.write("tokenizer.model", small_model());
+  dir.write("tokenizer_config.json", R"({"add_bos_token": false, "added_tokens_decoder": {
+            "7": {"content": "<x>", "special": true}, "9": {"content": "a<y>", "special": true}}})");
+  const auto tokenizer = Tokenizer::load(dir.path(), 8);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+  EXPECT_EQ(tokenizer.value()->vocab_size(), 8);
+  EXPECT_EQ(ids(*tokenizer.value(), "<x>a<y>"), (Ids{7, 3, 4, 0}));
+  EXPECT_EQ(Tokenizer::load(dir.path(), 5).value()->vocab_size(), 7)
+      << "the pieces are the model's";
 }
 
 // Gemma lists its user-defined pieces: they must be found in the normalized text as before.

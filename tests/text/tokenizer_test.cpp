@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ember/text/tokenizer.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <pthread.h>
 
@@ -230,6 +231,115 @@ TEST(Tokenizer, BrokenFilesAreRefused) {
               }),
               HasSubstr("tokenizer.json: "));
   EXPECT_EQ(changed([](Json& j) { j["model"]["vocab"]["hole"] = 1000; }), "");
+}
+
+Json added_token(int id, const std::string& text, bool special = true) {
+  return {{"id", id},        {"content", text},     {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", special}};
+}
+
+// Gemma 3 of 1B names a token for images that its embedding has no row for.
+TEST(Tokenizer, AddedTokensBeyondTheModelsVocabularyAreText) {
+  const test::ModelDir dir;
+  Json json = Json::parse(test::metaspace_json());
+  const int32_t size = static_cast<int32_t>(json["model"]["vocab"].size());
+  json["added_tokens"].push_back(added_token(size, "<in>"));
+  json["added_tokens"].push_back(added_token(size + 1, "<image>"));
+  dir.write("tokenizer.json", json.dump());
+  dir.write("tokenizer_config.json",
+            fmt::format(R"({{"image_token": "<image>", "pad_token": "<pad>",
+                            "added_tokens_decoder": {{"{}": {{"content": "<listed>"}}}}}})",
+                        size + 2));
+  const auto all = test::load_tokenizer(dir.path());
+  EXPECT_EQ(all->vocab_size(), size + 4) << "with a pad token that nothing lists";
+  EXPECT_EQ(all->token_to_id("<image>"), size + 1);
+  const auto loaded = Tokenizer::load(dir.path(), size + 1);
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+  const Tokenizer& tokenizer = *loaded.value();
+  EXPECT_EQ(tokenizer.vocab_size(), size + 1);
+  EXPECT_EQ(encode(tokenizer, "<in>"), Ids{size});
+  for (const char* text : {"<image>", "<pad>", "<listed>"}) {
+    EXPECT_EQ(tokenizer.token_to_id(text), std::nullopt) << text;
+    EXPECT_EQ(decode(tokenizer, encode(tokenizer, text)), text);
+    EXPECT_EQ(encode(tokenizer, text), encode(tokenizer, text, kPlain));
+  }
+  EXPECT_EQ(tokenizer.named_tokens().at("image_token"), "<image>") << "templates may write it";
+}
+
+TEST(Tokenizer, ATokenThatIsAddedToEveryTextMustBeThere) {
+  Json json = Json::parse(test::metaspace_json());
+  json["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single", Json::array({{{"SpecialToken", {{"id", "<far>"}, {"type_id", 0}}}},
+                              {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}})},
+      {"pair", Json::array({{{"Sequence", {{"id", "A"}, {"type_id", 0}}}},
+                            {{"Sequence", {{"id", "B"}, {"type_id", 1}}}}})},
+      {"special_tokens", {{"<far>", {{"id", "<far>"}, {"ids", {5000}}, {"tokens", {"<far>"}}}}}}};
+  const test::ModelDir dir;
+  dir.write("tokenizer.json", json.dump());
+  const auto loaded = Tokenizer::load(dir.path());
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_THAT(loaded.error().message,
+              HasSubstr("token 5000, which is added to every text, is outside the vocabulary"));
+}
+
+// What tokenizer_config.json says of a token comes before what tokenizer.json says, as in
+// transformers; special tokens that are in the vocabulary only are found too.
+TEST(Tokenizer, ListedTokensGetTheirFlags) {
+  const test::ModelDir dir;
+  Json json = Json::parse(test::metaspace_json());
+  json["model"]["vocab"]["<x>"] = json["model"]["vocab"].size();
+  const int32_t x = json["model"]["vocab"]["<x>"];
+  dir.write("tokenizer.json", json.dump());
+  EXPECT_NE(encode(*test::load_tokenizer(dir.path()), "<x>"), Ids{x});
+  dir.write("tokenizer_config.json", R"({"eos_token": "<x>"})");
+  EXPECT_EQ(encode(*test::load_tokenizer(dir.path()), "<x>"), Ids{x});
+  EXPECT_TRUE(test::load_tokenizer(dir.path())->is_special(x));
+  dir.write("tokenizer_config.json", R"({"added_tokens_decoder": {"2": {"content": "</s>",
+            "lstrip": true, "rstrip": true, "special": true}, "7": {"content": "<x>"}}})");
+  const auto tokenizer = test::load_tokenizer(dir.path());
+  EXPECT_EQ(encode(*tokenizer, "H \u3000</s>\n H"),
+            (Ids{*tokenizer->token_to_id("▁H"), 2, *tokenizer->token_to_id("▁H")}));
+  EXPECT_EQ(tokenizer->token_to_id("<x>"), x) << "the id is the vocabulary's";
+  EXPECT_FALSE(tokenizer->is_special(x));
+  const auto& texts = tokenizer->special_tokens();
+  EXPECT_NE(std::ranges::find(texts, Tokenizer::SpecialText{"</s>", true, true}), texts.end());
+}
+
+// The library decodes an added token as any other.
+TEST(Tokenizer, BytesOfAnAddedTokenAreWhatItDecodesTo) {
+  const test::ModelDir dir;
+  Json json = Json::parse(test::metaspace_json());
+  const int32_t id = static_cast<int32_t>(json["model"]["vocab"].size());
+  json["added_tokens"].push_back(added_token(id, "▁▁", false));
+  dir.write("tokenizer.json", json.dump());
+  const auto tokenizer = test::load_tokenizer(dir.path());
+  const int32_t h = *tokenizer->token_to_id("H");
+  EXPECT_EQ(decode(*tokenizer, {h, id, h}), "H  H");
+  EXPECT_EQ(tokenizer->token_bytes(id), "  ");
+}
+
+// Where a text stands behind another one, no space is put before it that only a beginning gets.
+TEST(Tokenizer, ATextBehindAnotherOneHasNoFirstSpace) {
+  Json json = Json::parse(test::metaspace_json());
+  json["normalizer"] = nullptr;
+  for (const bool first : {true, false}) {
+    json["pre_tokenizer"] = {{"type", "Metaspace"},
+                             {"replacement", "▁"},
+                             {"prepend_scheme", first ? "first" : "always"},
+                             {"split", false}};
+    const test::ModelDir dir;
+    dir.write("tokenizer.json", json.dump());
+    const auto tokenizer = test::load_tokenizer(dir.path());
+    const Ids whole = encode(*tokenizer, "H</s>H");
+    Ids pieces = encode(*tokenizer, "H");
+    for (const char* text : {"</s>", "H"})
+      for (const int32_t id :
+           encode(*tokenizer, text,
+                  {.add_special_tokens = false, .parse_special = text[0] == '<', .behind = true}))
+        pieces.push_back(id);
+    EXPECT_EQ(pieces, whole);
+  }
 }
 
 TEST(Tokenizer, HolesInTheVocabularyAreHarmless) {

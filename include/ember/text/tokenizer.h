@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text to token ids and back, exactly as Hugging Face's tokenizers library does it.
+// Text to token ids and back, as transformers does it: with Hugging Face's tokenizers library, and
+// for SentencePiece models as the sentencepiece library.
 #pragma once
 
 #include <cstdint>
@@ -17,23 +18,33 @@
 
 namespace ember {
 
+struct AddedTokens;
 class TokenizerModel;
 
 // Immutable: every function may be called from any thread.
 class Tokenizer {
  public:
+  static constexpr int32_t kMaxVocabSize = 1 << 22;
+
   // The file of `dir` that holds the tokenizer: tokenizer.json, else tokenizer.model, spiece.model
   // or the one that ends in .tiktoken; where there is none of these, the path of the first.
   static std::filesystem::path file_of(const std::filesystem::path& dir);
+
+  // For all of these: vocab_size is that of the model. Added tokens with ids from there on are left
+  // out: what spells them is text like any other.
+
   // Of a directory's file_of(), or of such a file: a tokenizer.json, a SentencePiece model or a
   // tiktoken file. tokenizer_config.json, special_tokens_map.json and added_tokens.json are looked
   // for beside it. The error names the file and what is wrong with it.
-  static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& path);
+  static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& path,
+                                                 int32_t vocab_size = kMaxVocabSize);
   // Of a tokenizer.json's text, which `file` holds. named_tokens: as named_tokens() returns them.
   static Result<std::unique_ptr<Tokenizer>> parse(const std::string& json, const std::string& file,
-                                                  std::map<std::string, std::string> named_tokens);
+                                                  std::map<std::string, std::string> named_tokens,
+                                                  int32_t vocab_size = kMaxVocabSize);
   // Of its parts. The error says what is wrong with them.
-  static Result<std::unique_ptr<Tokenizer>> build(const TokenizerParts& parts);
+  static Result<std::unique_ptr<Tokenizer>> build(TokenizerParts parts,
+                                                  int32_t vocab_size = kMaxVocabSize);
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
@@ -42,6 +53,8 @@ class Tokenizer {
     bool add_special_tokens = true;  // those of the post-processor, e.g. a BOS
     bool parse_special = true;       // special tokens written out in the text become their ids,
                                      // otherwise they are plain text
+    bool behind = false;             // the text stands behind another one: what is added to the
+                                     // beginning of a text only is not added
   };
   // Invalid UTF-8 in `text` is read as U+FFFD.
   Result<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options) const;
@@ -62,8 +75,15 @@ class Tokenizer {
   size_t max_token_bytes() const { return max_token_bytes_; }  // of the longest token
   std::optional<int32_t> token_to_id(std::string_view token) const;
 
-  // Texts of the special tokens, and further ones that become such tokens.
-  const std::vector<std::string>& special_tokens() const { return special_texts_; }
+  // A special token as it is written. lstrip, rstrip: white space before or behind it is part of
+  // it.
+  struct SpecialText {
+    std::string text;
+    bool lstrip = false, rstrip = false;
+    bool operator==(const SpecialText&) const = default;
+  };
+  // Those of the special tokens, and further ones that become such tokens.
+  const std::vector<SpecialText>& special_tokens() const { return special_texts_; }
   // The beginning-of-sequence token (as tokenizer_config.json or TokenizerParts names it), as text;
   // empty: none.
   const std::string& bos_token() const { return bos_token_; }
@@ -82,24 +102,20 @@ class Tokenizer {
 
  private:
   Tokenizer();
-  static Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& file);
-  Result<void> read_named_tokens(const std::filesystem::path& model_dir);
+  // As parse(), with the tokens that the files beside it list.
+  static Result<std::unique_ptr<Tokenizer>> parse_with(const std::string& json,
+                                                       const std::string& file, AddedTokens added,
+                                                       int32_t vocab_size);
   void set_named_tokens(std::map<std::string, std::string> named);
-  enum class TokenForm : uint8_t {
-    kPlain,
-    kByteLevel,
-    kMetaspace
-  };  // how the vocabulary spells bytes
-  // Takes the model over, and checks its size.
-  Result<void> adopt(std::unique_ptr<const TokenizerModel> model, TokenForm form);
-  void fill_token_bytes(TokenForm form);
+  // Takes the model over, and checks its size and the ids that it adds.
+  Result<void> adopt(std::unique_ptr<const TokenizerModel> model);
 
   std::unique_ptr<const TokenizerModel> model_;
   std::vector<std::string> token_bytes_;
   const std::string no_bytes_;
   size_t max_token_bytes_ = 0;
   std::vector<bool> special_;
-  std::vector<std::string> special_texts_;
+  std::vector<SpecialText> special_texts_;
   std::string bos_token_, eos_token_;
   std::map<std::string, std::string> named_tokens_;
   bool byte_level_ = false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,12 @@ struct TokenizerParts {
     kUnused = 5,       // no text becomes it
     kByte = 6,         // <0x00> to <0xFF>: bytes of characters that no token spells
     kAdded = 7,        // cuts a text as special ones do, but is part of a decoded one
+  };
+  // How the text of a token is looked for that cuts a text.
+  struct Matching {
+    bool lstrip = false, rstrip = false;  // white space before or behind it is part of it
+    bool single_word = false;             // no letter, digit or underscore stands beside it
+    bool normalized = false;  // in the text after it is normalized (byte-level BPE only)
   };
   // The token that two neighbours become is the one whose text is theirs, one after the other.
   struct Merge {
@@ -53,6 +60,9 @@ struct TokenizerParts {
   Kind kind = Kind::kByteLevelBpe;
   std::vector<std::string> tokens;  // UTF-8; no two alike, except for unused ones
   std::vector<TokenType> types;     // one a token; empty: all are normal
+  // Tokens that cut a text whatever their type is, and how those that do so by their type are
+  // looked for; absent: as they stand.
+  std::map<int32_t, Matching> matching;
 
   // SentencePiece.
   std::vector<float> scores;  // one a token; empty: all are 0
@@ -73,6 +83,9 @@ struct TokenizerParts {
   bool add_bos = false, add_eos = false;
   std::optional<int32_t> bos, eos;
   std::vector<int32_t> prefix_ids;
+
+  // Names of tokens, "pad_token" for example, besides those of bos, eos and unk.
+  std::map<std::string, std::string> named_tokens;
 
   // What the files of a model leave to code that comes with it.
   std::vector<int32_t> end_ids;  // end an answer, besides eos

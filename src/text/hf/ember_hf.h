@@ -30,8 +30,11 @@ void ember_hf_free_text(char* text);
 void ember_hf_free_bytes(EmberBytes bytes);
 void ember_hf_free_ids(EmberIds ids);
 
-/* The contents of a tokenizer.json. */
-char* ember_tokenizer_load(const uint8_t* json, size_t size, EmberTokenizer** out);
+/* The contents of a tokenizer.json. `added` is a JSON list of tokens in the form of its
+ * added_tokens, which are added in this order: one that is there already gets their flags. Added
+ * tokens whose ids are not below `limit` are left out. */
+char* ember_tokenizer_load(const uint8_t* json, size_t size, const uint8_t* added,
+                           size_t added_size, uint32_t limit, EmberTokenizer** out);
 /* Texts in UTF-8, one after the other, and how many bytes each has. */
 typedef struct {
   const uint8_t* data;
@@ -41,8 +44,10 @@ typedef struct {
 /* The parts of a byte-level BPE, as TokenizerParts of tokenizer_parts.h has them. */
 typedef struct {
   EmberTexts tokens;
-  const uint8_t* types;   /* one a token: 1 to 6 */
-  const uint32_t* merges; /* two ids each */
+  const uint8_t* types;    /* one a token: 1 to 6 */
+  const uint8_t* matching; /* one a token, a sum: 1 is added, 2 lstrip, 4 rstrip, 8 single_word,
+                              16 normalized */
+  const uint32_t* merges;  /* two ids each */
   size_t num_merges;
   EmberTexts splits;
   bool ignore_merges, normalize_nfc;
@@ -53,21 +58,33 @@ typedef struct {
 char* ember_tokenizer_build(const EmberTokenizerParts* parts, EmberTokenizer** out);
 void ember_tokenizer_free(EmberTokenizer* tokenizer);
 /* `text` is UTF-8. parse_special: the text of special tokens becomes their ids, otherwise it is
- * text like any other. */
+ * text like any other. behind: it stands behind another text, so that what the tokenizer adds to
+ * the beginning of a text only is not added. */
 char* ember_tokenizer_encode(const EmberTokenizer* tokenizer, const uint8_t* text, size_t size,
-                             bool add_special, bool parse_special, EmberIds* out);
+                             bool add_special, bool parse_special, bool behind, EmberIds* out);
 char* ember_tokenizer_decode(const EmberTokenizer* tokenizer, const uint32_t* ids, size_t count,
                              bool skip_special, EmberBytes* out);
 /* The largest id plus one. */
 uint32_t ember_tokenizer_vocab_size(const EmberTokenizer* tokenizer);
-/* False when there is no such token. */
+/* The token as it is decoded. False when there is no such token. */
 bool ember_tokenizer_id_to_token(const EmberTokenizer* tokenizer, uint32_t id, EmberBytes* out);
 bool ember_tokenizer_token_to_id(const EmberTokenizer* tokenizer, const uint8_t* token, size_t size,
                                  uint32_t* id);
 /* The ids of the special tokens, ascending. */
 EmberIds ember_tokenizer_special_ids(const EmberTokenizer* tokenizer);
-/* The ids of all added tokens (special ones included), ascending: their text stands for itself. */
-EmberIds ember_tokenizer_added_ids(const EmberTokenizer* tokenizer);
+/* An added token (special ones included) as it is written in a text; whether white space before or
+ * behind it is part of it. */
+typedef struct {
+  EmberBytes text; /* to be freed */
+  bool lstrip, rstrip;
+} EmberAddedToken;
+/* False when it is none. */
+bool ember_tokenizer_added_token(const EmberTokenizer* tokenizer, uint32_t id,
+                                 EmberAddedToken* out);
+
+/* Whether a character is a letter, a mark, a digit or a connector such as the underscore (Unicode's
+ * \w). */
+bool ember_text_is_word(uint32_t point);
 
 /* A Jinja template as Hugging Face's apply_chat_template reads it. */
 char* ember_template_compile(const uint8_t* source, size_t size, EmberTemplate** out);

@@ -5,12 +5,14 @@
 
 #include <array>
 #include <unordered_set>
+#include <utility>
 
 #include "ember/text/utf8.h"
 #include "sentencepiece/bpe.h"
 #include "sentencepiece/normalizer.h"
 #include "sentencepiece/pieces.h"
 #include "sentencepiece/unigram.h"
+#include "words.h"
 
 namespace ember {
 
@@ -22,20 +24,19 @@ using Type = TokenizerParts::TokenType;
 using Made = Result<std::unique_ptr<const TokenizerModel>>;
 
 bool is_special(Type type) { return type == Type::kUnknown || type == Type::kControl; }
-bool is_added(Type type) { return is_special(type) || type == Type::kAdded; }
 
 class SentencePieceTokenizer final : public TokenizerModel {
  public:
   explicit SentencePieceTokenizer(const TokenizerParts& parts)
       : pieces_(parts),
-        unigram_(pieces_),
-        kind_(parts.kind),
+        matching_(parts.matching),
         added_space_(parts.rules.added_space),
         escaped_(parts.rules.escape_spaces),
         space_behind_(parts.rules.space_behind),
         unk_(parts.unk.value_or(SentencePieces::kNone)),
         aliases_(parts.aliases),
         before_(parts.prefix_ids) {
+    if (parts.kind == Kind::kSentencePieceUnigram) unigram_.emplace(pieces_);
     if (parts.add_bos && parts.bos) before_.insert(before_.begin(), *parts.bos);
     if (parts.add_eos && parts.eos) behind_.push_back(*parts.eos);
     find_bytes();
@@ -53,24 +54,27 @@ class SentencePieceTokenizer final : public TokenizerModel {
   Result<std::vector<int32_t>> encode(std::string_view text,
                                       Tokenizer::EncodeOptions options) const override {
     std::vector<int32_t> ids;
-    const PrefixTable& cuts = options.parse_special ? all_cuts_ : added_cuts_;
     if (options.add_special_tokens) ids = before_;
-    size_t begin = 0;
+    const PrefixTable& cuts = options.parse_special ? all_cuts_ : added_cuts_;
+    const auto add_before = [&](size_t begin, size_t end) {
+      if (begin < end)
+        add_stretch(text.substr(begin, end - begin), begin == 0 && !options.behind, ids);
+    };
+    size_t begin = 0;  // of what no cut has taken
     for (size_t at = 0; at < text.size();) {
-      const PrefixTable::Match cut = cuts.longest(text.substr(at));
-      if (cut.length == 0) {
+      const PrefixTable::Match found = cuts.longest(text.substr(at));
+      if (found.length == 0) {
         ++at;
         continue;
       }
-      add_stretch(text.substr(begin, at - begin), begin == 0, ids);
-      if (cut.value >= 0)
-        ids.push_back(cut.value);
-      else
-        for (const int32_t id : aliases_[static_cast<size_t>(-1 - cut.value)].ids)
-          ids.push_back(id);
-      begin = at += cut.length;
+      const size_t start = std::exchange(at, at + found.length);
+      const Cut cut = cut_at(text, start, found);
+      if (!cut.matches) continue;
+      add_before(begin, std::max(begin, cut.begin));
+      begin = cut.end;
+      add_cut(found.value, ids);
     }
-    add_stretch(text.substr(begin), begin == 0, ids);
+    add_before(begin, text.size());
     if (options.add_special_tokens) ids.insert(ids.end(), behind_.begin(), behind_.end());
     return ids;
   }
@@ -103,10 +107,13 @@ class SentencePieceTokenizer final : public TokenizerModel {
 
   size_t vocab_size() const override { return pieces_.size(); }
 
-  std::optional<std::string> id_to_token(int32_t id) const override {
+  std::string token_bytes(int32_t id) const override {
     if (id < 0 || static_cast<size_t>(id) >= pieces_.size() || pieces_.type(id) == Type::kUnused)
-      return std::nullopt;
-    return pieces_.token(id);
+      return {};
+    if (pieces_.type(id) == Type::kByte) return {byte_of(pieces_.token(id))};
+    std::string bytes;
+    append_unescaped(pieces_.token(id), bytes);
+    return bytes;
   }
   std::optional<int32_t> token_to_id(std::string_view token) const override {
     const int32_t id = pieces_.token_id(token);
@@ -114,15 +121,21 @@ class SentencePieceTokenizer final : public TokenizerModel {
     return id;
   }
 
-  std::vector<int32_t> special_ids() const override { return ids_of(is_special); }
-  std::vector<int32_t> added_ids() const override { return ids_of(is_added); }
-
- private:
-  std::vector<int32_t> ids_of(bool (*wanted)(Type)) const {
+  std::vector<int32_t> special_ids() const override {
     std::vector<int32_t> ids;
     for (int32_t id = 0; id < static_cast<int32_t>(pieces_.size()); ++id)
-      if (wanted(pieces_.type(id))) ids.push_back(id);
+      if (is_special(pieces_.type(id))) ids.push_back(id);
     return ids;
+  }
+  Tokenizer::SpecialText special_text(int32_t id) const override {
+    const TokenizerParts::Matching how = matching(id);
+    return {.text = pieces_.token(id), .lstrip = how.lstrip, .rstrip = how.rstrip};
+  }
+
+ private:
+  TokenizerParts::Matching matching(int32_t id) const {
+    const auto found = matching_.find(id);
+    return found == matching_.end() ? TokenizerParts::Matching() : found->second;
   }
 
   static char byte_of(const std::string& token) {
@@ -140,10 +153,12 @@ class SentencePieceTokenizer final : public TokenizerModel {
 
   void fill_cuts() {
     std::vector<PrefixTable::Entry> added, all;
-    for (const int32_t id : added_ids()) {
-      if (pieces_.token(id).empty()) continue;
+    for (int32_t id = 0; id < static_cast<int32_t>(pieces_.size()); ++id) {
+      const Type type = pieces_.type(id);
+      const bool cuts = is_special(type) || type == Type::kAdded || matching_.contains(id);
+      if (!cuts || type == Type::kUnused || pieces_.token(id).empty()) continue;
       all.push_back({pieces_.token(id), id});
-      if (!is_special(pieces_.type(id))) added.push_back(all.back());
+      if (!is_special(type)) added.push_back(all.back());
     }
     for (size_t i = 0; i < aliases_.size(); ++i)
       all.push_back({aliases_[i].text, -1 - static_cast<int32_t>(i)});
@@ -151,14 +166,35 @@ class SentencePieceTokenizer final : public TokenizerModel {
     all_cuts_ = PrefixTable(std::move(all));
   }
 
+  // The stretch of a text that a token takes, as Hugging Face's library has it.
+  struct Cut {
+    bool matches = true;
+    size_t begin, end;
+  };
+  Cut cut_at(std::string_view text, size_t start, const PrefixTable::Match& found) const {
+    const std::string_view before = text.substr(0, start),
+                           behind = text.substr(start + found.length);
+    Cut cut{.begin = start, .end = start + found.length};
+    const TokenizerParts::Matching how = matching(found.value);
+    cut.matches = !how.single_word || (!ends_with_word(before) && !begins_with_word(behind));
+    if (how.lstrip) cut.begin -= white_space_at_end(before);
+    if (how.rstrip) cut.end += white_space_at_begin(behind);
+    return cut;
+  }
+
+  void add_cut(int32_t value, std::vector<int32_t>& ids) const {
+    if (value >= 0) return ids.push_back(value);
+    const std::vector<int32_t>& of_alias = aliases_[static_cast<size_t>(-1 - value)].ids;
+    ids.insert(ids.end(), of_alias.begin(), of_alias.end());
+  }
+
   // What lies between two cuts.
   void add_stretch(std::string_view text, bool first, std::vector<int32_t>& ids) const {
     const bool add_space =
         added_space_ == AddedSpace::kEach || (added_space_ == AddedSpace::kFirst && first);
     const std::string normalized = normalizer_->normalize(text, add_space);
-    const std::vector<Segment> segments = kind_ == Kind::kSentencePieceUnigram
-                                              ? unigram_.segments(normalized)
-                                              : bpe_segments(pieces_, normalized);
+    const std::vector<Segment> segments =
+        unigram_ ? unigram_->segments(normalized) : bpe_segments(pieces_, normalized);
     bool behind_unknown = false;
     for (const Segment& segment : segments) {
       const bool unknown = segment.id == SentencePieces::kNone || segment.id == unk_;
@@ -195,8 +231,8 @@ class SentencePieceTokenizer final : public TokenizerModel {
   }
 
   const SentencePieces pieces_;
-  const Unigram unigram_;
-  const Kind kind_;
+  std::optional<Unigram> unigram_;  // none: byte-pair encoding
+  const std::map<int32_t, TokenizerParts::Matching> matching_;
   const AddedSpace added_space_;
   const bool escaped_, space_behind_;
   const int32_t unk_;  // kNone: none

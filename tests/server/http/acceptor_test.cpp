@@ -63,13 +63,25 @@ TEST_F(AcceptorTest, AnErrorThatLastsPausesIt) {
   EXPECT_EQ(accept(acceptor).size(), 1u);
 }
 
-TEST_F(AcceptorTest, NobodyIsAcceptedAfterStop) {
+TEST_F(AcceptorTest, NobodyIsReportedAfterStop) {
+  Acceptor acceptor(poller_, 10, {});
+  acceptor.start(listener_.fd());
+  const Client client(listener_.port());
+  EXPECT_TRUE(reports_anything()) << "a client that nobody has accepted yet";
+  acceptor.stop();
+  EXPECT_FALSE(reports_anything());
+}
+
+TEST_F(AcceptorTest, StopEndsAPauseForGood) {
   Acceptor acceptor(poller_, 10, [](int) { return errno = EMFILE, -1; });
   acceptor.start(listener_.fd());
   const Client client(listener_.port());
   EXPECT_TRUE(accept(acceptor).empty());
+  const TimePoint resume_at = acceptor.resume_at();
+  ASSERT_NE(resume_at, kNever);
   acceptor.stop();
-  EXPECT_EQ(acceptor.resume_at(), kNever) << "also when it pauses";
+  EXPECT_EQ(acceptor.resume_at(), kNever);
+  acceptor.resume(resume_at);
   EXPECT_FALSE(reports_anything());
 }
 

@@ -97,8 +97,53 @@ TEST(SentencePieceTokenizer, AddedTokensCutATextAlsoWherePlain) {
   EXPECT_THAT(ids(parts, "axb", false), ElementsAre(3, 4, 6, 3, 5));
   const auto tokenizer = made(parts);
   EXPECT_THAT(tokenizer->special_ids(), ElementsAre(0, 1, 2));
-  EXPECT_THAT(tokenizer->added_ids(), ElementsAre(0, 1, 2, 6));
   EXPECT_EQ(tokenizer->decode(Ids{3, 4, 1, 6}, true).value(), "ax");
+}
+
+TEST(SentencePieceTokenizer, WhiteSpaceAndWordsBesideATokenAreAsTheLibraryHasThem) {
+  TokenizerParts parts = letters();
+  parts.rules.added_space = AddedSpace::kNone;
+  parts.matching[1] = {.rstrip = true};
+  parts.matching[2] = {.lstrip = true};
+  EXPECT_THAT(ids(parts, "a<s> \n\u2003 b"), ElementsAre(4, 1, 5));
+  EXPECT_THAT(ids(parts, "a<s> \n"), ElementsAre(4, 1));
+  EXPECT_THAT(ids(parts, "a \t</s> b"), ElementsAre(4, 2, 3, 5));
+  EXPECT_THAT(ids(parts, "<s>  </s>"), ElementsAre(1, 2)) << "both want the same";
+  EXPECT_THAT(ids(parts, "a <s>b"), ElementsAre(4, 3, 1, 5));
+  parts.matching[2] = {.single_word = true};
+  EXPECT_THAT(ids(parts, "a</s>"), ElementsAre(4, 0));
+  EXPECT_THAT(ids(parts, "</s>b"), ElementsAre(0, 5));
+  EXPECT_THAT(ids(parts, "a </s> b</s>"), ElementsAre(4, 3, 2, 3, 5, 0));
+}
+
+TEST(SentencePieceTokenizer, APieceMayCutATextAndStayAPiece) {
+  TokenizerParts parts = parse_sentencepiece(test::small_model("▁ a b ab ▁a")).value();
+  parts.rules.merge_spaces = false;
+  EXPECT_THAT(ids(parts, "bab"), ElementsAre(3, 5, 6));
+  parts.matching[7] = {};  // "▁a"
+  EXPECT_THAT(ids(parts, "b a"), ElementsAre(3, 5, 7)) << "merged as before";
+  EXPECT_THAT(ids(parts, "b▁ab"), ElementsAre(3, 5, 7, 3, 5));
+  EXPECT_EQ(made(parts)->token_bytes(7), " a");
+}
+
+TEST(SentencePieceTokenizer, ATextBehindAnotherOneHasNoFirstSpace) {
+  TokenizerParts parts = letters();
+  const auto behind = [&] {
+    return made(parts)->encode("a<s>b", {.add_special_tokens = false, .behind = true}).value();
+  };
+  EXPECT_THAT(behind(), ElementsAre(3, 4, 1, 3, 5)) << "each stretch has one";
+  parts.rules.added_space = AddedSpace::kFirst;
+  EXPECT_THAT(behind(), ElementsAre(4, 1, 5));
+}
+
+TEST(SentencePieceTokenizer, BytesOfATokenAreWhatItDecodesTo) {
+  TokenizerParts parts = letters();
+  parts.tokens[6] = "▁x▁";
+  EXPECT_EQ(made(parts)->token_bytes(6), " x ");
+  EXPECT_EQ(made(parts)->decode(Ids{4, 6}, false).value(), "a x ");
+  parts.rules.escape_spaces = false;
+  EXPECT_EQ(made(parts)->token_bytes(6), "▁x▁");
+  EXPECT_EQ(made(parts)->decode(Ids{4, 6}, false).value(), "a▁x▁");
 }
 
 TEST(SentencePieceTokenizer, AnAliasBecomesItsIds) {
@@ -133,10 +178,10 @@ TEST(SentencePieceTokenizer, UnusedTokensAreNone) {
   TokenizerParts parts = letters();
   parts.types[6] = Type::kUnused;
   const auto tokenizer = made(parts);
-  EXPECT_EQ(tokenizer->id_to_token(6), std::nullopt);
+  EXPECT_EQ(tokenizer->token_bytes(6), "");
   EXPECT_EQ(tokenizer->token_to_id("x"), std::nullopt);
   EXPECT_EQ(tokenizer->vocab_size(), 7u);
-  EXPECT_EQ(tokenizer->id_to_token(7), std::nullopt);
+  EXPECT_EQ(tokenizer->token_bytes(7), "");
 }
 
 TEST(SentencePieceTokenizer, WhatDoesNotFitTogetherIsRefused) {

@@ -12,6 +12,8 @@ use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::processors::template::{SpecialToken, Template, TemplateProcessing};
 use tokenizers::{AddedToken, SplitDelimiterBehavior};
 
+use crate::tokenizer::text_of;
+
 /// SentencePiece's numbers.
 #[derive(Clone, Copy, PartialEq)]
 pub enum TokenType {
@@ -34,9 +36,22 @@ impl TokenType {
         matches!(self, TokenType::Unknown | TokenType::Control)
     }
 
-    /// Its text is found before anything is split.
-    fn is_added(self) -> bool {
-        self.is_special() || self == TokenType::UserDefined
+}
+
+/// How the text of an added token is looked for: `TokenizerParts::Matching`. Bits of one number, of which 0 is a token that is not added
+/// unless its type says so.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Matching(pub u8);
+
+impl Matching {
+    const ADDED: u8 = 1;
+    const LSTRIP: u8 = 2;
+    const RSTRIP: u8 = 4;
+    const SINGLE_WORD: u8 = 8;
+    const NORMALIZED: u8 = 16;
+
+    fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
     }
 }
 
@@ -44,16 +59,13 @@ impl TokenType {
 pub struct Parts<'a> {
     pub tokens: Vec<&'a str>,
     pub types: Vec<TokenType>,
+    pub matching: Vec<Matching>, // one a token
     pub merges: &'a [[u32; 2]],
     pub splits: Vec<&'a str>,
     pub ignore_merges: bool,
     pub normalize_nfc: bool,
     pub before: &'a [u32], // added around a text
     pub behind: &'a [u32],
-}
-
-fn text_of(error: impl ToString) -> String {
-    error.to_string()
 }
 
 impl Parts<'_> {
@@ -85,15 +97,20 @@ impl Parts<'_> {
         Ok(())
     }
 
+    /// Its text is found before anything is split.
+    fn is_added(&self, id: usize) -> bool {
+        self.types[id].is_special() || self.types[id] == TokenType::UserDefined || self.matching[id].has(Matching::ADDED)
+    }
+
     /// The tokens that the model has itself. Added ones behind all others stay out of it, as in a tokenizer.json: no text can become
     /// them by merging. Added ones among the others keep their ids by being in it.
     fn model_tokens(&self) -> Vec<u32> {
         let all = 0..self.tokens.len();
-        let used: Vec<u32> = all.filter(|id| self.types[*id] != TokenType::Unused).map(|id| id as u32).collect();
+        let used: Vec<u32> = all.clone().filter(|id| self.types[*id] != TokenType::Unused).map(|id| id as u32).collect();
         if used.len() < self.tokens.len() {
             return used;
         }
-        let behind = self.types.iter().rev().take_while(|t| t.is_added()).count();
+        let behind = all.rev().take_while(|id| self.is_added(*id)).count();
         used[..used.len() - behind].to_vec()
     }
 
@@ -137,9 +154,16 @@ impl Parts<'_> {
     }
 
     fn add_tokens(&self, built: &mut tokenizers::Tokenizer) -> Result<(), String> {
-        let ids = (0..self.tokens.len()).filter(|id| self.types[*id].is_added());
+        let ids = (0..self.tokens.len()).filter(|id| self.is_added(*id));
         let added: HashMap<&str, u32> = ids.clone().map(|id| (self.tokens[id], id as u32)).collect();
-        let tokens = ids.map(|id| AddedToken::from(self.tokens[id], self.types[id].is_special()).normalized(false));
+        let tokens = ids.map(|id| {
+            let matching = self.matching[id];
+            AddedToken::from(self.tokens[id], self.types[id].is_special())
+                .normalized(matching.has(Matching::NORMALIZED))
+                .lstrip(matching.has(Matching::LSTRIP))
+                .rstrip(matching.has(Matching::RSTRIP))
+                .single_word(matching.has(Matching::SINGLE_WORD))
+        });
         built.add_tokens(tokens).map_err(text_of)?;
         for (text, id) in added {
             if built.token_to_id(text) != Some(id) {

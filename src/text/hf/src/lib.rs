@@ -12,11 +12,11 @@ mod tokenizer;
 use std::ffi::{c_char, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use build::{Parts, TokenType};
+use build::{Matching, Parts, TokenType};
 use grammar::{Fault, Grammar, Vocabulary};
 use jinja::Template;
 use matcher::Matcher;
-use tokenizer::Tokenizer;
+use tokenizer::{EncodeOptions, Tokenizer};
 
 #[repr(C)]
 pub struct EmberBytes {
@@ -28,6 +28,13 @@ pub struct EmberBytes {
 pub struct EmberIds {
     data: *mut u32,
     size: usize,
+}
+
+#[repr(C)]
+pub struct EmberAddedToken {
+    text: EmberBytes,
+    lstrip: bool,
+    rstrip: bool,
 }
 
 fn into_raw<T>(items: Vec<T>) -> (*mut T, usize) {
@@ -100,9 +107,16 @@ pub unsafe extern "C" fn ember_hf_free_ids(i: EmberIds) {
 /// # Safety
 /// Pointers are valid for the sizes given.
 #[no_mangle]
-pub unsafe extern "C" fn ember_tokenizer_load(json: *const u8, size: usize, out: *mut *mut Tokenizer) -> *mut c_char {
+pub unsafe extern "C" fn ember_tokenizer_load(
+    json: *const u8,
+    size: usize,
+    added: *const u8,
+    added_size: usize,
+    limit: u32,
+    out: *mut *mut Tokenizer,
+) -> *mut c_char {
     guarded(|| {
-        *out = Box::into_raw(Box::new(Tokenizer::load(slice(json, size))?));
+        *out = Box::into_raw(Box::new(Tokenizer::load(slice(json, size), slice(added, added_size), limit)?));
         Ok(())
     })
 }
@@ -132,6 +146,7 @@ impl EmberTexts {
 pub struct EmberTokenizerParts {
     tokens: EmberTexts,
     types: *const u8,
+    matching: *const u8,
     merges: *const [u32; 2],
     num_merges: usize,
     splits: EmberTexts,
@@ -152,6 +167,7 @@ pub unsafe extern "C" fn ember_tokenizer_build(parts: &EmberTokenizerParts, out:
         let built = Parts {
             tokens: parts.tokens.list()?,
             types: types.collect::<Result<_, _>>()?,
+            matching: slice(parts.matching, parts.tokens.count).iter().map(|bits| Matching(*bits)).collect(),
             merges: slice(parts.merges, parts.num_merges),
             splits: parts.splits.list()?,
             ignore_merges: parts.ignore_merges,
@@ -182,10 +198,12 @@ pub unsafe extern "C" fn ember_tokenizer_encode(
     size: usize,
     add_special: bool,
     parse_special: bool,
+    behind: bool,
     out: *mut EmberIds,
 ) -> *mut c_char {
     guarded(|| {
-        *out = ids(tokenizer.encode(text(data, size)?, add_special, parse_special)?);
+        let options = EncodeOptions { add_special, parse_special, behind };
+        *out = ids(tokenizer.encode(text(data, size)?, options)?);
         Ok(())
     })
 }
@@ -244,12 +262,23 @@ pub unsafe extern "C" fn ember_tokenizer_token_to_id(
 
 #[no_mangle]
 pub extern "C" fn ember_tokenizer_special_ids(tokenizer: &Tokenizer) -> EmberIds {
-    ids(tokenizer.added_ids(true))
+    ids(tokenizer.special_ids())
+}
+
+/// # Safety
+/// `out` is valid.
+#[no_mangle]
+pub unsafe extern "C" fn ember_tokenizer_added_token(tokenizer: &Tokenizer, id: u32, out: *mut EmberAddedToken) -> bool {
+    let Some(token) = tokenizer.added_token(id) else {
+        return false;
+    };
+    *out = EmberAddedToken { text: bytes(token.content.clone().into_bytes()), lstrip: token.lstrip, rstrip: token.rstrip };
+    true
 }
 
 #[no_mangle]
-pub extern "C" fn ember_tokenizer_added_ids(tokenizer: &Tokenizer) -> EmberIds {
-    ids(tokenizer.added_ids(false))
+pub extern "C" fn ember_text_is_word(point: u32) -> bool {
+    char::from_u32(point).is_some_and(regex_syntax::is_word_character)
 }
 
 /// # Safety

@@ -4,8 +4,9 @@
 use std::rc::Rc;
 
 use super::error::{fail, Budget, Result};
+use super::key::{Key, Name};
 use super::methods;
-use super::value::{list, string, tuple, undefined, Callable, Cycler, Key, Loop, Missing, Name, Value};
+use super::value::{list, string, tuple, undefined, Callable, Cycler, Loop, Missing, Value};
 
 /// Methods that change what they belong to.
 fn changes(value: &Value, name: &str) -> bool {

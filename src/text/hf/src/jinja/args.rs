@@ -4,7 +4,8 @@
 use indexmap::IndexMap;
 
 use super::error::{fail, Result};
-use super::value::{dict, Key, Text, Value};
+use super::key::Key;
+use super::value::{dict, Text, Value};
 
 #[derive(Default, Clone)]
 pub struct Args {

@@ -12,11 +12,12 @@ use super::checks;
 use super::error::{fail, Result};
 use super::filters;
 use super::globals;
+use super::key::Key;
 use super::methods;
 use super::ops;
 use super::python::text;
 use super::scope::Scope;
-use super::value::{self, string, undefined, Callable, Key, Missing, Value};
+use super::value::{self, string, undefined, Callable, Missing, Value};
 use super::vm::Vm;
 
 impl Vm {

@@ -8,9 +8,10 @@ use indexmap::IndexMap;
 
 use super::args::{int, required, str_of, Args};
 use super::error::{fail, Error, Result};
+use super::key::Key;
 use super::python::text;
 use super::time::strftime_now;
-use super::value::{dict, set_attribute, string, Callable, Cycler, Joiner, Key, Namespace, Range, Value};
+use super::value::{dict, set_attribute, string, Callable, Cycler, Joiner, Namespace, Range, Value};
 use super::vm::Vm;
 
 const NAMES: [&str; 7] = ["range", "dict", "namespace", "joiner", "cycler", "raise_exception", "strftime_now"];

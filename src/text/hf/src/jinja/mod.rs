@@ -8,16 +8,22 @@ mod chars;
 mod checks;
 mod error;
 mod eval;
+mod expressions;
 mod filters;
 mod globals;
 mod html;
+mod key;
 mod lexer;
 mod methods;
 mod ops;
 mod parser;
+mod protocol;
 mod python;
 mod scope;
 mod statements;
+mod suffixes;
+#[cfg(test)]
+mod tests;
 mod time;
 mod value;
 mod vm;
@@ -26,8 +32,9 @@ use std::rc::Rc;
 
 use ast::Body;
 use indexmap::IndexMap;
+use key::Key;
 use scope::Scope;
-use value::{dict, list, string, Key, Value};
+use value::{dict, list, string, Value};
 use vm::Vm;
 
 /// Immutable: any thread may render it.

@@ -6,8 +6,9 @@ use std::cmp::Ordering;
 use super::ast::{Binary, Compare};
 use super::error::{fail, Budget, Error, Result};
 use super::html::escaped;
+use super::key::{Key, Name};
 use super::python::format::percent;
-use super::value::{list, string, tuple, Key, Name, Value, View};
+use super::value::{list, string, tuple, Value, View};
 
 fn defined(value: &Value) -> Result<()> {
     match value {
@@ -32,7 +33,7 @@ pub fn negative(value: &Value) -> Result<Value> {
     defined(value)?;
     match (value, value.as_int()) {
         (Value::Float(f), _) => Ok(Value::Float(-f)),
-        (_, Some(i)) => Ok(Value::Int(-i)),
+        (_, Some(i)) => integer(i.checked_neg()),
         _ => fail(format!("bad operand type for unary -: '{}'", value.type_name())),
     }
 }
@@ -90,7 +91,17 @@ fn integers(operator: Binary, a: i128, b: i128) -> Result<Value> {
         Binary::Pow if b < 0 => return floats(operator, a as f64, b as f64).map(Value::Float),
         Binary::Pow => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
     };
-    result.map(Value::Int).ok_or_else(|| Error::new("the integer is too large"))
+    integer(result)
+}
+
+/// Python's have no bounds. None: it lies outside ours.
+pub fn integer(value: Option<i128>) -> Result<Value> {
+    value.map(Value::Int).ok_or_else(|| Error::new("the integer is too large"))
+}
+
+/// `int(f)` of a finite number.
+pub fn truncated(f: f64) -> Result<i128> {
+    if f.abs() < i128::MAX as f64 { Ok(f as i128) } else { fail("the integer is too large") }
 }
 
 fn floats(operator: Binary, a: f64, b: f64) -> Result<f64> {

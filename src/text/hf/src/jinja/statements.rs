@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::ast::{Action, Body, Expr, For, Kind, Procedure, Signature, Statement};
 use super::error::{Error, Result};
+use super::expressions::TupleRules;
 use super::lexer::{normal_lines, tokens, Token};
-use super::parser::{Parser, TupleRules};
+use super::parser::Parser;
 use super::value::Text;
 
 const NO_LOADER: &str = "no loader for this environment specified";

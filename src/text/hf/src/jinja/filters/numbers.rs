@@ -15,7 +15,7 @@ pub fn abs(_: &Vm, value: Value, args: Args) -> Result<Value> {
     match (&value, value.as_int()) {
         (Value::Undefined(why), _) => fail(why.message()),
         (Value::Float(f), _) => Ok(Value::Float(f.abs())),
-        (_, Some(i)) => Ok(Value::Int(i.abs())),
+        (_, Some(i)) => ops::integer(i.checked_abs()),
         _ => fail(format!("bad operand type for abs(): '{}'", value.type_name())),
     }
 }
@@ -25,7 +25,7 @@ fn truncated(f: f64) -> Result<Option<Value>> {
     if f.is_infinite() {
         return fail("cannot convert float infinity to integer");
     }
-    Ok((!f.is_nan()).then_some(Value::Int(f as i128)))
+    if f.is_nan() { Ok(None) } else { ops::truncated(f).map(|i| Some(Value::Int(i))) }
 }
 
 pub fn integer(_: &Vm, value: Value, args: Args) -> Result<Value> {
@@ -37,7 +37,10 @@ pub fn integer(_: &Vm, value: Value, args: Args) -> Result<Value> {
         Value::Float(f) => truncated(*f)?,
         Value::Str(text) | Value::Safe(text) => match number::parse_int(text, base) {
             Some(i) => Some(Value::Int(i)),
-            None => number::parse_float(text).filter(|f| f.is_finite()).and_then(|f| truncated(f).ok()?),
+            None => match number::parse_float(text).filter(|f| f.is_finite()) {
+                Some(f) => truncated(f)?,
+                None => None,
+            },
         },
         _ => value.as_int().map(Value::Int),
     };
@@ -54,13 +57,17 @@ pub fn float(_: &Vm, value: Value, args: Args) -> Result<Value> {
     Ok(converted.map_or_else(|| default.unwrap_or(Value::Float(0.0)), Value::Float))
 }
 
-fn rounded_int(i: i128, digits: i128) -> i128 {
-    let Some(unit) = u32::try_from(-digits).ok().and_then(|n| 10i128.checked_pow(n)) else {
-        return if digits >= 0 { i } else { 0 };
+/// None: it is too large.
+fn rounded_int(i: i128, digits: i128) -> Option<i128> {
+    if digits >= 0 {
+        return Some(i);
+    }
+    let Some(unit) = u32::try_from(digits.unsigned_abs()).ok().and_then(|n| 10i128.checked_pow(n)) else {
+        return Some(0);
     };
     let (down, rest) = (i.div_euclid(unit), i.rem_euclid(unit));
-    let up = 2 * rest > unit || (2 * rest == unit && down % 2 != 0);
-    (down + up as i128) * unit
+    let up = rest > unit - rest || (rest == unit - rest && down % 2 != 0);
+    (down + up as i128).checked_mul(unit)
 }
 
 pub fn round(_: &Vm, value: Value, args: Args) -> Result<Value> {
@@ -75,7 +82,7 @@ pub fn round(_: &Vm, value: Value, args: Args) -> Result<Value> {
     let unit = 10f64.powi(digits.clamp(-400, 400) as i32);
     match method.as_str() {
         Some("common") => Ok(match value.as_int() {
-            Some(i) => Value::Int(rounded_int(i, digits)),
+            Some(i) => ops::integer(rounded_int(i, digits))?,
             None => Value::Float(number::round(number, digits)),
         }),
         Some("ceil") => Ok(Value::Float((number * unit).ceil() / unit)),

@@ -7,8 +7,9 @@ use std::collections::HashSet;
 use super::{ignore_case, Path};
 use crate::jinja::args::{given, required, Args};
 use crate::jinja::error::{fail, Result};
+use crate::jinja::key::Key;
 use crate::jinja::ops::{order, same, sorted_order};
-use crate::jinja::value::{group, lazy, list, tuple, undefined, Key, Missing, Value};
+use crate::jinja::value::{group, lazy, list, tuple, undefined, Missing, Value};
 use crate::jinja::vm::Vm;
 
 fn truth(value: &Option<Value>) -> bool {

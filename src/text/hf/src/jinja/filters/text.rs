@@ -170,11 +170,11 @@ pub fn truncate(vm: &Vm, value: Value, args: Args) -> Result<Value> {
     let end = end.unwrap_or_else(|| string("..."));
     let end = str_of(&end)?;
     let (length, leeway) = (int_or(&length, 255)?, int_or(&given(leeway), 5)?);
-    let kept = length - end.chars().count() as i128;
+    let kept = length.saturating_sub(end.chars().count() as i128);
     if kept < 0 || leeway < 0 {
         return fail(format!("expected length >= {}, got {length}", end.chars().count()));
     }
-    if value.length().is_some_and(|n| n as i128 <= length + leeway) {
+    if value.length().is_some_and(|n| n as i128 <= length.saturating_add(leeway)) {
         return Ok(value);
     }
     let text = str_of(&value)?;

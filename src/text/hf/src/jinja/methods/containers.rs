@@ -6,8 +6,9 @@ use indexmap::IndexMap;
 use super::no_method;
 use crate::jinja::args::{int_or, required, Args};
 use crate::jinja::error::{fail, Result};
+use crate::jinja::key::Key;
 use crate::jinja::ops::same;
-use crate::jinja::value::{dict, list, tuple, Cycler, Dict, Key, Loop, Value, View};
+use crate::jinja::value::{dict, list, tuple, Cycler, Dict, Loop, Value, View};
 use crate::jinja::vm::Vm;
 
 pub fn call(vm: &Vm, of: &Value, name: &str, args: Args) -> Result<Value> {

@@ -228,7 +228,7 @@ fn justify(vm: &Vm, text: &str, name: &str, args: Args) -> Result<Value> {
 
 pub fn justified(vm: &Vm, text: &str, name: &str, width: i128, fill: char) -> Result<String> {
     let length = text.chars().count() as i128;
-    let missing = (width - length).clamp(0, 1 << 40) as u64;
+    let missing = width.saturating_sub(length).clamp(0, 1 << 40) as u64;
     vm.budget.bytes(missing * 4 + text.len() as u64)?;
     let missing = missing as usize;
     // An odd space stands where CPython puts it.
@@ -244,7 +244,7 @@ pub fn justified(vm: &Vm, text: &str, name: &str, width: i128, fill: char) -> Re
 fn zfill(vm: &Vm, text: &str, args: Args) -> Result<Value> {
     let [width] = args.bind("zfill", ["width"])?;
     let sign = &text[..text.starts_with(['-', '+']) as usize];
-    let missing = int(&required(width, "width")?)? - text.chars().count() as i128;
+    let missing = int(&required(width, "width")?)?.saturating_sub(text.chars().count() as i128);
     let missing = missing.clamp(0, 1 << 40) as u64;
     vm.budget.bytes(missing + text.len() as u64)?;
     Ok(string(format!("{sign}{}{}", "0".repeat(missing as usize), &text[sign.len()..])))

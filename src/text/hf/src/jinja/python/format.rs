@@ -6,7 +6,9 @@ use super::text;
 use crate::jinja::args::int;
 use crate::jinja::error::{fail, Budget, Error, Result};
 use crate::jinja::html::escaped;
-use crate::jinja::value::{string, Name, Value};
+use crate::jinja::key::Name;
+use crate::jinja::ops;
+use crate::jinja::value::{string, Value};
 
 /// The wishes of one place in a format.
 #[derive(Default)]
@@ -174,7 +176,7 @@ fn one(kind: char, spec: &Spec, value: &Value, budget: &Budget) -> Result<String
     };
     let whole = |base: &str| match value {
         Value::Undefined(why) => fail(why.message()),
-        Value::Float(f) if matches!(kind, 'd' | 'i' | 'u') && f.is_finite() => Ok(*f as i128),
+        Value::Float(f) if matches!(kind, 'd' | 'i' | 'u') && f.is_finite() => ops::truncated(*f),
         value => value
             .as_int()
             .ok_or_else(|| Error::new(format!("%{kind} format: {base} is required, not {}", value.type_name()))),

@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use super::number;
 use crate::jinja::error::{fail, Budget, Result};
+use crate::jinja::key::Key;
 use crate::jinja::ops;
-use crate::jinja::value::{Key, Value};
+use crate::jinja::value::Value;
 
 pub struct Style {
     /// What a level is indented by.
