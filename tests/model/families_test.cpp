@@ -239,6 +239,12 @@ TEST(Families, AnUnknownArchitectureIsNamedWithThoseKnown) {
   EXPECT_THAT(
       refusal([&] { load_decoder_config(model.path()); }),
       AllOf(HasSubstr("\"MambaForCausalLM\" is not supported"), HasSubstr("Glm4ForCausalLM")));
+  for (const char* wrapper :
+       {"Mistral3ForConditionalGeneration", "Qwen2_5_VLForConditionalGeneration"}) {
+    model.set("architectures", {wrapper});  // around families that are supported
+    EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }),
+                HasSubstr("\"" + std::string(wrapper) + "\" is not supported"));
+  }
   model.set("auto_map", {{"AutoModel", "modeling.Mamba"}});
   EXPECT_THAT(refusal([&] { load_decoder_config(model.path()); }), HasSubstr("never run"));
 }

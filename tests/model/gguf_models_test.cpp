@@ -94,41 +94,6 @@ TEST_P(GgufModel, QuantisedWeightsGiveNearlyTheSame) {
 INSTANTIATE_TEST_SUITE_P(All, GgufModel, testing::ValuesIn(kNames),
                          [](const auto& test) { return std::string(test.param); });
 
-// Whatever a step holds: alone, in pieces, by any instruction set and number of threads.
-TEST(GgufModels, QuantisedWeightsGiveTheSameBitsInAnyPiecesOnEveryMachine) {
-  for (const WeightFormat format : {WeightFormat::kQ8_0, WeightFormat::kQ4_0}) {
-    const TempDir dir;
-    write_file(dir / "a.gguf", TinyGguf("qwen3").bytes(format));
-    const GgufCheckpoint checkpoint(dir / "a.gguf");
-    const DecoderConfig config = gguf_decoder_config(checkpoint);
-    std::vector<int32_t> tokens;
-    for (int i = 0; i < 70; ++i) tokens.push_back((i * 37 + 5) % 128);
-    const auto logits = [&](const CpuOptions& options, const std::vector<size_t>& pieces) {
-      const std::unique_ptr<Backend> backend = make_cpu_backend(options);
-      Decoder decoder(*backend, config, checkpoint, {});
-      ModelRunner runner(*backend, decoder,
-                         {.max_tokens = 128,
-                          .max_logit_rows = 128,
-                          .max_model_len = 128,
-                          .num_blocks = 12,
-                          .block_size = 16});
-      std::vector<float> all;
-      auto next = tokens.begin();
-      for (const size_t piece : pieces) {
-        const std::vector<int32_t> part(next, next + static_cast<int64_t>(piece));
-        const std::vector<float> some = runner.forward(part, static_cast<int>(piece));
-        all.insert(all.end(), some.begin(), some.end());
-        next += static_cast<int64_t>(piece);
-      }
-      return all;
-    };
-    const std::vector<float> whole = logits({.num_threads = 1, .isa = "avx2"}, {70});
-    EXPECT_TRUE(whole == logits({.num_threads = 2}, {1, 2, 7, 60})) << name_of(format);
-    EXPECT_TRUE(whole == logits({.num_threads = 1}, {70})) << name_of(format);
-    EXPECT_FALSE(whole == logits({.num_threads = 1, .activations = CpuActivations::kFloat}, {70}));
-  }
-}
-
 TEST(GgufModels, QKAndVMayBeOneTensor) {
   for (const char* name : {"glm", "glm4"}) {
     const TempDir dir;

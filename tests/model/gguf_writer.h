@@ -95,12 +95,26 @@ inline uint32_t gguf_type(WeightFormat format) {
   switch (format) {
     case WeightFormat::kF16:
       return 1;
-    case WeightFormat::kQ8_0:
-      return 8;
-    case WeightFormat::kBF16:
-      return 30;
     case WeightFormat::kQ4_0:
       return 2;
+    case WeightFormat::kQ4_1:
+      return 3;
+    case WeightFormat::kQ5_0:
+      return 6;
+    case WeightFormat::kQ5_1:
+      return 7;
+    case WeightFormat::kQ8_0:
+      return 8;
+    case WeightFormat::kQ2_K:
+      return 10;
+    case WeightFormat::kQ4_K:
+      return 12;
+    case WeightFormat::kQ5_K:
+      return 13;
+    case WeightFormat::kQ6_K:
+      return 14;
+    case WeightFormat::kBF16:
+      return 30;
     default:
       return 0;
   }
