@@ -9,6 +9,7 @@
 #include "api_client.h"
 #include "commands.h"
 #include "ember/base/clock.h"
+#include "ember/base/start_error.h"
 #include "load_report.h"
 
 namespace ember {
@@ -17,16 +18,25 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json extra_fields(const std::string& text) {
+  if (text.empty()) return Json::object();
+  Json fields = Json::parse(text, nullptr, false);
+  if (!fields.is_object())
+    throw StartError(ExitCode::kUsage, fmt::format("--extra-body {}: no JSON object", text));
+  return fields;
+}
+
 // One streamed completion; time begins when it is sent.
 RequestTiming send(ApiClient& client, const std::string& model, const BenchServeSettings& s,
-                   int index) {
-  const Json body = {{"model", model},
-                     {"prompt", random_prompt(s.input_len, s.vocab_size, s.seed, index)},
-                     {"max_tokens", s.output_len},
-                     {"temperature", 0},
-                     {"ignore_eos", true},
-                     {"stream", true},
-                     {"stream_options", {{"include_usage", true}}}};
+                   const Json& extra, int index) {
+  Json body = {{"model", model},
+               {"prompt", random_prompt(s.input_len, s.vocab_size, s.seed, index)},
+               {"max_tokens", s.output_len},
+               {"temperature", 0},
+               {"ignore_eos", true},
+               {"stream", true},
+               {"stream_options", {{"include_usage", true}}}};
+  body.update(extra);
   RequestTiming timing;
   const TimePoint begin = Clock::now();
   TimePoint last{};
@@ -59,6 +69,7 @@ RequestTiming send(ApiClient& client, const std::string& model, const BenchServe
 ExitCode bench_serve(const Settings& settings, std::ostream& out) {
   const BenchServeSettings& load = settings.bench_serve;
   const ClientSettings& server = settings.client;
+  const Json extra = extra_fields(load.extra_body);
   const std::string first = ApiClient(server.url, server.api_keys).first_model();
   const std::string model = server.model.empty() ? first : server.model;
   const std::vector<double> arrivals =
@@ -74,7 +85,7 @@ ExitCode bench_serve(const Settings& settings, std::ostream& out) {
         const auto at = static_cast<size_t>(index);
         std::this_thread::sleep_until(begin + std::chrono::duration_cast<Duration>(
                                                   std::chrono::duration<double>(arrivals[at])));
-        timings[at] = send(client, model, load, index);
+        timings[at] = send(client, model, load, extra, index);
       }
     });
   for (std::thread& client : clients) client.join();

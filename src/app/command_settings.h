@@ -57,6 +57,8 @@ struct BenchServeSettings {
   int vocab_size = 1000;
   // Of prompts and arrivals.
   uint64_t seed = 0;
+  // A JSON object whose fields each request has too.
+  std::string extra_body;
   // As JSON instead of a table.
   bool json = false;
 };

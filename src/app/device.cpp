@@ -23,8 +23,8 @@ namespace {
 constexpr int kCpuBlockSize = 16;
 constexpr int kCpuStepTokens =
     512;  // longer steps are no faster, and running answers would wait longer for a long prompt
-constexpr double kCpuUtilization = 0.5;  // other programs need memory too
-constexpr double kCpuStepMs = 100;       // a reader notices more
+constexpr double kHostUtilization = 0.5;  // of memory that other programs need too
+constexpr double kCpuStepMs = 100;        // a reader notices more
 constexpr int kGpuStepTokens = 2048, kLargeGpuStepTokens = 8192;
 constexpr size_t kLargeGpuBytes = size_t{70} << 30;
 constexpr double kGpuUtilization = 0.9;
@@ -63,11 +63,14 @@ std::unique_ptr<Backend> open_cuda([[maybe_unused]] const EngineSettings& settin
 #endif
 }
 
-int step_tokens(const SchedulerSettings& settings, const MemoryInfo& memory) {
+// A GPU in the host's memory is a small one, however much of that there is.
+int step_tokens(const SchedulerSettings& settings, const Backend& backend) {
   if (settings.max_num_batched_tokens > 0) return settings.max_num_batched_tokens;
-  const int usual = !memory.dedicated                      ? kCpuStepTokens
-                    : memory.total_bytes >= kLargeGpuBytes ? kLargeGpuStepTokens
-                                                           : kGpuStepTokens;
+  const MemoryInfo memory = backend.memory();
+  const bool large = memory.dedicated && memory.total_bytes >= kLargeGpuBytes;
+  const int usual = !backend.is_gpu() ? kCpuStepTokens
+                    : large           ? kLargeGpuStepTokens
+                                      : kGpuStepTokens;
   return std::max(usual, settings.max_num_seqs);
 }
 
@@ -137,9 +140,8 @@ Layout lay_out(const EngineSettings& settings, const Backend& backend,
     throw StartError(ExitCode::kConfig,
                      fmt::format("--max-model-len {}: the model's context is {}",
                                  settings.model.max_model_len, config.max_position));
-  const MemoryInfo memory = backend.memory();
   Layout layout;
-  layout.limits.max_tokens = step_tokens(settings.scheduler, memory);
+  layout.limits.max_tokens = step_tokens(settings.scheduler, backend);
   layout.limits.max_logit_rows =
       std::max(settings.scheduler.max_num_seqs, std::min(layout.limits.max_tokens, 256));
   layout.limits.max_model_len = settings.model.max_model_len > 0
@@ -147,12 +149,12 @@ Layout lay_out(const EngineSettings& settings, const Backend& backend,
                                     : config.max_position;
   layout.limits.block_size = block_size(settings.device, backend);
   const double step_ms =
-      settings.scheduler.step_time_target.value_or(memory.dedicated ? 0 : kCpuStepMs);
+      settings.scheduler.step_time_target.value_or(backend.is_gpu() ? 0 : kCpuStepMs);
   layout.step_time_target =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(step_ms));
   MemoryBudget budget;
   budget.utilization = settings.device.memory_utilization.value_or(
-      memory.dedicated ? kGpuUtilization : kCpuUtilization);
+      backend.memory().dedicated ? kGpuUtilization : kHostUtilization);
   budget.dtype = weight_dtype(settings.model, backend, config);
   budget.may_shorten_context = settings.model.max_model_len == 0;
   if (settings.device.kv_cache_bytes) budget.kv_cache_bytes = settings.device.kv_cache_bytes;

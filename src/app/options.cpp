@@ -96,7 +96,7 @@ void add_device_options(CLI::App& app, DeviceSettings& s) {
   add_device_option(app, s);
   device.add("--gpu-memory-utilization", s.memory_utilization,
              "share of the device's memory for weights, activations and KV cache (0, 1]; "
-             "default 0.9, on the CPU 0.5 of what is available");
+             "default 0.9; where it is the host's, 0.5 of what is available");
   device
       .add("--kv-cache-memory-bytes", s.kv_cache_bytes,
            "exact size of the KV cache, e.g. 4GiB; overrides the share")
@@ -288,6 +288,9 @@ void add_bench_serve_options(CLI::App& app, ClientSettings& client, BenchServeSe
   options.add("--vocab-size", s.vocab_size, "prompts are random token ids below this")
       ->check(CLI::Range(1, 1 << 30));
   options.add("--seed", s.seed, "of prompts and arrivals");
+  options.add(
+      "--extra-body", s.extra_body,
+      "JSON object whose fields each request has too, e.g. '{\"repetition_penalty\": 1.1}'");
   options.add_flag("--json", s.json, "as JSON instead of a table");
 }
 
@@ -312,7 +315,7 @@ void add_bench_model_options(CLI::App& app, Settings& settings) {
 
 void add_bench_kernels_options(CLI::App& app, BenchKernelsSettings& s) {
   const Group options(app, kOptions);
-  options.add("FAMILY", s.families, "ceilings, gemm, decode, prefill, sample; default: all");
+  options.add("FAMILY", s.families, "ceilings, cases, gemm, decode, prefill, sample; default: all");
   options.add("--dtype", s.dtype, "of the operands; auto is bfloat16")
       ->check(CLI::IsMember({"auto", "float16", "bfloat16"}));
   options.add_flag("--tiny", s.tiny, "small shapes, for the emulated GPU and compute-sanitizer");

@@ -82,8 +82,8 @@ struct DeviceSettings {
   int cpu_threads = 0;
 
   // Share, (0, 1], of a GPU's memory or of the host's available memory that weights, activations
-  // and KV cache may use. Not set: 0.9 on a GPU, 0.5 on the CPU. Lower it when other programs need
-  // the memory.
+  // and KV cache may use. Not set: 0.9 of a GPU's own, 0.5 of the host's, which the CPU uses and an
+  // integrated GPU. Lower it when other programs need the memory.
   std::optional<double> memory_utilization;
 
   // The exact size of the KV cache in bytes; overrides the share. Set it for the same capacity on
@@ -119,8 +119,8 @@ struct SchedulerSettings {
   int max_num_seqs = 256;
 
   // Tokens that one step computes. 0: 512 on the CPU, 2048 on a GPU, 8192 on one with at least 70
-  // GiB. A lower value lets running answers wait less for a long prompt; a higher one computes
-  // prompts faster.
+  // GiB of its own. A lower value lets running answers wait less for a long prompt; a higher one
+  // computes prompts faster.
   int max_num_batched_tokens = 0;
 
   // How long a step with answers in it may take, in milliseconds: prompts get as much of it as
@@ -129,8 +129,9 @@ struct SchedulerSettings {
   std::optional<double> step_time_target;
 
   // Drafts of tokens that may follow, which a step then verifies: "ngram", what followed when the
-  // sequence said the same before; "none". Answers are the same with both. Set it for answers that
-  // repeat much of their prompt, and few clients.
+  // sequence said the same before; "none". Answers are the same with both, on a GPU where steps
+  // have up to 256 tokens: in longer ones last bits depend on how many there are. Set it for
+  // answers that repeat much of their prompt, and few clients.
   std::string speculative_method = "none";
 
   // The most drafts of a sequence and step; fewer are made where they seldom come true or the

@@ -50,6 +50,7 @@ TEST(BenchServe, SendsWhatWasAskedForAndLosesNothing) {
   settings.bench_serve.request_rate = 10000;
   settings.bench_serve.input_len = 7;
   settings.bench_serve.output_len = 2;
+  settings.bench_serve.extra_body = R"({"repetition_penalty": 1.5, "ignore_eos": false})";
   settings.bench_serve.json = true;
   std::ostringstream out;
   EXPECT_EQ(bench_serve(settings, out), ExitCode::kOk);
@@ -64,7 +65,8 @@ TEST(BenchServe, SendsWhatWasAskedForAndLosesNothing) {
     EXPECT_EQ(body["model"], "scripted");
     EXPECT_EQ(body["prompt"].size(), 7u);
     EXPECT_EQ(body["max_tokens"], 2);
-    EXPECT_EQ(body["ignore_eos"], true);
+    EXPECT_EQ(body["repetition_penalty"], 1.5);
+    EXPECT_EQ(body["ignore_eos"], false) << "what is given goes before";
   }
 }
 
@@ -79,6 +81,21 @@ TEST(BenchServe, SaysWhenNoServerAnswers) {
     EXPECT_EQ(e.code(), ExitCode::kNoDevice);
     EXPECT_NE(std::string(e.what()).find("no server answers at http://127.0.0.1:1"),
               std::string::npos);
+  }
+}
+
+TEST(BenchServe, RefusesFieldsThatAreNoObject) {
+  for (const char* text : {"[1]", "{", "1"}) {
+    Settings settings;
+    settings.bench_serve.extra_body = text;
+    std::ostringstream out;
+    try {
+      bench_serve(settings, out);
+      ADD_FAILURE() << text;
+    } catch (const StartError& e) {
+      EXPECT_EQ(e.code(), ExitCode::kUsage);
+      EXPECT_EQ(e.what(), std::string("--extra-body ") + text + ": no JSON object");
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "app/model_dir.h"
 #include "ember/base/start_error.h"
+#include "model/naive_backend.h"
 
 namespace ember {
 namespace {
@@ -32,6 +33,37 @@ TEST(Device, StepsOfTheCpuHaveATimeUnlessToldOtherwise) {
   EXPECT_EQ(target(), std::chrono::microseconds(2500));
   settings.scheduler.step_time_target = 0;
   EXPECT_EQ(target(), Duration::zero());
+}
+
+// What it has, whatever it computes.
+class Gpu : public NaiveBackend {
+ public:
+  explicit Gpu(const MemoryInfo& memory) : memory_(memory) {}
+  bool is_gpu() const override { return true; }
+  MemoryInfo memory() const override { return memory_; }
+
+ private:
+  const MemoryInfo memory_;
+};
+
+// An integrated GPU shares the host's memory, and is a GPU in all else.
+TEST(Device, DefaultsAreThoseOfTheKindOfDevice) {
+  const DecoderConfig config = load_decoder_config(kDemoModel);
+  constexpr size_t kGiB = size_t{1} << 30;
+  const auto of = [&](const Backend& backend) { return lay_out({}, backend, config); };
+  const Layout small = of(Gpu({20 * kGiB, 24 * kGiB, true})),
+               large = of(Gpu({70 * kGiB, 80 * kGiB, true})),
+               integrated = of(Gpu({80 * kGiB, 120 * kGiB, false})), cpu = of(NaiveBackend());
+  EXPECT_EQ(small.limits.max_tokens, 2048);
+  EXPECT_EQ(large.limits.max_tokens, 8192);
+  EXPECT_EQ(integrated.limits.max_tokens, 2048);
+  EXPECT_EQ(cpu.limits.max_tokens, 512);
+  for (const Layout* gpu : {&small, &large, &integrated})
+    EXPECT_EQ(gpu->step_time_target, Duration::zero());
+  EXPECT_EQ(cpu.step_time_target, std::chrono::milliseconds(100));
+  EXPECT_EQ(large.plan.budget_bytes, 70 * kGiB) << "0.9 of 80 are more than is free";
+  EXPECT_EQ(integrated.plan.budget_bytes, 40 * kGiB);
+  EXPECT_EQ(cpu.plan.budget_bytes, kGiB / 2);
 }
 
 TEST(Device, RefusesAContextBeyondTheModels) {

@@ -34,6 +34,7 @@ inline float naive_element(const Tensor& t, int64_t i) {
 class NaiveBackend : public Backend {
  public:
   std::string describe() const override { return "naive"; }
+  bool is_gpu() const override { return false; }
   MemoryInfo memory() const override { return {size_t{1} << 30, size_t{1} << 30}; }
   DType activation_dtype() const override { return DType::kF32; }
   RowInvariance row_invariance() const override { return {}; }

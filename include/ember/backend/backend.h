@@ -159,6 +159,7 @@ class Backend {
 
   // One line for the log: device, instruction set or architecture, threads.
   virtual std::string describe() const = 0;
+  virtual bool is_gpu() const = 0;  // so made for many tokens at once, whoever owns its memory
   virtual MemoryInfo memory() const = 0;
   virtual DType activation_dtype() const = 0;
   virtual RowInvariance row_invariance() const = 0;

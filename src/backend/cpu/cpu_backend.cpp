@@ -45,6 +45,7 @@ class CpuBackend final : public Backend {
   std::string describe() const override {
     return fmt::format("CPU, {}, {} threads", name_of(isa_), pool_.num_threads());
   }
+  bool is_gpu() const override { return false; }
   MemoryInfo memory() const override { return host_memory(); }
   DType activation_dtype() const override { return DType::kF32; }
   RowInvariance row_invariance() const override { return {}; }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <deque>
 #include <optional>
 #include <set>
@@ -116,6 +115,7 @@ class CudaBackend final : public Backend {
                        device_.bus_id, device_.sm / 10, device_.sm % 10, device_.num_sms,
                        device_.version, name_of(options_.dtype), cublas_ ? ", cuBLASLt" : "");
   }
+  bool is_gpu() const override { return true; }
   MemoryInfo memory() const override {
     MemoryInfo info = device_memory();
     info.dedicated = !device_.integrated;
@@ -350,16 +350,6 @@ class CudaBackend final : public Backend {
     MemoryInfo info;
     CUDA_CHECK(cudaMemGetInfo(&info.free_bytes, &info.total_bytes));
     return info;
-  }
-
-  static float element(const Tensor& t, int64_t i) {
-    uint32_t bits = 0;  // tensors of a file may lie at any address
-    std::memcpy(&bits,
-                static_cast<const std::byte*>(t.data) + static_cast<size_t>(i) * size_of(t.dtype),
-                size_of(t.dtype));
-    if (t.dtype == DType::kF16) return f16_to_float(static_cast<uint16_t>(bits));
-    if (t.dtype == DType::kBF16) return bf16_to_float(static_cast<uint16_t>(bits));
-    return std::bit_cast<float>(bits);
   }
 
   static void* pool_of(const KvLayer& kv) { return static_cast<const Cache*>(kv.impl)->pool; }
