@@ -5,10 +5,16 @@
 
 #include <vector>
 
+#include "backend/cuda/emulated_cublas/emulated_cublas.h"
 #include "cuda/memory.h"
+#include "ember/base/device_error.h"
 
 namespace ember::cuda {
 namespace {
+
+LtShape shape_of(int64_t out, int64_t in) {
+  return {.in = in, .out = out, .w_stride = in, .x_stride = in, .y_stride = out};
+}
 
 // Small whole numbers: every sum is exact, whoever computes it.
 TEST(CublasLt, MultipliesAddsAndBiases) {
@@ -60,13 +66,74 @@ TEST(CublasLt, MultipliesAddsAndBiases) {
   }
 }
 
+// What is chosen depends on the shape and the number of tokens alone, not on who came first; and
+// sums of parts, which may be added in 16 bits, are not wished for.
+TEST(CublasLt, TheLargestNumberOfABucketDecides) {
+  std::string why;
+  const std::unique_ptr<CublasLt> blas = CublasLt::open(why);
+  ASSERT_NE(blas, nullptr) << why;
+  emulated_cublas::asked().clear();
+  blas->choose(shape_of(24, 8), 100, 300);
+  std::vector<int64_t> tokens;
+  for (const emulated_cublas::Asked& asked : emulated_cublas::asked()) {
+    tokens.push_back(asked.tokens);
+    EXPECT_EQ(asked.in, 8);
+    EXPECT_EQ(asked.out, 24);
+    EXPECT_EQ(asked.workspace_bytes, CublasLt::kWorkspaceBytes);
+    EXPECT_EQ(asked.reduction_schemes, uint32_t{CUBLASLT_REDUCTION_SCHEME_NONE});
+  }
+  EXPECT_EQ(tokens, (std::vector<int64_t>{128, 256, 300}));
+}
+
+TEST(CublasLt, WhoCannotBeComputedThatWayHasAnAlgorithmOfItsOwn) {
+  std::string why;
+  const std::unique_ptr<CublasLt> blas = CublasLt::open(why);
+  ASSERT_NE(blas, nullptr) << why;
+  emulated_cublas::asked().clear();
+  emulated_cublas::refuse([](int64_t chosen_for, int64_t tokens) {
+    return tokens > chosen_for || (tokens == 200 && chosen_for != 200);
+  });
+  const LtShape shape = shape_of(8, 8);
+  blas->choose(shape, 129, 256);
+  std::vector<int64_t> tokens;
+  for (const emulated_cublas::Asked& asked : emulated_cublas::asked())
+    tokens.push_back(asked.tokens);
+  EXPECT_EQ(tokens, (std::vector<int64_t>{256, 200, 256}));
+  EXPECT_EQ(blas->first_uses(), (std::vector<int64_t>{129, 200}));
+  Arena arena(0);
+  arena.reserve((size_t{1} << 20) + CublasLt::kWorkspaceBytes);
+  void* const zeros = arena.take(size_t{256} * 8 * 2);
+  void* const workspace = arena.take(CublasLt::kWorkspaceBytes);
+  Stream stream;
+  for (const int64_t n : {129, 200, 201, 256})
+    blas->multiply({.shape = shape, .weights = zeros, .x = zeros, .y = zeros, .tokens = n},
+                   workspace, stream.get());
+  emulated_cublas::refuse(nullptr);
+}
+
+TEST(CublasLt, AProductThatFailsNamesTheCallAndTheStatus) {
+  std::string why;
+  const std::unique_ptr<CublasLt> blas = CublasLt::open(why);
+  ASSERT_NE(blas, nullptr) << why;
+  const LtShape shape = shape_of(8, 8);
+  blas->choose(shape, 1, 8);
+  emulated_cublas::fail(CUBLAS_STATUS_EXECUTION_FAILED);
+  try {
+    blas->multiply({.shape = shape, .tokens = 8}, nullptr, nullptr);
+    ADD_FAILURE();
+  } catch (const DeviceError& e) {
+    EXPECT_STREQ(e.what(), "cuBLASLt: cublasLtMatmul failed with status 13");
+  }
+  emulated_cublas::fail(CUBLAS_STATUS_SUCCESS);
+}
+
 TEST(CublasLt, SaysWhichNumbersOfTokensAreNewToIt) {
   std::string why;
   const std::unique_ptr<CublasLt> blas = CublasLt::open(why);
   ASSERT_NE(blas, nullptr) << why;
   EXPECT_TRUE(blas->first_uses().empty());
-  blas->choose({.in = 8, .out = 8}, 100, 300);
-  blas->choose({.in = 8, .out = 16}, 200, 300);
+  blas->choose(shape_of(8, 8), 100, 300);
+  blas->choose(shape_of(16, 8), 200, 300);
   EXPECT_EQ(blas->first_uses(), (std::vector<int64_t>{100, 129, 200, 257}));
 }
 

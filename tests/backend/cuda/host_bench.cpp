@@ -6,6 +6,7 @@
 // Not in it: what the driver takes for its calls, and the hub's thread that reads the events.
 //
 // usage: host_bench [SEQUENCES,... [CONTEXT,... [plain,penalty,masks]]]
+// CONTEXT: tokens, or "mixed": the longest for one sequence, 2048 for the others.
 #include <fmt/format.h>
 #include <time.h>
 
@@ -165,15 +166,20 @@ DecoderConfig model() {
 }
 
 struct Case {
-  int sequences = 1, context = 2048;
-  std::string kind;
+  int sequences = 1;
+  std::string context, kind;
+
+  int context_of(int index) const {
+    if (context != "mixed") return std::stoi(context);
+    return index == 0 ? kMaxContext : 2048;
+  }
 };
 
 Request request(const Case& c, int index, int max_tokens) {
   static RequestId last_id = 0;
   Request r;
   r.id = ++last_id;
-  for (int i = 0; i <= c.context; ++i)
+  for (int i = 0; i <= c.context_of(index); ++i)
     r.prompt.push_back(token_of(static_cast<uint64_t>(index) << 32 | static_cast<uint64_t>(i)));
   r.max_tokens = max_tokens;
   r.sampling.seed = r.id;
@@ -308,7 +314,7 @@ void run(const std::vector<std::string>& sequences, const std::vector<std::strin
     for (const std::string& context : contexts)
       for (const std::string& kind : kinds) {
         const nlohmann::ordered_json r =
-            rows.emplace_back(bench.measure({std::stoi(n), std::stoi(context), kind}));
+            rows.emplace_back(bench.measure({std::stoi(n), context, kind}));
         const auto value = [&](const char* key) { return r[key].dump(); };
         print_row(n, context, kind, value("tokens"), value("us"), value("us_p90"), value("cpu_us"),
                   value("cpu_us_p90"), value("masks_us"), value("copies"), value("copied_bytes"),
@@ -324,5 +330,5 @@ void run(const std::vector<std::string>& sequences, const std::vector<std::strin
 
 int main(int argc, char** argv) {
   const auto list = [&](int i, const char* all) { return ember::parts(argc > i ? argv[i] : all); };
-  ember::run(list(1, "1,64,256"), list(2, "2048,8192,32768"), list(3, "plain,penalty,masks"));
+  ember::run(list(1, "1,64,256"), list(2, "2048,8192,32768,mixed"), list(3, "plain,penalty,masks"));
 }

@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <set>
+#include <thread>
 
+#include "ember/base/clock.h"
+#include "ember/base/mutex.h"
 #include "fake_runtime.h"
 
 namespace ember::cuda {
@@ -33,6 +37,31 @@ TEST_F(CudaWeightUpload, RowsAreCopiedAndPaddedWhateverTheBuffersSize) {
         ASSERT_EQ(to[r * 10 + i], i < 7 ? expected[(49 - r) * 7 + i] : 0)
             << chunk << " " << r << " " << i;
   }
+}
+
+// Each waits for another one to come.
+TEST_F(CudaWeightUpload, SeveralThreadsReadAtOnce) {
+  Arena arena(0);
+  arena.reserve(4096);
+  auto* const to = static_cast<uint8_t*>(arena.take(64 * 8));
+  WeightUpload upload(64 * 8, 3);
+  std::vector<uint8_t> source(64 * 8);
+  std::iota(source.begin(), source.end(), uint8_t{0});
+  Mutex mu;
+  CondVar cv;
+  std::set<std::thread::id> threads;
+  upload.rows(to, 64, 8, 8, [&](int64_t r) {
+    MutexLock lock(mu);
+    threads.insert(std::this_thread::get_id());
+    cv.notify_all();
+    const TimePoint until = Clock::now() + std::chrono::seconds(60);
+    while (threads.size() < 2 && Clock::now() < until)
+      cv.wait_for(mu, std::chrono::milliseconds(100));
+    return source.data() + r * 8;
+  });
+  upload.wait();
+  EXPECT_GE(threads.size(), 2u);
+  EXPECT_EQ(std::vector<uint8_t>(to, to + source.size()), source);
 }
 
 TEST_F(CudaWeightUpload, BytesInManyChunks) {

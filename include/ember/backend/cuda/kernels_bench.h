@@ -14,7 +14,7 @@ struct KernelsBenchOptions {
   int device = 0;                     // as CudaOptions::device
   DType dtype = DType::kBF16;         // kF16 or kBF16
   bool tiny = false;                  // shapes small enough for the emulated GPU
-  std::vector<std::string> families;  // ceilings, gemm, decode, prefill, sample; empty: all
+  std::vector<std::string> families;  // see kernels/bench/kernels_bench.h; empty: all
 };
 
 // Writes JSON lines. False: a result was wrong. Throws StartError: kNoDevice as make_cuda_backend

@@ -5,6 +5,7 @@
 #pragma once
 
 #define __CUDA_RUNTIME_API_H__  // the toolkit's own headers take this one for theirs
+#define __DRIVER_TYPES_H__
 
 #include <vector_types.h>  // of the toolkit
 
