@@ -40,13 +40,13 @@ void launch(const StreamRef& stream, const LaunchShape& shape, void (*kernel)(Pa
       values);
 #if defined(EMBER_EMULATE)
   if (status == cudaSuccess)
-    status = fake_cuda::launch(
-        stream.handle, {function, &typeid(kernel), shape.shared_bytes, pointers},
-        [kernel, values,
-         launch = emu::Launch{shape.grid, shape.threads, shape.shared_bytes, shape.cluster,
-                              stream.pdl, stream.handle}] {
-          emu::run(launch, [&] { std::apply(kernel, values); });
-        });
+    status =
+        fake_cuda::launch(stream.handle, {function, &typeid(kernel), shape.shared_bytes, pointers},
+                          [kernel, values,
+                           launch = emu::Launch{shape.grid, shape.threads, shape.shared_bytes,
+                                                shape.cluster, stream.pdl, stream.handle}] {
+                            emu::run(launch, [&] { std::apply(kernel, values); });
+                          });
 #else
   cudaLaunchAttribute attributes[2] = {};
   cudaLaunchConfig_t config = {};

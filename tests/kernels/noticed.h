@@ -48,12 +48,10 @@ inline std::string decode(int sm, unsigned seed) {
 inline std::string decode_hopper(unsigned seed) { return decode(90, seed); }
 inline std::string decode_generic(unsigned seed) { return decode(80, seed); }
 inline std::string prefill_hopper(unsigned seed) {
-  return noticed_in<AttentionRun>(AttentionCase{.sm = 90,
-                                                .head_dim = 128,
-                                                .num_kv_heads = 1,
-                                                .sequences = {{40, 400}},
-                                                .num_decodes = 0},
-                                  seed);
+  return noticed_in<AttentionRun>(
+      AttentionCase{
+          .sm = 90, .head_dim = 128, .num_kv_heads = 1, .sequences = {{40, 400}}, .num_decodes = 0},
+      seed);
 }
 inline std::string prefill_generic(unsigned seed) {
   return noticed_in<AttentionRun>(

@@ -143,7 +143,6 @@ TEST_F(Ordering, NothingCanBeLeftOut) {
   RecordProperty("sites", static_cast<int>(all.size()));
   for (const auto& [site, scenarios] : all) {
     const std::string what = noticed(site, scenarios);
-    if (std::getenv("SHOW")) std::printf("%s:%u %s -> %s\n", site.file.c_str(), site.line, site.what.c_str(), what.c_str());
     const Spare* const excuse = spare(names, site);
     if (excuse == nullptr)
       EXPECT_NE(what, "") << site.file << ":" << site.line << ": " << site.what

@@ -70,7 +70,9 @@ class StepRun {
     uint16_t v[8];
   };
   using Halves = std::vector<Chunk>;  // aligned as the device's memory is
-  static Halves halves(int rows, int columns) { return Halves(static_cast<size_t>(rows * columns / 8)); }
+  static Halves halves(int rows, int columns) {
+    return Halves(static_cast<size_t>(rows * columns / 8));
+  }
   static Rows view(Halves& h, int rows, int columns) { return {h.data(), columns, rows, columns}; }
 
   struct Inputs {
@@ -88,8 +90,9 @@ class StepRun {
                                .max_seqs = kRows,
                                .max_tokens = kMaxTokens,
                                .max_model_len = kPositions};
-    const AttentionBatch batch{in.q_starts.data(), in.kv_lens.data(), in.tables.data(), 1, kRows,
-                               in.num_decodes,     t,                 3,                kPositions};
+    const AttentionBatch batch{
+        in.q_starts.data(), in.kv_lens.data(), in.tables.data(), 1, kRows, in.num_decodes, t, 3,
+        kPositions};
     workspace_.resize(attention_workspace_bytes(stream, shape) / sizeof(Chunk) + 1);
     plan_attention(stream, shape, batch, workspace_.data());
     embed(stream, kType, view(x_, t, kHidden), table_.data(), kHidden, kVocab, in.ids.data(),
@@ -120,8 +123,8 @@ class StepRun {
                     .rows = kRows,
                     .vocab = kVocab,
                     .params = params_.data(),
-                    .lists = {reinterpret_cast<const uint32_t*>(seen_.data()), nullptr,
-                              ids_.data(), nullptr, 0},
+                    .lists = {reinterpret_cast<const uint32_t*>(seen_.data()), nullptr, ids_.data(),
+                              nullptr, 0},
                     .previous = previous_.data(),
                     .workspace = sample_workspace_.data(),
                     .out = sampled_.data(),

@@ -27,7 +27,7 @@ if(EMBER_CUDA_EMULATE)
   endif()
   # Warnings: "#pragma unroll" is nvcc's; g++ does not see that a loop's first trip fills what the others read.
   set_source_files_properties(${kernel_sources} PROPERTIES LANGUAGE CXX
-                              COMPILE_OPTIONS "-xc++;-O2;${emulator_hooks};-Wno-unknown-pragmas;-Wno-maybe-uninitialized;-Wno-uninitialized")
+                              COMPILE_OPTIONS "-xc++;-O2;${emulator_hooks};-Wno-unknown-pragmas;-Wno-maybe-uninitialized;-Wno-uninitialized;-Wno-psabi")
   target_compile_definitions(ember_kernels PUBLIC EMBER_EMULATE)
   target_include_directories(ember_kernels PUBLIC tests/kernels/emulator tests/kernels/emulator/runtime)
   target_include_directories(ember_kernels SYSTEM PUBLIC ${EMBER_CUDA_INCLUDE})

@@ -44,7 +44,8 @@ Clocks larger(const Clocks& a, const Clocks& b) {
 Clocks join(const Clocks& a, const Clocks& b) {
   if (a == b || b == nullptr) return a;
   if (a == nullptr) return b;
-  const auto hash = reinterpret_cast<uintptr_t>(a.get()) * 31 + reinterpret_cast<uintptr_t>(b.get());
+  const auto hash =
+      reinterpret_cast<uintptr_t>(a.get()) * 31 + reinterpret_cast<uintptr_t>(b.get());
   Joined& place = joined()[hash / 16 % joined().size()];
   if (place.a == a && place.b == b) return place.both;
   place = {a, b, larger(a, b)};

@@ -33,8 +33,7 @@ Clocks with(const Clocks& clocks, Stamp stamp);
 void forget_joins();  // which are remembered, because many threads learn the same
 
 inline bool covers(const Clocks& clocks, Stamp stamp) {
-  return clocks != nullptr && stamp.agent < clocks->size() &&
-         (*clocks)[stamp.agent] >= stamp.clock;
+  return clocks != nullptr && stamp.agent < clocks->size() && (*clocks)[stamp.agent] >= stamp.clock;
 }
 bool covers(const GridClocks& clocks, uint32_t cluster, Stamp stamp);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels' sources are compiled with -fsanitize=thread, but not linked with its library: each of
-// their loads and stores calls one of these.
+// The kernels' sources are compiled with -fsanitize=thread, but not linked with its library: each
+// of their loads and stores calls one of these.
 #include <cstddef>
 #include <cstdint>
 
@@ -21,14 +21,14 @@ void strong_store(const void* data, size_t bytes) {
 
 }  // namespace
 
-#define EMU_HOOKS(n)                                                    \
-  void __tsan_read##n(void* p) { load(p, n); }                          \
-  void __tsan_write##n(void* p) { store(p, n); }                        \
-  void __tsan_unaligned_read##n(void* p) { load(p, n); }                \
-  void __tsan_unaligned_write##n(void* p) { store(p, n); }              \
-  void __tsan_volatile_read##n(void* p) { load(p, n); }                 \
-  void __tsan_volatile_write##n(void* p) { strong_store(p, n); }        \
-  void __tsan_unaligned_volatile_read##n(void* p) { load(p, n); }       \
+#define EMU_HOOKS(n)                                              \
+  void __tsan_read##n(void* p) { load(p, n); }                    \
+  void __tsan_write##n(void* p) { store(p, n); }                  \
+  void __tsan_unaligned_read##n(void* p) { load(p, n); }          \
+  void __tsan_unaligned_write##n(void* p) { store(p, n); }        \
+  void __tsan_volatile_read##n(void* p) { load(p, n); }           \
+  void __tsan_volatile_write##n(void* p) { strong_store(p, n); }  \
+  void __tsan_unaligned_volatile_read##n(void* p) { load(p, n); } \
   void __tsan_unaligned_volatile_write##n(void* p) { strong_store(p, n); }
 
 extern "C" {

@@ -41,11 +41,11 @@ struct Error : std::runtime_error {
 // (sites.h) can be left out besides.
 enum class Fault {
   kNone,
-  kWrongSwizzle,   // TMA writes rows without the swizzle
-  kWrongLeading,   // the descriptor's distance of images side by side is lost
-  kNoZeroFill,     // TMA reads on outside the tensor
-  kLostArrival,    // one thread's arrival is lost
-  kEarlyTrigger,   // every grid lets its dependents begin at once
+  kWrongSwizzle,  // TMA writes rows without the swizzle
+  kWrongLeading,  // the descriptor's distance of images side by side is lost
+  kNoZeroFill,    // TMA reads on outside the tensor
+  kLostArrival,   // one thread's arrival is lost
+  kEarlyTrigger,  // every grid lets its dependents begin at once
 };
 
 struct Options {
@@ -63,7 +63,7 @@ struct Launch {
   int threads = 0;
   size_t shared_bytes = 0;
   int cluster = 1;
-  bool programmatic = false;  // may begin before the one before it has ended
+  bool programmatic = false;     // may begin before the one before it has ended
   const void* stream = nullptr;  // null: the caller's thread
 };
 
@@ -139,8 +139,8 @@ struct Thread {
   Fiber fiber;
   Cta* cta = nullptr;
   uint3 thread;
-  int index = 0;  // in its CTA
-  int rank = 0;   // of its CTA in the cluster
+  int index = 0;       // in its CTA
+  int rank = 0;        // of its CTA in the cluster
   uint32_t id = 0;     // in the cluster: its agent
   uint32_t clock = 1;  // of its next access
   Knowledge knows;
@@ -162,8 +162,8 @@ struct Thread {
 
 extern Thread* current;
 extern thread_local bool in_kernel;  // whose accesses to memory are looked at
-extern Launch launch;  // the one that runs
-int cluster_threads();  // of it
+extern Launch launch;                // the one that runs
+int cluster_threads();               // of it
 Thread& thread(uint32_t id);
 
 // For kernels: the built-in variables. They do not change while a thread runs.

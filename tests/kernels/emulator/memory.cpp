@@ -43,7 +43,7 @@ struct Page {
 
 struct Grid {
   uint32_t first = 1, end = 1;  // its clusters
-  uint32_t complete = 1;        // clusters before this one have ended and are visible when it begins
+  uint32_t complete = 1;  // clusters before this one have ended and are visible when it begins
   uint32_t visible_first = 0, visible_end = 0;  // clusters whose stores are visible too
   bool triggered = false, fenced = true;
 };
@@ -88,7 +88,8 @@ bool relies_on(const Thread& thread, Stamp stamp) {
 std::string name(uint32_t agent) {
   const auto threads = static_cast<uint32_t>(launch.threads);
   if (agent < earlier_grids())
-    return "thread " + std::to_string(agent % threads) + " of CTA " + std::to_string(agent / threads);
+    return "thread " + std::to_string(agent % threads) + " of CTA " +
+           std::to_string(agent / threads);
   return "an asynchronous operation";
 }
 
@@ -103,18 +104,22 @@ std::string global_place(uintptr_t address) {
              : "global memory at " + std::to_string(address);
 }
 
-[[noreturn]] void refuse(const std::string& who, const char* does, const std::string& place,
-                         const std::string& why) {
+[[noreturn, gnu::cold, gnu::noinline]] void refuse(const std::string& who, const char* does,
+                                                   const std::string& place,
+                                                   const std::string& why) {
   fail(who + " " + does + " " + place + ": " + why);
+}
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_shared(uint32_t agent, const char* does,
+                                                          uintptr_t address, const char* why) {
+  refuse(name(agent), does, shared_place(address), why);
 }
 
 // --- shared memory
 
 SharedWord& shared_word(uintptr_t address) {
-  if (g_shared.size() < kMaxCluster * kCtaShared / kWord)
-    g_shared.resize(kMaxCluster * kCtaShared / kWord);
   SharedWord& word = g_shared[address / kWord];
-  if (word.cluster != g_cluster) word = {.cluster = g_cluster, .by = By::kNobody, .writer = {}, .readers = {}};
+  if (word.cluster != g_cluster)
+    word = {.cluster = g_cluster, .by = By::kNobody, .writer = {}, .readers = {}};
   return word;
 }
 
@@ -139,8 +144,9 @@ const char* unordered(const Thread& thread, const SharedWord& word, bool readers
   if (!readers) return nullptr;
   for (const Stamp& reader : word.readers) {
     if (reader.clock != 0 && !relies_on(thread, reader))
-      return reader.agent < earlier_grids() ? "another thread reads it, and no barrier is between them"
-                                            : "wgmma reads it and has not been waited for";
+      return reader.agent < earlier_grids()
+                 ? "another thread reads it, and no barrier is between them"
+                 : "wgmma reads it and has not been waited for";
   }
   return nullptr;
 }
@@ -150,7 +156,7 @@ void access_shared(Thread& thread, uintptr_t address, size_t bytes, Access acces
   for (uintptr_t at = address / kWord * kWord; at < address + bytes; at += kWord) {
     SharedWord& word = shared_word(at);
     if (const char* why = unordered(thread, word, write, access == Access::kAtomic))
-      refuse(name(thread.id), write ? "writes" : "reads", shared_place(at), why);
+      refuse_shared(thread.id, write ? "writes" : "reads", at, why);
     if (!write) {
       word.readers[static_cast<size_t>(thread.warp()) % kReaders] = {thread.id, thread.clock};
       continue;
@@ -173,11 +179,12 @@ Order ordered(const Thread& thread, uint32_t cluster, Stamp stamp, bool copy) {
   if (cluster < g_grid.complete) return Order::kYes;
   if (cluster < g_grid.first) {
     const bool visible = cluster >= g_grid.visible_first && cluster < g_grid.visible_end;
-    if (!knows_earlier_grids(thread.knows.seen)) return visible && !copy ? Order::kYes : Order::kDependency;
+    if (!knows_earlier_grids(thread.knows.seen))
+      return visible && !copy ? Order::kYes : Order::kDependency;
     return copy && !knows_earlier_grids(thread.knows.proxied) ? Order::kProxy : Order::kYes;
   }
-  const bool known = cluster == g_cluster ? relies_on(thread, stamp)
-                                          : covers(thread.knows.others, cluster, stamp);
+  const bool known =
+      cluster == g_cluster ? relies_on(thread, stamp) : covers(thread.knows.others, cluster, stamp);
   if (!known) return Order::kNo;
   return copy && !covers(thread.knows.proxied, stamp) ? Order::kProxy : Order::kYes;
 }
@@ -185,7 +192,8 @@ Order ordered(const Thread& thread, uint32_t cluster, Stamp stamp, bool copy) {
 std::string reason(Order order, const char* what) {
   switch (order) {
     case Order::kDependency:
-      return "a grid before this one " + std::string(what) + " it, and wait_for_dependencies has not been called";
+      return "a grid before this one " + std::string(what) +
+             " it, and wait_for_dependencies has not been called";
     case Order::kProxy:
       return "an ordinary store wrote it, and no fence_proxy_async is between them";
     default:
@@ -208,7 +216,8 @@ void access_global(Thread& thread, uintptr_t address, size_t bytes, Access acces
   const bool write = access != Access::kRead;
   if (write && !is_static) {
     if (!knows_earlier_grids(thread.knows.seen))
-      refuse(name(thread.id), "writes", global_place(address), "wait_for_dependencies has not been called");
+      refuse(name(thread.id), "writes", global_place(address),
+             "wait_for_dependencies has not been called");
     thread.unfenced = true;
   }
   for (uintptr_t at = address / kWord * kWord; at < address + bytes; at += kWord) {
@@ -222,7 +231,8 @@ void access_global(Thread& thread, uintptr_t address, size_t bytes, Access acces
     if (word.written_in != 0 && !atomics) {
       const Order order = ordered(thread, word.written_in, word.writer, false);
       if (order != Order::kYes)
-        refuse(name(thread.id), write ? "writes" : "reads", global_place(at), reason(order, "writes"));
+        refuse(name(thread.id), write ? "writes" : "reads", global_place(at),
+               reason(order, "writes"));
     }
     if (!write) {
       word.read_in = g_cluster;
@@ -242,8 +252,14 @@ void access_global(Thread& thread, uintptr_t address, size_t bytes, Access acces
   }
 }
 
-void access_registers(Thread& thread, size_t offset, size_t bytes) {
-  if (const char* why = thread.registers.touch(offset, bytes)) fail(name(thread.id) + ": " + why);
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_register(const Thread& thread, const char* why) {
+  fail(name(thread.id) + ": " + why);
+}
+
+void meet_atomics(Thread& thread, const void* data) {
+  GridClocks& place = g_atomics[data];
+  thread.knows.observed = join(thread.knows.observed, place);
+  place = join(place, thread.knows.fenced);
 }
 
 }  // namespace
@@ -251,18 +267,15 @@ void access_registers(Thread& thread, size_t offset, size_t bytes) {
 void access(const void* data, size_t bytes, Access access) {
   Thread& thread = *current;
   const auto address = reinterpret_cast<uintptr_t>(data);
-  const auto shared = reinterpret_cast<uintptr_t>(shared_memory);
-  if (address - shared < kMaxCluster * size_t{kCtaShared})
-    access_shared(thread, address - shared, bytes, access);
-  else if (address - thread.fiber.stack() < Fiber::kStackBytes)
-    access_registers(thread, address - thread.fiber.stack(), bytes);
-  else
-    access_global(thread, address, bytes, access, is_static(data));
-  if (access == Access::kAtomic && address - shared >= kMaxCluster * size_t{kCtaShared}) {
-    GridClocks& place = g_atomics[data];
-    thread.knows.observed = join(thread.knows.observed, place);
-    place = join(place, thread.knows.fenced);
+  if (const uintptr_t at = address - thread.fiber.stack(); at < Fiber::kStackBytes) {
+    if (const char* why = thread.registers.touch(at, bytes)) refuse_register(thread, why);
+    return;
   }
+  if (const uintptr_t at = address - reinterpret_cast<uintptr_t>(shared_memory);
+      at < kMaxCluster * size_t{kCtaShared})
+    return access_shared(thread, at, bytes, access);
+  access_global(thread, address, bytes, access, is_static(data));
+  if (access == Access::kAtomic) meet_atomics(thread, data);
 }
 
 void know_earlier_grids(Thread& thread) {
@@ -332,7 +345,6 @@ void product_reads(uint32_t shared, size_t bytes, Thread& thread, Stamp completi
 
 void copying(uint32_t shared, size_t bytes) {
   access_shared(*current, shared, bytes, Access::kWrite);
-  landed(shared, bytes, {});
   for (uintptr_t at = shared; at < shared + bytes; at += kWord) shared_word(at).by = By::kCopying;
 }
 
@@ -371,6 +383,7 @@ bool begin_grid(bool programmatic) {
 void begin_cluster() {
   ++g_cluster;
   g_grid.end = g_cluster + 1;
+  g_shared.resize(kMaxCluster * kCtaShared / kWord);
   forget_joins();
 }
 

@@ -45,8 +45,8 @@ uint64_t num_grids();  // that the caller's thread has run
 
 // The next grid begins after everything before it. Any thread of the host.
 void full_barrier();
-// Until the object's end, the caller's thread launches grids as a stream does: each may begin before
-// those before it have ended. Otherwise it waits for each.
+// Until the object's end, the caller's thread launches grids as a stream does: each may begin
+// before those before it have ended. Otherwise it waits for each.
 class Chain {
  public:
   Chain();

@@ -23,21 +23,13 @@ const char* Registers::use(size_t offset, size_t bytes, uint32_t group) {
   if (!fenced_) return "wgmma without a wgmma_fence before it";
   used_ = std::max(used_, before_ + group);
   for (size_t i = offset / 4; i < (offset + bytes) / 4; ++i) {
-    if (marks_[i].touched == fences_) return "wgmma uses registers that were touched after the last wgmma_fence";
+    if (marks_[i].touched == fences_)
+      return "wgmma uses registers that were touched after the last wgmma_fence";
     marks_[i].group = before_ + group;
   }
   return nullptr;
 }
 
 void Registers::complete(uint32_t group) { complete_ = std::max(complete_, before_ + group); }
-
-const char* Registers::touch(size_t offset, size_t bytes) {
-  if (!fenced_) return nullptr;
-  for (size_t i = offset / 4; i < (offset + bytes + 3) / 4; ++i) {
-    if (marks_[i].group > complete_) return "registers are touched while wgmma uses them";
-    marks_[i].touched = fences_;
-  }
-  return nullptr;
-}
 
 }  // namespace emu

@@ -19,7 +19,14 @@ class Registers {
   const char* use(size_t offset, size_t bytes, uint32_t group);
   void complete(uint32_t group);  // and those before it
   // An ordinary access. Returns what is wrong with it, or null.
-  const char* touch(size_t offset, size_t bytes);
+  const char* touch(size_t offset, size_t bytes) {
+    if (!fenced_) return nullptr;
+    for (size_t i = offset / 4; i < (offset + bytes + 3) / 4; ++i) {
+      if (marks_[i].group > complete_) return "registers are touched while wgmma uses them";
+      marks_[i].touched = fences_;
+    }
+    return nullptr;
+  }
 
  private:
   struct Mark {

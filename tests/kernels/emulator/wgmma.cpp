@@ -30,9 +30,8 @@ uint32_t field(uint64_t descriptor, int shift) {
 // Where element (mn, k) of an operand lies in the CTA's shared memory; transposed: rows of mn, else
 // rows of k.
 uint32_t offset_of(uint64_t descriptor, int mn, int k, bool transposed) {
-  const uint32_t leading = emu::options().fault == emu::Fault::kWrongLeading
-                               ? 16
-                               : field(descriptor, 16),
+  const uint32_t leading =
+                     emu::options().fault == emu::Fault::kWrongLeading ? 16 : field(descriptor, 16),
                  stride = field(descriptor, 32);
   const int swizzle = static_cast<int>(descriptor >> 62);
   const int columns = swizzle == 1 ? 64 : 32;
