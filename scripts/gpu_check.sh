@@ -1,40 +1,42 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Proves and measures one program on this machine's GPU, in five minutes at most: answers against the CPU's, every product and attention
-# against simple kernels, timings beside cuBLAS and the GPU's ceilings, whole steps of Llama-3-8B's shapes, the server under load.
-# Prints a table, then the same as JSON lines, which also go to OUT.
+# against simple kernels, timings beside cuBLAS and the GPU's ceilings, whole steps of Llama-3-8B's shapes, the server under load, plain and
+# structured, and what is left of it after it was killed. Prints a table, then the same as JSON lines, which also go to OUT.
 #
-# Usage: scripts/gpu_check.sh [--sanitize] [--tiny] [--out OUT] [EMBER]
+# Usage: scripts/gpu_check.sh [--sanitize] [--tiny] [--seconds N] [--out OUT] [EMBER]
 #   EMBER       the program, default build/cuda/ember (cmake --preset cuda && cmake --build build/cuda --target ember)
 #   --tiny      small shapes, for the emulated GPU (build/emulated/ember)
-#   --sanitize  compute-sanitizer (memcheck, racecheck, synccheck) on the small shapes instead of timings
+#   --sanitize  compute-sanitizer (memcheck, racecheck, synccheck, initcheck) on the small shapes instead of timings
+#   --seconds N for all of it, default 275; what would take longer is cut, and said to be
 #   --out OUT   default build/gpu_check.jsonl
-# Each part runs in a process of its own with a deadline: one that hangs does not keep the others from running. Exit status 0: all was right.
+# Each part runs in a process of its own with a deadline: one that hangs does not keep the others from running. Exit status 0: all ran, and all
+# was right.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-ember=build/cuda/ember out=build/gpu_check.jsonl sanitize='' tiny=''
+ember=build/cuda/ember out=build/gpu_check.jsonl sanitize='' tiny='' total=275
 while [ $# -gt 0 ]; do
   case $1 in
     --sanitize) sanitize=1 ;;
     --tiny) tiny=1 ;;
+    --seconds) total=$2; shift ;;
     --out) out=$2; shift ;;
-    -*) sed -n '2,11p' "$0"; exit 64 ;;
+    -*) sed -n '3,14p' "$0"; exit 64 ;;
     *) ember=$1 ;;
   esac
   shift
 done
 [ -x "$ember" ] || { echo "no $ember: build it first (see $0)" >&2; exit 64; }
 export EMBER_LOG_LEVEL=warn
-TOTAL=275  # seconds; what runs longer is cut, and ending takes a moment
 work=$(mktemp -d)
 server=''
 trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$work"' EXIT
 failed=0
 
-# limit SECONDS: that, or what is left of the whole.
+# limit SECONDS: that, or what is left of the whole; at least 0.
 limit() {
-  local left=$((TOTAL - SECONDS))
-  [ "$left" -lt 1 ] && left=1
+  local left=$((total - SECONDS))
+  [ "$left" -lt 0 ] && left=0
   echo $(($1 < left ? $1 : left))
 }
 
@@ -43,40 +45,57 @@ fail() {
   failed=1
 }
 
+# status_of EXIT_STATUS: as the results have it; 124 and 137 are timeout's.
+status_of() {
+  case $1 in
+    0) echo done ;;
+    124 | 137) echo 'cut for time' ;;
+    *) echo failed ;;
+  esac
+}
+
+# note PART STATUS SECONDS [EXIT_STATUS]: how a part of the check ended, to the results.
+note() {
+  printf '{"part": "%s", "status": "%s", "seconds": %s, "exit": %s}\n' "$1" "$2" "$3" "${4:-null}" >>"$out"
+  [ "$2" = done ] || fail "$1: $2 after $3 s${4:+ (exit status $4)}"
+}
+
 # part SECONDS ARGUMENT...: `ember ARGUMENT...` with a deadline, its lines to the results.
 part() {
-  local deadline rc=0
+  local deadline begin=$SECONDS rc=0
   deadline=$(limit "$1")
   shift
+  [ "$deadline" -gt 0 ] || { note "$*" 'no time left' 0; return; }
   timeout --kill-after=5 "$deadline" "$ember" "$@" >>"$out" || rc=$?
-  [ "$rc" -eq 0 ] || fail "ember $* (exit status $rc after at most $deadline s)"
+  note "$(tr -d '"' <<<"$*")" "$(status_of $rc)" $((SECONDS - begin)) $rc
 }
 
 # After a wrong or failed check: with which switch thrown is it right? The rest is measured with what was right.
 bisect() {
-  local switch deadline
-  deadline=$(limit 120)
+  local switch deadline rc
   for switch in EMBER_CUDA_GRAPHS EMBER_CUDA_OVERLAP EMBER_CUDA_CUBLAS; do
-    if env $switch=false timeout --kill-after=5 "$deadline" "$ember" bench check "${check_flags[@]}" >"$work/bisect" 2>&1; then
-      printf '{"bisect": "%s=false", "right": true}\n' $switch >>"$out"
-      export $switch=false
-      return
-    fi
-    printf '{"bisect": "%s=false", "right": false}\n' $switch >>"$out"
+    deadline=$(limit 120) rc=124
+    [ "$deadline" -eq 0 ] || { rc=0; env $switch=false timeout --kill-after=5 "$deadline" "$ember" bench check "${check_flags[@]}" >"$work/bisect" 2>&1 || rc=$?; }
+    printf '{"bisect": "%s=false", "status": "%s"}\n' $switch "$(status_of $rc)" >>"$out"
+    [ "$rc" -ne 0 ] || { export $switch=false; return; }
   done
+  deadline=$(limit 120)
+  [ "$deadline" -gt 0 ] || return
   env EMBER_CUDA_SYNC=true timeout --kill-after=5 "$deadline" "$ember" bench check "${check_flags[@]}" >"$work/bisect" 2>&1 || true
   grep -h 'CUDA: ' "$work/bisect" | head -n 3 | python3 -c 'import json, sys; [print(json.dumps({"bisect": "EMBER_CUDA_SYNC=true", "says": line.strip()})) for line in sys.stdin]' >>"$out"
 }
 
 sanitize() {
   local tool dtype
-  for tool in memcheck racecheck synccheck; do
+  command -v compute-sanitizer >/dev/null || { fail "compute-sanitizer is not on the PATH: it is part of the CUDA toolkit"; return; }
+  for tool in memcheck racecheck synccheck initcheck; do
     for dtype in float16 bfloat16; do
-      echo "compute-sanitizer $tool $dtype"
+      echo "compute-sanitizer $tool, kernels, $dtype"
       timeout 600 compute-sanitizer --tool "$tool" --error-exitcode 9 "$ember" bench kernels --tiny --dtype "$dtype" >/dev/null || fail "$tool, kernels, $dtype"
     done
+    echo "compute-sanitizer $tool, whole models"
+    timeout 900 compute-sanitizer --tool "$tool" --error-exitcode 9 "$ember" bench check --tiny --device cuda >/dev/null || fail "$tool, whole models"
   done
-  timeout 600 compute-sanitizer --tool memcheck --error-exitcode 9 "$ember" bench check --tiny --device cuda >/dev/null || fail "memcheck, whole models"
 }
 
 # A directory that can be served: the shapes to measure, and a tokenizer that has text for every id, so that every token is streamed.
@@ -112,27 +131,65 @@ wait_for() {
   done
 }
 
-# Starts the server, loads it, ends it: it must be ready, answer everything, and leave with status 0.
-serve() {
-  local log=$work/log begin ready url rc=0
-  begin=$(date +%s%N)
-  EMBER_LOG_LEVEL=info "$ember" serve "$work/model" --load-format dummy --device cuda --port 0 --admin-port -1 "${serve_flags[@]}" >"$log" 2>&1 &
+# Starts the server. It must be ready in time.
+start() {
+  local begin=$SECONDS started deadline took
+  deadline=$(limit 90)
+  [ "$deadline" -gt 0 ] || { note server 'no time left' 0; return 1; }
+  started=$(date +%s%N)
+  EMBER_LOG_LEVEL=info "$ember" serve "$work/model" --load-format dummy --device cuda --port 0 --admin-port -1 "${serve_flags[@]}" >"$work/log" 2>&1 &
   server=$!
-  if wait_for ' ready$' "$log" "$(limit 90)"; then
-    ready=$(($(date +%s%N) - begin))
-    printf '{"server": "ready", "seconds": %s}\n' "$((ready / 1000000000)).$(printf %03d $((ready / 1000000 % 1000)))" >>"$out"
-    url=$(sed -n 's|.*listening on \(http://.*\)|\1|p' "$log")
-    part 60 bench serve --json --url "$url" "${load_flags[@]}"
-    kill -TERM "$server"
-    for _ in $(seq 200); do kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
+  if wait_for ' ready$' "$work/log" "$deadline"; then
+    took=$((($(date +%s%N) - started) / 1000000))
+    blocks=$(sed -n 's/.* \([0-9]*\) blocks of .*/\1/p' "$work/log")
+    printf '{"server": "ready", "seconds": %d.%03d, "blocks": %s}\n' $((took / 1000)) $((took % 1000)) "${blocks:-null}" >>"$out"
+    sed -n "s/.* \([0-9]* MiB of the GPU's memory were taken.*\)/{\"server\": \"memory\", \"says\": \"\1\"}/p" "$work/log" >>"$out"
+    url=$(sed -n 's|.*listening on \(http://.*\)|\1|p' "$work/log")
+    return
+  fi
+  if kill -0 "$server" 2>/dev/null; then
+    note server "$(status_of 124)" $((SECONDS - begin))
+    end KILL 137
   else
     fail "the server was not ready"
+    end "" 0
   fi
+  return 1
+}
+
+# end SIGNAL STATUS: ends the server by a signal, empty for none; it must leave with that status.
+end() {
+  local rc=0
+  [ -z "$1" ] || kill -"$1" "$server" 2>/dev/null
+  for _ in $(seq 200); do kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
   kill -KILL "$server" 2>/dev/null
   wait "$server" || rc=$?
   server=''
-  printf '{"server": "ended", "status": %s}\n' "$rc" >>"$out"
-  [ "$rc" -eq 0 ] || { fail "the server ended with status $rc"; tail -n 20 "$log" >&2; }
+  printf '{"server": "ended", "signal": "%s", "status": %s}\n' "$1" "$rc" >>"$out"
+  [ "$rc" -eq "$2" ] || { fail "the server ended with status $rc${1:+ after SIG$1}"; tail -n 20 "$work/log" >&2; }
+}
+
+# load NAME [FIELDS]: requests to the server, with these fields of JSON too.
+load() {
+  printf '{"load": "%s"}\n' "$1" >>"$out"
+  part 60 bench serve --json --url "$url" "${load_flags[@]}" ${2:+--extra-body "$2"}
+}
+
+# Killed in the middle of its work, the server leaves the GPU to the next one, which takes as much memory.
+serve() {
+  local client before
+  start || return
+  timeout 60 "$ember" bench serve --url "$url" "${load_flags[@]}" >/dev/null 2>&1 &
+  client=$!
+  sleep 2
+  before=$blocks
+  end KILL 137
+  wait "$client"
+  start || return
+  [ "$blocks" = "$before" ] || fail "the server has $blocks blocks of the KV cache where the one killed before had $before"
+  load plain
+  load structured '{"structured_outputs": {"regex": "[a-z0-9]*"}}'
+  end TERM 0
 }
 
 if [ -n "$sanitize" ]; then
@@ -156,8 +213,8 @@ make_model
 part 120 bench check "${check_flags[@]}"
 [ "$failed" -eq 0 ] || bisect
 for dtype in bfloat16 float16; do
-  for family in gemm decode prefill sample; do
-    part 45 bench kernels --dtype "$dtype" "${kernel_flags[@]}" ceilings "$family"
+  for family in ceilings cases gemm decode prefill sample; do
+    part 45 bench kernels --dtype "$dtype" "${kernel_flags[@]}" $family
   done
 done
 part 120 bench model "$work/model" --load-format dummy --device cuda "${model_flags[@]}"

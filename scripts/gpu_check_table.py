@@ -14,7 +14,7 @@ def percent(value):
 
 
 def line(name, *columns):
-    print(f"{name:44}" + "".join(f"{column:>13}" for column in columns))
+    print(f"{name:44}" + "".join(f"{column:>14}" for column in columns))
 
 
 def ceiling(rows, kernel, key):
@@ -31,19 +31,28 @@ def checks(rows):
         line(f"{row['check']}, {row['family']}, {row['type']}", "right" if row["right"] else "WRONG", f"{row['equal']}/{row['tokens']} equal")
         if row["first_difference"]:
             print("   ", row["first_difference"])
+    for row in (row for row in rows if "bisect" in row):
+        line(f"with {row['bisect']}", row.get("status", row.get("says")))
 
 
 def kernels(rows):
+    """The ceilings are those of the same type, from a process of their own."""
     print()
     line("kernels", "us", "GB/s", "of reading", "TFLOP/s", "of cuBLAS max", "over cuBLAS")
-    kind = ""
+    of_kind, kind = {}, ""
     for row in (row for row in rows if "kernel" in row or "type" in row and "sms" in row):
         kind = row.get("type", kind)
-        if row.get("right") is False:
-            line(f"{kind} {row['kernel']} {row['shape']}", "WRONG", f"off by {row['largest_difference']} of {row['largest']}")
-        if "us" in row:
-            line(f"{kind} {row['kernel']} {row['shape']}", number(row["us"]), number(row["gb_per_s"]), percent(row.get("of_read_ceiling")), number(row["tflop_per_s"]),
-                 percent(row.get("of_cublas_ceiling")), number(row.get("speed_over_cublas"), 2))
+        of_kind.setdefault(kind, []).append(row)
+    for kind, of_type in of_kind.items():
+        checked = [row["right"] for row in of_type if "right" in row]
+        print(f"{kind}: {sum(checked)} of {len(checked)} results are right")
+        read, cublas = ceiling(of_type, "read", "gb_per_s"), ceiling(of_type, "cublas", "tflop_per_s")
+        for row in of_type:
+            if row.get("right") is False:
+                line(f"{kind} {row['kernel']} {row['shape']}", "WRONG", f"off by {row['largest_difference']} of {row['largest']}")
+            if "us" in row:
+                line(f"{kind} {row['kernel']} {row['shape']}", number(row["us"]), number(row["gb_per_s"]), percent(share(row["gb_per_s"], read)),
+                     number(row["tflop_per_s"]), percent(share(row["tflop_per_s"], cublas)), number(row.get("speed_over_cublas"), 2))
 
 
 def model(rows):
@@ -62,19 +71,29 @@ def model(rows):
 
 def server(rows):
     print("\nthe server")
+    load = ""
     for row in rows:
+        load = row.get("load", load)
         if row.get("server") == "ready":
-            print(f"ready after {row['seconds']} s")
+            print(f"ready after {row['seconds']} s with {row['blocks']} blocks")
+        elif row.get("server") == "memory":
+            print(row["says"])
         elif row.get("server") == "ended":
-            print(f"ended with status {row['status']}")
+            print(f"ended with status {row['status']}" + (f" after SIG{row['signal']}" if row["signal"] else ""))
         elif "completed" in row:
-            print(f"{row['completed']} answers, {row['failed']} errors {row['errors'] or ''}, {row['output_throughput']:.1f} tokens/s, "
+            print(f"{load}: {row['completed']} answers, {row['failed']} errors {row['errors'] or ''}, {row['output_throughput']:.1f} tokens/s, "
                   f"TTFT {row['median_ttft_ms']:.1f} ms (p99 {row['p99_ttft_ms']:.1f}), ITL {row['median_itl_ms']:.2f} ms (p99 {row['p99_itl_ms']:.2f})")
+
+
+def parts(rows):
+    print("\nwhat ran")
+    for row in (row for row in rows if "part" in row):
+        print(f"{row['status']:14}{row['seconds']:>5} s  {row['part']}")
     print()
 
 
 if __name__ == "__main__":
     with open(sys.argv[1]) as results:
         found = [json.loads(text) for text in results]
-    for table in (checks, kernels, model, server):
+    for table in (checks, kernels, model, server, parts):
         table(found)
