@@ -19,6 +19,7 @@ def gpu_check(tmp_path, binary, *arguments):
 
 
 @needs_emulated
+@pytest.mark.timeout(400)  # the emulated machine computes for a minute and a half where nothing else runs
 def test_every_part_runs(tmp_path):
     run, rows = gpu_check(tmp_path, BIN)
     assert run.returncode == 0, run.stdout + run.stderr

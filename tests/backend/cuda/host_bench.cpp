@@ -75,20 +75,32 @@ class AnythingSource final : public ConstraintSource {
 
 // What the sample kernels of launched steps are asked for, oldest first, in place of the device.
 std::deque<kernels::SampleArgs> asked;  // the engine's thread's
+bool serving = false;                   // the engine's thread's; before, steps end at once
+
+// Whether that ends the step.
+bool answer(const kernels::SampleArgs& args) {
+  static uint64_t drawn = 0;
+  for (int row = 0; row < args.rows; ++row) {
+    args.out[row].token = token_of(++drawn);
+    args.out[row].num_top = 0;
+  }
+  if (args.sequence == nullptr) return false;
+  *args.sequence = args.sequence_value;
+  return true;
+}
 
 void see(const fake_cuda::Kernel& kernel) {
-  if (kernel.type != nullptr && *kernel.type == typeid(void (*)(kernels::SampleArgs, int, bool)))
-    asked.push_back(*static_cast<const kernels::SampleArgs*>(kernel.arguments[0]));
+  if (kernel.type == nullptr || *kernel.type != typeid(void (*)(kernels::SampleArgs, int, bool)))
+    return;
+  const auto& args = *static_cast<const kernels::SampleArgs*>(kernel.arguments[0]);
+  if (serving)
+    asked.push_back(args);
+  else
+    answer(args);
 }
 
 void answer_oldest_step() {
-  static uint64_t drawn = 0;
-  for (bool last = false; !last; asked.pop_front()) {
-    const kernels::SampleArgs& args = asked.front();
-    for (int row = 0; row < args.rows; ++row) args.out[row].token = token_of(++drawn);
-    last = args.sequence != nullptr;
-    if (last) *args.sequence = args.sequence_value;
-  }
+  for (bool last = false; !last; asked.pop_front()) last = answer(asked.front());
 }
 
 struct Moment {
@@ -213,17 +225,16 @@ class HostBench {
           auto decoder = std::make_unique<Decoder>(
               *backend, config, DummyCheckpoint(config, 1, DType::kBF16), LoadOptions{});
           const int threads = static_cast<int>(std::thread::hardware_concurrency());
+          auto runner = std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder),
+                                                        limits, kMaxSeqs, threads);
+          serving = true;
           return std::make_unique<Engine>(
               SchedulerConfig{.max_num_batched_tokens = limits.max_tokens,
                               .max_num_seqs = kMaxSeqs,
                               .max_num_logit_rows = limits.max_logit_rows,
                               .max_model_len = limits.max_model_len},
               BlockPoolConfig{.num_blocks = plan.num_blocks, .block_size = plan.block_size},
-              std::make_unique<AnsweredRunner>(
-                  std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits,
-                                                  kMaxSeqs, threads),
-                  away_),
-              log_);
+              std::make_unique<AnsweredRunner>(std::move(runner), away_), log_);
         }) {}
 
   nlohmann::ordered_json measure(const Case& c) {
