@@ -3,7 +3,7 @@
 set(avx2 -O3 -mavx2 -mfma -mf16c)
 set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # its own AVX-512 headers
-  list(APPEND avx512 -Wno-maybe-uninitialized)
+  list(APPEND avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
 set(amx ${avx512} -mamx-tile -mamx-bf16)
 set(vnni ${avx512} -mavx512vnni)

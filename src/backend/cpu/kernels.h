@@ -78,14 +78,17 @@ struct AttentionArgs {
   float* scratch = nullptr;  // attention_scratch(head_dim) floats
 };
 
-// Rows (token and head) whose attention is computed together.
-inline constexpr int kAttentionRows = 8;
+// Rows (token and head) that go through the keys together.
+inline constexpr int kAttentionRows = 64;
+// Most of them that share a key in registers.
+inline constexpr int kMaxAttentionTile = 8;
 // Keys that are looked at together; a multiple of kLanes. Segments begin at multiples of it, so
 // that a query's result does not depend on where its step began.
 inline constexpr int kAttentionKeys = 64;
 
 inline int64_t attention_scratch(int head_dim) {
-  return int64_t{kAttentionRows} * (2 * head_dim + kAttentionKeys) + int64_t{2} * kLanes;
+  return 2 * kAttentionRows * round_up(head_dim, kLanes) +
+         kAttentionKeys * (kMaxAttentionTile + int64_t{head_dim});
 }
 
 struct Kernels {

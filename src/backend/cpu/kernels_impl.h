@@ -6,22 +6,6 @@
 template <int n>
 struct Count {};
 
-inline float sum_lanes(Vec a) {
-  float lanes[kLanes];
-  store(lanes, a);
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  return lanes[0];
-}
-
-inline float max_lanes(Vec a) {
-  float lanes[kLanes];
-  store(lanes, a);
-  float max = lanes[0];
-  for (int i = 1; i < kLanes; ++i) max = lanes[i] > max ? lanes[i] : max;
-  return max;
-}
-
 // exp: 2^n * e^r with |r| <= ln(2)/2, e^r by its Taylor series to r^7 (relative error below 1e-7).
 // 0 below -87.
 inline Vec exp_vec(Vec x) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "ember/base/integers.h"
 #include "ember/base/start_error.h"
 
 namespace ember::cpu {
@@ -57,17 +58,24 @@ Arena::~Arena() {
 }
 
 void* Arena::allocate(size_t bytes) {
-  constexpr size_t kHuge = 2 << 20;
-  bytes = std::max<size_t>(bytes, 64);
-  void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (address == MAP_FAILED)
-    throw StartError(ExitCode::kNoDevice,
-                     fmt::format("no memory: {} bytes could not be allocated", bytes));
-  if (bytes >= 2 * kHuge)
-    ::madvise(address, bytes, MADV_HUGEPAGE);  // a wish: without it everything works, slower
-  mappings_.emplace_back(address, bytes);
-  return address;
+  constexpr size_t kLine = 64, kHuge = size_t{2} << 20, kChunk = size_t{64} << 20;
+  bytes = round_up(std::max<size_t>(bytes, 1), kLine);
+  if (bytes > left_) {
+    const size_t chunk = round_up(std::max(bytes, kChunk), kHuge), mapped = chunk + kHuge;
+    void* address = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (address == MAP_FAILED)
+      throw StartError(ExitCode::kNoDevice,
+                       fmt::format("no memory: {} bytes could not be allocated", bytes));
+    mappings_.emplace_back(address, mapped);
+    next_ = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<uintptr_t>(address), kHuge));
+    left_ = chunk;
+    ::madvise(next_, chunk, MADV_HUGEPAGE);  // a wish: without it everything works, slower
+  }
+  void* const result = next_;
+  next_ += bytes;
+  left_ -= bytes;
+  return result;
 }
 
 }  // namespace ember::cpu

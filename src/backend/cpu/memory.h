@@ -16,8 +16,9 @@ MemoryInfo host_memory();
 // memory.current of a group, which may be missing.
 MemoryInfo host_memory(const std::filesystem::path& meminfo, const std::filesystem::path& group);
 
-// Owns zeroed memory, aligned to a cache line, in huge pages where it is large; freed with the
-// arena. Pages that are never touched cost nothing.
+// Owns zeroed memory, aligned to a cache line, freed with the arena. Small pieces share what is
+// mapped at once, so that all of it can lie in huge pages. Pages that are never touched cost
+// nothing.
 class Arena {
  public:
   Arena() = default;
@@ -30,6 +31,8 @@ class Arena {
 
  private:
   std::vector<std::pair<void*, size_t>> mappings_;
+  std::byte* next_ = nullptr;
+  size_t left_ = 0;  // bytes of the last mapping, from next_ on
 };
 
 }  // namespace ember::cpu

@@ -6,7 +6,7 @@
 // scale and minimum belong to a group of an output's neighbouring inputs.
 //
 // A tile is
-//   its halves, each of which is lines of 16 lanes: low_lines of low bits, high_lines of high bits;
+//   lines of 16 lanes, of either half in turn: high_lines of high bits, then low_lines of low bits;
 //   scales, then minimums: 32 float16 of either; or, with superblocks, 32 bytes for each group and
 //   32 for the minimums, which are multiplied by float16s of eight tiles.
 // A superblock is these float16s, 32 scales, then 32 minimums, and eight tiles behind them.
@@ -14,7 +14,9 @@
 // Pair n of a half is its inputs 2n and 2n + 1, n = 4j + p: two 16-bit numbers of a lane, of which
 //   nibbles: line j has the low four bits from bit 4p on of each 16-bit number;
 //   bytes:   line 2j + p % 2 has eight bits from bit 8 (p / 2) on of each;
-//   one line of high bits has bit n of each, two have bits 2 (n % 8) and the next in line n / 8.
+//   one line of high bits has bit 2j + p % 2 + 8 (p / 2) of each;
+//   two have bits 4 (j % 2) + 2 (p % 2) + 8 (p / 2) and the next of each, in line j / 2.
+// So the pairs p and p + 2 are four bytes after one shift and one mask: the inputs kQuadOrder.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +35,10 @@ struct PanelLayout {
   bool superblocks = false;
   bool signed_scales = false;  // the bytes of superblocks
 };
+
+// The order in which inputs of eight bits are multiplied with four codes of a lane at a time: of
+// each eight neighbouring inputs.
+static constexpr int kQuadOrder[8] = {0, 4, 1, 5, 2, 6, 3, 7};
 
 // static: see round_up.
 static constexpr int64_t kTileInputs = 32, kSuperblockTiles = 8, kLineBytes = 64;
@@ -65,13 +71,17 @@ static constexpr PanelLayout panel_layout(WeightFormat format) {
   }
 }
 
-static constexpr int64_t half_bytes(PanelLayout l) {
-  return (l.low_lines + l.high_lines) * kLineBytes;
+// Where a line of a half lies in its tile; and what all of them take.
+static constexpr int64_t line_offset(int64_t line, int64_t half) {
+  return (2 * line + half) * kLineBytes;
+}
+static constexpr int64_t codes_bytes(PanelLayout l) {
+  return line_offset(l.high_lines + l.low_lines, 0);
 }
 
 static constexpr int64_t tile_bytes(PanelLayout l) {
   const int64_t scale = l.superblocks ? l.groups : 2, minimum = l.superblocks ? 1 : 2;
-  return 2 * half_bytes(l) + (scale + (l.minimum ? minimum : 0)) * kBlockOutputs;
+  return codes_bytes(l) + (scale + (l.minimum ? minimum : 0)) * kBlockOutputs;
 }
 
 // Of the float16s in front of a superblock's tiles.

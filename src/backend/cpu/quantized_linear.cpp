@@ -18,9 +18,9 @@ struct CodePlace {
 
 CodePlace place_of(PanelLayout l, int input) {
   const int pair = input / 2, j = pair / 4, p = pair % 4, number = 16 * (input % 2);
-  if (l.low_lines == 8) return {2 * j + p % 2, number + 8 * (p / 2), 0, 0};
-  const int high = l.high_lines * pair;  // bits before it
-  return {j, number + 4 * p, l.low_lines + high / 16, number + high % 16};
+  if (l.low_lines == 8) return {l.high_lines + 2 * j + p % 2, number + 8 * (p / 2), 0, 0};
+  const int high = l.high_lines * (2 * j + p % 2);  // bits before it, eight in a line
+  return {l.high_lines + j, number + 4 * p, high / 8, number + high % 8 + 8 * (p / 2)};
 }
 
 // The lanes of a tile's output.
@@ -29,16 +29,16 @@ struct Lane {
 
   uint32_t get(int line) const {
     uint32_t bits = 0;
-    std::memcpy(&bits, at + line * kLineBytes, sizeof bits);
+    std::memcpy(&bits, at + line_offset(line, 0), sizeof bits);
     return bits;
   }
   void set(int line, uint32_t bits) const {
-    std::memcpy(at + line * kLineBytes, &bits, sizeof bits);
+    std::memcpy(at + line_offset(line, 0), &bits, sizeof bits);
   }
 };
 
-Lane lane_of(PanelLayout l, uint8_t* tile, int64_t output) {
-  return {tile + output / kLanes * half_bytes(l) + output % kLanes * 4};
+Lane lane_of(uint8_t* tile, int64_t output) {
+  return {tile + line_offset(0, output / kLanes) + output % kLanes * 4};
 }
 
 void put_half(uint8_t* to, uint16_t bits) { std::memcpy(to, &bits, sizeof bits); }
@@ -61,7 +61,7 @@ void pack_codes(PanelLayout l, const BlockCodes& block, Lane lane) {
 
 void pack_scales(PanelLayout l, const BlockCodes& block, uint8_t* superblock, uint8_t* tile,
                  int64_t output) {
-  uint8_t* scales = tile + 2 * half_bytes(l);
+  uint8_t* scales = tile + codes_bytes(l);
   uint8_t* halves = l.superblocks ? superblock : scales;
   put_half(halves + 2 * output, block.scale);
   if (l.minimum) put_half(halves + 2 * (kBlockOutputs + output), block.minimum);
@@ -75,7 +75,7 @@ struct Scales {
 };
 
 Scales scales_of(PanelLayout l, const uint8_t* superblock, const uint8_t* tile, int64_t output) {
-  const uint8_t* scales = tile + 2 * half_bytes(l);
+  const uint8_t* scales = tile + codes_bytes(l);
   const uint8_t* halves = l.superblocks ? superblock : scales;
   const float d = f16_at(halves + 2 * output),
               m = l.minimum ? f16_at(halves + 2 * (kBlockOutputs + output)) : 0.0f;
@@ -105,7 +105,7 @@ void pack_panel(WeightFormat format, std::span<const std::byte* const> rows, int
     for (size_t i = 0; i < rows.size(); ++i) {
       const BlockCodes block = read_codes(format, rows[i], t);
       const auto output = static_cast<int64_t>(i);
-      pack_codes(l, block, lane_of(l, tile, output));
+      pack_codes(l, block, lane_of(tile, output));
       pack_scales(l, block, superblock, tile, output);
     }
   }
@@ -119,7 +119,7 @@ void unpack_panel_row(WeightFormat format, const void* panels, int64_t in, int64
   for (int64_t t = 0; t < in / kTileInputs; ++t) {
     uint8_t* tile = begin + tile_offset(l, t);
     const Scales s = scales_of(l, begin + superblock_offset(l, t), tile, output);
-    const Lane lane = lane_of(l, tile, output);
+    const Lane lane = lane_of(tile, output);
     for (int i = 0; i < kTileInputs; ++i) {
       const CodePlace place = place_of(l, i);
       uint32_t code = lane.get(place.low_line) >> place.low_bit & (l.low_lines == 8 ? 255 : 15);

@@ -13,18 +13,16 @@ struct PackedTile {
     Ints low, other_low, high;
   };
   [[gnu::always_inline]] Line line(int half, int j) const {
-    const uint8_t *lines = at + half * half_bytes(layout),
-                  *high = lines + layout.low_lines * kLineBytes;
+    const auto load_line = [&](int number) { return load_ints(at + line_offset(number, half)); };
     Line line;
     if constexpr (layout.low_lines == 8) {
-      line.low = load_ints(lines + 2 * j * kLineBytes);
-      line.other_low = load_ints(lines + (2 * j + 1) * kLineBytes);
+      line.low = load_line(layout.high_lines + 2 * j);
+      line.other_low = load_line(layout.high_lines + 2 * j + 1);
     } else {
-      line.low = load_ints(lines + j * kLineBytes);
+      line.low = load_line(layout.high_lines + j);
     }
-    if constexpr (layout.high_lines == 1) line.high = shift_right(load_ints(high), 4 * j);
-    if constexpr (layout.high_lines == 2)
-      line.high = shift_right(load_ints(high + j / 2 * kLineBytes), 8 * (j % 2));
+    if constexpr (layout.high_lines == 1) line.high = shift_right(load_line(0), 2 * j);
+    if constexpr (layout.high_lines == 2) line.high = shift_right(load_line(j / 2), 4 * (j % 2));
     return line;
   }
   // Pair 4j + p: two codes of 16 bits.
@@ -36,15 +34,32 @@ struct PackedTile {
     } else {
       const Ints low = bits_and(shift<-4 * p>(line.low), splat_int(0x000f000f));
       if constexpr (layout.high_lines == 1)
-        return bits_or(low, bits_and(shift<4 - p>(line.high), splat_int(0x00100010)));
+        return bits_or(low,
+                       bits_and(shift<4 - p % 2 - 8 * (p / 2)>(line.high), splat_int(0x00100010)));
       else if constexpr (layout.high_lines == 2)
-        return bits_or(low, bits_and(shift<4 - 2 * p>(line.high), splat_int(0x00300030)));
+        return bits_or(
+            low, bits_and(shift<4 - 2 * (p % 2) - 8 * (p / 2)>(line.high), splat_int(0x00300030)));
+      else
+        return low;
+    }
+  }
+  // Pairs 4j + q and 4j + q + 2: four codes of 8 bits.
+  template <int q>
+  [[gnu::always_inline]] static Ints quad(const Line& line) {
+    if constexpr (layout.low_lines == 8) {
+      return q == 0 ? line.low : line.other_low;
+    } else {
+      const Ints low = bits_and(shift<-4 * q>(line.low), splat_int(0x0f0f0f0f));
+      if constexpr (layout.high_lines == 1)
+        return bits_or(low, bits_and(shift<4 - q>(line.high), splat_int(0x10101010)));
+      else if constexpr (layout.high_lines == 2)
+        return bits_or(low, bits_and(shift<4 - 2 * q>(line.high), splat_int(0x30303030)));
       else
         return low;
     }
   }
   [[gnu::always_inline]] Vec scale(int group, int half) const {
-    const uint8_t* scales = at + 2 * half_bytes(layout);
+    const uint8_t* scales = at + codes_bytes(layout);
     if constexpr (!layout.superblocks) {
       return load(reinterpret_cast<const F16*>(scales) + half * kLanes);
     } else {
@@ -57,7 +72,7 @@ struct PackedTile {
     }
   }
   [[gnu::always_inline]] Vec minimum(int half) const {
-    const uint8_t* scales = at + 2 * half_bytes(layout);
+    const uint8_t* scales = at + codes_bytes(layout);
     if constexpr (!layout.superblocks) {
       return load(reinterpret_cast<const F16*>(scales) + kBlockOutputs + half * kLanes);
     } else {

@@ -91,7 +91,28 @@ inline Vec keep_lanes(Vec x, int64_t begin, int64_t end, Vec fallback) {
   return {keep8(x.a, begin, end, fallback.a), keep8(x.b, begin - 8, end - 8, fallback.b)};
 }
 
+// Lane i + 8 is added to lane i, then i + 4, i + 2 and i + 1.
+inline float sum_lanes(Vec x) {
+  const __m256 eight = _mm256_add_ps(x.a, x.b);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+// Some number where lanes are NaN.
+inline float max_lanes(Vec x) {
+  const __m256 eight = _mm256_max_ps(x.a, x.b);
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
 inline constexpr int kTileRows = 3, kTileBlocks = 1;  // 12 sums and 4 weights in 16 registers
+
+inline constexpr int kAttentionTile = 6;  // rows; 12 sums, 2 keys or values, 1 other factor
+template <int R>
+inline constexpr int kAttentionVecs = R == 1   ? 4
+                                      : R == 2 ? 2
+                                               : 1;  // of keys or values, with R rows
 
 }  // namespace
 }  // namespace ember::cpu::avx2

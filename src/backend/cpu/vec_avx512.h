@@ -64,7 +64,26 @@ inline Vec keep_lanes(Vec a, int64_t begin, int64_t end, Vec fallback) {
                                fallback.v, a.v)};
 }
 
+// Lane i + 8 is added to lane i, then i + 4, i + 2 and i + 1.
+inline float sum_lanes(Vec x) {
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+// Some number where lanes are NaN.
+inline float max_lanes(Vec x) {
+  const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
 inline constexpr int kTileRows = 6, kTileBlocks = 2;  // 24 sums, 4 weights, 1 input in 32 registers
+
+inline constexpr int kAttentionTile = 8;  // rows; 16 sums, 4 keys or values, 1 other factor
+template <int R>
+inline constexpr int kAttentionVecs = R <= 4 ? 4 : 2;  // of keys or values, with R rows
 
 }  // namespace
 }  // namespace ember::cpu::avx512

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 namespace ember::cpu {
@@ -25,14 +26,20 @@ TEST(HostMemory, IsBoundedByTheControlGroup) {
   EXPECT_GT(host_memory().free_bytes, 0u);
 }
 
-TEST(Arena, GivesZeroedAlignedMemory) {
+TEST(Arena, GivesZeroedAlignedMemoryThatOverlapsNothing) {
   Arena arena;
-  for (const size_t bytes : {size_t{1}, size_t{100}, size_t{5} << 20}) {
+  std::vector<std::pair<unsigned char*, size_t>> pieces;
+  for (const size_t bytes : {size_t{0}, size_t{1}, size_t{100}, size_t{5} << 20, size_t{63} << 20,
+                             size_t{65} << 20, size_t{64}, size_t{3} << 20}) {
     auto* p = static_cast<unsigned char*>(arena.allocate(bytes));
     EXPECT_EQ(reinterpret_cast<uintptr_t>(p) % 64, 0u);
     for (size_t i = 0; i < bytes; i += 997) ASSERT_EQ(p[i], 0);
-    p[bytes - 1] = 1;
+    pieces.emplace_back(p, bytes);
+    for (size_t i = 0; i < bytes; i += i + 1 == bytes ? 1 : std::min<size_t>(997, bytes - i - 1))
+      p[i] = static_cast<unsigned char>(pieces.size());
   }
+  for (size_t n = 0; n < pieces.size(); ++n)
+    for (size_t i = 0; i < pieces[n].second; i += 997) ASSERT_EQ(pieces[n].first[i], n + 1);
 }
 
 }  // namespace
