@@ -24,11 +24,6 @@ std::optional<Quantization> quantization_of(const std::filesystem::path& model_d
   return read_quantization(JsonObject::read(model_dir / "config.json"));
 }
 
-bool has_weights(const std::filesystem::path& model_dir) {
-  return std::filesystem::exists(model_dir / "model.safetensors") ||
-         std::filesystem::exists(model_dir / "model.safetensors.index.json");
-}
-
 // Which of the two names of the embedding the files have.
 void find_text_part(const Checkpoint& files, DecoderConfig& decoder) {
   if (decoder.text_part == TextPart::kAll) return;
@@ -102,7 +97,7 @@ StoredTensor QuantizedCheckpoint::tensor(std::string_view name,
 }
 
 void look_at_weights(const std::filesystem::path& model_dir, DecoderConfig& decoder) {
-  if (has_weights(model_dir)) {
+  if (SafetensorsCheckpoint::complete(model_dir)) {
     const std::unique_ptr<const Checkpoint> files = open_weights(model_dir);
     find_text_part(*files, decoder);
     decoder.other_formats = stored_formats(*files, decoder);

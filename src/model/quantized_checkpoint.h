@@ -34,7 +34,7 @@ class QuantizedCheckpoint final : public Checkpoint {
 };
 
 // Sets what the weights of `model_dir` say: text_part, where it is not kAll, and other_formats.
-// Where there are none, formats are those that config.json speaks of. Throws
+// Where files are missing, formats are those that config.json speaks of. Throws
 // StartError(kBadModel).
 void look_at_weights(const std::filesystem::path& model_dir, DecoderConfig& decoder);
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -28,6 +29,13 @@ std::map<std::string, std::string> read_index(const std::filesystem::path& index
     weight_map[name] = file;
   }
   return weight_map;
+}
+
+constexpr const char *kSingle = "model.safetensors", *kIndex = "model.safetensors.index.json";
+
+// A link to nothing counts: the message then names it.
+bool has_single(const std::filesystem::path& model_dir) {
+  return std::filesystem::exists(std::filesystem::symlink_status(model_dir / kSingle));
 }
 
 std::optional<WeightFormat> format_of(std::string_view type) {
@@ -62,17 +70,16 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
 
 SafetensorsCheckpoint::SafetensorsCheckpoint(const std::filesystem::path& model_dir)
     : dir_(model_dir) {
-  const std::filesystem::path index_file = model_dir / "model.safetensors.index.json",
-                              single = model_dir / "model.safetensors";
+  const std::filesystem::path index_file = model_dir / kIndex;
   std::map<std::string, std::string> weight_map;
   std::map<std::string, size_t> shards;
-  if (std::filesystem::exists(std::filesystem::symlink_status(single))) {
-    shards.emplace("model.safetensors", 0);
+  if (has_single(model_dir)) {
+    shards.emplace(kSingle, 0);
   } else if (std::filesystem::exists(index_file)) {
     weight_map = read_index(index_file);
     for (const auto& [name, file] : weight_map) shards.emplace(file, 0);
   } else {
-    bad_model(model_dir, "has neither model.safetensors nor model.safetensors.index.json");
+    bad_model(model_dir, fmt::format("has neither {} nor {}", kSingle, kIndex));
   }
   for (auto& [file, number] : shards) {
     number = files_.size();
@@ -89,6 +96,14 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::filesystem::path& model_
       bad_model(index_file, fmt::format("tensor \"{}\" is not in {}", name.substr(0, 128),
                                         file.substr(0, 128)));
   }
+}
+
+bool SafetensorsCheckpoint::complete(const std::filesystem::path& model_dir) {
+  if (has_single(model_dir)) return std::filesystem::exists(model_dir / kSingle);
+  return std::filesystem::exists(model_dir / kIndex) &&
+         std::ranges::all_of(read_index(model_dir / kIndex), [&](const auto& entry) {
+           return std::filesystem::exists(model_dir / entry.second);
+         });
 }
 
 std::vector<std::string> SafetensorsCheckpoint::names() const {

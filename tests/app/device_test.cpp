@@ -60,7 +60,7 @@ TEST(Device, DefaultsAreThoseOfTheKindOfDevice) {
   EXPECT_EQ(cpu.limits.max_tokens, 512);
   for (const Layout* gpu : {&small, &large, &integrated})
     EXPECT_EQ(gpu->step_time_target, Duration::zero());
-  EXPECT_EQ(cpu.step_time_target, std::chrono::milliseconds(100));
+  EXPECT_EQ(cpu.step_time_target, std::chrono::milliseconds(40));
   EXPECT_EQ(large.plan.budget_bytes, 70 * kGiB) << "0.9 of 80 are more than is free";
   EXPECT_EQ(integrated.plan.budget_bytes, 40 * kGiB);
   EXPECT_EQ(cpu.plan.budget_bytes, kGiB / 2);

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from server import BIN, ROOT, clean_environment
+from server import BIN, MODEL, ROOT, Server, clean_environment
+from test_determinism import REQUESTS, answer, check
 
 FILE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ember/SmolLM2-135M-Instruct.Q4_1.gguf"
 pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"wants {FILE.name}: scripts/get_gguf_model.sh fetches it (95 MB)")
-# As transformers' tokenizer gives them with the pre-tokenizer of SmolLM2's own tokenizer.json (digits one by one, then GPT-2's).
-IDS = {
-    "Hello world, 123 wörld": [19556, 905, 28, 216, 33, 34, 35, 267, 29989, 400],
-    "½ ² ³ Ⅷ ٣٤٥": [16738, 216, 19133, 216, 39050, 216, 173, 223, 117, 216, 164, 113, 164, 114, 164, 115],
-}
+FLAGS = ("--device", "cpu", "--max-model-len", 512, "--served-model-name", MODEL)
+MARGIN = 0.02  # of the reference's two best logits: below it either is right
+
+
+def reference():
+    """transformers on the dequantised weights in float32 (scripts/check_real_models.sh --write)."""
+    return json.loads((ROOT / "tests/data/smollm2_reference.json").read_text())
 
 
 def ember(*arguments):
@@ -34,9 +37,48 @@ def test_the_file_is_sound():
     assert 256 << 20 < plan["weight_bytes"] < 260 << 20, "134.5 million weights as float16"
 
 
-@pytest.mark.parametrize("text", IDS, ids=range(len(IDS)))
-def test_ids_are_those_of_its_own_tokenizer(text):
-    assert json.loads(ember("tokenize", FILE, text).stdout) == IDS[text]
+@pytest.fixture(scope="module")
+def smollm2(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("smollm2") / "log", *FLAGS, model_dir=FILE)
+    yield running
+    running.stop()
+
+
+def test_ids_are_those_of_its_own_tokenizer(smollm2):
+    """200 lines in twelve scripts."""
+    known = reference()
+    assert len(known["lines"]) == len(known["ids"]) == 200
+    for line, ids in zip(known["lines"], known["ids"]):
+        assert smollm2.post("/tokenize", {"model": MODEL, "prompt": line}).json()["tokens"] == ids, repr(line)
+    assert json.loads(ember("tokenize", FILE, known["lines"][0]).stdout) == known["ids"][0]
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_greedy_tokens_are_those_of_transformers(smollm2, number):
+    """Behind a token where either is right, the answer goes on with the reference's."""
+    prompt = reference()["prompts"][number]
+    wanted, done = prompt["greedy_ids"], 0
+    while done < len(wanted):
+        got = smollm2.complete(prompt["input_ids"] + wanted[:done], max_tokens=len(wanted) - done, temperature=0, ignore_eos=True,
+                               return_token_ids=True).json()["choices"][0]["token_ids"]
+        done += next((i for i, (a, b) in enumerate(zip(got, wanted[done:])) if a != b), len(wanted) - done)
+        assert done == len(wanted) or prompt["margins"][done] < MARGIN, (done, wanted[done])
+        done += 1
+
+
+@pytest.fixture(scope="module")
+def expected(smollm2):
+    return {name: answer(smollm2, fields) for name, fields in REQUESTS.items()}
+
+
+@pytest.mark.parametrize("flags", [
+    ("--max-num-batched-tokens", 64, "--max-num-seqs", 8),
+    ("--kv-cache-memory-bytes", "32MiB", "--no-enable-prefix-caching"),
+    ("--cpu-isa", "avx2", "--cpu-threads", 1)], ids=["chunks", "preemption", "avx2"])
+def test_an_answer_has_the_same_bits_in_any_company(start, expected, flags):
+    server = start(*FLAGS, *flags, model_dir=FILE)
+    check(server, expected, 12)
+    assert ("--kv-cache-memory-bytes" in flags) == (server.metric("vllm:num_preemptions_total") > 0)
 
 
 def test_a_file_that_is_cut_is_refused(tmp_path):
@@ -48,10 +90,7 @@ def test_a_file_that_is_cut_is_refused(tmp_path):
         assert run.returncode == 65 and "cut.gguf" in run.stderr, run.stderr
 
 
-def test_it_answers_and_stops_by_itself(start):
-    server = start("--device", "cpu", "--max-model-len", "1024", model_dir=FILE)
-    body = {"model": "SmolLM2-135M-Instruct.Q4_1", "temperature": 0, "max_tokens": 64,
-            "messages": [{"role": "user", "content": "What is the capital of France? Answer in one sentence."}]}
-    answer = server.client.post("/v1/chat/completions", json=body).json()
-    assert "Paris" in answer["choices"][0]["message"]["content"], answer
-    assert answer["choices"][0]["finish_reason"] == "stop", answer
+def test_it_answers_and_stops_by_itself(smollm2):
+    choice = smollm2.chat("What is the capital of France? Answer in one sentence.", temperature=0, max_tokens=64).json()["choices"][0]
+    assert "Paris" in choice["message"]["content"], choice
+    assert choice["finish_reason"] == "stop", choice

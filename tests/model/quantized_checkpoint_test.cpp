@@ -147,6 +147,20 @@ TEST(QuantizedCheckpoint, WithoutFilesThePlanIsTheSame) {
   }
 }
 
+TEST(QuantizedCheckpoint, AnIndexWithoutItsFilesIsNoWeights) {
+  const TempModel model("llama_awq");
+  const auto formats = [&] { return load_decoder_config(model.path()).other_formats; };
+  const auto expected = formats();
+  nlohmann::json map;
+  for (const std::string& name : SafetensorsCheckpoint(model.path()).names())
+    map[name] = "a.safetensors";
+  write_file(model / "model.safetensors.index.json", nlohmann::json{{"weight_map", map}}.dump());
+  std::filesystem::rename(model / "model.safetensors", model / "a.safetensors");
+  EXPECT_EQ(formats(), expected);
+  std::filesystem::remove(model / "a.safetensors");
+  EXPECT_EQ(formats(), expected);
+}
+
 // Which modules are quantised is seen in the files, whatever the lists of config.json say.
 TEST(QuantizedCheckpoint, PlainModulesMayBeAmongThem) {
   const TempModel model("qwen3_fp8");

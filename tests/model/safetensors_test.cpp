@@ -76,6 +76,18 @@ TEST(SafetensorsCheckpoint, ShardsAreFoundThroughTheIndex) {
   EXPECT_EQ(std::string(static_cast<const char*>(b.data), b.bytes), "abcdefgh");
 }
 
+TEST(SafetensorsCheckpoint, IsCompleteWhenEveryFileIsThere) {
+  const TempDir dir;
+  EXPECT_FALSE(SafetensorsCheckpoint::complete(dir.path()));
+  write_index(dir.path(), {{"a", "x.safetensors"}, {"b", "y.safetensors"}});
+  write_file(dir / "x.safetensors", kOne);
+  EXPECT_FALSE(SafetensorsCheckpoint::complete(dir.path()));
+  write_file(dir / "y.safetensors", "not looked at");
+  EXPECT_TRUE(SafetensorsCheckpoint::complete(dir.path()));
+  std::filesystem::create_symlink("nowhere", dir / "model.safetensors");
+  EXPECT_FALSE(SafetensorsCheckpoint::complete(dir.path()));
+}
+
 TEST(SafetensorsCheckpoint, RefusesDamagedFilesByName) {
   const struct {
     const char* id;

@@ -134,8 +134,8 @@ TEST(StepTimeAhead, AnAnswerInFlightIsWaitedForToo) {
     const std::vector<SampledToken> sevens(static_cast<size_t>(s.num_logit_rows), {.token = 7});
     f.scheduler.commit(s, sevens, std::chrono::milliseconds(10 + s.num_tokens));
   };
-  f.submit(request(1, 64, 2));
-  commit(f.scheduler.schedule(f.now));
+  f.submit(request(1, 64, 12));
+  for (int i = 0; i < 11; ++i) commit(f.scheduler.schedule(f.now));
   const Step& last = f.scheduler.schedule(f.now);  // of the answer: it wants no more steps
   f.submit(request(2, 64, 2));
   const Step& ahead = f.scheduler.schedule(f.now);

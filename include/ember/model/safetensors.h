@@ -49,6 +49,10 @@ class SafetensorsFile {
 // model.safetensors.index.json names.
 class SafetensorsCheckpoint final : public Checkpoint {
  public:
+  // Whether every file of the weights is there; nothing is said of what is in them. Throws
+  // StartError(kBadModel) where the index is broken.
+  static bool complete(const std::filesystem::path& model_dir);
+
   // Opens and checks every file; reads no weight. Throws StartError(kBadModel).
   explicit SafetensorsCheckpoint(const std::filesystem::path& model_dir);
 
