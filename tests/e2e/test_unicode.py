@@ -105,6 +105,8 @@ def test_ids_the_model_knows_and_the_tokenizer_does_not(start, tmp_path):
     """Many models have more rows than tokens: such an id is a prompt like any other, and no text."""
     model = ModelDir(copy_model(MODEL_DIR, tmp_path / "demo-model"))
     model.edit_json("tokenizer.json", lambda t: t["added_tokens"].pop())
+    model.edit_json("special_tokens_map.json", lambda t: t.pop("pad_token"))  # what is named is added
+    model.edit_json("tokenizer_config.json", lambda t: (t.pop("pad_token"), t["added_tokens_decoder"].pop("6143")))
     small = start(model_dir=model.path)
     response = small.complete([413, 6143, 2512], temperature=0, max_tokens=3, logprobs=1, echo=True)
     assert response.status_code == 200, response.text
