@@ -122,8 +122,9 @@ std::unique_ptr<Backend> open_device(const EngineSettings& settings, const Decod
     spdlog::info("there is no NVIDIA GPU: the CPU is the device");
   return make_cpu_backend({.num_threads = device.cpu_threads,
                            .isa = device.cpu_isa,
-                           .activations = device.cpu_activations == "float"
-                                              ? CpuActivations::kFloat
+                           .activations = device.cpu_activations == "float" ? CpuActivations::kFloat
+                                          : device.cpu_activations == "int8"
+                                              ? CpuActivations::kInt8
                                               : CpuActivations::kInt16});
 }
 

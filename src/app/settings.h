@@ -75,8 +75,9 @@ struct DeviceSettings {
   // best of this processor. "avx2" and "avx512" compute the same bits on every machine.
   std::string cpu_isa = "auto";
 
-  // What activations become where they are multiplied with quantised weights on the CPU: "int16",
-  // or "float", which dequantises the weights at load (to --dtype). Set float for a reference.
+  // What activations become where they are multiplied with quantised weights on the CPU: "int16";
+  // "int8", which is faster and rounds more; or "float", which dequantises the weights at load (to
+  // --dtype). Set float for a reference.
   std::string cpu_activations = "int16";
 
   // Threads of the CPU device. 0: as many as this process may run on. Lower it when the machine has

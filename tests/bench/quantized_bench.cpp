@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "cpu/kernels.h"
@@ -32,7 +33,7 @@ double thread_seconds() {
 // multiply(rows, x, y) is one product.
 template <class Multiply>
 void bench(const char* weights, const char* isa, const Multiply& multiply) {
-  std::printf("%-8s %-6s", weights, isa);
+  std::printf("%-10s %-6s", weights, isa);
   for (const int64_t rows : kRows) {
     std::vector<float> x(static_cast<size_t>(rows * kIn)), y(static_cast<size_t>(rows * kOut));
     for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 2654435761u % 1000) - 500;
@@ -60,12 +61,14 @@ void bench_blocks(WeightFormat format, const char* isa, const QuantizedKernels& 
   const std::vector<const std::byte*> rows(kBlockOutputs, row.data());
   std::vector<std::byte> panels(panels_bytes(format, kOut, kIn));
   for (int64_t p = 0; p < kPanels; ++p) pack_panel(format, rows, kIn, panels.data(), p);
-  bench(name_of(format), isa, [&](int64_t n, const float* x, float* y) {
+  const std::string name =
+      std::string(name_of(format)) + (kernels.integers == Integers::k8Bits ? " int8" : " int16");
+  bench(name.c_str(), isa, [&](int64_t n, const float* x, float* y) {
     static std::vector<int64_t> memory;
-    memory.resize(static_cast<size_t>(PreparedRows::bytes(n, kIn)) / 8 + 1);
+    memory.resize(static_cast<size_t>(PreparedRows::bytes(kernels.integers, n, kIn)) / 8 + 1);
     const QuantizedArgs args{.format = format,
                              .panels = panels.data(),
-                             .x = PreparedRows::in_memory(memory.data(), n, kIn),
+                             .x = PreparedRows::in_memory(kernels.integers, memory.data(), n, kIn),
                              .y = y,
                              .y_stride = kOut,
                              .rows = n,
@@ -97,12 +100,14 @@ void bench_numbers(DType dtype, Isa isa) {
 void bench_all() {
   for (const WeightFormat format :
        {WeightFormat::kQ4_0, WeightFormat::kQ4_1, WeightFormat::kQ5_0, WeightFormat::kQ5_1,
-        WeightFormat::kQ8_0, WeightFormat::kQ4_K, WeightFormat::kQ5_K, WeightFormat::kQ6_K}) {
-    bench_blocks(format, "avx2", quantized_kernels_of(Isa::kAvx2, false));
-    if (!machine_has(Isa::kAvx512)) continue;
-    bench_blocks(format, "avx512", quantized_kernels_of(Isa::kAvx512, false));
-    if (machine_has_vnni()) bench_blocks(format, "vnni", quantized_kernels_of(Isa::kAvx512, true));
-  }
+        WeightFormat::kQ8_0, WeightFormat::kQ4_K, WeightFormat::kQ5_K, WeightFormat::kQ6_K})
+    for (const Integers integers : {Integers::k16Bits, Integers::k8Bits}) {
+      bench_blocks(format, "avx2", quantized_kernels_of(Isa::kAvx2, integers, false));
+      if (!machine_has(Isa::kAvx512)) continue;
+      bench_blocks(format, "avx512", quantized_kernels_of(Isa::kAvx512, integers, false));
+      if (machine_has_vnni())
+        bench_blocks(format, "vnni", quantized_kernels_of(Isa::kAvx512, integers, true));
+    }
   for (const DType dtype : {DType::kF16, DType::kBF16})
     for (const Isa isa : {Isa::kAvx2, Isa::kAvx512})
       if (machine_has(isa)) bench_numbers(dtype, isa);

@@ -79,7 +79,8 @@ std::vector<int> random_pieces(std::mt19937& random) {
   return pieces;
 }
 
-void expect_same_bits(const DecoderConfig& config, const Checkpoint& checkpoint) {
+void expect_same_bits(const DecoderConfig& config, const Checkpoint& checkpoint,
+                      CpuActivations activations = CpuActivations::kInt16) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
@@ -89,8 +90,9 @@ void expect_same_bits(const DecoderConfig& config, const Checkpoint& checkpoint)
       SCOPED_TRACE(testing::Message() << isa << ", " << threads << " threads");
       std::unique_ptr<Computer> computer;
       try {
-        computer = std::make_unique<Computer>(config, checkpoint,
-                                              CpuOptions{.num_threads = threads, .isa = isa});
+        computer = std::make_unique<Computer>(
+            config, checkpoint,
+            CpuOptions{.num_threads = threads, .isa = isa, .activations = activations});
       } catch (const StartError&) {
         continue;  // the processor lacks it
       }
@@ -210,9 +212,15 @@ TEST_P(SameBitsOfFormat, AloneInChunksInABatchAndAgainOnEveryInstructionSet) {
   EXPECT_EQ(stays, GetParam() != WeightFormat::kQ2_K);
   expect_same_bits(config, checkpoint);
   if (!stays) return;
-  Computer floats(config, checkpoint, {.num_threads = 1, .activations = CpuActivations::kFloat}),
-      integers(config, checkpoint, {.num_threads = 1});
-  EXPECT_FALSE(floats.alone({kTokens}) == integers.alone({kTokens})) << "were they integers?";
+  expect_same_bits(config, checkpoint, CpuActivations::kInt8);
+  const auto whole = [&](CpuActivations activations) {
+    return Computer(config, checkpoint, {.num_threads = 1, .activations = activations})
+        .alone({kTokens});
+  };
+  const std::vector<float> floats = whole(CpuActivations::kFloat),
+                           int16 = whole(CpuActivations::kInt16),
+                           int8 = whole(CpuActivations::kInt8);
+  EXPECT_TRUE(floats != int16 && floats != int8 && int16 != int8) << "were they what was asked?";
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SameBitsOfFormat,

@@ -33,7 +33,9 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(const CpuOptions& options)
       : isa_(choose_isa(options.isa)),
         kernels_(kernels_of(isa_)),
-        quantized_(quantized_kernels_of(isa_)),
+        quantized_(quantized_kernels_of(isa_, options.activations == CpuActivations::kInt8
+                                                  ? Integers::k8Bits
+                                                  : Integers::k16Bits)),
         activations_(options.activations),
         max_in_flight_(options.max_in_flight),
         pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
@@ -72,14 +74,15 @@ class CpuBackend final : public Backend {
         static_cast<size_t>(scratch) * sizeof(float) + SampleScratch::bytes(limits.vocab_size);
     const int64_t parts =
         kernels_.split != nullptr ? parts_size(kMaxSplitProduct, limits.max_in_features) : 0;
-    const int64_t prepared = activations_ == CpuActivations::kFloat
-                                 ? 0
-                                 : PreparedRows::bytes(kMaxSplitProduct, limits.max_in_features);
+    const int64_t prepared =
+        activations_ == CpuActivations::kFloat
+            ? 0
+            : PreparedRows::bytes(quantized_.integers, kMaxSplitProduct, limits.max_in_features);
     return static_cast<size_t>(pool_.num_threads()) * of_thread +
            static_cast<size_t>(parts) * sizeof(uint16_t) + static_cast<size_t>(prepared);
   }
   bool takes(WeightFormat format) const override {
-    return dtype_of(format) || (activations_ == CpuActivations::kInt16 && has_panels(format));
+    return dtype_of(format) || (activations_ != CpuActivations::kFloat && has_panels(format));
   }
   void reserve(size_t) override {}  // pages are taken when they are first written
   void prepare(const StepLimits&) override {}
@@ -118,8 +121,8 @@ class CpuBackend final : public Backend {
     if (const int64_t needed = parts_size(kMaxSplitProduct, matrix.in);
         splits(matrix) && needed > parts_.shape[0])
       parts_ = allocate(DType::kBF16, {needed});
-    if (const int64_t needed =
-            ceil_div<int64_t>(PreparedRows::bytes(kMaxSplitProduct, matrix.in), 4);
+    if (const int64_t needed = ceil_div<int64_t>(
+            PreparedRows::bytes(quantized_.integers, kMaxSplitProduct, matrix.in), 4);
         quantized(matrix) && needed > prepared_.shape[0])
       prepared_ = allocate(DType::kI32, {needed});
     return {.in_features = matrix.in, .out_features = matrix.out, .impl = &matrix};
@@ -375,7 +378,7 @@ class CpuBackend final : public Backend {
                                [](const Segment& s) { return has_panels(s.format); });
   }
   PreparedRows prepared(int64_t rows, int64_t in) const {
-    return PreparedRows::in_memory(prepared_.data, rows, in);
+    return PreparedRows::in_memory(quantized_.integers, prepared_.data, rows, in);
   }
 
   void plan_attention(const BatchView& b, const AttentionSpec& spec) {

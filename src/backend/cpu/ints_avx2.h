@@ -47,6 +47,35 @@ inline Ints add_pairs(Ints sum, Ints x, Ints y) {
   return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(x.a, y.a)),
           _mm256_add_epi32(sum.b, _mm256_madd_epi16(x.b, y.b))};
 }
+// What add_quads takes from codes that may have eight bits.
+inline constexpr int kTakenFromBytes = 128;
+// x times v and y times w for bytes x and y below 64: a sum of 16 bits is at most 4 * 63 * 127.
+inline __m256i add_four(__m256i sum, __m256i x, __m256i v, __m256i y, __m256i w) {
+  const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(x, v), _mm256_maddubs_epi16(y, w));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+// The same for all bytes x: (x - 128) v = |x - 128| (v with its sign), two of which fit 16 bits.
+inline __m256i add_four_bytes(__m256i sum, __m256i x, __m256i v) {
+  const __m256i code = _mm256_xor_si256(x, _mm256_set1_epi8(-128));
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(v, code));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+// sum + x's four unsigned bytes times v's signed ones + y's times w's, lane by lane. Where `bytes`,
+// x and y may have all eight bits, and 128 is taken from each; otherwise they are below 64.
+template <bool bytes>
+inline Ints add_quads(Ints sum, Ints x, Ints v, Ints y, Ints w) {
+  if constexpr (bytes)
+    return {add_four_bytes(add_four_bytes(sum.a, x.a, v.a), y.a, w.a),
+            add_four_bytes(add_four_bytes(sum.b, x.b, v.b), y.b, w.b)};
+  else
+    return {add_four(sum.a, x.a, v.a, y.a, w.a), add_four(sum.b, x.b, v.b, y.b, w.b)};
+}
+// Four bytes in each lane.
+inline Ints splat_four_bytes(const void* p) {
+  int32_t bytes = 0;
+  __builtin_memcpy(&bytes, p, sizeof bytes);
+  return splat_int(bytes);
+}
 // The 16-bit numbers.
 inline Ints subtract_pairs(Ints x, Ints y) {
   return {_mm256_sub_epi16(x.a, y.a), _mm256_sub_epi16(x.b, y.b)};
@@ -59,6 +88,14 @@ inline Ints round_to_ints(Vec x) { return {_mm256_cvtps_epi32(x.a), _mm256_cvtps
 inline void store_shorts(int16_t* p, Ints x) {
   const __m256i packed = _mm256_packs_epi32(x.a, x.b);  // quarters 0 2 1 3
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xd8));
+}
+// Lanes that fit into 8 bits; each eight of them in the order kQuadOrder.
+inline void store_bytes(int8_t* p, Ints x) {
+  const __m256i shorts = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8);
+  const __m128i bytes =
+      _mm_packs_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
+  const __m128i order = _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_shuffle_epi8(bytes, order));
 }
 inline __m128i load_quarter(const void* p) {
   return _mm_loadl_epi64(static_cast<const __m128i*>(p));

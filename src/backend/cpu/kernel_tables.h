@@ -14,8 +14,8 @@ const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
 const Kernels& amx_kernels();
 
-const QuantizedKernels& avx2_quantized();
-const QuantizedKernels& avx512_quantized();
-const QuantizedKernels& vnni_quantized();
+const QuantizedKernels& avx2_quantized(Integers integers);
+const QuantizedKernels& avx512_quantized(Integers integers);
+const QuantizedKernels& vnni_quantized(Integers integers);
 
 }  // namespace ember::cpu

@@ -14,9 +14,8 @@ namespace {
 }  // namespace
 }  // namespace avx2
 
-const QuantizedKernels& avx2_quantized() {
-  static constexpr QuantizedKernels kernels{.prepare = avx2::prepare, .multiply = avx2::multiply};
-  return kernels;
+const QuantizedKernels& avx2_quantized(Integers integers) {
+  return integers == Integers::k16Bits ? avx2::kKernels<avx2::Int16> : avx2::kKernels<avx2::Int8>;
 }
 
 }  // namespace ember::cpu

@@ -14,10 +14,9 @@ namespace {
 }  // namespace
 }  // namespace avx512
 
-const QuantizedKernels& avx512_quantized() {
-  static constexpr QuantizedKernels kernels{.prepare = avx512::prepare,
-                                            .multiply = avx512::multiply};
-  return kernels;
+const QuantizedKernels& avx512_quantized(Integers integers) {
+  return integers == Integers::k16Bits ? avx512::kKernels<avx512::Int16>
+                                       : avx512::kKernels<avx512::Int8>;
 }
 
 }  // namespace ember::cpu

@@ -6,7 +6,7 @@
 template <PanelLayout layout>
 struct PackedTile {
   static constexpr int kZero = layout.zero, kGroups = layout.groups;
-  static constexpr bool kMinimum = layout.minimum;
+  static constexpr bool kMinimum = layout.minimum, kBytes = layout.low_lines == 8;
 
   // The pairs 4j to 4j + 3 of a half, as they are stored.
   struct Line {
@@ -84,26 +84,109 @@ struct PackedTile {
   const uint8_t *superblock, *at;
 };
 
-// Tiles of any format, made once for many rows: code - zero as 16 bits, scales as floats.
-constexpr int kExpandedTiles = 8;  // 16 KiB of codes stay in the first cache
+// Inputs of 16 bits, each with its code as 16 bits.
+struct Int16 {
+  using Value = int16_t;
+  static constexpr Integers kIntegers = Integers::k16Bits;
+  static constexpr float kMost = 32767;
+  static constexpr int kSteps = 4;  // of a line
+  template <class Tile>
+  static constexpr int kTaken = 0;
+  // What tiles are expanded with: code - zero.
+  static constexpr int zero_of(PanelLayout) { return 0; }
+  template <PanelLayout l, int p>
+  static Ints expanded(const typename PackedTile<l>::Line& line) {
+    return subtract_pairs(PackedTile<l>::template pair<p>(line), splat_int(l.zero * 0x10001));
+  }
+  static void store(int16_t* v, Ints a) { store_shorts(v, a); }
+
+  // sums += the eight inputs at v + r * stride times the codes of a line.
+  template <class Tile, int R, int H>
+  [[gnu::always_inline]] static void add_line(const typename Tile::Line (&lines)[H],
+                                              const int16_t* v, int64_t stride,
+                                              Ints (&sums)[R][H]) {
+    add_pair<0, Tile>(lines, v, stride, sums);
+    add_pair<1, Tile>(lines, v, stride, sums);
+    add_pair<2, Tile>(lines, v, stride, sums);
+    add_pair<3, Tile>(lines, v, stride, sums);
+  }
+  template <int p, class Tile, int R, int H>
+  [[gnu::always_inline]] static void add_pair(const typename Tile::Line (&lines)[H],
+                                              const int16_t* v, int64_t stride,
+                                              Ints (&sums)[R][H]) {
+    Ints codes[H];
+#pragma GCC unroll 2
+    for (int h = 0; h < H; ++h) codes[h] = Tile::template pair<p>(lines[h]);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Ints inputs = splat_four_bytes(v + r * stride + 2 * p);
+#pragma GCC unroll 2
+      for (int h = 0; h < H; ++h) sums[r][h] = add_pairs(sums[r][h], codes[h], inputs);
+    }
+  }
+};
+
+// Inputs of 8 bits, four of them with their codes in a lane.
+struct Int8 {
+  using Value = int8_t;
+  static constexpr Integers kIntegers = Integers::k8Bits;
+  static constexpr float kMost = 127;
+  static constexpr int kSteps = 2;
+  template <class Tile>
+  static constexpr int kTaken = Tile::kBytes ? kTakenFromBytes : 0;
+  static constexpr int zero_of(PanelLayout l) { return l.zero; }
+  template <PanelLayout l, int q>
+  static Ints expanded(const typename PackedTile<l>::Line& line) {
+    return PackedTile<l>::template quad<q>(line);
+  }
+  static void store(int8_t* v, Ints a) { store_bytes(v, a); }
+
+  template <class Tile, int R, int H>
+  [[gnu::always_inline]] static void add_line(const typename Tile::Line (&lines)[H],
+                                              const int8_t* v, int64_t stride, Ints (&sums)[R][H]) {
+    Ints first[H], second[H];
+#pragma GCC unroll 2
+    for (int h = 0; h < H; ++h) {
+      first[h] = Tile::template quad<0>(lines[h]);
+      second[h] = Tile::template quad<1>(lines[h]);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Ints a = splat_four_bytes(v + r * stride), b = splat_four_bytes(v + r * stride + 4);
+#pragma GCC unroll 2
+      for (int h = 0; h < H; ++h)
+        sums[r][h] = add_quads<Tile::kBytes>(sums[r][h], first[h], a, second[h], b);
+    }
+  }
+};
+
+// Tiles made once for many rows: codes that need no taking apart, scales as floats.
+constexpr int kExpandedTiles = 8;  // up to 16 KiB of codes stay in the first cache
+template <class Inputs>
 struct Expanded {
-  alignas(64) uint8_t codes[kExpandedTiles][16][2][kLineBytes];  // [tile][pair][half]
-  alignas(64) float scales[kExpandedTiles][2][kBlockOutputs];    // [tile][group]
+  alignas(
+      64) uint8_t codes[kExpandedTiles][4 * Inputs::kSteps][2][kLineBytes];  // [tile][step][half]
+  alignas(64) float scales[kExpandedTiles][2][kBlockOutputs];                // [tile][group]
   alignas(64) float minimums[kExpandedTiles][kBlockOutputs];
 };
 
-template <int groups, bool minimums>
+template <class I, int zero, int groups, bool minimums, bool bytes>
 struct ExpandedTile {
-  static constexpr int kZero = 0, kGroups = groups;
-  static constexpr bool kMinimum = minimums;
+  using Inputs = I;
+  static constexpr int kZero = zero, kGroups = groups;
+  static constexpr bool kMinimum = minimums, kBytes = bytes;
 
   using Line = const uint8_t*;
   [[gnu::always_inline]] Line line(int half, int j) const {
-    return expanded->codes[tile][4 * j][half];
+    return expanded->codes[tile][Inputs::kSteps * j][half];
   }
   template <int p>
   [[gnu::always_inline]] static Ints pair(Line line) {
     return load_ints(line + p * 2 * kLineBytes);
+  }
+  template <int q>
+  [[gnu::always_inline]] static Ints quad(Line line) {
+    return load_ints(line + q * 2 * kLineBytes);
   }
   [[gnu::always_inline]] Vec scale(int group, int half) const {
     return load(&expanded->scales[tile][group][half * kLanes]);
@@ -112,22 +195,24 @@ struct ExpandedTile {
     return load(&expanded->minimums[tile][half * kLanes]);
   }
 
-  const Expanded* expanded;
+  const Expanded<Inputs>* expanded;
   int64_t tile;
 };
 
-template <PanelLayout l>
-void expand(const PackedTile<l>& tile, int64_t to, Expanded& expanded) {
-  const Ints offset = splat_int(l.zero * 0x10001);
+template <class Inputs, PanelLayout l, int step>
+inline void expand_line(const typename PackedTile<l>::Line& line, int half,
+                        uint8_t (*codes)[2][kLineBytes]) {
+  if constexpr (step < Inputs::kSteps) {
+    store_ints(codes[step][half], Inputs::template expanded<l, step>(line));
+    expand_line<Inputs, l, step + 1>(line, half, codes);
+  }
+}
+
+template <class Inputs, PanelLayout l>
+void expand(const PackedTile<l>& tile, int64_t to, Expanded<Inputs>& expanded) {
   for (int half = 0; half < 2; ++half) {
-    for (int j = 0; j < 4; ++j) {
-      const auto line = tile.line(half, j);
-      auto* pairs = &expanded.codes[to][4 * j];
-      store_ints(pairs[0][half], subtract_pairs(tile.template pair<0>(line), offset));
-      store_ints(pairs[1][half], subtract_pairs(tile.template pair<1>(line), offset));
-      store_ints(pairs[2][half], subtract_pairs(tile.template pair<2>(line), offset));
-      store_ints(pairs[3][half], subtract_pairs(tile.template pair<3>(line), offset));
-    }
+    for (int j = 0; j < 4; ++j)
+      expand_line<Inputs, l, 0>(tile.line(half, j), half, &expanded.codes[to][Inputs::kSteps * j]);
     for (int g = 0; g < l.groups; ++g)
       store(&expanded.scales[to][g][half * kLanes], tile.scale(g, half));
     if constexpr (l.minimum) store(&expanded.minimums[to][half * kLanes], tile.minimum(half));

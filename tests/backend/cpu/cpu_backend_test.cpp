@@ -364,10 +364,11 @@ TEST(CpuBackend, AStackOfBlocksAndNumbersIsTheProductsOfItsPartsForAnyRowsAndThr
 }
 
 TEST(CpuBackend, TakesBlocksUnlessActivationsAreToStayFloats) {
-  for (const auto activations : {CpuActivations::kInt16, CpuActivations::kFloat}) {
+  for (const auto activations :
+       {CpuActivations::kInt16, CpuActivations::kInt8, CpuActivations::kFloat}) {
     const auto backend = make_cpu_backend({.num_threads = 1, .activations = activations});
     EXPECT_TRUE(backend->takes(WeightFormat::kBF16));
-    EXPECT_EQ(backend->takes(WeightFormat::kQ6_K), activations == CpuActivations::kInt16);
+    EXPECT_EQ(backend->takes(WeightFormat::kQ6_K), activations != CpuActivations::kFloat);
     EXPECT_FALSE(backend->takes(WeightFormat::kQ2_K));
   }
 }

@@ -47,14 +47,21 @@ struct QuantizedMatrix {
         in(inputs),
         rows(random_blocks(f, out, in, random)),
         panels(panels_bytes(f, out, in), std::byte{0}) {
+    pack();
+    for (int64_t i = 0; i < (out + 31) / 32 * 32; ++i)
+      bias.push_back(static_cast<float>(random() % 2001) * 1e-3f - 1);
+    if (random() % 4 != 0) scale = static_cast<float>(random() % 4001) * 1e-3f - 2;
+  }
+  void pack() {
     for (int64_t n = 0; n < out; n += 32) {
       std::vector<const std::byte*> sources;
       for (int64_t i = n; i < std::min(out, n + 32); ++i) sources.push_back(row(i));
       pack_panel(format, sources, in, panels.data(), n / 32);
     }
-    for (int64_t i = 0; i < (out + 31) / 32 * 32; ++i)
-      bias.push_back(static_cast<float>(random() % 2001) * 1e-3f - 1);
-    if (random() % 4 != 0) scale = static_cast<float>(random() % 4001) * 1e-3f - 2;
+  }
+  // Of the float16s in front of a block.
+  size_t scale_bytes() const {
+    return format == WeightFormat::kQ6_K ? 0 : panel_layout(format).minimum ? 4 : 2;
   }
   const std::byte* row(int64_t n) const {
     return rows.data() + static_cast<size_t>(n) * row_bytes(format, in);
@@ -76,7 +83,9 @@ inline std::vector<float> random_inputs(int64_t count, std::mt19937_64& random) 
 }
 
 // The definition, by scalar loops.
-inline float defined_output(const QuantizedMatrix& m, const float* x, int64_t n, bool with_bias) {
+inline float defined_output(Integers integers, const QuantizedMatrix& m, const float* x, int64_t n,
+                            bool with_bias) {
+  const float most = integers == Integers::k16Bits ? 32767 : 127;
   const PanelLayout l = panel_layout(m.format);
   float sum = 0;
   for (int64_t b = 0; b < m.in / 32; ++b) {
@@ -87,13 +96,13 @@ inline float defined_output(const QuantizedMatrix& m, const float* x, int64_t n,
       finite = finite && std::isfinite(x[b * 32 + i]);
       largest = std::max(largest, std::abs(x[b * 32 + i]));
     }
-    float dx = largest / 32767;
+    float dx = largest / most;
     int v[32] = {}, v_sum = 0;
     if (!finite || largest < 1e-30f)
       dx = finite ? 0 : NAN;
     else
       for (int i = 0; i < 32; ++i)
-        v[i] = static_cast<int>(std::nearbyint(x[b * 32 + i] * (32767 / largest)));
+        v[i] = static_cast<int>(std::nearbyint(x[b * 32 + i] * (most / largest)));
     for (const int number : v) v_sum += number;
     const float d = f16_to_float(block.scale);
     for (int g = 0; g < l.groups; ++g) {
@@ -124,11 +133,12 @@ inline std::vector<float> run_quantized(const QuantizedKernels& kernels, const Q
   constexpr float kUntouched = 777;
   constexpr int64_t kGap = 3;
   std::vector<float> wide(static_cast<size_t>(rows * (m.out + kGap)), kUntouched);
-  std::vector<std::byte> memory(static_cast<size_t>(PreparedRows::bytes(rows, m.in)) + 64);
+  std::vector<std::byte> memory(
+      static_cast<size_t>(PreparedRows::bytes(kernels.integers, rows, m.in)) + 64);
   QuantizedArgs args{.format = m.format,
                      .panels = m.panels.data(),
                      .bias = with_bias ? m.bias.data() : nullptr,
-                     .x = PreparedRows::in_memory(memory.data(), rows, m.in),
+                     .x = PreparedRows::in_memory(kernels.integers, memory.data(), rows, m.in),
                      .y = wide.data(),
                      .y_stride = m.out + kGap,
                      .scale = m.scale,
@@ -150,16 +160,18 @@ inline std::vector<float> run_quantized(const QuantizedKernels& kernels, const Q
   return y;
 }
 
-// Exact; and within what rounding to 16 bits may cost of the true products.
+// Exact; and within what rounding to integers may cost of the true products.
 inline void check_definition(const QuantizedKernels& kernels, const QuantizedMatrix& m,
                              const std::vector<float>& x, int64_t rows, bool with_bias) {
+  const double rounding = kernels.integers == Integers::k16Bits ? 1.6e-5 : 4.0e-3;
   const std::vector<float> y = run_quantized(kernels, m, x.data(), rows, with_bias);
   std::vector<float> weights(static_cast<size_t>(m.in));
   for (int64_t n = 0; n < m.out; ++n) {
     unpack_panel_row(m.format, m.panels.data(), m.in, n, weights.data());
     for (int64_t r = 0; r < rows; ++r) {
       const float *row = x.data() + r * m.in, got = y[static_cast<size_t>(r * m.out + n)];
-      ASSERT_EQ(got, defined_output(m, row, n, with_bias)) << "row " << r << " output " << n;
+      ASSERT_EQ(got, defined_output(kernels.integers, m, row, n, with_bias))
+          << "row " << r << " output " << n;
       double sum = with_bias ? m.bias[static_cast<size_t>(n)] : 0, bound = std::abs(sum) * 1e-7;
       for (int64_t b = 0; b < m.in; b += 32) {
         double largest = 0, size = 0;
@@ -168,7 +180,7 @@ inline void check_definition(const QuantizedKernels& kernels, const QuantizedMat
           largest = std::max(largest, std::abs(double{row[k]}));
           size += std::abs(double{weights[static_cast<size_t>(k)]});
         }
-        bound += 1.6e-5 * largest * size;
+        bound += rounding * largest * size;
       }
       ASSERT_NEAR(got, sum * m.scale, bound * std::abs(m.scale)) << "row " << r << " output " << n;
     }
@@ -235,7 +247,7 @@ inline void check_odd_inputs(const QuantizedKernels& kernels) {
     for (int64_t n = 0; n < out; ++n)
       for (int64_t r = 0; r < rows; ++r) {
         const float got = y[static_cast<size_t>(r * out + n)],
-                    expected = defined_output(m, row(r), n, false);
+                    expected = defined_output(kernels.integers, m, row(r), n, false);
         if (r == 1 || r == 2) {
           ASSERT_TRUE(std::isnan(got) && std::isnan(expected)) << r;
           continue;
@@ -248,8 +260,32 @@ inline void check_odd_inputs(const QuantizedKernels& kernels) {
   }
 }
 
+// Codes and inputs at the ends of their ranges, of either sign: sums as large as they come.
+inline void check_largest_sums(const QuantizedKernels& kernels) {
+  std::mt19937_64 random(3);
+  for (const WeightFormat format : kQuantizedFormats) {
+    SCOPED_TRACE(name_of(format));
+    const int64_t in = 256, out = 32;
+    for (const int byte : {0x00, 0x0f, 0x7f, 0x80, 0xf0, 0xff}) {
+      QuantizedMatrix m(format, out, in, random);
+      const auto block = static_cast<size_t>(info_of(format).block_bytes);
+      const size_t codes = m.scale_bytes(), end = format == WeightFormat::kQ6_K ? 208 : block;
+      for (size_t at = 0; at < m.rows.size(); ++at)
+        if (at % block >= codes && at % block < end) m.rows[at] = static_cast<std::byte>(byte);
+      m.pack();
+      for (const float second : {1.0f, -1.0f}) {
+        std::vector<float> x(static_cast<size_t>(40 * in), 5.0f);
+        for (size_t i = 0; i < x.size(); i += 2) x[i] = 5.0f * second;
+        for (const int64_t rows : {1, 4, 40}) check_definition(kernels, m, x, rows, false);
+        if (testing::Test::HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
 inline void check_quantized_kernels(const QuantizedKernels& kernels) {
   check_quantized(kernels);
+  check_largest_sums(kernels);
   check_row_by_row(kernels);
   check_odd_inputs(kernels);
 }

@@ -14,6 +14,7 @@ namespace ember {
 // What activations become where they are multiplied with quantised weights.
 enum class CpuActivations : uint8_t {
   kInt16,  // an integer of 16 bits, with a scale for each 32 of them
+  kInt8,   // the same with 8 bits
   kFloat,  // they stay what they are: the backend does not take quantised weights
 };
 
