@@ -123,7 +123,8 @@ std::map<std::string, WeightFormat, std::less<>> stored_formats(const Checkpoint
   std::map<std::string, WeightFormat, std::less<>> formats;
   for (const TensorSpec& spec : required_tensors(config)) {
     if (spec.shape.size() < 2 || !checkpoint.has(spec.name)) continue;
-    formats[spec.name] = checkpoint.tensor(spec.name, spec.shape).format.value();
+    const StoredTensor stored = checkpoint.stored(spec.name);
+    if (stored.format && stored.shape == spec.shape) formats[spec.name] = *stored.format;
   }
   return formats;
 }

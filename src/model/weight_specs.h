@@ -50,8 +50,8 @@ void visit_weights(const DecoderConfig& config, DecoderWeights& weights, WeightV
 // All tensors that a checkpoint must have.
 std::vector<TensorSpec> required_tensors(const DecoderConfig& config);
 
-// As what a checkpoint stores those of the decoder's matrices that it has, by their names. Throws
-// StartError(kBadModel) as Checkpoint::tensor.
+// As what a checkpoint stores those of the decoder's matrices that it has, by their names. One of
+// another shape or type is left out: Checkpoint::tensor refuses it where it is loaded.
 std::map<std::string, WeightFormat, std::less<>> stored_formats(const Checkpoint& checkpoint,
                                                                 const DecoderConfig& config);
 
