@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <system_error>
 
 #include "json_object.h"
 
@@ -99,11 +100,14 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::filesystem::path& model_
 }
 
 bool SafetensorsCheckpoint::complete(const std::filesystem::path& model_dir) {
-  if (has_single(model_dir)) return std::filesystem::exists(model_dir / kSingle);
-  return std::filesystem::exists(model_dir / kIndex) &&
-         std::ranges::all_of(read_index(model_dir / kIndex), [&](const auto& entry) {
-           return std::filesystem::exists(model_dir / entry.second);
-         });
+  const auto is_there = [&](const std::string& file) {
+    std::error_code cannot;  // links that lead in a circle, no permission: opening says why
+    return std::filesystem::exists(model_dir / file, cannot);
+  };
+  if (has_single(model_dir)) return is_there(kSingle);
+  return is_there(kIndex) &&
+         std::ranges::all_of(read_index(model_dir / kIndex),
+                             [&](const auto& entry) { return is_there(entry.second); });
 }
 
 std::vector<std::string> SafetensorsCheckpoint::names() const {
