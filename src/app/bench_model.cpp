@@ -56,7 +56,9 @@ double weights_of_layers(const DecoderConfig& c) {
 class ModelBench {
  public:
   ModelBench(const Settings& settings, std::ostream& out)
-      : settings_(settings), out_(out), config_(open_model(settings.model().path)->config()) {
+      : settings_(settings),
+        out_(out),
+        config_(config_of(*open_model(settings.model().path), settings.model())) {
     for (const std::string& text : settings.bench_model.decode)
       decodes_.push_back(decode_case(text));
     EngineSettings sized = settings.engine();

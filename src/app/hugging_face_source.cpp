@@ -22,6 +22,8 @@ std::string HuggingFaceSource::name() const {
 
 DecoderConfig HuggingFaceSource::config() const { return load_decoder_config(path()); }
 
+DecoderConfig HuggingFaceSource::config_alone() const { return parse_decoder_config(path()); }
+
 GenerationDefaults HuggingFaceSource::defaults(const DecoderConfig& config) const {
   return load_generation_defaults(path(), config);
 }

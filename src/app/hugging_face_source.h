@@ -14,6 +14,7 @@ class HuggingFaceSource final : public ModelSource {
   std::string name() const override;
   std::string tokenizer_file() const override { return Tokenizer::file_of(path()).string(); }
   DecoderConfig config() const override;
+  DecoderConfig config_alone() const override;
   GenerationDefaults defaults(const DecoderConfig& config) const override;
   std::unique_ptr<Tokenizer> tokenizer(int32_t vocab_size) const override;
   std::unique_ptr<ChatTemplate> chat_template(const Tokenizer& tokenizer,

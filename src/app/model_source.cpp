@@ -56,10 +56,14 @@ std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path, int32_t vocab
   return value_or_refuse(Tokenizer::load(path, vocab_size));
 }
 
-ModelFiles read_model_files(const ModelSource& source, const std::string& chat_template,
-                            const std::string& tokenizer) {
+DecoderConfig config_of(const ModelSource& source, const ModelSettings& settings) {
+  return settings.load_format == "dummy" ? source.config_alone() : source.config();
+}
+
+ModelFiles read_model_files(const ModelSource& source, const ModelSettings& settings) {
+  const std::string &chat_template = settings.chat_template, &tokenizer = settings.tokenizer;
   ModelFiles files;
-  files.config = source.config();
+  files.config = config_of(source, settings);
   files.defaults = source.defaults(files.config);
   const int32_t vocab_size = files.config.vocab_size;
   files.tokenizer =

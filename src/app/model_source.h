@@ -11,6 +11,7 @@
 #include "ember/model/decoder_config.h"
 #include "ember/text/chat_template.h"
 #include "ember/text/tokenizer.h"
+#include "settings.h"
 
 namespace ember {
 
@@ -27,7 +28,11 @@ class ModelSource {
   // The file that holds the tokenizer, for messages.
   virtual std::string tokenizer_file() const = 0;
 
+  // Looks at the headers of the weights, where there are any.
   virtual DecoderConfig config() const = 0;
+  // For random weights, and for who needs none: files of weights are not opened where the model has
+  // a config apart from them.
+  virtual DecoderConfig config_alone() const { return config(); }
   virtual GenerationDefaults defaults(const DecoderConfig& config) const = 0;
   // vocab_size: the config's, as Tokenizer::load has it.
   virtual std::unique_ptr<Tokenizer> tokenizer(int32_t vocab_size) const = 0;
@@ -65,10 +70,13 @@ struct ModelFiles {
 // file. vocab_size: as Tokenizer::load has it. Throws StartError(kBadModel).
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path, int32_t vocab_size);
 
-// chat_template: as ModelSource::chat_template. tokenizer: as open_tokenizer; empty: the model's
-// own. Where it is not empty, its chat template comes before the model's, as its end of an answer
-// does. Refuses a tokenizer with more tokens than the config says, added ones aside.
-ModelFiles read_model_files(const ModelSource& source, const std::string& chat_template,
-                            const std::string& tokenizer = {});
+// The config that the weights of the settings' load_format have.
+DecoderConfig config_of(const ModelSource& source, const ModelSettings& settings);
+
+// Of the settings it reads load_format, chat_template (as ModelSource::chat_template) and tokenizer
+// (as open_tokenizer; empty: the model's own). The template that comes with another tokenizer goes
+// before the model's, as its end of an answer does. Refuses a tokenizer with more tokens than the
+// config says, added ones aside.
+ModelFiles read_model_files(const ModelSource& source, const ModelSettings& settings = {});
 
 }  // namespace ember

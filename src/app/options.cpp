@@ -130,9 +130,11 @@ void add_scheduler_options(CLI::App& app, SchedulerSettings& s) {
   scheduling.add("--max-num-batched-tokens", s.max_num_batched_tokens,
                  "tokens of one step; 0 is the device's (512 on the CPU, 2048 on a GPU, 8192 from "
                  "70 GiB on)");
-  scheduling.add("--step-time-target", s.step_time_target,
-                 "milliseconds of a step with answers in it, which prompts must keep to; 0: none; "
-                 "default 40 on the CPU, 0 on a GPU");
+  scheduling.add(
+      "--step-time-target", s.step_time_target,
+      "milliseconds of a step with answers in it, which prompts keep to unless the answers alone "
+      "take half of it; 0: none; "
+      "default 40 on the CPU, 0 on a GPU");
   scheduling.add("--speculative-method", s.speculative_method, "how tokens to verify are drafted")
       ->check(CLI::IsMember({"none", "ngram"}));
   scheduling.add("--num-speculative-tokens", s.num_speculative_tokens,

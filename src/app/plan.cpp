@@ -14,7 +14,7 @@ ExitCode plan(const Settings& settings, std::ostream& out) {
   start_log(settings.log);
   const EngineSettings of_engine = settings.engine();
   check_engine_settings(of_engine);
-  const DecoderConfig config = open_model(of_engine.model.path)->config();
+  const DecoderConfig config = config_of(*open_model(of_engine.model.path), of_engine.model);
   const std::unique_ptr<Backend> backend = open_device(of_engine, config);
   const MemoryPlan plan = lay_out(of_engine, *backend, config).plan;
   if (!settings.plan.json) {

@@ -115,8 +115,7 @@ class Server {
 
   // Throws StartError, or LoadStopped when a signal came meanwhile.
   void load(const Signals& signals) {
-    ModelFiles files =
-        read_model_files(*source_, settings_.model().chat_template, settings_.model().tokenizer);
+    ModelFiles files = read_model_files(*source_, settings_.model());
     engine_thread_.emplace(
         [this, &files](const LoadProgress& progress) {
           return make_engine(settings_.engine(), files, *engine_metrics_, progress);

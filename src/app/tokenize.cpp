@@ -33,7 +33,7 @@ std::vector<int32_t> ids_in(const std::string& text) {
 // As many tokens as the model takes; all, where its config cannot be read.
 int32_t vocab_size_of(const ModelSource& source) {
   try {
-    return source.config().vocab_size;
+    return source.config_alone().vocab_size;
   } catch (const StartError&) {
     return Tokenizer::kMaxVocabSize;
   }

@@ -97,9 +97,12 @@ std::optional<float> optional_number(const JsonObject& source, const char* field
 
 }  // namespace
 
+DecoderConfig parse_decoder_config(const std::filesystem::path& model_dir) {
+  return parse_decoder_config(JsonObject::read(model_dir / "config.json"));
+}
+
 DecoderConfig load_decoder_config(const std::filesystem::path& model_dir) {
-  const JsonObject config = JsonObject::read(model_dir / "config.json");
-  DecoderConfig decoder = parse_decoder_config(config);
+  DecoderConfig decoder = parse_decoder_config(model_dir);
   look_at_weights(model_dir, decoder);
   return decoder;
 }

@@ -20,7 +20,7 @@ TEST(BenchEngine, RunsFollowEachOther) {
   s.scheduler.max_num_batched_tokens = 8;
   BenchEngine engine(
       [&] {
-        const DecoderConfig config = open_model(s.model.path)->config();
+        const DecoderConfig config = config_of(*open_model(s.model.path), s.model);
         BenchEngine::Loaded loaded;
         loaded.backend = open_device(s, config);
         loaded.layout = lay_out(s, *loaded.backend, config);

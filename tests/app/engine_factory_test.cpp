@@ -50,8 +50,8 @@ TEST(EngineFactory, MakesAnEngineThatAnswers) {
   OneAnswer sink;
   size_t done = 0, total = 1;
   EngineThread thread([&](const LoadProgress&) {
-    return make_engine(settings, read_model_files(*open_model(settings.model.path), ""), sink,
-                       [&](size_t d, size_t t) {
+    return make_engine(settings, read_model_files(*open_model(settings.model.path), settings.model),
+                       sink, [&](size_t d, size_t t) {
                          done = d;
                          total = t;
                        });
@@ -71,9 +71,10 @@ TEST(EngineFactory, WhatProgressThrowsEndsTheLoading) {
   const EngineSettings settings = demo_settings();
   OneAnswer sink;
   struct Stopped {};
-  EXPECT_THROW(make_engine(settings, read_model_files(*open_model(settings.model.path), ""), sink,
-                           [](size_t, size_t) { throw Stopped(); }),
-               Stopped);
+  EXPECT_THROW(
+      make_engine(settings, read_model_files(*open_model(settings.model.path), settings.model),
+                  sink, [](size_t, size_t) { throw Stopped(); }),
+      Stopped);
 }
 
 TEST(EngineFactory, SaysThatTheMemoryIsTooSmall) {
@@ -82,7 +83,8 @@ TEST(EngineFactory, SaysThatTheMemoryIsTooSmall) {
   settings.device.kv_cache_bytes = 1 << 10;
   OneAnswer sink;
   try {
-    make_engine(settings, read_model_files(*open_model(settings.model.path), ""), sink, {});
+    make_engine(settings, read_model_files(*open_model(settings.model.path), settings.model), sink,
+                {});
     FAIL();
   } catch (const StartError& e) {
     EXPECT_EQ(e.code(), ExitCode::kConfig);

@@ -21,8 +21,8 @@ TEST(GgufSource, HasTheDemoModelsFiles) {
   const auto source = open_model((dir / "Demo-Q8.gguf").string());
   EXPECT_EQ(source->name(), "Demo-Q8");
   EXPECT_EQ(source->tokenizer_file(), (dir / "Demo-Q8.gguf").string());
-  const ModelFiles files = read_model_files(*source, ""),
-                   reference = read_model_files(*open_model(test::demo_model_dir().string()), "");
+  const ModelFiles files = read_model_files(*source),
+                   reference = read_model_files(*open_model(test::demo_model_dir().string()));
   EXPECT_EQ(files.config.vocab_size, reference.config.vocab_size);
   EXPECT_EQ(files.config.dtype, DType::kF16);
   // The end of the text, of a turn and of a message to a tool.
@@ -73,7 +73,7 @@ TEST(GgufSource, ATokenizerWithMoreTokensThanRowsIsRefused) {
   tiny.add_tensors(file, WeightFormat::kF32);
   write_file(dir / "a.gguf", file.bytes());
   const auto source = open_model((dir / "a.gguf").string());
-  EXPECT_THAT(refusal([&] { read_model_files(*source, ""); }), HasSubstr("a.gguf"));
+  EXPECT_THAT(refusal([&] { read_model_files(*source); }), HasSubstr("a.gguf"));
 }
 
 TEST(GgufSource, AFilesTokenizerServesAnotherModel) {

@@ -24,7 +24,7 @@ class HostModelTest : public testing::Test {
   ModelRef serve(const EngineSettings& settings) {
     const auto opened = open_model(settings.model.path);
     const ModelSource& source = *opened;
-    ModelFiles files = read_model_files(source, settings.model.chat_template);
+    ModelFiles files = read_model_files(source, settings.model);
     engine_ = make_engine(settings, files, sink_, {});
     return host_model(source, settings, std::move(files), {engine_, {}, {}});
   }
@@ -49,7 +49,7 @@ TEST_F(HostModelTest, TheModelsDefaultsAreTheServers) {
   EngineSettings settings = demo_settings();
   const auto opened = open_model(settings.model.path);
   const ModelSource& source = *opened;
-  ModelFiles files = read_model_files(source, "");
+  ModelFiles files = read_model_files(source);
   files.defaults.greedy = true;
   files.defaults.stop_strings = {"END"};
   engine_ = make_engine(settings, files, sink_, {});

@@ -14,7 +14,7 @@ namespace {
 using Spoil = std::function<void(const std::filesystem::path&)>;
 
 ModelFiles read(const std::filesystem::path& dir, const std::string& chat_template = {}) {
-  return read_model_files(*open_model(dir.string()), chat_template);
+  return read_model_files(*open_model(dir.string()), {.chat_template = chat_template});
 }
 
 std::string refusal(const Spoil& spoil) {
@@ -121,9 +121,20 @@ TEST(ModelSource, AddedTokensBeyondTheEmbeddingAreLeftOut) {
   const auto ids = files.tokenizer->encode("<image_soft_token>", {}).value();
   EXPECT_GT(ids.size(), 5u) << "it is text";
   for (const std::filesystem::path& path : {dir, dir / "tokenizer.json"})
-    EXPECT_EQ(
-        read_model_files(*open_model(dir.string()), "", path.string()).tokenizer->vocab_size(),
-        6144);
+    EXPECT_EQ(read_model_files(*open_model(dir.string()), {.tokenizer = path.string()})
+                  .tokenizer->vocab_size(),
+              6144);
+}
+
+// A clone without its large files, or one whose files are of another model.
+TEST(ModelSource, RandomWeightsOpenNoFile) {
+  const std::filesystem::path dir = copy_demo_model(false);
+  write_file(dir / "model.safetensors",
+             "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 25165824\n");
+  const std::unique_ptr<const ModelSource> source = open_model(dir.string());
+  EXPECT_EQ(read_model_files(*source, {.load_format = "dummy"}).config.num_layers, 8);
+  EXPECT_EQ(source->config_alone().vocab_size, 6144);
+  EXPECT_THROW(read_model_files(*source), StartError);
 }
 
 // What comes with the tokenizer goes with it, as in vLLM; a file that is named comes before it.
@@ -135,7 +146,8 @@ TEST(ModelSource, TheTemplateOfAnotherTokenizerComesBeforeTheModels) {
   edit_json(other / "tokenizer_config.json", [](auto& json) { json.erase("chat_template"); });
   write_file(dir / "mine.jinja", "mine");
   const auto rendered = [&](const std::string& file, const std::filesystem::path& tokenizer) {
-    const ModelFiles files = read_model_files(*open_model(dir.string()), file, tokenizer.string());
+    const ModelFiles files = read_model_files(
+        *open_model(dir.string()), {.tokenizer = tokenizer.string(), .chat_template = file});
     ChatInput input;
     input.messages = nlohmann::ordered_json::parse(R"([{"role": "user", "content": "Hi"}])");
     return files.chat_template->render(input).value().text;
@@ -155,16 +167,18 @@ TEST(ModelSource, AnotherTokenizerIsTakenFromWhereItIs) {
   std::filesystem::rename(dir / "tokenizer.json", dir / "other.json");
   EXPECT_THROW(read(dir), StartError);
   for (const std::filesystem::path& path : {kDemoModel, dir / "other.json"}) {
-    const ModelFiles files = read_model_files(*open_model(dir.string()), "", path.string());
+    const ModelFiles files =
+        read_model_files(*open_model(dir.string()), {.tokenizer = path.string()});
     EXPECT_EQ(files.tokenizer->vocab_size(), 6144) << path;
     EXPECT_EQ(files.tokenizer->eos_token(), "<|eot_id|>") << path;
   }
   write_file(dir / "tokenizer_config.json", "{}");
-  EXPECT_NE(read_model_files(*open_model(dir.string()), "", kDemoModel.string()).chat_template,
-            nullptr)
+  EXPECT_NE(
+      read_model_files(*open_model(dir.string()), {.tokenizer = kDemoModel.string()}).chat_template,
+      nullptr)
       << "the tokenizer's";
   try {
-    read_model_files(*open_model(dir.string()), "", (dir / "absent").string());
+    read_model_files(*open_model(dir.string()), {.tokenizer = (dir / "absent").string()});
     FAIL();
   } catch (const StartError& e) {
     EXPECT_EQ(e.code(), ExitCode::kBadModel);

@@ -111,6 +111,8 @@ struct DecoderConfig {
 // Throws StartError(kBadModel): one line with file, field, what was found and what is expected.
 // Looks at the headers of the weights, where there are any, for names and formats.
 DecoderConfig load_decoder_config(const std::filesystem::path& model_dir);
+// The same of config.json alone: as if all weights were plain, of its type.
+DecoderConfig parse_decoder_config(const std::filesystem::path& model_dir);
 // The same of an object with config.json's fields, wherever it comes from.
 DecoderConfig parse_decoder_config(const JsonObject& config);
 
