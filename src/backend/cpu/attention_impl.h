@@ -19,6 +19,7 @@ struct AttentionRows {
 };
 
 constexpr int kKeyVecs = kAttentionKeys / kLanes;
+static_assert(kAttentionTile <= kMaxAttentionTile && kMaxAttentionTile <= kLanes);
 
 // Positions [begin, end). Vector v of the keys has positions begin + 16 v on, of which element d is
 // at k[v] + d * k_stride[v].

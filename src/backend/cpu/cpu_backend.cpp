@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <variant>
 
@@ -28,6 +29,8 @@ namespace cpu {
 
 namespace {
 
+constexpr int kAnyNumber = std::numeric_limits<int>::max();
+
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(const CpuOptions& options)
@@ -40,7 +43,7 @@ class CpuBackend final : public Backend {
         max_in_flight_(options.max_in_flight),
         pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
     scratch_.resize(static_cast<size_t>(pool_.num_threads()));
-    reserve_scratch(kernels_.linear_scratch);
+    grow_scratch(kernels_.linear_scratch);
     sample_scratch_.resize(static_cast<size_t>(pool_.num_threads()));
   }
 
@@ -84,7 +87,7 @@ class CpuBackend final : public Backend {
   bool takes(WeightFormat format) const override {
     return dtype_of(format) || (activations_ != CpuActivations::kFloat && has_panels(format));
   }
-  void reserve(size_t) override {}  // pages are taken when they are first written
+  void reserve(size_t bytes) override { arena_.reserve(bytes); }
   void prepare(const StepLimits&) override {}
   void seal() override {}
 
@@ -118,18 +121,15 @@ class CpuBackend final : public Backend {
   Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases, Split,
                      bool) override {
     const PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_, pool_));
-    if (const int64_t needed = parts_size(kMaxSplitProduct, matrix.in);
-        splits(matrix) && needed > parts_.shape[0])
-      parts_ = allocate(DType::kBF16, {needed});
-    if (const int64_t needed = ceil_div<int64_t>(
-            PreparedRows::bytes(quantized_.integers, kMaxSplitProduct, matrix.in), 4);
-        quantized(matrix) && needed > prepared_.shape[0])
-      prepared_ = allocate(DType::kI32, {needed});
+    if (splits(matrix))
+      grow(parts_, parts_size(kMaxSplitProduct, matrix.in) * int64_t{sizeof(uint16_t)});
+    if (quantized(matrix))
+      grow(prepared_, PreparedRows::bytes(quantized_.integers, kMaxSplitProduct, matrix.in));
     return {.in_features = matrix.in, .out_features = matrix.out, .impl = &matrix};
   }
 
   AttentionOp make_attention(const AttentionSpec& spec) override {
-    reserve_scratch(attention_scratch(spec.head_dim));
+    grow_scratch(attention_scratch(spec.head_dim));
     return {.spec = spec};
   }
 
@@ -218,8 +218,7 @@ class CpuBackend final : public Backend {
     plan_attention(b, op.spec);
     pool_.run(static_cast<int>(attention_tasks_.size()), [&](int task, int thread) {
       attend(attention_tasks_[static_cast<size_t>(task)], y, qkv,
-             *static_cast<const Cache*>(kv.impl), b, op.spec,
-             scratch_[static_cast<size_t>(thread)].as<float>());
+             *static_cast<const Cache*>(kv.impl), b, op.spec, scratch_of(thread));
     });
   }
 
@@ -274,16 +273,16 @@ class CpuBackend final : public Backend {
       const int64_t tasks =
           plan_products(w, row(y, t), y.row_stride, row(x, t), x.row_stride, rows, add);
       prepare_inputs(matrix, row(x, t), x.row_stride, rows);
-      pool_.run(static_cast<int>(tasks), [&](int task, int thread) {
+      const auto product_of = [&](int task, int thread) {
         auto product = products_.end() - 1;
         while (product->first_task > task) --product;
         const int64_t own = task - product->first_task;
         if (const auto* blocks = std::get_if<QuantizedArgs>(&product->args))
           quantized_.multiply(*blocks, own);
         else
-          kernels_.linear(std::get<LinearArgs>(product->args), own,
-                          scratch_[static_cast<size_t>(thread)].as<float>());
-      });
+          kernels_.linear(std::get<LinearArgs>(product->args), own, scratch_of(thread));
+      };
+      pool_.run(static_cast<int>(tasks), product_of, kAnyNumber);
     }
   }
 
@@ -297,11 +296,8 @@ class CpuBackend final : public Backend {
       });
     if (splits(matrix))
       pool_.run(static_cast<int>(ceil_div(rows, kSplitRows)), [&](int group, int) {
-        const LinearArgs args{.x = x,
-                              .x_stride = x_stride,
-                              .rows = rows,
-                              .in = matrix.in,
-                              .parts = parts_.as<uint16_t>()};
+        const LinearArgs args{
+            .x = x, .x_stride = x_stride, .rows = rows, .in = matrix.in, .parts = parts()};
         kernels_.split(args, int64_t{group} * kSplitRows);
       });
   }
@@ -342,7 +338,7 @@ class CpuBackend final : public Backend {
                             .rows = rows,
                             .in = matrix.in,
                             .out = segment.outputs,
-                            .parts = parts_.as<uint16_t>(),
+                            .parts = parts(),
                             .num_threads = pool_.num_threads()};
       products_.push_back({args, tasks});
       tasks += kernels_.linear_tasks(args);
@@ -363,10 +359,17 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void reserve_scratch(int64_t floats) {
-    for (Tensor& scratch : scratch_)
-      if (floats > scratch.shape[0]) scratch = allocate(DType::kF32, {floats});
+  // What was in it is lost.
+  static void grow(Mapping& memory, int64_t bytes) {
+    if (static_cast<size_t>(bytes) > memory.bytes()) memory = Mapping(static_cast<size_t>(bytes));
   }
+  void grow_scratch(int64_t floats) {
+    for (Mapping& scratch : scratch_) grow(scratch, floats * int64_t{sizeof(float)});
+  }
+  float* scratch_of(int thread) const {
+    return reinterpret_cast<float*>(scratch_[static_cast<size_t>(thread)].data());
+  }
+  uint16_t* parts() const { return reinterpret_cast<uint16_t*>(parts_.data()); }
 
   bool splits(const PackedLinear& matrix) const {
     return kernels_.split != nullptr && std::ranges::any_of(matrix.segments, [](const Segment& s) {
@@ -378,7 +381,7 @@ class CpuBackend final : public Backend {
                                [](const Segment& s) { return has_panels(s.format); });
   }
   PreparedRows prepared(int64_t rows, int64_t in) const {
-    return PreparedRows::in_memory(quantized_.integers, prepared_.data, rows, in);
+    return PreparedRows::in_memory(quantized_.integers, prepared_.data(), rows, in);
   }
 
   void plan_attention(const BatchView& b, const AttentionSpec& spec) {
@@ -428,9 +431,9 @@ class CpuBackend final : public Backend {
   Arena arena_;
   std::deque<PackedLinear> matrices_;
   std::deque<Cache> caches_;
-  Tensor parts_;                 // of the inputs of a product (see Kernels::split)
-  Tensor prepared_;              // the inputs of a product (see PreparedRows)
-  std::vector<Tensor> scratch_;  // one per thread
+  Mapping parts_;                 // of the inputs of a product (see Kernels::split)
+  Mapping prepared_;              // the inputs of a product (see PreparedRows)
+  std::vector<Mapping> scratch_;  // one per thread
   std::vector<SampleScratch> sample_scratch_;
   std::vector<SegmentProduct> products_;
   std::vector<AttentionTask> attention_tasks_;

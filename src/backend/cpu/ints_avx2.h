@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 16 integers of 32 bits in two AVX2 registers, each of which may stand for two of 16 bits.
+// 16 integers of 32 bits in two AVX2 registers, each of which may stand for two of 16 bits
+// or four of 8.
 #pragma once
 
 #include "cpu/vec_avx2.h"
@@ -70,12 +71,6 @@ inline Ints add_quads(Ints sum, Ints x, Ints v, Ints y, Ints w) {
   else
     return {add_four(sum.a, x.a, v.a, y.a, w.a), add_four(sum.b, x.b, v.b, y.b, w.b)};
 }
-// Four bytes in each lane.
-inline Ints splat_four_bytes(const void* p) {
-  int32_t bytes = 0;
-  __builtin_memcpy(&bytes, p, sizeof bytes);
-  return splat_int(bytes);
-}
 // The 16-bit numbers.
 inline Ints subtract_pairs(Ints x, Ints y) {
   return {_mm256_sub_epi16(x.a, y.a), _mm256_sub_epi16(x.b, y.b)};
@@ -89,7 +84,7 @@ inline void store_shorts(int16_t* p, Ints x) {
   const __m256i packed = _mm256_packs_epi32(x.a, x.b);  // quarters 0 2 1 3
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xd8));
 }
-// Lanes that fit into 8 bits; each eight of them in the order kQuadOrder.
+// Lanes that fit into 8 bits; each eight of them in the order of quads (quantized_layout.h).
 inline void store_bytes(int8_t* p, Ints x) {
   const __m256i shorts = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8);
   const __m128i bytes =

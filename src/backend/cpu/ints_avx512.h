@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 16 integers of 32 bits in one AVX-512 register, each of which may stand for two of 16 bits.
+// 16 integers of 32 bits in one AVX-512 register, each of which may stand for two of 16 bits
+// or four of 8.
 #pragma once
 
 #include "cpu/vec_avx512.h"
@@ -66,12 +67,6 @@ inline Ints add_quads(Ints sum, Ints x, Ints v, Ints y, Ints w) {
         sum.v, _mm512_add_epi16(_mm512_maddubs_epi16(x.v, v.v), _mm512_maddubs_epi16(y.v, w.v)))};
 #endif
 }
-// Four bytes in each lane.
-inline Ints splat_four_bytes(const void* p) {
-  int32_t bytes = 0;
-  __builtin_memcpy(&bytes, p, sizeof bytes);
-  return splat_int(bytes);
-}
 // The 16-bit numbers.
 inline Ints subtract_pairs(Ints a, Ints b) { return {_mm512_sub_epi16(a.v, b.v)}; }
 inline Vec to_floats(Ints a) { return {_mm512_cvtepi32_ps(a.v)}; }
@@ -82,7 +77,7 @@ inline Ints round_to_ints(Vec a) { return {_mm512_cvtps_epi32(a.v)}; }
 inline void store_shorts(int16_t* p, Ints a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(a.v));
 }
-// Lanes that fit into 8 bits; each eight of them in the order kQuadOrder.
+// Lanes that fit into 8 bits; each eight of them in the order of quads (quantized_layout.h).
 inline void store_bytes(int8_t* p, Ints a) {
   const __m128i order = _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),

@@ -7,9 +7,9 @@ template <int n>
 struct Count {};
 
 // exp: 2^n * e^r with |r| <= ln(2)/2, e^r by its Taylor series to r^7 (relative error below 1e-7).
-// 0 below -87.
+// 0 below -87. A NaN stays: min and max give their second operand where one is a NaN.
 inline Vec exp_vec(Vec x) {
-  const Vec clamped = min(max(x, splat(-87.0f)), splat(88.0f));
+  const Vec clamped = min(splat(88.0f), max(splat(-87.0f), x));
   const Vec n = round(mul(clamped, splat(1.44269504f)));
   Vec r = fma(n, splat(-0.693359375f), clamped);  // ln 2 in two parts
   r = fma(n, splat(2.12194440e-4f), r);
@@ -27,9 +27,7 @@ inline Vec exp_vec(Vec x) {
 // cap * tanh(x / cap). tanh(u) = 1 - 2 / (1 + e^2u), which is off by 1e-7 at most. A NaN stays.
 inline Vec softcap_vec(Vec x, float cap) {
   const Vec one = splat(1.0f), u = div(x, splat(cap));
-  const Vec tanh = sub(one, div(splat(2.0f), add(one, exp_vec(add(u, u)))));
-  const Vec nothing = mul(zero(), min(one, max(sub(zero(), one), u)));  // 0, or NaN
-  return mul(splat(cap), add(tanh, nothing));
+  return mul(splat(cap), sub(one, div(splat(2.0f), add(one, exp_vec(add(u, u))))));
 }
 
 // Weights [16 * half, 16 * half + 16) of a block at k, which is even for First and odd otherwise.

@@ -8,7 +8,9 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "ember/base/check.h"
 #include "ember/base/integers.h"
 #include "ember/base/start_error.h"
 
@@ -53,28 +55,53 @@ MemoryInfo host_memory(const std::filesystem::path& meminfo, const std::filesyst
 
 MemoryInfo host_memory() { return host_memory("/proc/meminfo", own_group()); }
 
-Arena::~Arena() {
-  for (const auto& [address, bytes] : mappings_) ::munmap(address, bytes);
+namespace {
+
+constexpr size_t kLine = 64, kHuge = size_t{2} << 20;
+
+// Room in front of the data of a mapping, so that it can begin where a huge page does.
+size_t room(size_t bytes) { return bytes >= kHuge ? kHuge : 0; }
+
+}  // namespace
+
+Mapping::Mapping(size_t bytes) : bytes_(bytes) {
+  address_ = ::mmap(nullptr, bytes + room(bytes), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address_ == MAP_FAILED)
+    throw StartError(ExitCode::kNoDevice,
+                     fmt::format("no memory: {} bytes could not be allocated", bytes));
+  const auto address = reinterpret_cast<uintptr_t>(address_);
+  data_ = reinterpret_cast<std::byte*>(room(bytes) > 0 ? round_up(address, kHuge) : address);
+  // A wish: without it everything works, slower.
+  if (room(bytes) > 0) ::madvise(data_, bytes, MADV_HUGEPAGE);
+}
+
+Mapping::~Mapping() {
+  if (address_ != nullptr) ::munmap(address_, bytes_ + room(bytes_));
+}
+
+Mapping::Mapping(Mapping&& other) noexcept
+    : address_(std::exchange(other.address_, nullptr)),
+      data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(address_, other.address_);
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+void Arena::reserve(size_t bytes) {
+  CHECK(reserved_.data() == nullptr && others_.empty());
+  if (bytes > 0) reserved_ = Mapping(bytes);
 }
 
 void* Arena::allocate(size_t bytes) {
-  constexpr size_t kLine = 64, kHuge = size_t{2} << 20, kChunk = size_t{64} << 20;
   bytes = round_up(std::max<size_t>(bytes, 1), kLine);
-  if (bytes > left_) {
-    const size_t chunk = round_up(std::max(bytes, kChunk), kHuge), mapped = chunk + kHuge;
-    void* address = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (address == MAP_FAILED)
-      throw StartError(ExitCode::kNoDevice,
-                       fmt::format("no memory: {} bytes could not be allocated", bytes));
-    mappings_.emplace_back(address, mapped);
-    next_ = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<uintptr_t>(address), kHuge));
-    left_ = chunk;
-    ::madvise(next_, chunk, MADV_HUGEPAGE);  // a wish: without it everything works, slower
-  }
-  void* const result = next_;
-  next_ += bytes;
-  left_ -= bytes;
+  if (bytes > reserved_.bytes() - used_) return others_.emplace_back(bytes).data();
+  void* const result = reserved_.data() + used_;
+  used_ += bytes;
   return result;
 }
 

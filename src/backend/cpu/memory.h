@@ -16,23 +16,37 @@ MemoryInfo host_memory();
 // memory.current of a group, which may be missing.
 MemoryInfo host_memory(const std::filesystem::path& meminfo, const std::filesystem::path& group);
 
-// Owns zeroed memory, aligned to a cache line, freed with the arena. Small pieces share what is
-// mapped at once, so that all of it can lie in huge pages. Pages that are never touched cost
-// nothing.
+// Zeroed pages, huge ones where the system has them; what is never touched takes no memory.
+class Mapping {
+ public:
+  Mapping() = default;
+  explicit Mapping(size_t bytes);  // throws StartError(kNoDevice) when there is none
+  ~Mapping();
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+
+  std::byte* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void* address_ = nullptr;  // of the whole; data_ is where huge pages can begin
+  std::byte* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+// Owns zeroed memory, aligned to a cache line, freed with the arena.
 class Arena {
  public:
-  Arena() = default;
-  ~Arena();
-  Arena(const Arena&) = delete;
-  Arena& operator=(const Arena&) = delete;
-
-  // Throws StartError(kNoDevice) when there is none.
+  // Pieces lie side by side in so many bytes, so that small ones are in huge pages too; once, and
+  // before anything is allocated. Throws as Mapping.
+  void reserve(size_t bytes);
+  // What finds no room in what was reserved has pages of its own. Throws as Mapping.
   void* allocate(size_t bytes);
 
  private:
-  std::vector<std::pair<void*, size_t>> mappings_;
-  std::byte* next_ = nullptr;
-  size_t left_ = 0;  // bytes of the last mapping, from next_ on
+  Mapping reserved_;
+  size_t used_ = 0;  // bytes of reserved_
+  std::vector<Mapping> others_;
 };
 
 }  // namespace ember::cpu

@@ -23,7 +23,7 @@ enum class Integers : uint8_t { k16Bits, k8Bits };
 
 // What prepare makes of rows of inputs; their number is a multiple of 32.
 struct PreparedRows {
-  // [rows, in] of int16_t; or of int8_t, of which each eight have the order kQuadOrder.
+  // [rows, in] of int16_t; or of int8_t, of which each eight have the order of quads.
   void* v = nullptr;
   float* dx = nullptr;        // [rows, in / 32]
   float* dx_sums = nullptr;   // [rows, in / 32] float(sum of v) * dx

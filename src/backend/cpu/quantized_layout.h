@@ -16,7 +16,8 @@
 //   bytes:   line 2j + p % 2 has eight bits from bit 8 (p / 2) on of each;
 //   one line of high bits has bit 2j + p % 2 + 8 (p / 2) of each;
 //   two have bits 4 (j % 2) + 2 (p % 2) + 8 (p / 2) and the next of each, in line j / 2.
-// So the pairs p and p + 2 are four bytes after one shift and one mask: the inputs kQuadOrder.
+// So the pairs p and p + 2 are four bytes after one shift and one mask. Of each eight neighbouring
+// inputs these are 0 4 1 5 and 2 6 3 7, the order of quads, which inputs of eight bits have, too.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +36,6 @@ struct PanelLayout {
   bool superblocks = false;
   bool signed_scales = false;  // the bytes of superblocks
 };
-
-// The order in which inputs of eight bits are multiplied with four codes of a lane at a time: of
-// each eight neighbouring inputs.
-static constexpr int kQuadOrder[8] = {0, 4, 1, 5, 2, 6, 3, 7};
 
 // static: see round_up.
 static constexpr int64_t kTileInputs = 32, kSuperblockTiles = 8, kLineBytes = 64;

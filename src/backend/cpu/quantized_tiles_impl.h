@@ -2,6 +2,13 @@
 // Tiles of quantised weights over Vec and Ints, for quantized_impl.h; included as that is, before
 // it.
 
+// Four bytes in each lane.
+inline Ints splat_four_bytes(const void* p) {
+  int32_t bytes = 0;
+  __builtin_memcpy(&bytes, p, sizeof bytes);
+  return splat_int(bytes);
+}
+
 // A tile as panels have it. The kernels ask a tile for codes, scales and minimums only.
 template <PanelLayout layout>
 struct PackedTile {

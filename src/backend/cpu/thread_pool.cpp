@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <system_error>
 
 namespace ember::cpu {
 
@@ -25,8 +26,11 @@ void await_change(const std::atomic<T>& value, T old) {
 }  // namespace
 
 ThreadPool::ThreadPool(int num_threads) {
-  for (int thread = 1; thread < num_threads; ++thread)
-    workers_.emplace_back([this, thread] { work(thread); });
+  for (int thread = 1; thread < num_threads; ++thread) try {
+      workers_.emplace_back([this, thread] { work(thread); });
+    } catch (const std::system_error&) {
+      break;  // a limit of threads: fewer do it too
+    }
 }
 
 ThreadPool::~ThreadPool() {
@@ -36,7 +40,7 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::run(int num_tasks, Function function, const void* body) {
+void ThreadPool::run(int num_tasks, Function function, const void* body, int most_together) {
   if (num_tasks <= 1 || workers_.empty()) {
     for (int task = 0; task < num_tasks; ++task) function(body, task, 0);
     return;
@@ -44,6 +48,7 @@ void ThreadPool::run(int num_tasks, Function function, const void* body) {
   function_ = function;
   body_ = body;
   num_tasks_ = num_tasks;
+  most_together_ = most_together;
   next_task_.store(0, std::memory_order_relaxed);
   num_busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
   round_.fetch_add(1, std::memory_order_release);
@@ -63,13 +68,11 @@ void ThreadPool::work(int thread) {
   }
 }
 
-// Several neighbouring tasks at a time, fewer towards the end: they often read neighbouring memory,
-// which is fetched ahead only along a stretch.
 void ThreadPool::take_tasks(int thread) {
   const int share = 2 * num_threads();
   int begin = next_task_.load(std::memory_order_relaxed);
   while (begin < num_tasks_) {
-    const int end = begin + std::max(1, (num_tasks_ - begin) / share);
+    const int end = begin + std::clamp((num_tasks_ - begin) / share, 1, most_together_);
     if (!next_task_.compare_exchange_weak(begin, end, std::memory_order_relaxed)) continue;
     for (int task = begin; task < end; ++task) function_(body_, task, thread);
     begin = next_task_.load(std::memory_order_relaxed);

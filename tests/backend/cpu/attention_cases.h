@@ -106,4 +106,43 @@ inline void check_attention(const Kernels& kernels) {
         }
 }
 
+// A query that is no number makes its own row NaN, and no other.
+inline void check_attention_of_nan(const Kernels& kernels) {
+  constexpr int kDim = 64, kHeads = 3, kTokens = 5, kLength = 100, kBlockSize = 16;
+  const std::vector<int32_t> table{0, 1, 2, 3, 4, 5, 6};
+  const std::vector<float> cache = random_floats(table.size() * kBlockSize * kDim, 5);
+  for (const float softcap : {0.0f, 2.0f}) {
+    std::vector<float> q = random_floats(kTokens * kHeads * kDim, 6), y(q.size()),
+                       expected(q.size()), scratch(static_cast<size_t>(attention_scratch(kDim)));
+    AttentionArgs args{.k = cache.data(),
+                       .v = cache.data(),
+                       .k_block_stride = kDim * kBlockSize,
+                       .v_block_stride = kDim * kBlockSize,
+                       .block_table = table.data(),
+                       .block_size = kBlockSize,
+                       .q = q.data(),
+                       .q_stride = kHeads * kDim,
+                       .y = expected.data(),
+                       .y_stride = kHeads * kDim,
+                       .num_tokens = kTokens,
+                       .num_heads = kHeads,
+                       .head_dim = kDim,
+                       .first_position = kLength - kTokens,
+                       .window = 0,
+                       .scale = 0.1f,
+                       .softcap = softcap,
+                       .scratch = scratch.data()};
+    kernels.attention(args);
+    constexpr size_t kRow = 2 * kHeads + 1;  // of token 2
+    q[kRow * kDim + 9] = NAN;
+    args.y = y.data();
+    kernels.attention(args);
+    for (size_t i = 0; i < y.size(); ++i)
+      if (i / kDim == kRow)
+        ASSERT_TRUE(std::isnan(y[i])) << softcap;
+      else
+        ASSERT_EQ(y[i], expected[i]) << softcap;
+  }
+}
+
 }  // namespace ember::cpu

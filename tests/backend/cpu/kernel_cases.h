@@ -235,6 +235,7 @@ inline void check_kernels(Isa isa) {
   check_rows(kernels);
   check_caps(kernels);
   check_attention(kernels);
+  check_attention_of_nan(kernels);
 }
 
 }  // namespace ember::cpu

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 
 namespace ember::cpu {
 namespace {
@@ -26,8 +27,37 @@ TEST(HostMemory, IsBoundedByTheControlGroup) {
   EXPECT_GT(host_memory().free_bytes, 0u);
 }
 
-TEST(Arena, GivesZeroedAlignedMemoryThatOverlapsNothing) {
+TEST(Arena, SmallPiecesShareAHugePage) {
   Arena arena;
+  arena.reserve(size_t{8} << 20);
+  std::set<uintptr_t> pages;
+  for (int i = 0; i < 100; ++i)
+    pages.insert(reinterpret_cast<uintptr_t>(arena.allocate(1000)) >> 21);
+  EXPECT_EQ(pages.size(), 1u);
+  arena.allocate(size_t{16} << 20);  // has no room there
+  EXPECT_TRUE(pages.contains(reinterpret_cast<uintptr_t>(arena.allocate(1000)) >> 21));
+}
+
+TEST(Mapping, MovesAndGrowsByBeingMadeAgain) {
+  Mapping memory;
+  EXPECT_EQ(memory.bytes(), 0u);
+  for (const size_t bytes : {size_t{100}, size_t{5} << 20}) {
+    memory = Mapping(bytes);
+    EXPECT_EQ(memory.bytes(), bytes);
+    memory.data()[bytes - 1] = std::byte{1};
+  }
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(memory.data()) % (size_t{2} << 20), 0u);
+  const Mapping other = std::move(memory);
+  EXPECT_EQ(other.data()[(size_t{5} << 20) - 1], std::byte{1});
+}
+
+class ArenaPieces : public testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(Reserved, ArenaPieces,
+                         testing::Values(0, size_t{1} << 20, size_t{80} << 20, size_t{200} << 20));
+
+TEST_P(ArenaPieces, AreZeroedAlignedAndOverlapNothing) {
+  Arena arena;
+  arena.reserve(GetParam());
   std::vector<std::pair<unsigned char*, size_t>> pieces;
   for (const size_t bytes : {size_t{0}, size_t{1}, size_t{100}, size_t{5} << 20, size_t{63} << 20,
                              size_t{65} << 20, size_t{64}, size_t{3} << 20}) {

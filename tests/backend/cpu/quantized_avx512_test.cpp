@@ -7,7 +7,7 @@ namespace {
 TEST(QuantizedAvx512, EqualTheDefinitionAlsoRowByRow) {
   if (!machine_has(Isa::kAvx512)) GTEST_SKIP() << "wants a processor with avx512";
   for (const Integers integers : {Integers::k16Bits, Integers::k8Bits})
-    check_quantized_kernels(quantized_kernels_of(Isa::kAvx512, integers, false));
+    check_quantized_kernels(quantized_kernels_of(Isa::kAvx512, integers, false), integers);
 }
 
 }  // namespace

@@ -283,7 +283,8 @@ inline void check_largest_sums(const QuantizedKernels& kernels) {
   }
 }
 
-inline void check_quantized_kernels(const QuantizedKernels& kernels) {
+inline void check_quantized_kernels(const QuantizedKernels& kernels, Integers integers) {
+  ASSERT_EQ(kernels.integers, integers);
   check_quantized(kernels);
   check_largest_sums(kernels);
   check_row_by_row(kernels);
