@@ -17,7 +17,9 @@ bool is_answer(const ScheduledSequence& part) {
 
 // Of each sequence that the part is to the device. Drafts are decodes whose tokens happen to be
 // known: each is a sequence of one token, so that its bits are a decode's.
-int q_len_of(const ScheduledSequence& part) { return part.num_drafts > 0 ? 1 : part.num_tokens; }
+int q_len_of(const ScheduledSequence& part) {
+  return part.num_draft_tokens > 0 ? 1 : part.num_tokens;
+}
 
 int num_seqs_of(const Step& step) {
   int num_seqs = 0;
@@ -31,7 +33,7 @@ int32_t token_at(const ScheduledSequence& part, int position) {
   const Sequence& seq = *part.seq;
   const auto at = static_cast<size_t>(position);
   if (at < seq.tokens.size()) return seq.tokens[at];
-  if (part.num_drafts > 0) return seq.draft[at - seq.tokens.size()];
+  if (part.num_draft_tokens > 0) return seq.draft[at - seq.tokens.size()];
   CHECK(part.pending_row >= 0);
   return -1 - part.pending_row;
 }
@@ -179,7 +181,7 @@ void BatchBuilder::add_logit_rows(const ScheduledSequence& part, int first_token
     row.position = position + 1;
     row.num_logprobs = seq.request->num_logprobs;
     const bool sampled = part.is_sampled(i);
-    if (part.num_drafts > 0)
+    if (part.num_draft_tokens > 0)
       row.draft = std::span(seq.draft).first(static_cast<size_t>(position) + 1 - known);
     if (!sampled) row.given_token = seq.tokens[static_cast<size_t>(position) + 1];
     if (sampled && position + 1 - seq.num_prompt_tokens() < seq.request->min_tokens)

@@ -44,10 +44,11 @@ void FakeRunner::sample(const Step& step) {
   for (const ScheduledSequence& part : step.seqs) {
     std::vector<int32_t> tokens = part.seq->tokens;
     const auto num_known =
-        static_cast<size_t>(part.first_position + part.num_tokens - part.num_drafts);
+        static_cast<size_t>(part.first_position + part.num_tokens - part.num_draft_tokens);
     if (part.pending_row >= 0 && tokens.size() < num_known)
       tokens.push_back(launched_.back().at(static_cast<size_t>(part.pending_row)).token);
-    tokens.insert(tokens.end(), part.seq->draft.begin(), part.seq->draft.begin() + part.num_drafts);
+    tokens.insert(tokens.end(), part.seq->draft.begin(),
+                  part.seq->draft.begin() + part.num_draft_tokens);
     const SamplingParams& sampling = part.seq->request->sampling;
     const uint64_t seed =
         sampling.temperature > 0 ? sampling.seed : 0;  // greedy answers do not depend on it

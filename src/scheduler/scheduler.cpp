@@ -248,7 +248,7 @@ bool Scheduler::admit(Sequence& seq) {
 bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   ScheduledSequence part{.seq = &seq, .first_position = seq.num_computed_tokens};
   part.num_tokens = std::min(seq.num_uncomputed_tokens(), budget.tokens);
-  part.num_drafts = take_drafts(seq, budget);
+  part.num_draft_tokens = take_drafts(seq, budget);
   // A row for each prompt position whose successor's log probability is still wanted, and one to
   // sample from.
   part.first_row_position = part.first_position;
@@ -260,8 +260,8 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   }
   const bool samples =
       part.first_position + part.num_tokens == seq.num_tokens() && seq.request->max_tokens > 0;
-  part.num_tokens += part.num_drafts;
-  part.num_sampled = samples ? 1 + part.num_drafts : 0;
+  part.num_tokens += part.num_draft_tokens;
+  part.num_sampled = samples ? 1 + part.num_draft_tokens : 0;
   const int end = part.first_position + part.num_tokens;
   part.num_logit_rows = std::max(0, last_prompt_row - part.first_row_position) + part.num_sampled;
   if (samples) part.first_row_position = end - part.num_logit_rows;
@@ -274,7 +274,7 @@ bool Scheduler::plan(Sequence& seq, Budget& budget, TimePoint now) {
   }
   seq.num_computed_tokens = end;
   seq.num_pending_tokens += part.num_sampled;
-  seq.num_pending_drafts = part.num_drafts;
+  seq.num_pending_drafts = part.num_draft_tokens;
   if (samples) seq.pending_row = step_->num_logit_rows + part.num_logit_rows - 1;
   ++seq.in_flight;
   ++seq.trace.num_steps;
@@ -383,7 +383,7 @@ Scheduler::Accepted Scheduler::accept(const ScheduledSequence& part,
     seq.tokens.push_back(row.token);
     const auto draft = static_cast<size_t>(accepted.num_tokens++);
     accepted.finish = reason_to_finish(seq);
-    if (accepted.finish != FinishReason::kNone || accepted.num_tokens > part.num_drafts ||
+    if (accepted.finish != FinishReason::kNone || accepted.num_tokens > part.num_draft_tokens ||
         seq.draft[draft] != row.token)
       break;
   }
@@ -392,9 +392,9 @@ Scheduler::Accepted Scheduler::accept(const ScheduledSequence& part,
   seq.num_pending_drafts = 0;
   seq.draft.clear();
   const int num_accepted = std::max(0, accepted.num_tokens - 1);
-  seq.draft_policy.count(part.num_drafts, num_accepted);
-  totals_.num_verifications += part.num_drafts > 0 ? 1 : 0;
-  totals_.num_draft_tokens += static_cast<uint64_t>(part.num_drafts);
+  seq.draft_policy.count(part.num_draft_tokens, num_accepted);
+  totals_.num_drafts += part.num_draft_tokens > 0 ? 1 : 0;
+  totals_.num_draft_tokens += static_cast<uint64_t>(part.num_draft_tokens);
   totals_.num_accepted_tokens += static_cast<uint64_t>(num_accepted);
   return accepted;
 }

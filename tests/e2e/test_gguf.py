@@ -61,7 +61,8 @@ def test_greedy_tokens_are_those_of_transformers(smollm2, number):
     while done < len(wanted):
         got = smollm2.complete(prompt["input_ids"] + wanted[:done], max_tokens=len(wanted) - done, temperature=0, ignore_eos=True,
                                return_token_ids=True).json()["choices"][0]["token_ids"]
-        done += next((i for i, (a, b) in enumerate(zip(got, wanted[done:])) if a != b), len(wanted) - done)
+        assert len(got) == len(wanted) - done
+        done += next((i for i, (a, b) in enumerate(zip(got, wanted[done:])) if a != b), len(got))
         assert done == len(wanted) or prompt["margins"][done] < MARGIN, (done, wanted[done])
         done += 1
 

@@ -181,7 +181,7 @@ TEST(BatchBuilder, ADraftIsADecodeWithARowOfItsOwn) {
                          .first_row_position = 2,
                          .num_logit_rows = 2,
                          .num_sampled = 2,
-                         .num_drafts = 1});
+                         .num_draft_tokens = 1});
   }
   step.num_tokens = step.num_logit_rows = 4;
   const HostBatch& built = builder.build(step);

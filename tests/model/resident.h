@@ -27,9 +27,6 @@ inline size_t resident_bytes(const void* address) {
   return 0;
 }
 
-// The memory that a mapped file may share is given back in whole large pages, which are of 2 MiB: a
-// smaller file has none.
-
 // Reads every page of the bytes, so that they are resident.
 inline void touch(const void* data, size_t bytes) {
   const auto* begin = static_cast<const volatile char*>(data);

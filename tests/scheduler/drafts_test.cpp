@@ -73,7 +73,7 @@ TEST_F(Drafts, AStepGivesAllAcceptedTokensAndOneMore) {
   scheduler.propose(1, Ids{101, 102, 103});
   step();
   EXPECT_EQ(part.num_tokens, 4);
-  EXPECT_EQ(part.num_drafts, 3);
+  EXPECT_EQ(part.num_draft_tokens, 3);
   EXPECT_EQ(part.num_sampled, 4);
   EXPECT_EQ(part.first_row_position, 3);
   EXPECT_EQ(answer(), (Ids{100, 101, 102, 103, 104}));
@@ -146,7 +146,8 @@ TEST_F(Drafts, TakeOnlyWhatThereIsRoomForAnyway) {
   step();
   scheduler.propose(1, Ids{101, 102, 103, 104, 105});
   step();
-  EXPECT_EQ(part.num_drafts, 2) << "four tokens are wanted, one is there, one comes by itself";
+  EXPECT_EQ(part.num_draft_tokens, 2)
+      << "four tokens are wanted, one is there, one comes by itself";
   EXPECT_EQ(answer().size(), 4u);
   EXPECT_EQ(events.back().finish, FinishReason::kLength);
 
@@ -154,7 +155,7 @@ TEST_F(Drafts, TakeOnlyWhatThereIsRoomForAnyway) {
   step();
   scheduler.propose(1, Ids{101, 102, 103, 104, 105, 106, 107});
   step();
-  EXPECT_EQ(part.num_drafts, 5) << "six rows of logits";
+  EXPECT_EQ(part.num_draft_tokens, 5) << "six rows of logits";
 }
 
 TEST_F(Drafts, PreemptNobody) {
@@ -178,7 +179,7 @@ TEST_F(Drafts, PreemptNobody) {
   const Step& s = run();
   ASSERT_EQ(s.seqs.size(), 2u);
   EXPECT_EQ(s.seqs[1].num_tokens, 1) << "its block is full and no other is free";
-  EXPECT_EQ(s.seqs[1].num_drafts, 0);
+  EXPECT_EQ(s.seqs[1].num_draft_tokens, 0);
   EXPECT_EQ(scheduler.stats().num_preemptions, 0u);
 }
 
@@ -221,7 +222,7 @@ TEST_F(Drafts, AreForgottenWhenTheSequenceGainsATokenWithoutThem) {
   ahead.propose(1, Ids{101});
   const Step& second = ahead.schedule(kNow);
   ASSERT_EQ(second.seqs.size(), 1u);
-  EXPECT_EQ(second.seqs[0].num_drafts, 0) << "its place is not known yet";
+  EXPECT_EQ(second.seqs[0].num_draft_tokens, 0) << "its place is not known yet";
   ahead.commit(first, std::vector<SampledToken>{{.token = 100}});
   ahead.commit(second, std::vector<SampledToken>{{.token = 101}});
   const Step& third = ahead.schedule(kNow);
@@ -230,7 +231,7 @@ TEST_F(Drafts, AreForgottenWhenTheSequenceGainsATokenWithoutThem) {
 
   ahead.propose(1, Ids{103, 104});
   const Step& verified = ahead.schedule(kNow);
-  EXPECT_EQ(verified.seqs.at(0).num_drafts, 2);
+  EXPECT_EQ(verified.seqs.at(0).num_draft_tokens, 2);
   EXPECT_TRUE(ahead.schedule(kNow).seqs.empty()) << "where it goes on is not known yet";
   ahead.check_invariants();
   ahead.commit(verified, std::vector<SampledToken>{{.token = 103}, {.token = 7}, {.token = 105}});
@@ -251,7 +252,7 @@ TEST_F(Drafts, EachTakesThePlaceOfASequenceThatNobodyWaitsFor) {
   scheduler.propose(1, Ids{101, 102, 103, 104});
   const Step& s = scheduler.schedule(kNow);
   EXPECT_EQ(s.seqs.size(), 4u);
-  EXPECT_EQ(s.seqs[0].num_drafts, 2) << "six places, one for each of four";
+  EXPECT_EQ(s.seqs[0].num_draft_tokens, 2) << "six places, one for each of four";
 }
 
 // A model that says 100, 101, 102, 100, 101, 102 ... after a prompt that says so too.
@@ -293,7 +294,7 @@ TEST(NgramSpeculation, AddsToStepsWhatWasSaidBeforeAndPays) {
     const SchedulerStats stats = scheduler.stats();
     EXPECT_EQ(stats.num_accepted_tokens, stats.num_draft_tokens);
     EXPECT_EQ(stats.num_accepted_tokens, static_cast<uint64_t>(60 - num_steps));
-    EXPECT_GT(stats.num_verifications, 5u);
+    EXPECT_GT(stats.num_drafts, 5u);
   }
 }
 
@@ -331,7 +332,7 @@ TEST(NgramSpeculation, StepsHaveEverybodyThatDecodes) {
             scheduler.stats().num_running == 2 &&
             std::ranges::all_of(s->seqs, [](const auto& part) { return part.seq->decodes(); });
         num_halves += both_decode && s->seqs.size() == 1 ? 1 : 0;
-        for (const ScheduledSequence& part : s->seqs) num_drafted += part.num_drafts;
+        for (const ScheduledSequence& part : s->seqs) num_drafted += part.num_draft_tokens;
         in_flight.push_back(s);
         if (in_flight.size() < 2) continue;
       }

@@ -176,10 +176,10 @@ class FakeModel {
   void run(const ScheduledSequence& part, std::vector<SampledToken>& rows) {
     const Sequence& seq = *part.seq;
     std::vector<int32_t>& known = known_tokens(seq);
-    if (part.num_drafts > 0) {
+    if (part.num_draft_tokens > 0) {
       expect(known == seq.tokens,
              fmt::format("request {}: a draft behind a token that is pending", seq.request->id));
-      known.insert(known.end(), seq.draft.begin(), seq.draft.begin() + part.num_drafts);
+      known.insert(known.end(), seq.draft.begin(), seq.draft.begin() + part.num_draft_tokens);
     }
     for (int p = part.first_position; p < part.first_position + part.num_tokens; ++p) {
       expect(static_cast<size_t>(p) < known.size(),
@@ -192,7 +192,7 @@ class FakeModel {
           mix(p == 0 ? start_of(*seq.request) : read(seq, p - 1), static_cast<uint64_t>(known[i])));
     }
     for (int row = 0; row < part.num_logit_rows; ++row) add_row(part, row, known, rows);
-    if (part.num_drafts > 0)
+    if (part.num_draft_tokens > 0)
       verify(part, std::span(rows).last(static_cast<size_t>(part.num_sampled)), known);
   }
 
@@ -214,7 +214,7 @@ class FakeModel {
     int num_kept = 0;
     do {
       known.push_back(sampled[static_cast<size_t>(num_kept)].token);
-    } while (num_kept++ < part.num_drafts &&
+    } while (num_kept++ < part.num_draft_tokens &&
              known.back() == seq.draft[static_cast<size_t>(num_kept) - 1]);
     for (int p = part.first_position + num_kept; p < part.first_position + part.num_tokens; ++p)
       cell(seq, p) = {};
@@ -230,7 +230,7 @@ class FakeModel {
     for (int q = 0; q <= position; ++q) sum = mix(sum, read(seq, q));
     if (part.is_sampled(row)) {
       rows.push_back(sample_of(*seq.request, sum));
-      if (part.num_drafts == 0) known.push_back(rows.back().token);
+      if (part.num_draft_tokens == 0) known.push_back(rows.back().token);
     } else {
       rows.push_back(
           {.token = known.at(static_cast<size_t>(position) + 1), .logprob = logprob_of(sum)});

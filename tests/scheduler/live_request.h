@@ -82,7 +82,7 @@ inline bool at_rest(const Scheduler& scheduler) {
 inline bool drafts_take_blocks(const Step& step, int block_size) {
   return std::ranges::any_of(step.seqs, [block_size](const ScheduledSequence& part) {
     const int end = part.first_position + part.num_tokens;
-    return ceil_div(end, block_size) > ceil_div(end - part.num_drafts, block_size);
+    return ceil_div(end, block_size) > ceil_div(end - part.num_draft_tokens, block_size);
   });
 }
 

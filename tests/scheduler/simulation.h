@@ -264,13 +264,15 @@ class Simulation {
       expect(seq.request->deadline > now_, "past its deadline");
       expect(part.num_tokens >= 1 && part.num_logit_rows >= part.num_sampled, "an empty part");
       const bool decode = seq.num_output_tokens() > std::ssize(seq.request->progress.output) &&
-                          part.num_tokens - part.num_drafts == 1 && seq.request->max_tokens > 0;
+                          part.num_tokens - part.num_draft_tokens == 1 &&
+                          seq.request->max_tokens > 0;
       expect(!prefill || !decode || seq.num_preemptions > 0, "decodes come first");
-      if (part.num_tokens - part.num_drafts > 1) prefill = true;
-      tokens += part.num_tokens, rows += part.num_logit_rows, device_seqs += 1 + part.num_drafts;
+      if (part.num_tokens - part.num_draft_tokens > 1) prefill = true;
+      tokens += part.num_tokens, rows += part.num_logit_rows,
+          device_seqs += 1 + part.num_draft_tokens;
       LiveRequest& live = live_.at(seq.request->id);
       live.num_computed += part.num_tokens;
-      live.had_drafts = live.had_drafts || part.num_drafts > 0;
+      live.had_drafts = live.had_drafts || part.num_draft_tokens > 0;
       live.num_preemptions = seq.num_preemptions;
     }
     expect(tokens == step.num_tokens && rows == step.num_logit_rows,

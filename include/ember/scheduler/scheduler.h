@@ -33,8 +33,9 @@ struct SchedulerConfig {
   SchedulingPolicy policy = SchedulingPolicy::kFcfs;
   Duration ageing = std::chrono::seconds(
       30);  // under the priority policy, who has waited for so long goes before everybody else
-  // While answers are running, prompts get as much of a step as keeps it about so short, by what
-  // commit() was told of earlier steps; zero: all that fits.
+  // While answers are running, prompts get as much of a step as keeps it about so short, or twice
+  // as long as the answers alone take, by what commit() was told of earlier steps; zero: all that
+  // fits.
   Duration step_time_target{};
   // Draft tokens that ngram_draft() may propose for a sequence and step; 0: none.
   int num_speculative_tokens = 0;
@@ -52,7 +53,7 @@ struct ScheduledSequence {
   int num_logit_rows = 0;
   int num_sampled = 0;
   // Its last tokens that are drafts: num_sampled is one more.
-  int num_drafts = 0;
+  int num_draft_tokens = 0;
   // Logit row of the step before that samples its last token, when that is not committed yet.
   int pending_row = -1;
 
@@ -79,7 +80,7 @@ struct SchedulerStats {
   uint64_t prefix_cache_queries = 0;  // prompt tokens looked up
   uint64_t prefix_cache_hits = 0;     // of them, found
   uint64_t num_preemptions = 0;
-  uint64_t num_verifications = 0;  // parts of steps that verified draft tokens
+  uint64_t num_drafts = 0;  // verified in a step of a sequence, some tokens each
   uint64_t num_draft_tokens = 0;
   uint64_t num_accepted_tokens = 0;  // of them
 };

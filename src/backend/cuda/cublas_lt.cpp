@@ -194,10 +194,12 @@ std::unique_ptr<CublasLt> CublasLt::open(std::string& why) {
   const std::string name = fmt::format("libcublasLt.so.{}", CUBLAS_VER_MAJOR);
   void* library = nullptr;
   for (const std::string& path :
-       {std::string(EMBER_CUDA_LIBRARY_DIR "/") + name, name, "/usr/local/cuda/lib64/" + name})
+       {name, "/usr/local/cuda/lib64/" + name, std::string(EMBER_CUDA_LIBRARY_DIR "/") + name})
     if (library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL); library != nullptr) break;
   if (library == nullptr) {
-    why = name + " was not found (neither by the loader nor in /usr/local/cuda/lib64)";
+    why = name +
+          " was not found (by the loader, in /usr/local/cuda/lib64 and in " EMBER_CUDA_LIBRARY_DIR
+          ")";
     return nullptr;
   }
   Api api;

@@ -209,7 +209,7 @@ void EngineMetrics::on_step(std::vector<TokenOutput> events, const StepReport& r
   advance(impl_->prefix_queries, impl_->seen_queries, s.prefix_cache_queries);
   advance(impl_->prefix_hits, impl_->seen_hits, s.prefix_cache_hits);
   advance(impl_->preemptions, impl_->seen_preemptions, s.num_preemptions);
-  advance(impl_->drafts, impl_->seen_drafts, s.num_verifications);
+  advance(impl_->drafts, impl_->seen_drafts, s.num_drafts);
   advance(impl_->draft_tokens, impl_->seen_draft_tokens, s.num_draft_tokens);
   advance(impl_->accepted_tokens, impl_->seen_accepted_tokens, s.num_accepted_tokens);
   if (report.num_tokens > 0) impl_->iteration_tokens.Observe(report.num_tokens);

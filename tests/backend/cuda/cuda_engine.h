@@ -30,7 +30,6 @@ struct Case {
   bool caching = true;
   bool graphs = true;
   int max_own_gemm_tokens = 256;
-  int num_speculative_tokens = 0;
   int delay = 0;  // microseconds
   size_t kernel_bytes = 0;
 };
@@ -95,8 +94,7 @@ class Cuda : public testing::Test {
     return {.max_num_batched_tokens = s.max_num_batched_tokens,
             .max_num_seqs = s.max_num_seqs,
             .max_num_logit_rows = s.max_logit_rows,
-            .max_model_len = kMaxModelLen,
-            .num_speculative_tokens = s.num_speculative_tokens};
+            .max_model_len = kMaxModelLen};
   }
   static BlockPoolConfig pool_config(const Built& built, const Case& s) {
     return {.num_blocks = built.plan.num_blocks,

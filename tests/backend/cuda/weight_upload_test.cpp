@@ -50,11 +50,11 @@ TEST_F(CudaWeightUpload, SeveralThreadsReadAtOnce) {
   Mutex mu;
   CondVar cv;
   std::set<std::thread::id> threads;
+  const TimePoint until = Clock::now() + std::chrono::seconds(60);
   upload.rows(to, 64, 8, 8, [&](int64_t r) {
     MutexLock lock(mu);
     threads.insert(std::this_thread::get_id());
     cv.notify_all();
-    const TimePoint until = Clock::now() + std::chrono::seconds(60);
     while (threads.size() < 2 && Clock::now() < until)
       cv.wait_for(mu, std::chrono::milliseconds(100));
     return source.data() + r * 8;
