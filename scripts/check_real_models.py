@@ -151,6 +151,8 @@ def compare_greedy(server, prompts):
         while done < NEW_TOKENS:
             got = post(server, "/v1/completions", prompt=prompt["input_ids"] + wanted[:done], max_tokens=NEW_TOKENS - done, temperature=0,
                        ignore_eos=True, return_token_ids=True)["choices"][0]["token_ids"]
+            if len(got) != NEW_TOKENS - done:
+                return False, f"{len(got)} tokens instead of {NEW_TOKENS - done}"
             same = next((i for i, (a, b) in enumerate(zip(got, wanted[done:])) if a != b), NEW_TOKENS - done)
             equal, done = equal + same, done + same
             if done < NEW_TOKENS:
@@ -198,13 +200,12 @@ def main():
     parser.add_argument("models", nargs="+", metavar="NAME=FILE")
     parser.add_argument("--write", action="store_true", help="tests/data/smollm2_reference.json")
     arguments = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
     models = {name: Path(file) for name, _, file in (m.partition("=") for m in arguments.models)}
     if arguments.write:
         reference = make_reference("smollm2", models["smollm2"])
-        kept = {key: reference[key] for key in ("made_by", "lines", "ids", "prompts")}
+        parts = {key: reference[key] for key in ("made_by", "lines", "ids", "prompts")}
         target = ROOT / "tests/data/smollm2_reference.json"
-        target.write_text(json.dumps(kept, ensure_ascii=False, separators=(",", ":")) + "\n")
+        target.write_text(json.dumps(parts, ensure_ascii=False, separators=(",", ":")) + "\n")
     results = [check(name, file, flags) for name, file in models.items() for flags in ([], ["--cpu-activations", "float"])]
     return 0 if all(results) else 1
 

@@ -14,6 +14,7 @@ for argument in "$@"; do
   esac
 done
 [ "${#names[@]}" -gt 0 ] || names=(smollm2 gemma3)
+[[ ${flags[*]} != *--write* || ${names[*]} == *smollm2* ]] || die "--write makes the file of smollm2"
 
 install "${BUILD_PACKAGES[@]}" python3 python3-venv >&2
 need_rust >&2

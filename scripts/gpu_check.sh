@@ -7,7 +7,7 @@
 # Usage: scripts/gpu_check.sh [--sanitize] [--tiny] [--seconds N] [--out OUT] [EMBER]
 #   EMBER       the program, default build/cuda/ember (cmake --preset cuda && cmake --build build/cuda --target ember)
 #   --tiny      small shapes, for the emulated GPU (build/emulated/ember)
-#   --sanitize  compute-sanitizer (memcheck, racecheck, synccheck, initcheck) on the small shapes instead of timings
+#   --sanitize  compute-sanitizer (memcheck, racecheck, synccheck, initcheck) on the small shapes instead of timings; hours, whatever --seconds says
 #   --seconds N for all of it, default 275; what would take longer is cut, and said to be
 #   --out OUT   default build/gpu_check.jsonl
 # Each part runs in a process of its own with a deadline: one that hangs does not keep the others from running. Exit status 0: all ran, and all
@@ -29,8 +29,8 @@ done
 [ -x "$ember" ] || { echo "no $ember: build it first (see $0)" >&2; exit 64; }
 export EMBER_LOG_LEVEL=warn
 work=$(mktemp -d)
-server=''
-trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$work"' EXIT
+server='' client=''
+trap 'for process in $server $client; do kill -KILL "$process" 2>/dev/null; done; rm -rf "$work"' EXIT
 failed=0
 
 # limit SECONDS: that, or what is left of the whole; at least 0.
@@ -45,11 +45,12 @@ fail() {
   failed=1
 }
 
-# status_of EXIT_STATUS: as the results have it; 124 and 137 are timeout's.
+# status_of EXIT_STATUS [SECONDS DEADLINE]: as the results have it; 124 is timeout's, 137 too where the time was over.
 status_of() {
   case $1 in
     0) echo done ;;
-    124 | 137) echo 'cut for time' ;;
+    124) echo 'cut for time' ;;
+    137) [ "${2:-0}" -lt "${3:-1}" ] && echo killed || echo 'cut for time' ;;
     *) echo failed ;;
   esac
 }
@@ -62,27 +63,38 @@ note() {
 
 # part SECONDS ARGUMENT...: `ember ARGUMENT...` with a deadline, its lines to the results.
 part() {
-  local deadline begin=$SECONDS rc=0
+  local name deadline begin=$SECONDS rc=0
+  [ -z "$tiny" ] || set -- "$total" "${@:2}"  # the emulated GPU has no pace
   deadline=$(limit "$1")
   shift
-  [ "$deadline" -gt 0 ] || { note "$*" 'no time left' 0; return; }
+  name=$(tr -d '"' <<<"$*")
+  [ "$deadline" -gt 0 ] || { note "$name" 'no time left' 0; return; }
   timeout --kill-after=5 "$deadline" "$ember" "$@" >>"$out" || rc=$?
-  note "$(tr -d '"' <<<"$*")" "$(status_of $rc)" $((SECONDS - begin)) $rc
+  note "$name" "$(status_of $rc $((SECONDS - begin)) "$deadline")" $((SECONDS - begin)) $rc
 }
 
-# After a wrong or failed check: with which switch thrown is it right? The rest is measured with what was right.
+# After a wrong or failed check: with which switch thrown is it right? The rest is measured with what was right. A try
+# may take little longer than the check took, and 30 s where it hung: the rest needs time, too.
 bisect() {
-  local switch deadline rc
+  local most=$1 switch deadline rc begin
   for switch in EMBER_CUDA_GRAPHS EMBER_CUDA_OVERLAP EMBER_CUDA_CUBLAS; do
-    deadline=$(limit 120) rc=124
+    deadline=$(limit "$most") rc=124 begin=$SECONDS
     [ "$deadline" -eq 0 ] || { rc=0; env $switch=false timeout --kill-after=5 "$deadline" "$ember" bench check "${check_flags[@]}" >"$work/bisect" 2>&1 || rc=$?; }
-    printf '{"bisect": "%s=false", "status": "%s"}\n' $switch "$(status_of $rc)" >>"$out"
+    printf '{"bisect": "%s=false", "status": "%s"}\n' $switch "$(status_of $rc $((SECONDS - begin)) "$deadline")" >>"$out"
     [ "$rc" -ne 0 ] || { export $switch=false; return; }
   done
-  deadline=$(limit 120)
+  deadline=$(limit "$most")
   [ "$deadline" -gt 0 ] || return
   env EMBER_CUDA_SYNC=true timeout --kill-after=5 "$deadline" "$ember" bench check "${check_flags[@]}" >"$work/bisect" 2>&1 || true
   grep -h 'CUDA: ' "$work/bisect" | head -n 3 | python3 -c 'import json, sys; [print(json.dumps({"bisect": "EMBER_CUDA_SYNC=true", "says": line.strip()})) for line in sys.stdin]' >>"$out"
+}
+
+# sanitized SECONDS NAME ARGUMENT...: `ember ARGUMENT...` under $tool; what it found is printed.
+sanitized() {
+  local deadline=$1 name=$2 rc=0
+  shift 2
+  timeout "$deadline" compute-sanitizer --tool "$tool" --log-file "$work/sanitizer" --error-exitcode 9 "$ember" "$@" >/dev/null || rc=$?
+  [ "$rc" -eq 0 ] || { tail -n 40 "$work/sanitizer" >&2; fail "$name: exit status $rc"; }
 }
 
 sanitize() {
@@ -91,10 +103,10 @@ sanitize() {
   for tool in memcheck racecheck synccheck initcheck; do
     for dtype in float16 bfloat16; do
       echo "compute-sanitizer $tool, kernels, $dtype"
-      timeout 600 compute-sanitizer --tool "$tool" --error-exitcode 9 "$ember" bench kernels --tiny --dtype "$dtype" >/dev/null || fail "$tool, kernels, $dtype"
+      sanitized 600 "$tool, kernels, $dtype" bench kernels --tiny --dtype "$dtype"
     done
     echo "compute-sanitizer $tool, whole models"
-    timeout 900 compute-sanitizer --tool "$tool" --error-exitcode 9 "$ember" bench check --tiny --device cuda >/dev/null || fail "$tool, whole models"
+    sanitized 900 "$tool, whole models" bench check --tiny --device cuda
   done
 }
 
@@ -173,18 +185,25 @@ end() {
 load() {
   printf '{"load": "%s"}\n' "$1" >>"$out"
   part 60 bench serve --json --url "$url" "${load_flags[@]}" ${2:+--extra-body "$2"}
+  ! tail -n 2 "$out" | grep -q '"failed":[1-9]' || fail "load $1: requests failed"
 }
 
 # Killed in the middle of its work, the server leaves the GPU to the next one, which takes as much memory.
 serve() {
-  local client before
+  local before deadline
   start || return
-  timeout 60 "$ember" bench serve --url "$url" "${load_flags[@]}" >/dev/null 2>&1 &
+  deadline=$(limit 60)
+  [ "$deadline" -gt 0 ] || { end KILL 137; note server 'no time left' 0; return; }
+  # More than can be done before the server is killed.
+  timeout "$deadline" "$ember" bench serve --url "$url" --num-prompts 1000 --max-concurrency 64 --input-len 100 --output-len 100 >/dev/null 2>&1 &
   client=$!
   sleep 2
   before=$blocks
+  [ -n "$before" ] || fail "the log does not say how many blocks the KV cache has"
+  kill -0 "$client" 2>/dev/null || fail "nothing was running when the server was killed"
   end KILL 137
   wait "$client"
+  client=''
   start || return
   [ "$blocks" = "$before" ] || fail "the server has $blocks blocks of the KV cache where the one killed before had $before"
   load plain
@@ -210,8 +229,10 @@ mkdir -p "$(dirname "$out")"
 printf '{"date": "%s", "commit": "%s", "version": "%s"}\n' "$(date -u +%FT%TZ)" "$(git rev-parse --short HEAD 2>/dev/null || echo none)" "$("$ember" --version | head -n 1)" >"$out"
 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem,temperature.gpu,power.draw --format=csv,noheader 2>/dev/null | sed 's/.*/{"gpu": "&"}/' >>"$out"
 make_model
+begin=$SECONDS
 part 120 bench check "${check_flags[@]}"
-[ "$failed" -eq 0 ] || bisect
+took=$((SECONDS - begin))
+[ "$failed" -eq 0 ] || bisect $((took < 120 ? took + 10 : 30))
 for dtype in bfloat16 float16; do
   for family in ceilings cases gemm decode prefill sample; do
     part 45 bench kernels --dtype "$dtype" "${kernel_flags[@]}" $family

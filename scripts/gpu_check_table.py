@@ -35,15 +35,20 @@ def checks(rows):
         line(f"with {row['bisect']}", row.get("status", row.get("says")))
 
 
+def by_type(rows):
+    """The rows of the kernels' benchmark for each type of numbers, which a process says first."""
+    found, kind = {}, ""
+    for row in (row for row in rows if "kernel" in row or "type" in row and "sms" in row):
+        kind = row.get("type", kind)
+        found.setdefault(kind, []).append(row)
+    return found
+
+
 def kernels(rows):
     """The ceilings are those of the same type, from a process of their own."""
     print()
     line("kernels", "us", "GB/s", "of reading", "TFLOP/s", "of cuBLAS max", "over cuBLAS")
-    of_kind, kind = {}, ""
-    for row in (row for row in rows if "kernel" in row or "type" in row and "sms" in row):
-        kind = row.get("type", kind)
-        of_kind.setdefault(kind, []).append(row)
-    for kind, of_type in of_kind.items():
+    for kind, of_type in by_type(rows).items():
         checked = [row["right"] for row in of_type if "right" in row]
         print(f"{kind}: {sum(checked)} of {len(checked)} results are right")
         read, cublas = ceiling(of_type, "read", "gb_per_s"), ceiling(of_type, "cublas", "tflop_per_s")
@@ -56,7 +61,8 @@ def kernels(rows):
 
 
 def model(rows):
-    read, cublas = ceiling(rows, "read", "gb_per_s"), ceiling(rows, "cublas", "tflop_per_s")
+    of_type = by_type(rows).get("bfloat16", [])  # as it is
+    read, cublas = ceiling(of_type, "read", "gb_per_s"), ceiling(of_type, "cublas", "tflop_per_s")
     print()
     line("the model", "ms", "tokens/s", "GB/s", "of reading", "TFLOP/s", "of cuBLAS max")
     for row in (row for row in rows if "bench" in row):
