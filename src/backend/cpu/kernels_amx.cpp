@@ -255,7 +255,7 @@ const Kernels& amx_kernels() {
     Kernels k = avx512_kernels();
     k.linear_tasks = linear_tasks;
     k.linear = linear;
-    k.linear_scratch = kSumFloats;
+    if (k.linear_scratch < kSumFloats) k.linear_scratch = kSumFloats;
     k.split = split;
     return k;
   }();

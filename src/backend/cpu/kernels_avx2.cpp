@@ -9,6 +9,8 @@ namespace avx2 {
 namespace {
 #include "cpu/kernels_impl.h"
 //
+#include "cpu/linear_impl.h"
+//
 #include "cpu/attention_impl.h"
 }  // namespace
 }  // namespace avx2
@@ -16,7 +18,7 @@ namespace {
 const Kernels& avx2_kernels() {
   static constexpr Kernels kernels{.linear_tasks = avx2::linear_tasks,
                                    .linear = avx2::linear,
-                                   .linear_scratch = 0,
+                                   .linear_scratch = avx2::kPanelFloats,
                                    .split = nullptr,
                                    .attention = avx2::attention,
                                    .rms_norm = avx2::rms_norm,

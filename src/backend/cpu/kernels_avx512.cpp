@@ -9,6 +9,8 @@ namespace avx512 {
 namespace {
 #include "cpu/kernels_impl.h"
 //
+#include "cpu/linear_impl.h"
+//
 #include "cpu/attention_impl.h"
 }  // namespace
 }  // namespace avx512
@@ -16,7 +18,7 @@ namespace {
 const Kernels& avx512_kernels() {
   static constexpr Kernels kernels{.linear_tasks = avx512::linear_tasks,
                                    .linear = avx512::linear,
-                                   .linear_scratch = 0,
+                                   .linear_scratch = avx512::kPanelFloats,
                                    .split = nullptr,
                                    .attention = avx512::attention,
                                    .rms_norm = avx512::rms_norm,

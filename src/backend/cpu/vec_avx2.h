@@ -106,7 +106,11 @@ inline float max_lanes(Vec x) {
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-inline constexpr int kTileRows = 3, kTileBlocks = 1;  // 12 sums and 4 weights in 16 registers
+// A few rows: 12 sums and 4 weights in 16 registers. Many: 12 sums, 2 weights and an input, with 16
+// KiB of converted weights in the first cache.
+inline constexpr int kTileRows = 3, kTileBlocks = 1;
+inline constexpr int kPanelTileRows = 6, kPanelTileVecs = 1, kPanelInputs = 64;
+inline constexpr int kFewestPanelRows = 12;
 
 inline constexpr int kAttentionTile = 6;  // rows; 12 sums, 2 keys or values, 1 other factor
 template <int R>

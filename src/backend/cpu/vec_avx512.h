@@ -79,7 +79,11 @@ inline float max_lanes(Vec x) {
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-inline constexpr int kTileRows = 6, kTileBlocks = 2;  // 24 sums, 4 weights, 1 input in 32 registers
+// 24 sums, 4 weights and an input in 32 registers. Many rows: with 32 KiB of converted weights;
+// below 48 rows that gains nothing for bfloat16, whose conversion is one instruction.
+inline constexpr int kTileRows = 6, kTileBlocks = 2;
+inline constexpr int kPanelTileRows = 6, kPanelTileVecs = 4, kPanelInputs = 128;
+inline constexpr int kFewestPanelRows = 48;
 
 inline constexpr int kAttentionTile = 8;  // rows; 16 sums, 4 keys or values, 1 other factor
 template <int R>

@@ -122,7 +122,8 @@ inline void check_linear(const Kernels& kernels) {
     const DType dtype = std::array{DType::kF32, DType::kF16, DType::kBF16}[random() % 3];
     const int64_t out = any_of({1, 15, 16, 17, 31, 32, 33, 64, 65, 97, 600}),
                   in = any_of({1, 2, 16, 31, 32, 33, 95, 128, 511, 545});
-    const int64_t rows = any_of({1, 2, 3, 5, 6, 7, 13, 15, 16, 17, 31, 32, 33, 34, 48, 70});
+    const int64_t rows =
+        any_of({1, 2, 3, 5, 6, 7, 11, 13, 15, 16, 17, 31, 32, 33, 34, 48, 70, 95, 97, 200});
     SCOPED_TRACE(testing::Message() << "seed " << seed << ", round " << round << ": "
                                     << name_of(dtype) << " " << rows << "x" << in << "x" << out);
     const Matrix m(dtype, out, in, random());
