@@ -263,20 +263,18 @@ class Simulation {
              "what has ended, or waits, is in the step");
       expect(seq.request->deadline > now_, "past its deadline");
       expect(part.num_tokens >= 1 && part.num_logit_rows >= part.num_sampled, "an empty part");
+      const int drafts = part.num_draft_tokens;
       const bool decode = seq.num_output_tokens() > std::ssize(seq.request->progress.output) &&
-                          part.num_tokens - part.num_draft_tokens == 1 &&
-                          seq.request->max_tokens > 0;
+                          part.num_tokens - drafts == 1 && seq.request->max_tokens > 0;
       expect(!prefill || !decode || seq.num_preemptions > 0, "decodes come first");
-      if (part.num_tokens - part.num_draft_tokens > 1) prefill = true;
-      tokens += part.num_tokens, rows += part.num_logit_rows,
-          device_seqs += 1 + part.num_draft_tokens;
+      if (part.num_tokens - drafts > 1) prefill = true;
+      tokens += part.num_tokens, rows += part.num_logit_rows, device_seqs += 1 + drafts;
       LiveRequest& live = live_.at(seq.request->id);
       live.num_computed += part.num_tokens;
-      live.had_drafts = live.had_drafts || part.num_draft_tokens > 0;
+      live.had_drafts = live.had_drafts || drafts > 0;
       live.num_preemptions = seq.num_preemptions;
     }
-    expect(tokens == step.num_tokens && rows == step.num_logit_rows,
-           "the totals of a step are wrong");
+    expect(tokens == step.num_tokens && rows == step.num_logit_rows, "the step's totals are wrong");
     expect(tokens <= setup_.scheduler.max_num_batched_tokens &&
                rows <= setup_.scheduler.max_num_logit_rows,
            "the step is too large");
