@@ -42,6 +42,7 @@ class Cuda : public testing::Test {
   void SetUp() override {
     seed_ = std::random_device{}();
     RecordProperty("seed", std::to_string(seed_));
+    emu::configure({.ordered = false});  // whole models, for which it takes too long
   }
   void TearDown() override {
     cuda::fail_call(0);
@@ -49,7 +50,6 @@ class Cuda : public testing::Test {
     fake_cuda::lose_after(fake_cuda::kNever);
     fake_cuda::set_delays(0, 0);
     fake_cuda::set_device({});
-    emu::configure({.ordered = false});
   }
 
   struct Built {
