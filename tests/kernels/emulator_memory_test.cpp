@@ -216,12 +216,14 @@ TEST_F(Memory, AnMbarrierCountsAllCpAsyncThatItsThreadHasIssued) {
         }
         for (int i = 0; i < arrivals; ++i) cp_async_mbarrier_arrive(barrier);
         if (arrivals == 0) mbarrier_arrive(barrier);
+        __syncthreads();
         cp_async_commit();
         cp_async_wait<0>();
       } else {
         mbarrier_wait(barrier, 0);
         for (uint32_t i = threadIdx.x - 32; i < 384; i += 32)
           if (words()[i] != i + 1) __trap();
+        __syncthreads();
       }
     });
   };
@@ -251,6 +253,7 @@ TEST_F(Memory, AStoreWaitsForTheCopyToTheSamePlace) {
     return run(32, [=] {
       const uint32_t barrier = barrier_for(1);
       if (threadIdx.x == 0) copy_to_words(barrier, 128);
+      __syncwarp();
       if (wait) mbarrier_wait(barrier, 0);
       words()[threadIdx.x] = 1;
       if (!wait) mbarrier_wait(barrier, 0);

@@ -24,7 +24,6 @@
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "clocks.h"
@@ -174,8 +173,8 @@ int cluster_threads();               // of it
 // machine too.
 class Unwatched {
  public:
-  Unwatched() : before_(std::exchange(in_kernel, false)) {}
-  ~Unwatched() { in_kernel = before_; }
+  [[gnu::no_sanitize("thread")]] Unwatched() : before_(in_kernel) { in_kernel = false; }
+  [[gnu::no_sanitize("thread")]] ~Unwatched() { in_kernel = before_; }
   Unwatched(const Unwatched&) = delete;
   Unwatched& operator=(const Unwatched&) = delete;
 
