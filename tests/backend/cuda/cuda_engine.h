@@ -16,7 +16,6 @@
 #include "ember/engine/memory_plan.h"
 #include "engine/recorder.h"
 #include "fake_runtime.h"
-#include "machine.h"
 
 namespace ember {
 
@@ -42,7 +41,6 @@ class Cuda : public testing::Test {
   void SetUp() override {
     seed_ = std::random_device{}();
     RecordProperty("seed", std::to_string(seed_));
-    emu::configure({.ordered = false});  // whole models, for which it takes too long
   }
   void TearDown() override {
     cuda::fail_call(0);
