@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -9,14 +8,13 @@
 #include "ember/base/integers.h"
 #include "kernels/attention.h"
 #include "kernels/bench/attention_cases.h"
+#include "kernels/bench/reference.h"
 #include "kernels/common/layout.h"
 
 namespace ember::kernels::bench {
 
 namespace {
 
-constexpr uint16_t kNan16 = 0x7fff;   // in both types
-constexpr uint16_t kCanary = 0x7f5a;  // another one
 constexpr int32_t kNoBlock = INT32_MAX;
 constexpr int kFreeBlocks = 3;
 constexpr unsigned kSeed = 17;
@@ -185,12 +183,8 @@ class Step {
   size_t qkv_stride() const { return at((c_.group + 2) * c_.num_kv_heads * c_.head_dim); }
   size_t block_elements() const { return at(2 * c_.num_kv_heads * kBlockTokens * c_.head_dim); }
   size_t num_array_elements() const { return at(2 * num_seqs() + 1 + num_seqs() * pages_); }
-  double value(uint16_t bits) const {
-    return double{dtype_ == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits)};
-  }
-  uint16_t bits(float v) const {
-    return dtype_ == DType::kF16 ? float_to_f16(v) : float_to_bf16(v);
-  }
+  double value(uint16_t bits) const { return double{half_value(dtype_, bits)}; }
+  uint16_t bits(float v) const { return half_bits(dtype_, v); }
   size_t place(int block, int kv, int head, int row, int d) const {
     return static_cast<size_t>(kv_slab(block, kv, head, c_.num_kv_heads, c_.head_dim)) +
            at(kv_slab_offset(c_.head_dim, row, d));
@@ -247,20 +241,10 @@ class Step {
     };
     const uint16_t* q = qkv_.data() + at(token) * qkv_stride() + at(head * c_.head_dim);
     const int first = c_.window > 0 ? std::max(0, position - c_.window + 1) : 0;
-    std::vector<double> p, out(at(c_.head_dim));
-    double top = -INFINITY, total = 0;
-    for (int key = first; key <= position; ++key) {
-      double dot = 0;
-      for (int d = 0; d < c_.head_dim; ++d) dot += value(q[d]) * key_or_value(0, key, d);
-      const double score = dot * double{shape_.scale}, cap = double{c_.softcap};
-      p.push_back(cap > 0 ? cap * std::tanh(score / cap) : score);
-      top = std::max(top, p.back());
-    }
-    for (double& v : p) total += v = std::exp(v - top);
-    for (int key = first; key <= position; ++key)
-      for (int d = 0; d < c_.head_dim; ++d)
-        out[at(d)] += p[at(key - first)] / total * key_or_value(1, key, d);
-    return out;
+    return attention_row(
+        c_.head_dim, first, position, double{shape_.scale}, double{c_.softcap},
+        [&](int d) { return value(q[d]); }, [&](int key, int d) { return key_or_value(0, key, d); },
+        [&](int key, int d) { return key_or_value(1, key, d); });
   }
 
   // Whether element i of the result is some sequence's.
@@ -303,22 +287,14 @@ void check_replay(const StreamRef& stream, DType dtype, Case c,
   c.num_decodes = static_cast<int>(c.sequences.size());
   Step step(stream, dtype, c, 700);
   step.launch();  // loads what recording could not
-  cudaGraph_t graph;
-  cudaGraphExec_t exec;
-  CHECK_CUDA(cudaStreamSynchronize(stream.handle));
-  CHECK_CUDA(cudaStreamBeginCapture(stream.handle, cudaStreamCaptureModeThreadLocal));
-  step.launch();
-  CHECK_CUDA(cudaStreamEndCapture(stream.handle, &graph));
-  CHECK_CUDA(cudaGraphInstantiate(&exec, graph, 0));
+  const Recorded recorded(stream.handle, [&] { step.launch(); });
   for (const std::vector<int>& of : lengths) {
     step.set_lengths(with(of));
-    CHECK_CUDA(cudaGraphLaunch(exec, stream.handle));
+    recorded.launch();
     CaseResult r = step.compare(step.result());
     r.shape += format(", recorded, lengths up to %d", *std::ranges::max_element(of));
     report(r);
   }
-  cudaGraphExecDestroy(exec);
-  cudaGraphDestroy(graph);
 }
 
 // A decode's bits in a batch against those it has alone.

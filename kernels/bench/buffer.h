@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -49,6 +50,28 @@ struct Buffer {
     CHECK_CUDA(cudaStreamSynchronize(stream));
     return host;
   }
+};
+
+// What `enqueue` asks of the stream, recorded once. Nothing in it may be used for the first time.
+class Recorded {
+ public:
+  Recorded(cudaStream_t stream, const std::function<void()>& enqueue) : stream_(stream) {
+    cudaGraph_t graph;
+    CHECK_CUDA(cudaStreamSynchronize(stream));
+    CHECK_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    enqueue();
+    CHECK_CUDA(cudaStreamEndCapture(stream, &graph));
+    CHECK_CUDA(cudaGraphInstantiate(&exec_, graph, 0));
+    cudaGraphDestroy(graph);
+  }
+  ~Recorded() { cudaGraphExecDestroy(exec_); }
+  Recorded(const Recorded&) = delete;
+  Recorded& operator=(const Recorded&) = delete;
+  void launch() const { CHECK_CUDA(cudaGraphLaunch(exec_, stream_)); }
+
+ private:
+  const cudaStream_t stream_;
+  cudaGraphExec_t exec_;
 };
 
 template <class... Args>

@@ -3,18 +3,16 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <numbers>
 
 #include "ember/base/integers.h"
 #include "ember/base/splitmix64.h"
 #include "kernels/bench/gemm_cases.h"
+#include "kernels/bench/reference.h"
 #include "kernels/gemm.h"
 
 namespace ember::kernels::bench {
 
 namespace {
-
-constexpr uint16_t kCanary = 0x7f5a;  // a NaN in both types
 
 size_t at(int i) { return static_cast<size_t>(i); }
 
@@ -97,13 +95,12 @@ class Run {
 
   void compare(CaseResult& r) const {
     const std::vector<uint16_t> y = multiply(c_.tokens);
-    const double unit = logits() ? 0x1p-23 : dtype_ == DType::kF16 ? 0x1p-11 : 0x1p-8;
+    const double unit = product_unit(dtype_, c_.epilogue);
     for (int t = 0; t < c_.tokens; ++t)
       for (int n = 0; n < columns(); ++n) {
         double magnitude = 0, slope = 1;
         const double exact = expected(t, n, magnitude, slope);
-        const double allowed =
-            std::abs(exact) * unit * 1.01 + 2e-6 * slope * (magnitude + 1) + 1e-7;
+        const double allowed = product_tolerance(unit, exact, magnitude, slope);
         double difference = std::abs(result(y, t, n) - exact);
         if (!(difference <= 1e30)) difference = 1e30;  // a NaN is the worst
         r.right = r.right && difference <= allowed;
@@ -117,12 +114,8 @@ class Run {
 
  private:
   size_t stride() const { return at(round_up(columns(), 8) + 8); }
-  double value(uint16_t b) const {
-    return double{dtype_ == DType::kF16 ? f16_to_float(b) : bf16_to_float(b)};
-  }
-  uint16_t bits(float v) const {
-    return dtype_ == DType::kF16 ? float_to_f16(v) : float_to_bf16(v);
-  }
+  double value(uint16_t b) const { return double{half_value(dtype_, b)}; }
+  uint16_t bits(float v) const { return half_bits(dtype_, v); }
   double result(const std::vector<uint16_t>& y, int t, int n) const {
     const size_t i = at(t) * stride() + at(n);
     if (!logits()) return value(y[i]);
@@ -149,9 +142,7 @@ class Run {
     const int gate = n / 8 * 16 + n % 8;
     const double g = product(t, gate, magnitude), up = product(t, gate + 8, magnitude);
     slope = 2 * (std::abs(g) + std::abs(up) + 1);
-    if (c_.epilogue == Epilogue::kSiluMul) return g / (1 + std::exp(-g)) * up;
-    const double inner = std::sqrt(2 / std::numbers::pi) * (g + 0.044715 * g * g * g);
-    return g / 2 * (1 + std::tanh(inner)) * up;
+    return gated(c_.epilogue, g, up);
   }
 
   const StreamRef stream_;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <memory>
-#include <stdexcept>
 
 #include "ember/base/integers.h"
 #include "ember/base/splitmix64.h"
@@ -77,16 +75,9 @@ class Bench {
 
   // Beside Llama's shapes: whatever else a model or a batch may bring.
   void cases() {
-    const auto report = [&](const CaseResult& r) {
-      ok_ = ok_ && r.right;
-      print(
-          "{\"kernel\": \"%s\", \"shape\": \"%s\", \"right\": %s, \"largest_difference\": %.3g, "
-          "\"largest\": %.3g}",
-          r.kernel.c_str(), r.shape.c_str(), r.right ? "true" : "false", r.largest_difference,
-          r.largest);
-    };
-    check_attention_cases(stream_, dtype_, report);
-    check_gemm_cases(stream_, dtype_, tiny_, report);
+    const auto report_case = [&](const CaseResult& r) { report(r); };
+    check_attention_cases(stream_, dtype_, report_case);
+    check_gemm_cases(stream_, dtype_, tiny_, report_case);
   }
 
   void gemm() {
@@ -390,35 +381,25 @@ class Bench {
     float found[2];
     CHECK_CUDA(cudaStreamSynchronize(stream_.handle));
     CHECK_CUDA(cudaMemcpy(found, worst.data, 8, cudaMemcpyDeviceToHost));
-    const bool right =
-        found[1] > 0 && static_cast<double>(found[0]) <= tolerance * static_cast<double>(found[1]);
-    ok_ = ok_ && right;
-    print(
-        "{\"kernel\": \"%s\", \"shape\": \"%s\", \"right\": %s, \"largest_difference\": %.3g, "
-        "\"largest\": %.3g}",
-        family, shape.c_str(), right ? "true" : "false", static_cast<double>(found[0]),
-        static_cast<double>(found[1]));
+    const double difference{found[0]}, largest{found[1]};
+    report({family, shape, largest > 0 && difference <= tolerance * largest, difference, largest});
   }
 
   // A graph of so many launches runs once more before the first event, so that the device is busy
   // while the host asks for what is timed: nothing of the host's is in the time.
   Time time(int launches, const std::function<void(int)>& enqueue) {
-    cudaGraph_t graph;
-    cudaGraphExec_t exec;
     cudaEvent_t begin, end;
-    CHECK_CUDA(cudaStreamSynchronize(stream_.handle));
-    CHECK_CUDA(cudaStreamBeginCapture(stream_.handle, cudaStreamCaptureModeThreadLocal));
-    for (int i = 0; i < launches; ++i) enqueue(i);
-    CHECK_CUDA(cudaStreamEndCapture(stream_.handle, &graph));
-    CHECK_CUDA(cudaGraphInstantiate(&exec, graph, 0));
+    const Recorded recorded(stream_.handle, [&] {
+      for (int i = 0; i < launches; ++i) enqueue(i);
+    });
     CHECK_CUDA(cudaEventCreateWithFlags(&begin, 0));
     CHECK_CUDA(cudaEventCreateWithFlags(&end, 0));
     std::vector<double> times;
     const int graphs = tiny_ ? 1 : 3;
     for (int i = 0; i < (tiny_ ? 2 : 12); ++i) {
-      CHECK_CUDA(cudaGraphLaunch(exec, stream_.handle));
+      recorded.launch();
       CHECK_CUDA(cudaEventRecord(begin, stream_.handle));
-      for (int k = 0; k < graphs; ++k) CHECK_CUDA(cudaGraphLaunch(exec, stream_.handle));
+      for (int k = 0; k < graphs; ++k) recorded.launch();
       CHECK_CUDA(cudaEventRecord(end, stream_.handle));
       CHECK_CUDA(cudaEventSynchronize(end));
       float milliseconds = 0;
@@ -426,10 +407,18 @@ class Bench {
       // The first warms up.
       if (i > 0) times.push_back(double{milliseconds} * 1e3 / (launches * graphs));
     }
-    cudaEventDestroy(begin), cudaEventDestroy(end), cudaGraphExecDestroy(exec),
-        cudaGraphDestroy(graph);
+    cudaEventDestroy(begin), cudaEventDestroy(end);
     std::sort(times.begin(), times.end());
     return {times.front(), times[times.size() / 2]};
+  }
+
+  void report(const CaseResult& r) {
+    ok_ = ok_ && r.right;
+    print(
+        "{\"kernel\": \"%s\", \"shape\": \"%s\", \"right\": %s, \"largest_difference\": %.3g, "
+        "\"largest\": %.3g}",
+        r.kernel.c_str(), r.shape.c_str(), r.right ? "true" : "false", r.largest_difference,
+        r.largest);
   }
 
   // cublas_us: what cuBLAS takes for the same; 0: it was not asked.

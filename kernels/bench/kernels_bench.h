@@ -5,7 +5,6 @@
 #include <cuda_runtime_api.h>
 
 #include <functional>
-#include <span>
 #include <string>
 #include <vector>
 

@@ -52,7 +52,7 @@ MaskBuilder::Round MaskBuilder::begin(const Step& step, std::span<SamplingRow> r
   if (!items_.empty()) {
     MutexLock lock(mu_);
     next_item_.store(0, std::memory_order_relaxed);
-    num_busy_ = static_cast<int>(threads_.size());
+    open_ = true;
     ++round_;
     wake_.notify_all();
   }
@@ -87,6 +87,8 @@ void MaskBuilder::work() {
       while (round_ == seen && !stopping_) wake_.wait(mu_);
       if (stopping_) return;
       seen = round_;
+      if (!open_) continue;  // everything was done before this thread was given a core
+      ++num_busy_;
     }
     take_items();
     MutexLock lock(mu_);
@@ -95,11 +97,12 @@ void MaskBuilder::work() {
 }
 
 // The engine's thread computes masks as well: once the step is launched it has only to wait for
-// them.
+// them. It does not wait for a thread that has not begun.
 void MaskBuilder::finish() {
   if (items_.empty()) return;
   take_items();
   MutexLock lock(mu_);
+  open_ = false;
   while (num_busy_ > 0) idle_.wait(mu_);
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/bench/reference.h"
 #include "kernels/common/layout.h"
 #include "kernels/emulator_stream.h"
 #include "kernels/guarded.h"
@@ -36,7 +37,6 @@ struct AttentionCase {
 
 class AttentionRun {
  public:
-  static constexpr uint16_t kCanary = 0x7f5a;
   static constexpr int kTablePadding = 3;
 
   AttentionRun(const AttentionCase& c, unsigned seed) : c_(c), seed_(seed), random_(seed) {
@@ -259,24 +259,13 @@ class AttentionRun {
   std::vector<double> reference(int seq, int token, int position, int head) {
     read_cache(seq, head / c_.group);
     const int first = c_.window > 0 ? std::max(0, position - c_.window + 1) : 0;
-    std::vector<double> p, q, out(index(c_.head_dim), 0.0);
-    for (int d = 0; d < c_.head_dim; ++d) q.push_back(half_value(c_.dtype, q_bits(token, head, d)));
-    double top = -INFINITY, total = 0;
-    for (int key = first; key <= position; ++key) {
-      const double* const k = read_.values[0].data() + key * c_.head_dim;
-      double dot = 0;
-      for (int d = 0; d < c_.head_dim; ++d) dot += q[index(d)] * k[d];
-      const double score = dot * double{scale_}, cap = c_.softcap;
-      p.push_back(cap > 0 ? cap * std::tanh(score / cap) : score);
-      top = std::max(top, p.back());
-    }
-    for (double& v : p) total += v = std::exp(v - top);
-    for (int key = first; key <= position; ++key) {
-      const double weight = p[index(key - first)] / total;
-      const double* const v = read_.values[1].data() + key * c_.head_dim;
-      for (int d = 0; d < c_.head_dim; ++d) out[index(d)] += weight * v[d];
-    }
-    return out;
+    const auto kept = [&](int kv) {
+      return [&, kv](int key, int d) { return read_.values[kv][index(key * c_.head_dim + d)]; };
+    };
+    return attention_row(
+        c_.head_dim, first, position, double{scale_}, double{c_.softcap},
+        [&](int d) { return double{half_value(c_.dtype, q_bits(token, head, d))}; }, kept(0),
+        kept(1));
   }
 
   AttentionCase c_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory between CTAs, grids and the host on the emulated machine: for each rule of
 // kernels/README.md a kernel that keeps it, and the same without what the rule asks for.
+#include <set>
+
 #include "kernels/rules_case.h"
 
 namespace ember::kernels {
@@ -11,18 +13,30 @@ using Grids = RulesTest;
 // --- clusters
 
 TEST_F(Grids, AClusterBarrierOrdersItsCtasAndKeepsTheirMemory) {
-  const auto kernel = [](bool before, bool after) {
-    return grid({.grid = dim3(2), .threads = 32, .shared_bytes = 1024, .cluster = 2}, [=] {
-      words()[threadIdx.x] = blockIdx.x;
-      if (before) cluster_sync();
-      const uint32_t other = 1 - blockIdx.x;
-      if (*peer_shared(words() + threadIdx.x, static_cast<int>(other)) != other) __trap();
-      if (after) cluster_sync();
-    });
+  const auto kernel = [](bool before, bool after, uint64_t seed) {
+    return grid(
+        {.grid = dim3(2), .threads = 32, .shared_bytes = 1024, .cluster = 2},
+        [=] {
+          words()[threadIdx.x] = blockIdx.x;
+          if (before) cluster_sync();
+          const uint32_t other = 1 - blockIdx.x;
+          if (*peer_shared(words() + threadIdx.x, static_cast<int>(other)) != other && before)
+            __trap();
+          if (after) cluster_sync();
+        },
+        seed);
   };
-  EXPECT_EQ(kernel(true, true), "");
-  EXPECT_NE(kernel(false, true), "");
-  EXPECT_SAYS(kernel(true, false), "shared memory");
+  const std::string ended = "access to the shared memory of a CTA that has ended",
+                    ends = "a CTA ends while another one may use its shared memory";
+  std::set<bool> too_late;  // for the access, or for the end of the other CTA
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    EXPECT_EQ(kernel(true, true, seed), "");
+    EXPECT_SAYS(kernel(false, true, seed), "and no barrier is between them");
+    const std::string said = kernel(true, false, seed);
+    too_late.insert(says(said, ended));
+    EXPECT_TRUE(says(said, ended) || says(said, ends)) << said;
+  }
+  EXPECT_EQ(too_late.size(), 2u);
 }
 
 // --- the grid, and grids before it
@@ -56,6 +70,45 @@ TEST_F(Grids, CtasOfAGridAreOrderedByFencesAroundAtomics) {
     EXPECT_SAYS(last_of({.release = false}, by_one), "nothing orders the two");
     EXPECT_SAYS(last_of({.acquire = false}, by_one), "nothing orders the two");
   }
+}
+
+TEST_F(Grids, AtomicsOfAGridAreOrderedAmongThemselvesOnly) {
+  Guarded<uint32_t> counter(1);
+  // Each CTA counts; number `which` to do so touches the counter afterwards as no atomic does.
+  const auto kernel = [&](uint32_t which, bool store) {
+    counter[0] = 0;
+    return grid({.grid = dim3(4), .threads = 32, .shared_bytes = 0}, [&, which, store] {
+      if (threadIdx.x != 0 || atomicAdd(&counter[0], 1u) != which) return;
+      if (store) {
+        counter[0] = 0;
+      } else {
+        volatile uint32_t word = counter[0];
+        (void)word;
+      }
+    });
+  };
+  for (const bool store : {false, true}) {
+    EXPECT_EQ(kernel(3, store), "");  // the last one has seen all others
+    EXPECT_SAYS(kernel(1, store), "and nothing orders the two");
+  }
+  // CTA 0 does not count: it loads, before or after others count.
+  std::set<bool> before;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    const std::string said = grid(
+        {.grid = dim3(3), .threads = 32, .shared_bytes = 0},
+        [&] {
+          if (blockIdx.x != 0) {
+            atomicAdd(&counter[0], 1u);
+          } else {
+            volatile uint32_t word = counter[0];
+            (void)word;
+          }
+        },
+        seed);
+    EXPECT_SAYS(said, "and nothing orders the two");
+    before.insert(says(said, "reads it"));
+  }
+  EXPECT_EQ(before.size(), 2u);
 }
 
 // After a grid that has written `data` and let this one begin early.

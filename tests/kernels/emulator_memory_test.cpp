@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The memory of a CTA on the emulated machine: for each rule of kernels/README.md a kernel that
 // keeps it, and the same without what the rule asks for.
+#include <algorithm>
+#include <numeric>
+
 #include "kernels/rules_case.h"
 
 namespace ember::kernels {
 namespace {
 
 using Memory = RulesTest;
+
+alignas(16) uint32_t g_counted[384];
 
 TEST_F(Memory, StoresAreSeenBehindABarrier) {
   const auto kernel = [](bool barrier) {
@@ -93,8 +98,7 @@ TEST_F(Memory, AnMbarrierIsUsedBehindABarrierAndByCopiesBehindItsFence) {
     return run(32, [=] {
       const uint32_t barrier = barrier_for(1, fence, sync);
       if (threadIdx.x == 5) {
-        mbarrier_arrive_expect(barrier, 16);
-        bulk_load(shared_address(words()), g_source, 16, barrier, 0);
+        copy_to_words(barrier, 16);
       }
       mbarrier_wait(barrier, 0);
     });
@@ -108,10 +112,7 @@ TEST_F(Memory, WhatACopyWritesIsSeenByThoseWhoWaitForItsMbarrier) {
   const auto kernel = [](bool wait) {
     return run(32, [=] {
       const uint32_t barrier = barrier_for(1);
-      if (threadIdx.x == 0) {
-        mbarrier_arrive_expect(barrier, 128);
-        bulk_load(shared_address(words()), g_source, 128, barrier, 0);
-      }
+      if (threadIdx.x == 0) copy_to_words(barrier, 128);
       if (wait || threadIdx.x != 7) mbarrier_wait(barrier, 0);
       volatile uint32_t word = words()[threadIdx.x];
       (void)word;
@@ -133,8 +134,7 @@ TEST_F(Memory, ACopyOverwritesWhatHasBeenReleased) {
       if (threadIdx.x == 32) {
         for (int i = 0; i < 2; ++i) {
           mbarrier_wait(empty, i ^ 1);
-          mbarrier_arrive_expect(full, 128);
-          bulk_load(shared_address(words()), g_source, 128, full, 0);
+          copy_to_words(full, 128);
         }
       } else if (threadIdx.x < 32) {
         for (int i = 0; i < 2; ++i) {
@@ -158,10 +158,7 @@ TEST_F(Memory, ACopyDoesNotSeeOrOverwriteOrdinaryStoresToSharedMemory) {
                     const uint32_t barrier = barrier_for(1);
                     words()[threadIdx.x] = 0;
                     __syncthreads();
-                    if (threadIdx.x == 0) {
-                      mbarrier_arrive_expect(barrier, 16);
-                      bulk_load(shared_address(words()), g_source, 16, barrier, 0);
-                    }
+                    if (threadIdx.x == 0) copy_to_words(barrier, 16);
                     mbarrier_wait(barrier, 0);
                   }),
               "no proxy fence for shared memory");
@@ -205,12 +202,80 @@ TEST_F(Memory, CpAsyncThatAnMbarrierCountsIsWaitedForThereAndBeforeItsThreadEnds
   EXPECT_SAYS(kernel(false), "ends while its cp.async are in flight");
 }
 
+TEST_F(Memory, AnMbarrierCountsAllCpAsyncThatItsThreadHasIssued) {
+  // Threads of warp 0 issue two groups and a copy of no group; `arrivals`: how often each says that
+  // the mbarrier counts them.
+  const auto kernel = [](int arrivals) {
+    return run(64, [=] {
+      const uint32_t barrier = barrier_for(32 * std::max(arrivals, 1));
+      if (threadIdx.x < 32) {
+        for (uint32_t i = 0; i < 3; ++i) {
+          cp_async_16(shared_address(words() + 128 * i + 4 * threadIdx.x),
+                      g_counted + 128 * i + 4 * threadIdx.x);
+          if (i < 2) cp_async_commit();
+        }
+        for (int i = 0; i < arrivals; ++i) cp_async_mbarrier_arrive(barrier);
+        if (arrivals == 0) mbarrier_arrive(barrier);
+        __syncthreads();
+        cp_async_commit();
+        cp_async_wait<0>();
+      } else {
+        mbarrier_wait(barrier, 0);
+        for (uint32_t i = threadIdx.x - 32; i < 384; i += 32)
+          if (words()[i] != i + 1) __trap();
+        __syncthreads();
+      }
+    });
+  };
+  std::iota(std::begin(g_counted), std::end(g_counted), 1u);
+  EXPECT_EQ(kernel(1), "");
+  EXPECT_EQ(kernel(2), "");
+  EXPECT_SAYS(kernel(0), "cp.async writes it and has not been waited for");
+}
+
+TEST_F(Memory, CpAsyncWaitsForTheLoadsBeforeIt) {
+  const auto kernel = [](bool barrier) {
+    return run(64, [=] {
+      volatile uint32_t word = words()[4 * (63 - threadIdx.x)];
+      (void)word;
+      if (barrier) __syncthreads();
+      cp_async_16(shared_address(words() + 4 * threadIdx.x), g_source);
+      cp_async_commit();
+      cp_async_wait<0>();
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "no barrier is between them");
+}
+
+TEST_F(Memory, AStoreWaitsForTheCopyToTheSamePlace) {
+  const auto kernel = [](bool wait) {
+    return run(32, [=] {
+      const uint32_t barrier = barrier_for(1);
+      if (threadIdx.x == 0) copy_to_words(barrier, 128);
+      __syncwarp();
+      if (wait) mbarrier_wait(barrier, 0);
+      words()[threadIdx.x] = 1;
+      if (!wait) mbarrier_wait(barrier, 0);
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "its mbarrier has not been waited for");
+}
+
 // --- wgmma
 
 struct Stage {
   uint32_t data, full, empty;  // an operand [64][64], and the barriers of its stage
   EMBER_DEVICE uint64_t operand() const { return wgmma_descriptor<64>(data); }
 };
+
+// The stage times itself, fenced and committed.
+void square(const Stage& stage, float* d) {
+  wgmma_fence();
+  wgmma_ss<__half, 64>(d, stage.operand(), stage.operand(), 0);
+  wgmma_commit();
+}
 
 // One warpgroup computes; thread 128 has the stage filled as often as `copies` says. `arrivals`: of
 // those who release it.
@@ -270,9 +335,7 @@ TEST_F(Memory, AWaitCoversTheGroupsBeforeThoseThatItLeavesInFlight) {
     return on_stage(1, 4, [=](const Stage& stage) {
       float first[32], second[32];
       mbarrier_wait(stage.full, 0);
-      wgmma_fence();
-      wgmma_ss<__half, 64>(first, stage.operand(), stage.operand(), 0);
-      wgmma_commit();
+      square(stage, first);
       wgmma_ss<__half, 64>(second, stage.operand(), stage.operand(), 0);
       wgmma_commit();
       wgmma_wait<1>();
@@ -310,9 +373,7 @@ TEST_F(Memory, EachWarpReleasesWhatItsPartOfAProductReads) {
       float d[32];
       for (int i = 0; i < 2; ++i) {
         mbarrier_wait(stage.full, i);
-        wgmma_fence();
-        wgmma_ss<__half, 64>(d, stage.operand(), stage.operand(), 0);
-        wgmma_commit();
+        square(stage, d);
         wgmma_wait<0>();
         if (threadIdx.x % 32 == 0 && static_cast<int>(threadIdx.x) / 32 < warps)
           mbarrier_arrive(stage.empty);
@@ -331,9 +392,7 @@ TEST_F(Memory, ProductsDoNotSeeOrdinaryStores) {
       if (fence) fence_proxy_async();  // that of global memory
       __syncthreads();
       float d[32];
-      wgmma_fence();
-      wgmma_ss<__half, 64>(d, stage.operand(), stage.operand(), 0);
-      wgmma_commit();
+      square(stage, d);
       wgmma_wait<0>();
     });
   };
@@ -346,9 +405,7 @@ TEST_F(Memory, AStoreWaitsForTheProductsThatRead) {
     return on_stage(1, 4, [=](const Stage& stage) {
       float d[32];
       mbarrier_wait(stage.full, 0);
-      wgmma_fence();
-      wgmma_ss<__half, 64>(d, stage.operand(), stage.operand(), 0);
-      wgmma_commit();
+      square(stage, d);
       if (wait) wgmma_wait<0>();
       named_barrier_sync(1, 128);
       words()[threadIdx.x] = 0;
@@ -357,6 +414,24 @@ TEST_F(Memory, AStoreWaitsForTheProductsThatRead) {
   };
   EXPECT_EQ(kernel(true), "");
   EXPECT_SAYS(kernel(false), "wgmma reads it and has not been waited for");
+}
+
+TEST_F(Memory, WhatTheMachineDoesInAKernelIsNotLookedAt) {
+  const auto kernel = [](bool by_machine) {
+    return run(64, [=] {
+      if (by_machine) {
+        const emu::Unwatched machine;
+        {
+          const emu::Unwatched again;
+        }
+        words()[0] = threadIdx.x;
+      } else {
+        words()[0] = threadIdx.x;
+      }
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "no barrier is between them");
 }
 
 TEST_F(Memory, WhatIsLookedAtCanBeTurnedOff) {

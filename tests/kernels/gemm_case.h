@@ -4,11 +4,11 @@
 #pragma once
 
 #include <cmath>
-#include <numbers>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "kernels/bench/reference.h"
 #include "kernels/emulator_stream.h"
 #include "kernels/gemm.h"
 #include "kernels/guarded.h"
@@ -27,8 +27,6 @@ struct GemmCase {
 
 class GemmRun {
  public:
-  static constexpr uint16_t kCanary = 0x7f5a;  // a NaN
-
   GemmRun(const GemmCase& c, unsigned seed)
       : c_(c),
         columns_(is_gated(c.epilogue) ? c.out / 2 : c.out),
@@ -80,7 +78,7 @@ class GemmRun {
           double m2 = 0;
           const int gate = n / 8 * 16 + n % 8;
           const double a = product(t, gate, &magnitude), b = product(t, gate + 8, &m2);
-          exact = opened(a) * b;
+          exact = gated(c_.epilogue, a, b);
           slope = 2 * (std::abs(a) + std::abs(b) + 1);
           magnitude += m2;
         } else {
@@ -88,9 +86,8 @@ class GemmRun {
           if (c_.epilogue == Epilogue::kAdd)
             exact += half_value(c_.dtype, before_[static_cast<size_t>(t * stride_ + n)]);
         }
-        const double unit = logits() ? 0x1p-23 : c_.dtype == DType::kF16 ? 0x1p-11 : 0x1p-8;
         const double allowed =
-            std::abs(exact) * unit * 1.01 + 2e-6 * slope * (magnitude + 1) + 1e-7;
+            product_tolerance(product_unit(c_.dtype, c_.epilogue), exact, magnitude, slope);
         const double got = result(t, n);
         if (!(std::abs(got - exact) <= allowed)) {
           return "token " + std::to_string(t) + " column " + std::to_string(n) + ": " +
@@ -108,11 +105,6 @@ class GemmRun {
   }
 
  private:
-  double opened(double g) const {
-    if (c_.epilogue == Epilogue::kSiluMul) return g / (1 + std::exp(-g));
-    return g / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (g + 0.044715 * g * g * g)));
-  }
-
   double product(int t, int n, double* magnitude) {
     double sum = c_.bias ? bias_[static_cast<size_t>(n)] : 0;
     for (int k = 0; k < c_.in; ++k) {

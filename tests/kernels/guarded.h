@@ -10,8 +10,6 @@
 #include <cstdint>
 #include <new>
 
-#include "ember/base/dtype.h"
-
 namespace ember::kernels {
 
 template <class T>
@@ -44,14 +42,5 @@ class Guarded {
   char* base_ = nullptr;
   T* data_ = nullptr;
 };
-
-inline constexpr uint16_t kNan16 = 0x7fff;  // a NaN in float16 and bfloat16
-
-inline float half_value(DType dtype, uint16_t bits) {
-  return dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
-}
-inline uint16_t half_bits(DType dtype, float v) {
-  return dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v);
-}
 
 }  // namespace ember::kernels

@@ -9,16 +9,10 @@
 #include <random>
 #include <vector>
 
+#include "kernels/bench/reference.h"
 #include "kernels/ops.h"
 
 namespace ember::kernels {
-
-inline float half_to_float(DType dtype, uint16_t bits) {
-  return dtype == DType::kF16 ? f16_to_float(bits) : bf16_to_float(bits);
-}
-inline uint16_t float_to_half(DType dtype, float v) {
-  return dtype == DType::kF16 ? float_to_f16(v) : float_to_bf16(v);
-}
 
 // How far a stored value may be from the exact one: half a unit in its last place, and 1e-6 of the
 // magnitudes it was made of.
@@ -30,8 +24,6 @@ inline double store_tolerance(DType dtype, double exact, double magnitude = 0) {
 
 class HalfRows {
  public:
-  static constexpr uint16_t kCanary = 0x7f5a;  // a NaN in both types
-
   HalfRows(DType dtype, int rows, int columns, int padding = 8)
       : dtype_(dtype),
         rows_(rows),
@@ -45,8 +37,8 @@ class HalfRows {
   int64_t stride() const { return stride_; }
   uint16_t* data() { return bits_.data(); }
   uint16_t& bits(int row, int column) { return bits_[static_cast<size_t>(row * stride_ + column)]; }
-  float get(int row, int column) { return half_to_float(dtype_, bits(row, column)); }
-  void set(int row, int column, float v) { bits(row, column) = float_to_half(dtype_, v); }
+  float get(int row, int column) { return half_value(dtype_, bits(row, column)); }
+  void set(int row, int column, float v) { bits(row, column) = half_bits(dtype_, v); }
   void fill_normal(std::mt19937& random, float deviation = 1) {
     std::normal_distribution<float> normal(0, deviation);
     for (int r = 0; r < rows_; ++r)

@@ -3,6 +3,8 @@
 // noticed, an error of the machine or a wrong result; empty: nothing.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <string>
 
 #include "kernels/attention_case.h"
@@ -20,6 +22,15 @@ std::string error_of(Run&& run) {
   }
   return "";
 }
+
+// Whether what was noticed says so.
+inline testing::AssertionResult says(const std::string& noticed, const std::string& words) {
+  if (words.empty()) return testing::AssertionFailure() << "no words are demanded";
+  if (noticed.empty()) return testing::AssertionFailure() << "nothing was noticed";
+  if (noticed.find(words) != std::string::npos) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << '"' << noticed << "\" does not say \"" << words << '"';
+}
+#define EXPECT_SAYS(noticed, words) EXPECT_TRUE(says(noticed, words))
 
 template <class CaseRun, class Case>
 std::string noticed_in(const Case& c, unsigned seed) {
@@ -41,22 +52,14 @@ inline std::string gemm_generic(unsigned seed) {
   return noticed_in<GemmRun>(GemmCase{.sm = 80, .tokens = 20, .out = 64, .in = 512}, seed);
 }
 
-inline std::string decode(int sm, unsigned seed) {
+inline std::string decode_hopper(unsigned seed) {
   return noticed_in<AttentionRun>(
-      AttentionCase{.sm = sm, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed);
+      AttentionCase{.sm = 90, .head_dim = 64, .sequences = {{1, 600}, {1, 100}}}, seed);
 }
-inline std::string decode_hopper(unsigned seed) { return decode(90, seed); }
-inline std::string decode_generic(unsigned seed) { return decode(80, seed); }
 inline std::string prefill_hopper(unsigned seed) {
   return noticed_in<AttentionRun>(
       AttentionCase{
           .sm = 90, .head_dim = 128, .num_kv_heads = 1, .sequences = {{40, 400}}, .num_decodes = 0},
-      seed);
-}
-inline std::string prefill_generic(unsigned seed) {
-  return noticed_in<AttentionRun>(
-      AttentionCase{
-          .sm = 80, .head_dim = 64, .num_kv_heads = 1, .sequences = {{17, 200}}, .num_decodes = 0},
       seed);
 }
 

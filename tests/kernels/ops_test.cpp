@@ -22,6 +22,20 @@ class Ops : public testing::TestWithParam<DType> {
 
   void SetUp() override { RecordProperty("seed", static_cast<int>(kSeed)); }
 
+  // Four rows, of which three are to be added: x to the residual, and what that gives.
+  struct Added {
+    HalfRows x, residual, y, sum;
+  };
+  Added added(int columns) {
+    HalfRows x(dtype_, 4, columns), residual(dtype_, 4, columns), y(dtype_, 4, columns);
+    x.fill_normal(random_);
+    residual.fill_normal(random_, 30);
+    HalfRows sum = residual;
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < columns; ++c) sum.set(r, c, residual.get(r, c) + x.get(r, c));
+    return {x, residual, y, sum};
+  }
+
   // `multiply` opens gates, which come eight by eight before their ups, as `gate` says; the error
   // of float32 is relative to `largest`.
   void expect_gated(decltype(silu_mul)& multiply, double (*gate)(double),
@@ -68,7 +82,7 @@ TEST_P(Ops, EmbedCopiesRowsOfKnownAndOfSampledIds) {
         for (int c = 0; c < columns; ++c) {
           const int row = expected[static_cast<size_t>(t)];
           ASSERT_EQ(y.bits(t, c), row < 0 ? 0 : table.bits(row, c)) << t << " " << c;
-          ASSERT_EQ(scaled.bits(t, c), float_to_half(dtype_, y.get(t, c) * 5.65625f));
+          ASSERT_EQ(scaled.bits(t, c), half_bits(dtype_, y.get(t, c) * 5.65625f));
         }
       y.expect_canaries(static_cast<int>(ids.size()));
       scaled.expect_canaries(static_cast<int>(ids.size()));
@@ -135,12 +149,7 @@ TEST_P(Ops, RmsNormInPlaceAndOfTheSameRowAnywhereIsTheSame) {
 
 TEST_P(Ops, AddRmsNormRoundsTheResidualAndNormalisesWhatItRounded) {
   for (const int columns : {5, 64, 1111, 4096, 20000}) {
-    HalfRows x(dtype_, 4, columns), residual(dtype_, 4, columns), y(dtype_, 4, columns);
-    x.fill_normal(random_);
-    residual.fill_normal(random_, 30);
-    HalfRows sum = residual;
-    for (int r = 0; r < 3; ++r)
-      for (int c = 0; c < columns; ++c) sum.set(r, c, residual.get(r, c) + x.get(r, c));
+    auto [x, residual, y, sum] = added(columns);
     const std::vector<float> w = random_weights(random_, columns);
     add_rms_norm(stream_, dtype_, y.view(3), residual.view(3), x.view(3), w.data(), 1e-5f);
     for (int r = 0; r < 4; ++r)
@@ -172,12 +181,7 @@ TEST_P(Ops, RmsNormRefusesRowsThatAreTooWide) {
 
 TEST_P(Ops, NoWeightsAreNoNorm) {
   for (const int columns : {5, 64, 1111, 4096, 20000}) {
-    HalfRows x(dtype_, 4, columns), residual(dtype_, 4, columns), y(dtype_, 4, columns);
-    x.fill_normal(random_);
-    residual.fill_normal(random_, 30);
-    HalfRows sum = residual;
-    for (int r = 0; r < 3; ++r)
-      for (int c = 0; c < columns; ++c) sum.set(r, c, residual.get(r, c) + x.get(r, c));
+    auto [x, residual, y, sum] = added(columns);
     rms_norm(stream_, dtype_, y.view(3), x.view(3), nullptr, 1e-5f);
     for (int r = 0; r < 3; ++r)
       for (int c = 0; c < columns; ++c) ASSERT_EQ(y.bits(r, c), x.bits(r, c));
@@ -235,7 +239,7 @@ TEST_P(Ops, GatherRowsCopiesBitsAndSkipsNegativeRows) {
     for (int i = 0; i < 4; ++i)
       for (int c = 0; c < columns; ++c) {
         const int row = rows[static_cast<size_t>(i)];
-        ASSERT_EQ(y.bits(i, c), row < 0 ? HalfRows::kCanary : x.bits(row, c));
+        ASSERT_EQ(y.bits(i, c), row < 0 ? kCanary : x.bits(row, c));
       }
     y.expect_canaries();
   }

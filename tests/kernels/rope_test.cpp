@@ -78,7 +78,7 @@ class Step {
           if (is_q || slot < 0) continue;
           const size_t at = in_pool(slot, is_v, (h - spec.num_heads) % spec.num_kv_heads, d);
           known[at] = true;
-          ASSERT_NEAR(half_to_float(dtype_, pool_[at]), exact, tolerance)
+          ASSERT_NEAR(half_value(dtype_, pool_[at]), exact, tolerance)
               << "slot " << slot << " head " << h << " element " << d;
         }
       }

@@ -16,19 +16,16 @@ namespace ember::kernels {
 
 class RulesTest : public testing::Test {
  protected:
-  void TearDown() override { emu::configure({}); }
-
   // Empty, or what the machine said of `kernel` on one CTA.
   static std::string run(int threads, const std::function<void()>& kernel) {
     return grid({.grid = dim3(1), .threads = threads, .shared_bytes = 8192}, kernel);
   }
-  static std::string grid(const emu::Launch& launch, const std::function<void()>& kernel) {
-    emu::configure({.seed = 3});
+  static std::string grid(const emu::Launch& launch, const std::function<void()>& kernel,
+                          uint64_t seed = 3) {
+    emu::configure({.seed = seed});
     return error_of([&] { emu::run(launch, kernel); });
   }
 };
-
-#define EXPECT_SAYS(said, words) EXPECT_NE((said).find(words), std::string::npos) << (said)
 
 inline uint32_t* words() {
   EMBER_DYNAMIC_SHARED(memory);
@@ -46,5 +43,11 @@ inline uint32_t barrier_for(int arrivals, bool fence = true, bool sync = true) {
 }
 
 alignas(1024) inline uint32_t g_source[1024];
+
+// The running thread has so many bytes copied to the first words, and the barrier count them.
+inline void copy_to_words(uint32_t barrier, uint32_t bytes) {
+  mbarrier_arrive_expect(barrier, bytes);
+  bulk_load(shared_address(words()), g_source, bytes, barrier, 0);
+}
 
 }  // namespace ember::kernels

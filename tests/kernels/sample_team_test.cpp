@@ -45,7 +45,6 @@ void check_reductions() {
       ASSERT_EQ(sums[static_cast<size_t>(i)], (i / kAll + 1) * kAll)
           << "thread " << i % kAll << ", machine seed " << seed;
   }
-  emu::configure({});
 }
 
 TEST(SampleTeam, ReductionsOfOneCta) { check_reductions<Team<1, 64>>(); }

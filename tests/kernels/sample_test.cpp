@@ -297,7 +297,6 @@ TEST_P(Sample, UnderRandomStalls) {
     emu::configure({.seed = seed, .stall = 3});
     expect_as_on_cpu(kVocab, cases);
   }
-  emu::configure({});
 }
 
 TEST_P(Sample, NoRowsOnlyTheSequenceWord) {

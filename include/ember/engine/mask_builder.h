@@ -77,7 +77,8 @@ class MaskBuilder {
   Mutex mu_;
   CondVar wake_, idle_;
   uint64_t round_ GUARDED_BY(mu_) = 0;  // changes when there are items
-  int num_busy_ GUARDED_BY(mu_) = 0;    // threads that have not finished the present round
+  bool open_ GUARDED_BY(mu_) = false;   // a thread may join the present round
+  int num_busy_ GUARDED_BY(mu_) = 0;    // threads that have joined and not finished it
   bool stopping_ GUARDED_BY(mu_) = false;
 };
 

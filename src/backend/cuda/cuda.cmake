@@ -16,18 +16,17 @@ if(EMBER_CUDA_EMULATE)
             /usr/local/cuda/include REQUIRED)
   file(GLOB emulator_sources CONFIGURE_DEPENDS tests/kernels/emulator/*.cpp tests/kernels/emulator/runtime/*.cpp)
   target_sources(ember_kernels PRIVATE ${emulator_sources})
-  # Their loads and stores call the machine (tests/kernels/emulator/hooks.cpp), which takes the sanitizer's place: it is not linked.
-  if(NOT EMBER_SANITIZE)
-    set(emulator_hooks "-fsanitize=thread")
-    if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-      list(APPEND emulator_hooks "--param=tsan-instrument-func-entry-exit=0" "--param=tsan-distinguish-volatile=1")
-    else()
-      list(APPEND emulator_hooks -mllvm -tsan-distinguish-volatile)
+  # The kernels' loads and stores call the machine (tests/kernels/emulator/hooks.cpp), which takes the sanitizer's place: it is not linked.
+  set(emulator_hooks -fsanitize=thread --param=tsan-instrument-func-entry-exit=0 --param=tsan-distinguish-volatile=1)
+  foreach(source ${kernel_sources})
+    set(hooks ${emulator_hooks})
+    if(source MATCHES "/bench/.*_cases\\.cu$")  # the host's code only
+      set(hooks)
     endif()
-  endif()
-  # Warnings: "#pragma unroll" is nvcc's; g++ does not see that a loop's first trip fills what the others read.
-  set_source_files_properties(${kernel_sources} PROPERTIES LANGUAGE CXX
-                              COMPILE_OPTIONS "-xc++;-O2;${emulator_hooks};-Wno-unknown-pragmas;-Wno-maybe-uninitialized;-Wno-uninitialized;-Wno-psabi")
+    # Warnings: "#pragma unroll" is nvcc's; g++ does not see that a loop's first trip fills what the others read.
+    set_source_files_properties(${source} PROPERTIES LANGUAGE CXX
+                                COMPILE_OPTIONS "-xc++;-O2;${hooks};-Wno-unknown-pragmas;-Wno-maybe-uninitialized;-Wno-uninitialized;-Wno-psabi")
+  endforeach()
   target_compile_definitions(ember_kernels PUBLIC EMBER_EMULATE)
   target_include_directories(ember_kernels PUBLIC tests/kernels/emulator tests/kernels/emulator/runtime)
   target_include_directories(ember_kernels SYSTEM PUBLIC ${EMBER_CUDA_INCLUDE})

@@ -7,6 +7,7 @@
 #include "backend/cuda/cuda_engine.h"
 #include "base/scripted_constraint.h"
 #include "ember/base/device_error.h"
+#include "machine.h"
 
 namespace ember {
 namespace {

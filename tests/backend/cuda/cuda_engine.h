@@ -16,7 +16,6 @@
 #include "ember/engine/memory_plan.h"
 #include "engine/recorder.h"
 #include "fake_runtime.h"
-#include "machine.h"
 
 namespace ember {
 
@@ -49,7 +48,6 @@ class Cuda : public testing::Test {
     fake_cuda::lose_after(fake_cuda::kNever);
     fake_cuda::set_delays(0, 0);
     fake_cuda::set_device({});
-    emu::configure({.ordered = false});
   }
 
   struct Built {

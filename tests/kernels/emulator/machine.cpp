@@ -19,6 +19,7 @@ constexpr size_t kCanary = 4096;         // bytes behind it that nobody may writ
 
 struct Failed {};  // thrown where there is no fiber to leave
 
+std::mutex g_running;                 // one kernel at a time
 Options g_options{.ordered = false};  // nobody has asked: it takes time
 std::mt19937_64 g_random(1);
 std::vector<std::unique_ptr<Thread>> g_threads;  // of one cluster
@@ -232,8 +233,15 @@ void configure(const Options& options) {
 
 const Options& options() { return g_options; }
 
+void reset(const Options& options) {
+  const std::lock_guard lock(g_running);
+  configure(options);
+  leave_nothing_out();
+  recorded_sites();
+  forget_memory();
+}
+
 int cluster_threads() { return static_cast<int>(g_threads.size()); }
-Thread& thread(uint32_t id) { return *g_threads[id]; }
 
 uint3 thread_index() { return current->thread; }
 uint3 block_index() { return current->cta->block; }
@@ -244,8 +252,7 @@ uint8_t* cta_shared_memory() {
 }
 
 void run(const Launch& what, const std::function<void()>& body) {
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(g_running);
   if (what.threads < 1 || what.threads > 1024)
     throw Error("a CTA of " + std::to_string(what.threads) + " threads");
   if (what.shared_bytes > 227 * 1024)

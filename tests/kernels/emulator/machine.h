@@ -5,10 +5,11 @@
 // What real hardware leaves open is decided by a seed: the order of CTAs, how long a warp stalls,
 // when (and in which order) asynchronous copies land, when wgmma executes. What the machine notices
 // is an emu::Error: accesses to memory and registers that nothing orders (memory.h, registers.h),
-// deadlocks (with the place where each warp waits), barriers that are arrived on too often, warps
-// that diverge before a collective, misaligned copies, copies in flight at exit, writes beyond the
-// shared memory asked for, access to the shared memory of a CTA that has ended. Kernels run one at
-// a time; run() takes a lock and may be called from any thread.
+// deadlocks (with the place where each warp waits), mbarriers that are arrived on too often,
+// threads that disagree about a barrier's size, warps that diverge before a collective, misaligned
+// copies, copies and products in flight at exit, writes into the 4 KiB beyond the shared memory
+// asked for, access to the shared memory of a CTA that has ended. Kernels run one at a time; run()
+// takes a lock and may be called from any thread.
 //
 // Not modelled: speed, register limits.
 #pragma once
@@ -57,6 +58,8 @@ struct Options {
 
 void configure(const Options& options);  // for the kernels run after it
 const Options& options();
+// A machine that has run nothing: configured so, nothing is left out, no access is remembered.
+void reset(const Options& options);
 
 struct Launch {
   dim3 grid;
@@ -164,7 +167,20 @@ extern Thread* current;
 extern thread_local bool in_kernel;  // whose accesses to memory are looked at
 extern Launch launch;                // the one that runs
 int cluster_threads();               // of it
-Thread& thread(uint32_t id);
+
+// As long as it lives, the kernel's thread does the machine's work, and its accesses are not looked
+// at: the linker may have chosen the kernels' copy of a template, with calls of the hooks, for the
+// machine too.
+class Unwatched {
+ public:
+  [[gnu::no_sanitize("thread")]] Unwatched() : before_(in_kernel) { in_kernel = false; }
+  [[gnu::no_sanitize("thread")]] ~Unwatched() { in_kernel = before_; }
+  Unwatched(const Unwatched&) = delete;
+  Unwatched& operator=(const Unwatched&) = delete;
+
+ private:
+  const bool before_;
+};
 
 // For kernels: the built-in variables. They do not change while a thread runs.
 [[gnu::const]] uint3 thread_index();

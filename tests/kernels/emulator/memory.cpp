@@ -226,8 +226,8 @@ void access_global(Thread& thread, uintptr_t address, size_t bytes, Access acces
     Word& word = page->words[at % kPageBytes / kWord];
     if (is_static && word.written_in != g_cluster) word.written_in = 0;
     if (is_static && word.read_in != g_cluster) word.read_in = 0;
-    const bool atomics = word.by == By::kAtomic && word.written_in >= g_grid.first &&
-                         (access == Access::kAtomic || word.written_in != g_cluster);
+    const bool atomics =
+        word.by == By::kAtomic && word.written_in >= g_grid.first && access == Access::kAtomic;
     if (word.written_in != 0 && !atomics) {
       const Order order = ordered(thread, word.written_in, word.writer, false);
       if (order != Order::kYes)
@@ -239,7 +239,7 @@ void access_global(Thread& thread, uintptr_t address, size_t bytes, Access acces
       word.reader = {thread.id, thread.clock};
       continue;
     }
-    if (word.read_in != 0 && access != Access::kAtomic) {
+    if (word.read_in != 0) {
       const Order order = ordered(thread, word.read_in, word.reader, false);
       if (order != Order::kYes)
         refuse(name(thread.id), "writes", global_place(at), reason(order, "reads"));
@@ -265,6 +265,7 @@ void meet_atomics(Thread& thread, const void* data) {
 }  // namespace
 
 void access(const void* data, size_t bytes, Access access) {
+  const Unwatched machine;
   Thread& thread = *current;
   const auto address = reinterpret_cast<uintptr_t>(data);
   if (const uintptr_t at = address - thread.fiber.stack(); at < Fiber::kStackBytes) {
@@ -390,6 +391,14 @@ void begin_cluster() {
 void triggered() { g_grid.triggered = true; }
 
 void end_thread(const Thread& thread) { g_grid.fenced = g_grid.fenced && !thread.unfenced; }
+
+void forget_memory() {
+  g_pages.clear();
+  g_last = nullptr;
+  g_atomics.clear();
+  g_polled = {};
+  full_barrier();
+}
 
 uint64_t num_grids() { return g_grids; }
 

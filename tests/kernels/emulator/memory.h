@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may touch which memory when: the machine knows of every word who wrote and read it last, and
-// of every thread what it may rely on. An access that nothing orders after the one it depends on is
-// an error, also where the value happens to be right.
+// Who may touch which memory when: the machine knows of every word of four bytes who wrote it last
+// and who has read it since, and of every thread what it may rely on. An access that nothing orders
+// after the one it depends on is an error, also where the value happens to be right: fibers take
+// turns, so that no ordinary store is ever seen late, and values alone would show little.
 //
 // Loads and stores of kernels arrive here because their sources are compiled with -fsanitize=thread
 // (hooks.cpp); instructions call it themselves. kernels/README.md lists the rules.
+//
+// Not an error: atomics and volatile stores of one grid among themselves (of whatever scope).
+// Not noticed: a store that only an earlier reader should have come before. Remembered are the last
+// reader of a word of global memory, the last one in each fourth warp of a word of shared memory,
+// and none of global memory near which no kernel has stored yet.
+// Stricter than PTX: bytes of one word count as one place; a volatile load is an ordinary one; what
+// two mbarriers count is ordered by the first alone.
 #pragma once
 
 #include <cstddef>
@@ -41,6 +49,7 @@ bool begin_grid(bool programmatic);
 void begin_cluster();
 void triggered();  // the running thread has called launch_dependents
 void end_thread(const Thread& thread);
+void forget_memory();  // all accesses so far
 uint64_t num_grids();  // that the caller's thread has run
 
 // The next grid begins after everything before it. Any thread of the host.
@@ -51,6 +60,8 @@ class Chain {
  public:
   Chain();
   ~Chain();
+  Chain(const Chain&) = delete;
+  Chain& operator=(const Chain&) = delete;
 };
 bool chained();
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 namespace ember::kernels {
 
@@ -89,12 +90,17 @@ void cp_async_wait_pending(int pending, emu::Where where) {
     }
   }
 }
+// It tracks all cp.async that the thread has issued, committed or not. Who waits for this phase may
+// rely on them; those that an earlier arrival counts are relied on by that one's phase alone.
 void cp_async_mbarrier_arrive(uint32_t barrier) {
   emu::CopyGroup copies;
-  for (auto& copy : current->open_copies) {
-    if (copy->counted) continue;
-    copy->counted = true;
-    copies.push_back(copy);
+  const auto track = [&](const emu::CopyGroup& group) {
+    copies.insert(copies.end(), group.begin(), group.end());
+  };
+  for (const emu::CopyGroup& group : current->copies) track(group);
+  track(current->open_copies);
+  for (const auto& copy : copies) {
+    if (std::exchange(copy->counted, true)) continue;
     if (options().ordered) emu::landed(copy->to, 16, completion_of(emu::mbarrier(barrier)));
   }
   emu::later([barrier, copies = std::move(copies)] {
