@@ -31,7 +31,7 @@ from server import BIN, Server  # noqa: E402
 
 KINDS = {"float32": ("--cpu-activations", "float", "--dtype", "float32"), "float": ("--cpu-activations", "float"),
          "int16": ("--cpu-activations", "int16"), "int8": ("--cpu-activations", "int8")}
-ROWS = ("prompt of 512", "1 sequence", "8 sequences")
+ROWS = {("prefill", None): "prompt of 512", ("decode", 1): "1 sequence", ("decode", 8): "8 sequences"}
 TOP = 20
 WINDOW = 512  # llama-perplexity's
 
@@ -39,7 +39,9 @@ WINDOW = 512  # llama-perplexity's
 def speeds(file, kind):
     done = subprocess.run([BIN, "bench", "model", file, "--device", "cpu", *KINDS[kind], "--prefill", "512", "--repetitions", "3", "--decode",
                            "1x512,8x512", "--steps", "24"], check=True, capture_output=True, text=True)
-    return [json.loads(line)["tokens_per_s"] for line in done.stdout.splitlines() if '"tokens_per_s"' in line]
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    found = {(line["bench"], line.get("batch")): line["tokens_per_s"] for line in lines if "tokens_per_s" in line}
+    return [found[row] for row in ROWS]
 
 
 def distributions(file, kind):
@@ -111,7 +113,7 @@ def compare(file, turns, llama):
         for kind, results in measured.items():
             results.append(speeds(file, kind))
     for kind, results in measured.items() if turns else ():
-        print(f"  {kind:9}", *(f"{row} {statistics.median(s):.1f} ({min(s):.1f} to {max(s):.1f})" for row, s in zip(ROWS, zip(*results))), sep="  ", flush=True)
+        print(f"  {kind:9}", *(f"{row} {statistics.median(s):.1f} ({min(s):.1f} to {max(s):.1f})" for row, s in zip(ROWS.values(), zip(*results))), sep="  ", flush=True)
     wanted = distributions(file, "float32")
     print(f"  {len(wanted[0])} tokens, perplexity {perplexity(wanted[0]):.4f}")
     for kind in measured:
