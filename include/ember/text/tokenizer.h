@@ -31,8 +31,7 @@ class Tokenizer {
   static std::filesystem::path file_of(const std::filesystem::path& dir);
 
   // For all of these: vocab_size is that of the model. Added tokens with ids from there on are left
-  // out, which the log says: what spells them is text like any other. bos_token and eos_token are
-  // refused there.
+  // out: they are text like any other, which the log says. bos_token and eos_token are refused.
 
   // Of a directory's file_of(), or of such a file: a tokenizer.json, a SentencePiece model or a
   // tiktoken file. tokenizer_config.json, special_tokens_map.json and added_tokens.json are looked
