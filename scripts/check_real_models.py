@@ -5,10 +5,11 @@
 Usage: scripts/check_real_models.sh [smollm2] [gemma3]   (makes the environment, fetches the files and runs this)
 
 The reference is transformers on the dequantised weights in float32; for ids the tokenizers and sentencepiece libraries. It is kept in
-build/real_models until the file there is removed. With --write the reference of smollm2 also goes to tests/data/smollm2_reference.json.
+build/real_models with what it was made of, and made again where that has changed. With --write the reference of smollm2 also goes to tests/data/smollm2_reference.json.
 """
 import argparse
 import functools
+import hashlib
 import json
 import math
 import struct
@@ -98,12 +99,14 @@ def loss(model, ids):
     return -float(logits.gather(1, torch.tensor(ids[1:])[:, None]).double().sum())
 
 
-def kept(name, make):
-    """What make() gives, from build/real_models where it has been made before."""
+def kept(name, inputs, make):
+    """What make() gives, from build/real_models where it has been made of the same inputs before. All of it is JSON."""
     target = FOLDER / name
-    if not target.exists():
-        target.write_text(json.dumps(make()))
-    return json.loads(target.read_text())
+    inputs = json.loads(json.dumps(inputs))
+    before = json.loads(target.read_text()) if target.exists() else None
+    if not isinstance(before, dict) or before.get("inputs") != inputs:
+        target.write_text(json.dumps(dict(inputs=inputs, made=make())))
+    return json.loads(target.read_text())["made"]
 
 
 def make_reference(name, file):
@@ -128,11 +131,16 @@ def make_reference(name, file):
     def windows():
         ids = encoder()(text())
         return [([] if smollm2 else [2]) + ids[at:at + WINDOW - 1] for at in range(0, len(ids), WINDOW - 1)]
-    result = dict(made_by=f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}", lines=real_texts.lines())
-    result["ids"] = kept(f"{name}-ids.json", lambda: [encode(line) for line in result["lines"]])
-    result["prompts"] = kept(f"{name}-prompts.json", lambda: [greedy(model(), encode(p)) for p in real_texts.PROMPTS])
-    result["windows"] = kept(f"{name}-windows.json", windows)
-    result["losses"] = [kept(f"{name}-loss-{i}.json", lambda w=w: loss(model(), w)) for i, w in enumerate(result["windows"])]
+    made_by = f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}"
+
+    def part(what, inputs, make):
+        return kept(f"{name}-{what}.json", dict(made_by=made_by, file=[file.name, file.stat().st_size], **inputs), make)
+    lines, prompts = real_texts.lines(), real_texts.PROMPTS
+    result = dict(made_by=made_by, lines=lines)
+    result["ids"] = part("ids", dict(lines=lines), lambda: [encode(line) for line in lines])
+    result["prompts"] = part("prompts", dict(prompts=prompts, new_tokens=NEW_TOKENS), lambda: [greedy(model(), encode(p)) for p in prompts])
+    result["windows"] = part("windows", dict(text=hashlib.sha256(text().encode()).hexdigest(), window=WINDOW), windows)
+    result["losses"] = [part(f"loss-{i}", dict(ids=ids), lambda ids=ids: loss(model(), ids)) for i, ids in enumerate(result["windows"])]
     return result
 
 

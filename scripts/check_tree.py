@@ -23,6 +23,7 @@ LAYERS["app"] = set(LAYERS)  # what main wires together
 FOLDERS = ("include", "src", "kernels", "tests")
 CUDA_HOME = ("src/backend/cuda/", "kernels/", "tests/kernels/", "tests/backend/cuda")
 ENVIRONMENT_HOME = ("src/app/config.cpp",)
+FILESYSTEM_HOME = ("src/base/files.cpp",)
 PTX_HOME = "kernels/common/"
 MAX_LINES = {".h": 300, ".cpp": 500, ".cu": 700, ".cuh": 700}
 # The walk that a chat request takes, in two halves, in code lines: neither blank nor comment. Each can be read in one sitting.
@@ -37,6 +38,7 @@ MAIN_PATH = {
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
 CUDA = re.compile(r'#\s*include\s*[<"](?:cuda|cublas|nccl|kernels/)|\b(?:__CUDACC__|cudaStream_t)\b')
 GETENV = re.compile(r"\b(?:secure_)?getenv\s*\(|\bextern\s+char\s*\*\s*\*\s*environ\b")
+THROWING = re.compile(r"\bstd::filesystem::(?!path\b)|\bnamespace\s+\w+\s*=\s*std::filesystem\b")
 PTX = re.compile(r"\basm\s+volatile\b|\b__?asm(?:__)?\s*(?:volatile|__volatile__)?\s*\(|\basm\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"(?:%s/)?([a-z_]+)/' % NS, re.M)
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
@@ -70,6 +72,8 @@ def content_problems(path, text):
         yield f"{where}: CUDA outside src/backend/cuda and kernels"
     if path.parts[0] != "tests" and where not in ENVIRONMENT_HOME and GETENV.search(code):
         yield f"{where}: reads the environment; settings come from the configuration"
+    if path.parts[0] != "tests" and where not in FILESYSTEM_HOME and THROWING.search(code):
+        yield f"{where}: std::filesystem's functions throw; ember/base/files.h has those that do not"
     if path.suffix in (".cu", ".cuh") or where.startswith("kernels/"):
         if not where.startswith(PTX_HOME) and PTX.search(code):
             yield f"{where}: PTX outside {PTX_HOME}"

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "ember/base/files.h"
 #include "ember/model/check.h"
 #include "ember/model/gguf_config.h"
 #include "gguf_tokenizer.h"
@@ -15,8 +16,8 @@ GgufSource::GgufSource(std::string path, const std::filesystem::path& file)
 
 // The directory's name, or the file's without its ending.
 std::string GgufSource::name() const {
-  const std::filesystem::path where = std::filesystem::canonical(path());
-  if (std::filesystem::is_directory(where)) return where.filename().string();
+  const std::filesystem::path where = resolved_path(path());
+  if (path_is_directory(where)) return where.filename().string();
   std::string stem = where.stem().string();
   const std::string_view part = "-00001-of-00001";
   if (stem.size() > part.size() && checkpoint_.metadata().integer("split.count", 0, 9999, 1) > 1)

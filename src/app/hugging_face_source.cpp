@@ -3,8 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
+#include "ember/base/files.h"
 #include "ember/model/check.h"
 #include "ember/model/quantized_checkpoint.h"
 #include "value_or_refuse.h"
@@ -12,13 +11,11 @@
 namespace ember {
 
 HuggingFaceSource::HuggingFaceSource(const std::string& path) : ModelSource(path) {
-  if (!std::filesystem::is_directory(path))
+  if (!path_is_directory(path))
     throw StartError(ExitCode::kBadModel, fmt::format("{}: is not a directory", path));
 }
 
-std::string HuggingFaceSource::name() const {
-  return std::filesystem::canonical(path()).filename().string();
-}
+std::string HuggingFaceSource::name() const { return resolved_path(path()).filename().string(); }
 
 DecoderConfig HuggingFaceSource::config() const { return load_decoder_config(path()); }
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "ember/base/files.h"
 #include "ember/base/start_error.h"
 #include "ember/model/check.h"
 #include "ember/model/gguf_file.h"
@@ -19,8 +20,7 @@ namespace {
 
 // The GGUF file that holds the tokenizer in `path`; empty: another file does.
 std::filesystem::path gguf_of(const std::string& path) {
-  return std::filesystem::exists(Tokenizer::file_of(path)) ? std::filesystem::path()
-                                                           : find_gguf(path);
+  return path_exists(Tokenizer::file_of(path)) ? std::filesystem::path() : find_gguf(path);
 }
 
 // The chat template that comes with the tokenizer in `path`, or null.
@@ -28,9 +28,8 @@ std::unique_ptr<ChatTemplate> template_beside(const std::filesystem::path& path,
                                               const Tokenizer& tokenizer) {
   if (const std::filesystem::path file = gguf_of(path); !file.empty())
     return gguf_chat_template(GgufMetadata(GgufFile(file)), tokenizer);
-  const bool is_directory = std::filesystem::is_directory(path);
   return value_or_refuse(
-      ChatTemplate::load(is_directory ? path : path.parent_path(), tokenizer, {}));
+      ChatTemplate::load(path_is_directory(path) ? path : path.parent_path(), tokenizer, {}));
 }
 
 }  // namespace
@@ -44,7 +43,7 @@ void ModelSource::check(bool deep) const {
 
 std::unique_ptr<const ModelSource> open_model(const std::string& path) {
   if (path.empty()) throw StartError(ExitCode::kUsage, "--model-path is missing");
-  if (!std::filesystem::exists(std::filesystem::path(path) / "config.json"))
+  if (!path_exists(std::filesystem::path(path) / "config.json"))
     if (const std::filesystem::path file = find_gguf(path); !file.empty())
       return std::make_unique<GgufSource>(path, file);
   return std::make_unique<HuggingFaceSource>(path);
@@ -56,6 +55,19 @@ std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path, int32_t vocab
   return value_or_refuse(Tokenizer::load(path, vocab_size));
 }
 
+std::unique_ptr<Tokenizer> read_tokenizer(const ModelSource& source, const ModelSettings& settings,
+                                          int32_t vocab_size) {
+  const std::string& other = settings.tokenizer;
+  std::unique_ptr<Tokenizer> tokenizer =
+      other.empty() ? source.tokenizer(vocab_size) : open_tokenizer(other, vocab_size);
+  if (tokenizer->vocab_size() > vocab_size)
+    throw StartError(ExitCode::kBadModel,
+                     fmt::format("{}: has token ids up to {}, the model's vocab_size is {}",
+                                 other.empty() ? source.tokenizer_file() : other,
+                                 tokenizer->vocab_size() - 1, vocab_size));
+  return tokenizer;
+}
+
 DecoderConfig config_of(const ModelSource& source, const ModelSettings& settings) {
   return settings.load_format == "dummy" ? source.config_alone() : source.config();
 }
@@ -65,14 +77,7 @@ ModelFiles read_model_files(const ModelSource& source, const ModelSettings& sett
   ModelFiles files;
   files.config = config_of(source, settings);
   files.defaults = source.defaults(files.config);
-  const int32_t vocab_size = files.config.vocab_size;
-  files.tokenizer =
-      tokenizer.empty() ? source.tokenizer(vocab_size) : open_tokenizer(tokenizer, vocab_size);
-  if (files.tokenizer->vocab_size() > vocab_size)
-    throw StartError(ExitCode::kBadModel,
-                     fmt::format("{}: has token ids up to {}, the model's vocab_size is {}",
-                                 tokenizer.empty() ? source.tokenizer_file() : tokenizer,
-                                 files.tokenizer->vocab_size() - 1, vocab_size));
+  files.tokenizer = read_tokenizer(source, settings, files.config.vocab_size);
   if (chat_template.empty() && !tokenizer.empty())
     files.chat_template = template_beside(tokenizer, *files.tokenizer);
   if (files.chat_template == nullptr)

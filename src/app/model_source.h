@@ -70,13 +70,17 @@ struct ModelFiles {
 // file. vocab_size: as Tokenizer::load has it. Throws StartError(kBadModel).
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path, int32_t vocab_size);
 
+// The tokenizer of the settings (as open_tokenizer; empty: the model's own). Refuses one with more
+// tokens than vocab_size, added ones aside. Throws StartError(kBadModel).
+std::unique_ptr<Tokenizer> read_tokenizer(const ModelSource& source, const ModelSettings& settings,
+                                          int32_t vocab_size);
+
 // The config that the weights of the settings' load_format have.
 DecoderConfig config_of(const ModelSource& source, const ModelSettings& settings);
 
 // Of the settings it reads load_format, chat_template (as ModelSource::chat_template) and tokenizer
-// (as open_tokenizer; empty: the model's own). The template that comes with another tokenizer goes
-// before the model's, as its end of an answer does. Refuses a tokenizer with more tokens than the
-// config says, added ones aside.
+// (as read_tokenizer). The template that comes with another tokenizer goes before the model's, as
+// its end of an answer does.
 ModelFiles read_model_files(const ModelSource& source, const ModelSettings& settings = {});
 
 }  // namespace ember

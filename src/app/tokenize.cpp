@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "model_source.h"
+#include "start_log.h"
 
 namespace ember {
 
@@ -39,16 +40,18 @@ int32_t vocab_size_of(const ModelSource& source) {
   }
 }
 
+// A tokenizer needs no model; with one it has the tokens that the server has.
 std::unique_ptr<Tokenizer> tokenizer_of(const ModelSettings& settings) {
-  if (!settings.tokenizer.empty())
+  if (settings.path.empty() && !settings.tokenizer.empty())
     return open_tokenizer(settings.tokenizer, Tokenizer::kMaxVocabSize);
   const std::unique_ptr<const ModelSource> source = open_model(settings.path);
-  return source->tokenizer(vocab_size_of(*source));
+  return read_tokenizer(*source, settings, vocab_size_of(*source));
 }
 
 }  // namespace
 
 ExitCode tokenize(const Settings& settings, std::istream& in, std::ostream& out) {
+  start_log(settings.log);
   const std::unique_ptr<Tokenizer> tokenizer = tokenizer_of(settings.model());
   const std::string text = settings.tokenize.text.empty()
                                ? std::string{std::istreambuf_iterator<char>(in), {}}

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ember/base/files.h"
 #include "families.h"
 #include "json_object.h"
 #include "quantized_checkpoint.h"
@@ -129,9 +130,8 @@ GenerationDefaults load_generation_defaults(const std::filesystem::path& model_d
   const JsonObject top = JsonObject::read(model_dir / "config.json");
   const JsonObject model = top.has("eos_token_id") ? top : top.object("text_config").value_or(top);
   const std::filesystem::path file = model_dir / "generation_config.json";
-  const JsonObject generation = std::filesystem::exists(file)
-                                    ? JsonObject::read(file)
-                                    : JsonObject(file, "", nlohmann::json::object());
+  const JsonObject generation =
+      path_exists(file) ? JsonObject::read(file) : JsonObject(file, "", nlohmann::json::object());
   read_token_ids(generation.has("eos_token_id") ? generation : model, "eos_token_id", config,
                  defaults.eos_token_ids);
   std::vector<int32_t> unused;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "ember/base/files.h"
+#include "ember/base/start_error.h"
 #include "ember/model/dequantize.h"
 #include "json_object.h"
 
@@ -100,13 +102,12 @@ StoredTensor GgufCheckpoint::stored(std::string_view name) const {
 }
 
 std::filesystem::path find_gguf(const std::filesystem::path& path) {
-  namespace fs = std::filesystem;
-  if (!fs::is_directory(path)) return is_gguf(path) ? path : fs::path();
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(path))
-    if (is_gguf(entry.path())) files.push_back(entry.path());
+  if (!path_is_directory(path)) return is_gguf(path) ? path : std::filesystem::path();
+  Result<std::vector<std::filesystem::path>> entries = list_directory(path);
+  if (!entries.ok()) throw StartError(ExitCode::kBadModel, entries.error().message);
+  std::vector<std::filesystem::path>& files = entries.value();
+  std::erase_if(files, [](const auto& file) { return !is_gguf(file); });
   if (files.empty()) return {};
-  std::ranges::sort(files);
   const std::string first = files.front().filename().string();
   const std::string suffix = part_suffix(0, std::ssize(files));
   const std::string stem = first.substr(0, first.size() - std::min(first.size(), suffix.size()));

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
-#include <system_error>
 
+#include "ember/base/files.h"
 #include "json_object.h"
 
 namespace ember {
@@ -33,11 +33,6 @@ std::map<std::string, std::string> read_index(const std::filesystem::path& index
 }
 
 constexpr const char *kSingle = "model.safetensors", *kIndex = "model.safetensors.index.json";
-
-// A link to nothing counts: the message then names it.
-bool has_single(const std::filesystem::path& model_dir) {
-  return std::filesystem::exists(std::filesystem::symlink_status(model_dir / kSingle));
-}
 
 std::optional<WeightFormat> format_of(std::string_view type) {
   if (type == "F32") return WeightFormat::kF32;
@@ -74,9 +69,9 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::filesystem::path& model_
   const std::filesystem::path index_file = model_dir / kIndex;
   std::map<std::string, std::string> weight_map;
   std::map<std::string, size_t> shards;
-  if (has_single(model_dir)) {
+  if (path_exists(model_dir / kSingle)) {
     shards.emplace(kSingle, 0);
-  } else if (std::filesystem::exists(index_file)) {
+  } else if (path_exists(index_file)) {
     weight_map = read_index(index_file);
     for (const auto& [name, file] : weight_map) shards.emplace(file, 0);
   } else {
@@ -100,11 +95,8 @@ SafetensorsCheckpoint::SafetensorsCheckpoint(const std::filesystem::path& model_
 }
 
 bool SafetensorsCheckpoint::complete(const std::filesystem::path& model_dir) {
-  const auto is_there = [&](const std::string& file) {
-    std::error_code cannot;  // links that lead in a circle, no permission: opening says why
-    return std::filesystem::exists(model_dir / file, cannot);
-  };
-  if (has_single(model_dir)) return is_there(kSingle);
+  const auto is_there = [&](const std::string& file) { return path_is_file(model_dir / file); };
+  if (path_exists(model_dir / kSingle)) return is_there(kSingle);
   return is_there(kIndex) &&
          std::ranges::all_of(read_index(model_dir / kIndex),
                              [&](const auto& entry) { return is_there(entry.second); });

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ember/base/files.h"
 #include "ember/base/json_file.h"
 #include "ember/text/tokenizer.h"
 
@@ -35,7 +36,7 @@ class SpecialTokens {
         if (entry.is_object())
           for (const auto& [name, token] : entry.items()) name_token(name, token);
         if (entry.is_array())
-          for (const Json& token : entry) add_further(read_added_token(token));
+          for (const Json& token : entry) add_further(read_added_token(token, true));
       } else if (key.ends_with("_token")) {
         name_token(key, entry);
       }
@@ -51,13 +52,12 @@ class SpecialTokens {
       if (!is_standard(name)) tokens.special.push_back(token);
     }
     tokens.special.insert(tokens.special.end(), further_.begin(), further_.end());
-    for (AddedToken& token : tokens.special) token.special = true;
   }
 
  private:
   void name_token(const std::string& name, const Json& entry) {
     if (entry.is_null()) named_.erase(name);
-    if (AddedToken token = read_added_token(entry); !token.text.empty())
+    if (AddedToken token = read_added_token(entry, true); !token.text.empty())
       named_[name] = std::move(token);
   }
   void add_further(AddedToken token) {
@@ -70,17 +70,18 @@ class SpecialTokens {
   std::vector<AddedToken> further_;
 };
 
-Result<void> read_list(const SideFile& config, std::map<int32_t, AddedToken>& listed) {
+Result<void> read_list(const SideFile& config, AddedTokens& tokens) {
   const Json& list = *config.find("added_tokens_decoder");
   if (!list.is_object()) return config.refusal("added_tokens_decoder", "an object", list);
   for (const auto& [id, entry] : list.items()) {
     AddedToken token = read_added_token(entry);
+    if (tokens.is_special(token.text)) token = read_added_token(entry, true);
     const bool number =
         !id.empty() && id.size() < 8 && id.find_first_not_of("0123456789") == std::string::npos;
     if (token.text.empty() || !number || std::stoi(id) >= Tokenizer::kMaxVocabSize)
       return config.refusal("added_tokens_decoder." + id.substr(0, 64),
                             "an id and a token with content", entry);
-    listed[std::stoi(id)] = std::move(token);
+    tokens.listed[std::stoi(id)] = std::move(token);
   }
   return {};
 }
@@ -105,7 +106,7 @@ bool AddedTokens::is_special(const std::string& text) const {
 Result<SideFile> SideFile::read(const std::filesystem::path& file) {
   SideFile read;
   read.file_ = file.string();
-  if (!std::filesystem::exists(file)) return read;
+  if (!path_exists(file)) return read;
   Result<Json> json = read_json_file(file, kMaxConfigBytes);
   if (!json.ok()) return json.error();
   if (!json.value().is_object())
@@ -133,14 +134,15 @@ Error SideFile::refusal(const std::string& name, const char* expected, const Jso
                       found.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 64)));
 }
 
-AddedToken read_added_token(const Json& entry) {
-  if (entry.is_string()) return {.text = entry.get<std::string>()};
+AddedToken read_added_token(const Json& entry, bool special) {
+  if (entry.is_string()) return {.text = entry.get<std::string>(), .special = special};
   if (!entry.is_object() || !entry.contains("content") || !entry["content"].is_string()) return {};
   const auto flag = [&](const char* name, bool otherwise) {
     const auto found = entry.find(name);
     return found != entry.end() && found->is_boolean() ? found->get<bool>() : otherwise;
   };
-  AddedToken token{.text = entry["content"].get<std::string>(), .special = flag("special", false)};
+  AddedToken token{.text = entry["content"].get<std::string>(),
+                   .special = special || flag("special", false)};
   token.matching = {.lstrip = flag("lstrip", false),
                     .rstrip = flag("rstrip", false),
                     .single_word = flag("single_word", false),
@@ -155,7 +157,7 @@ Result<AddedTokens> read_added_tokens(const std::filesystem::path& dir, const Si
   tokens.listed_by_config = config.find("added_tokens_decoder") != nullptr;
   if (tokens.listed_by_config) {
     special.move_to(tokens);
-    if (const Result<void> read = read_list(config, tokens.listed); !read.ok()) return read.error();
+    if (const Result<void> read = read_list(config, tokens); !read.ok()) return read.error();
     return tokens;
   }
   // Older models: what this file says comes before what the config says.

@@ -24,7 +24,7 @@ struct AddedTokens {
   std::map<std::string, std::string> named;
   // By id: added_tokens_decoder of tokenizer_config.json, else added_tokens.json.
   std::map<int32_t, AddedToken> listed;
-  bool listed_by_config = false;
+  bool listed_by_config = false;  // the list is tokenizer_config.json's, even if it is empty
   // Those with names and further special ones, in the order in which transformers adds those that
   // the vocabulary does not have.
   std::vector<AddedToken> special;
@@ -50,8 +50,9 @@ class SideFile {
   nlohmann::json json_ = nlohmann::json::object();
 };
 
-// A token as an object with "content" and flags, or as its text; "content" empty: it is neither.
-AddedToken read_added_token(const nlohmann::json& entry);
+// A token as an object with "content" and flags, or as its text; the text is empty where it is
+// neither. special: it is so whatever its flags say.
+AddedToken read_added_token(const nlohmann::json& entry, bool special = false);
 
 // Of the files in `dir`; `config` is its tokenizer_config.json. The error names the file.
 Result<AddedTokens> read_added_tokens(const std::filesystem::path& dir, const SideFile& config);

@@ -49,7 +49,7 @@ Result<void> read_named_files(const std::filesystem::path& dir, Source& source) 
        {std::pair("default", &source.chat), {"tool_use", &source.tool}}) {
     const std::filesystem::path file =
         dir / "additional_chat_templates" / (std::string(name) + ".jinja");
-    if (!std::filesystem::exists(file)) continue;
+    if (!path_exists(file)) continue;
     if (source.file.empty() || text == &source.chat) source.file = file.string();
     Result<std::string> read = read_text_file(file, kMaxTemplateBytes);
     if (!read.ok()) return read.error();
@@ -63,7 +63,7 @@ Result<Source> find_source(const std::filesystem::path& dir,
   Source source;
   const std::filesystem::path jinja =
       override_file.empty() ? dir / "chat_template.jinja" : override_file;
-  if (!override_file.empty() || std::filesystem::exists(jinja)) {
+  if (!override_file.empty() || path_exists(jinja)) {
     source.file = jinja.string();
     Result<std::string> text = read_text_file(jinja, kMaxTemplateBytes);
     if (!text.ok()) return text.error();
@@ -74,7 +74,7 @@ Result<Source> find_source(const std::filesystem::path& dir,
   if (!source.chat.empty()) return source;
   for (const char* name : {"chat_template.json", "tokenizer_config.json"}) {
     source.file = (dir / name).string();
-    if (!std::filesystem::exists(source.file)) continue;
+    if (!path_exists(source.file)) continue;
     const Result<nlohmann::json> json = read_json_file(source.file, kMaxConfigBytes);
     if (!json.ok()) return json.error();
     if (!json.value().is_object() || !json.value().contains("chat_template")) continue;

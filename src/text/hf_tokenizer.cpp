@@ -82,7 +82,10 @@ class HfTokenizer final : public TokenizerModel {
   Tokenizer::SpecialText special_text(int32_t id) const override {
     EmberAddedToken token{};
     if (!ember_tokenizer_added_token(handle_.get(), static_cast<uint32_t>(id), &token)) return {};
-    return {.text = hf::take(token.text), .lstrip = token.lstrip, .rstrip = token.rstrip};
+    return {.text = hf::take(token.text),
+            .lstrip = token.lstrip,
+            .rstrip = token.rstrip,
+            .single_word = token.single_word};
   }
 
  private:
@@ -141,12 +144,15 @@ struct JoinedTexts {
 }  // namespace
 
 Made load_hf_tokenizer(std::string_view json, TokenForm form, std::span<const AddedToken> added,
-                       int32_t limit) {
+                       int32_t limit, std::vector<std::string>& left_out) {
   EmberTokenizer* loaded = nullptr;
   const std::string list = to_json(added);
   const std::string error =
       hf::take(ember_tokenizer_load(hf::data(json), json.size(), hf::data(list), list.size(),
                                     static_cast<uint32_t>(limit), &loaded));
+  if (error.empty())
+    left_out = nlohmann::json::parse(hf::take(ember_tokenizer_left_out(loaded)))
+                   .get<std::vector<std::string>>();
   return adopt(error, loaded, form);
 }
 

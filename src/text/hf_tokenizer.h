@@ -3,6 +3,8 @@
 #pragma once
 
 #include <span>
+#include <string>
+#include <vector>
 
 #include "added_tokens.h"
 #include "tokenizer_model.h"
@@ -13,11 +15,12 @@ namespace ember {
 enum class TokenForm : uint8_t { kPlain, kByteLevel, kMetaspace };
 
 // Of a tokenizer.json's text, with further added tokens, and without those whose ids are not below
-// `limit`.
+// `limit`: left_out becomes their texts.
 Result<std::unique_ptr<const TokenizerModel>> load_hf_tokenizer(std::string_view json,
                                                                 TokenForm form,
                                                                 std::span<const AddedToken> added,
-                                                                int32_t limit);
+                                                                int32_t limit,
+                                                                std::vector<std::string>& left_out);
 // Of byte-level BPE's parts, whose ids are in the vocabulary.
 Result<std::unique_ptr<const TokenizerModel>> build_hf_tokenizer(const TokenizerParts& parts);
 

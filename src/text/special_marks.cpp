@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ember/text/utf8.h"
 #include "words.h"
 
 namespace ember {
@@ -11,13 +12,6 @@ namespace ember {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Bytes of the UTF-8 character that `text` begins with.
-size_t first_character(std::string_view text) {
-  size_t n = 1;
-  while (n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) ++n;
-  return n;
-}
 
 bool contains(const Json& value, const std::string& text) {
   if (value.is_string()) return value.get_ref<const std::string&>().find(text) != std::string::npos;
@@ -60,14 +54,20 @@ const Tokenizer::SpecialText* SpecialMarks::special_at(std::string_view text) co
   return longest;
 }
 
+bool SpecialMarks::is_part_of_word(std::string_view rendered, size_t at, size_t size) const {
+  std::string_view before = rendered.substr(0, at);
+  while (before.ends_with(mark_)) before.remove_suffix(mark_.size());
+  return ends_with_word(before) || begins_with_word(rendered.substr(at + size));
+}
+
 std::string SpecialMarks::mark_text(std::string_view text) const {
   std::string marked;
   marked.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
-    const size_t length = first_character(text.substr(at));
-    marked.append(text.substr(at, length));
-    if (special_at(text.substr(at)) != nullptr) marked.append(mark_);
-    at += length;
+    const std::string_view rest = text.substr(at), first = first_character(rest);
+    marked.append(first);
+    if (special_at(rest) != nullptr) marked.append(mark_);
+    at += first.size();
   }
   return marked;
 }
@@ -88,8 +88,10 @@ std::vector<SpecialMarks::Piece> SpecialMarks::split(const std::string& rendered
   if (rendered.find(mark_) == std::string::npos) return {{rendered, false}};
   std::vector<Piece> pieces;
   std::string segment;
+  bool joined = false;  // it holds a special token's text that is part of a word
   const auto end_segment = [&] {
-    const bool plain = segment.find(mark_) != std::string::npos;
+    const bool plain = segment.find(mark_) != std::string::npos || joined;
+    joined = false;
     erase_all(segment, mark_);
     if (!segment.empty()) pieces.push_back({std::exchange(segment, {}), plain});
   };
@@ -100,6 +102,12 @@ std::vector<SpecialMarks::Piece> SpecialMarks::split(const std::string& rendered
       continue;
     }
     std::string text = special->text;
+    if (special->single_word && is_part_of_word(rendered, at, text.size())) {
+      segment += text;
+      at += text.size();
+      joined = true;
+      continue;
+    }
     at += text.size();
     if (special->lstrip) {
       const size_t kept = segment.size() - white_space_at_end(segment);

@@ -11,6 +11,7 @@
 #include "ember/base/json_file.h"
 #include "ember/text/utf8.h"
 #include "hf_tokenizer.h"
+#include "left_out.h"
 #include "tokenizer_files.h"
 
 namespace ember {
@@ -28,7 +29,7 @@ bool uses_decoder(const nlohmann::json& decoder, const std::string& type) {
                      [&](const auto& part) { return uses_decoder(part, type); });
 }
 
-// What the library takes without a word and later makes wrong tokens of.
+// Refuses ids that the library takes silently and makes wrong tokens of.
 Result<void> check_vocabulary(const nlohmann::json& json, const std::string& file) {
   const auto model = json.find("model");
   if (model == json.end() || !model->is_object())
@@ -56,27 +57,36 @@ TokenForm form_of(const nlohmann::json& decoder) {
   return TokenForm::kPlain;
 }
 
-// What is added to the tokens of a tokenizer.json: those that are listed beside it, with their
-// flags, and of the special ones those that it does not have.
-std::vector<AddedToken> tokens_to_add(const nlohmann::json& json, AddedTokens& added) {
-  std::set<std::string> there;
-  const nlohmann::json own = json.value("added_tokens", nlohmann::json::array());
-  for (const nlohmann::json& entry : own) {
-    AddedToken token = read_added_token(entry);
-    there.insert(token.text);
-    const nlohmann::json id = entry.is_object() ? entry.value("id", nlohmann::json()) : entry;
-    if (!added.listed_by_config && id.is_number_unsigned() &&
-        id.get<uint64_t>() < Tokenizer::kMaxVocabSize)
-      added.listed[id.get<int32_t>()] = std::move(token);
+// The added tokens of a tokenizer.json, by id.
+std::map<int32_t, AddedToken> own_added_tokens(const nlohmann::json& json) {
+  std::map<int32_t, AddedToken> own;
+  for (const nlohmann::json& entry : json.value("added_tokens", nlohmann::json::array())) {
+    if (!entry.is_object()) continue;  // the library says what is wrong
+    const nlohmann::json id = entry.value("id", nlohmann::json());
+    if (id.is_number_unsigned() && id.get<uint64_t>() < Tokenizer::kMaxVocabSize)
+      own[id.get<int32_t>()] = read_added_token(entry);
   }
+  return own;
+}
+
+// What transformers adds to the tokens of a tokenizer.json, in this order: those that the files
+// beside it list, with their flags, and special ones that are listed nowhere. Its own count as
+// listed beside it where tokenizer_config.json lists none.
+std::vector<AddedToken> tokens_to_add(const nlohmann::json& json, const AddedTokens& beside) {
+  const std::map<int32_t, AddedToken> own = own_added_tokens(json);
+  std::map<int32_t, AddedToken> listed = own;
+  if (beside.listed_by_config) listed.clear();
+  listed.insert(beside.listed.begin(), beside.listed.end());
+  std::set<std::string> texts;
+  for (const auto& [id, token] : own) texts.insert(token.text);
   std::vector<AddedToken> tokens;
-  for (auto& [id, token] : added.listed) {
-    there.insert(token.text);
-    token.special = token.special || added.is_special(token.text);
+  for (const auto& [id, token] : listed) {
+    texts.insert(token.text);
     tokens.push_back(token);
+    tokens.back().special = token.special || beside.is_special(token.text);
   }
-  for (const AddedToken& token : added.special)
-    if (!there.contains(token.text)) tokens.push_back(token);
+  for (const AddedToken& token : beside.special)
+    if (!texts.contains(token.text)) tokens.push_back(token);
   return tokens;
 }
 
@@ -87,17 +97,19 @@ Tokenizer::~Tokenizer() = default;
 
 std::filesystem::path Tokenizer::file_of(const std::filesystem::path& dir) {
   for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model"})
-    if (std::filesystem::exists(dir / name)) return dir / name;
-  std::error_code error;
-  std::vector<std::filesystem::path> found;
-  for (const auto& entry : std::filesystem::directory_iterator(dir, error))
-    if (entry.path().extension() == ".tiktoken") found.push_back(entry.path());
-  return found.size() == 1 ? found[0] : dir / "tokenizer.json";
+    if (path_exists(dir / name)) return dir / name;
+  Result<std::vector<std::filesystem::path>> entries = list_directory(dir);
+  if (entries.ok()) {
+    std::vector<std::filesystem::path>& found = entries.value();
+    std::erase_if(found, [](const auto& file) { return file.extension() != ".tiktoken"; });
+    if (found.size() == 1) return found[0];
+  }
+  return dir / "tokenizer.json";
 }
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& path,
                                                    int32_t vocab_size) {
-  const std::filesystem::path file = std::filesystem::is_directory(path) ? file_of(path) : path;
+  const std::filesystem::path file = path_is_directory(path) ? file_of(path) : path;
   if (file.extension() == ".json") {
     const Result<std::string> text = read_text_file(file, kMaxTokenizerBytes);
     if (!text.ok()) return text.error();
@@ -120,7 +132,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::parse(const std::string& json,
                                                     int32_t vocab_size) {
   AddedTokens added;
   added.named = std::move(named_tokens);
-  added.listed_by_config = true;  // an empty list
+  added.listed_by_config = true;  // nothing is added to the file's own
   return parse_with(json, file, std::move(added), vocab_size);
 }
 
@@ -135,9 +147,12 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::parse_with(const std::string& text
     return checked.error();
   const nlohmann::json decoder = json.value().value("decoder", nlohmann::json());
   const TokenForm form = form_of(decoder);
+  std::vector<std::string> left_out;
   Result<std::unique_ptr<const TokenizerModel>> loaded =
-      load_hf_tokenizer(text, form, tokens_to_add(json.value(), added), vocab_size);
+      load_hf_tokenizer(text, form, tokens_to_add(json.value(), added), vocab_size, left_out);
   if (!loaded.ok()) return invalid("", fmt::format("{}: {}", file, loaded.error().message));
+  if (const Result<void> told = report_left_out(left_out, added.named, vocab_size); !told.ok())
+    return invalid("", fmt::format("{}: {}", file, told.error().message));
   std::unique_ptr<Tokenizer> tokenizer(new Tokenizer);
   // In a sequence others may change the text.
   tokenizer->byte_level_ =

@@ -4,6 +4,7 @@
 
 #include "ember/text/tokenizer.h"
 #include "hf_tokenizer.h"
+#include "left_out.h"
 #include "sentencepiece/tokenizer.h"
 
 namespace ember {
@@ -38,8 +39,9 @@ Result<void> check_parts(const TokenizerParts& parts) {
   return {};
 }
 
-// Tokens at the end that are not the model's own go, as far as they lie beyond its vocabulary.
-void cut_off(TokenizerParts& parts, size_t vocab_size) {
+// Tokens at the end that are not the model's own go, as far as they lie beyond its vocabulary. The
+// texts of those that were in use.
+std::vector<std::string> cut_off(TokenizerParts& parts, size_t vocab_size) {
   using Type = TokenizerParts::TokenType;
   const auto is_added = [&](size_t id) {
     const Type type = id < parts.types.size() ? parts.types[id] : Type::kNormal;
@@ -47,12 +49,23 @@ void cut_off(TokenizerParts& parts, size_t vocab_size) {
            type == Type::kAdded;
   };
   size_t size = parts.tokens.size();
-  while (size > vocab_size && is_added(size - 1)) --size;
+  std::vector<std::string> texts;
+  for (; size > vocab_size && is_added(size - 1); --size)
+    if (parts.types[size - 1] != Type::kUnused) texts.push_back(parts.tokens[size - 1]);
   parts.tokens.resize(size);
   if (parts.types.size() > size) parts.types.resize(size);
   if (parts.scores.size() > size) parts.scores.resize(size);
   parts.matching.erase(parts.matching.lower_bound(static_cast<int32_t>(size)),
                        parts.matching.end());
+  return texts;
+}
+
+std::map<std::string, std::string> names_of(const TokenizerParts& parts) {
+  std::map<std::string, std::string> names = parts.named_tokens;
+  for (const auto& [name, id] :
+       {std::pair("bos_token", parts.bos), {"eos_token", parts.eos}, {"unk_token", parts.unk}})
+    if (id) names.try_emplace(name, parts.tokens[static_cast<size_t>(*id)]);
+  return names;
 }
 
 Result<std::unique_ptr<const TokenizerModel>> make_model(const TokenizerParts& parts) {
@@ -64,7 +77,10 @@ Result<std::unique_ptr<const TokenizerModel>> make_model(const TokenizerParts& p
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::build(TokenizerParts parts, int32_t vocab_size) {
   if (const Result<void> checked = check_parts(parts); !checked.ok()) return checked.error();
-  cut_off(parts, static_cast<size_t>(vocab_size));
+  std::map<std::string, std::string> names = names_of(parts);
+  const std::vector<std::string> left_out = cut_off(parts, static_cast<size_t>(vocab_size));
+  if (const Result<void> told = report_left_out(left_out, names, vocab_size); !told.ok())
+    return refusal(told.error().message);
   if (const Result<void> checked = check_parts(parts); !checked.ok()) return checked.error();
   Result<std::unique_ptr<const TokenizerModel>> made = make_model(parts);
   if (!made.ok()) return refusal(made.error().message);
@@ -76,11 +92,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::build(TokenizerParts parts, int32_
     tokenizer->special_texts_.push_back({.text = alias.text});
   tokenizer->end_ids_ = std::move(parts.end_ids);
   tokenizer->chat_template_ = std::move(parts.chat_template);
-  std::map<std::string, std::string> named = std::move(parts.named_tokens);
-  for (const auto& [name, id] :
-       {std::pair("bos_token", parts.bos), {"eos_token", parts.eos}, {"unk_token", parts.unk}})
-    if (id) named.try_emplace(name, parts.tokens[static_cast<size_t>(*id)]);
-  tokenizer->set_named_tokens(std::move(named));
+  tokenizer->set_named_tokens(std::move(names));
   return tokenizer;
 }
 

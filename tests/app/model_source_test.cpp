@@ -88,6 +88,48 @@ TEST(ModelSource, NamesTheFileAtFault) {
   }
 }
 
+// Each file of a model that may be there or not, and each that must be.
+TEST(ModelSource, WhatCannotBeReadIsNamed) {
+  for (const char* name :
+       {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+        "additional_chat_templates/default.jinja", "additional_chat_templates/tool_use.jinja",
+        "chat_template.json", "model.safetensors", "model.safetensors.index.json"})
+    for (const char* target : {"itself", "nothing", "a directory"}) {
+      const std::filesystem::path dir = copy_demo_model(false), file = dir / name;
+      // So that every other file is looked for.
+      write_file(dir / "tokenizer_config.json", "{}");
+      std::filesystem::create_directory(dir / "additional_chat_templates");
+      std::filesystem::remove(file);
+      if (std::string(target) == "a directory")
+        std::filesystem::create_directory(file);
+      else
+        std::filesystem::create_symlink(target == std::string("itself") ? file : dir / target,
+                                        file);
+      try {
+        const auto source = open_model(dir.string());
+        read_model_files(*source);
+        source->check(false);
+        ADD_FAILURE() << name << " leads to " << target;
+      } catch (const StartError& e) {
+        EXPECT_EQ(e.code(), ExitCode::kBadModel) << name;
+        EXPECT_NE(std::string(e.what()).find(name), std::string::npos) << e.what();
+      }
+    }
+}
+
+TEST(ModelSource, ANameThatIsTooLongIsRefused) {
+  const std::string name(300, 'x');
+  for (const std::string& path : {name, name + ".gguf", name + ".json", std::string("itself")}) {
+    const std::filesystem::path dir = copy_demo_model(false);
+    std::filesystem::create_symlink("itself", dir / "itself");
+    const std::string where = (dir / path).string();
+    EXPECT_THROW(open_model(where), StartError) << path;
+    EXPECT_THROW(open_tokenizer(where, 10), StartError) << path;
+    EXPECT_THROW(read(dir, where), StartError) << path;
+  }
+}
+
 void edit_json(const std::filesystem::path& file,
                const std::function<void(nlohmann::json&)>& edit) {
   nlohmann::json json = nlohmann::json::parse(std::ifstream(file));
@@ -124,6 +166,19 @@ TEST(ModelSource, AddedTokensBeyondTheEmbeddingAreLeftOut) {
     EXPECT_EQ(read_model_files(*open_model(dir.string()), {.tokenizer = path.string()})
                   .tokenizer->vocab_size(),
               6144);
+}
+
+// With it no text would begin or end as the model expects.
+TEST(ModelSource, ABeginOrEndBeyondTheEmbeddingIsRefused) {
+  for (const char* name : {"bos_token", "eos_token"}) {
+    const std::string message = refusal([&](const auto& dir) {
+      edit_json(dir / "tokenizer_config.json", [&](auto& json) { json[name] = "<one more>"; });
+    });
+    EXPECT_NE(message.find("tokenizer.json: " + std::string(name) +
+                           " \"<one more>\" has an id beyond the model's vocab_size 6144"),
+              std::string::npos)
+        << message;
+  }
 }
 
 // A clone without its large files, or one whose files are of another model.

@@ -50,9 +50,27 @@ TEST(Tokenize, TokensThatTheModelDoesNotTakeAreText) {
   EXPECT_EQ(output(of_dir), "[6136, 6144]\n") << "no model: every token";
 }
 
+TEST(Tokenize, AnotherTokenizerHasTheTokensThatTheModelTakes) {
+  const std::filesystem::path dir = copy_demo_model(false);
+  nlohmann::json config = nlohmann::json::parse(std::ifstream(dir / "config.json"));
+  const auto ids = [&](int vocab_size) {
+    config["vocab_size"] = vocab_size;
+    write_file(dir / "config.json", config.dump());
+    Settings other = settings("<|python_tag|>", false);
+    other.model().path = dir.string();
+    other.model().tokenizer = kDemoModel.string();
+    return output(other);
+  };
+  EXPECT_EQ(ids(6144), "[6136, 6142]\n");
+  EXPECT_EQ(ids(6143), "[6136, 6142]\n");
+  EXPECT_EQ(ids(6142).find("6142"), std::string::npos) << "it is text";
+  EXPECT_THROW(ids(6139), StartError) << "eos_token";
+  EXPECT_THROW(ids(6100), StartError) << "not only added tokens";
+}
+
 TEST(Tokenize, AnotherTokenizerTakesThePlaceOfTheModels) {
   Settings other = settings("Hello", false);
-  other.model().path = "not read";
+  other.model().path.clear();
   other.model().tokenizer =
       (kDemoModel / "../../tests/data/sentencepiece/bpe_llama.model").string();
   other.tokenize.special_tokens = false;

@@ -81,9 +81,13 @@ def index_names(value):
     return apply
 
 
-def symlink_loop(m):
-    m.remove(SHARD)
-    (m.path / SHARD).symlink_to(SHARD)
+def link_to_itself(name):
+    def apply(m):
+        (m.path / name).unlink(missing_ok=True)
+        (m.path / name).symlink_to(name)
+        if name == "special_tokens_map.json":  # read only where the other lists no tokens
+            m.edit_json("tokenizer_config.json", lambda c: c.pop("added_tokens_decoder", None))
+    return apply
 
 
 def fifo(m):
@@ -153,7 +157,10 @@ CASES = {
     "shard outside": (index_names("../../x.safetensors"), [INDEX]),
     "absolute shard": (index_names("/dev/zero"), [INDEX]),
     "FIFO": (fifo, [SHARD]), "directory": (directory, [SHARD]),
-    "link to itself": (symlink_loop, [SHARD]),
+    **{f"link to itself: {name}": (link_to_itself(name), [name]) for name in (
+        SHARD, INDEX, "model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json")},
+    "shard with a long name": (index_names("x" * 300), ["x" * 100]),
     "shard missing": (lambda m: m.remove(SHARD), [SHARD]),
     "index names an absent tensor": (absent_tensor, ["model.layers.0.extra.weight"]),
     "tensor missing": (missing_tensor, ["mlp"]),
@@ -212,6 +219,11 @@ def test_template_absent_passes(model):
 
 def test_nan_is_found_with_deep(model):
     refused(model.path, nan_weight(model), flags=["--deep"])
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".gguf"], ids=["directory", "GGUF"])
+def test_a_long_name(tmp_path, name):
+    refused(tmp_path / name, name)
 
 
 @pytest.mark.parametrize("kind", ["file", "absent", "empty", "other format"])

@@ -48,6 +48,29 @@ TEST(AddedTokens, AnEntryHasTransformersDefaults) {
                                            {"normalized", false}});
   EXPECT_TRUE(all.matching.lstrip && all.matching.rstrip && all.matching.single_word);
   EXPECT_FALSE(all.matching.normalized);
+  EXPECT_TRUE(read_added_token("<x>", true).special);
+  const AddedToken special = read_added_token({{"content", "<x>"}, {"special", false}}, true);
+  EXPECT_TRUE(special.special && !special.matching.normalized);
+  EXPECT_TRUE(
+      read_added_token({{"content", "<x>"}, {"normalized", true}}, true).matching.normalized);
+}
+
+// As transformers, whichever file says that it is special.
+TEST(AddedTokens, ASpecialTokenIsNotNormalizedWhereItsEntryDoesNotSaySo) {
+  const ModelDir dir;
+  dir.write(
+      "special_tokens_map.json",
+      R"({"bos_token": {"content": "<a>"}, "eos_token": {"content": "<b>", "normalized": true},
+                "additional_special_tokens": [{"content": "<c>"}]})");
+  std::map<std::string, bool> normalized;
+  for (const AddedToken& token : read(dir).special)
+    normalized[token.text] = token.matching.normalized;
+  EXPECT_THAT(normalized, ElementsAre(Pair("<a>", false), Pair("<b>", true), Pair("<c>", false)));
+  dir.write("tokenizer_config.json", R"({"bos_token": "<a>", "added_tokens_decoder":
+            {"1": {"content": "<a>"}, "2": {"content": "<b>"}}})");
+  const AddedTokens tokens = read(dir);
+  EXPECT_TRUE(tokens.listed.at(1).special && !tokens.listed.at(1).matching.normalized);
+  EXPECT_TRUE(!tokens.listed.at(2).special && tokens.listed.at(2).matching.normalized);
 }
 
 // As transformers: the map is read only where the config lists no tokens, and then it comes first.

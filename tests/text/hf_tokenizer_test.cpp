@@ -53,11 +53,13 @@ TEST(HfTokenizer, BuiltTokensAreLookedForAsThePartsSay) {
   EXPECT_THAT(made->encode("<y> a", {}).value(), ElementsAre(4, 0));
   EXPECT_THAT(made->encode("a<y>", {}).value(), ElementsAre(0)) << "not a word of its own";
   EXPECT_THAT(made->encode("ab", {}).value(), ElementsAre(0, 1)) << "\"b\" cuts a text";
-  EXPECT_EQ(made->special_text(3), (Tokenizer::SpecialText{"<x>", true, false}));
+  EXPECT_EQ(made->special_text(3), (Tokenizer::SpecialText{"<x>", true, false, false}));
+  EXPECT_EQ(made->special_text(4), (Tokenizer::SpecialText{"<y>", false, true, true}));
 }
 
 TEST(HfTokenizer, ATextThatIsNoTokenizerIsRefused) {
-  EXPECT_FALSE(load_hf_tokenizer("{}", TokenForm::kPlain, {}, 10).ok());
+  std::vector<std::string> left_out;
+  EXPECT_FALSE(load_hf_tokenizer("{}", TokenForm::kPlain, {}, 10, left_out).ok());
 }
 
 }  // namespace

@@ -55,6 +55,35 @@ TEST(SpecialMarks, WhiteSpaceThatIsPartOfATokenStaysWithIt) {
   EXPECT_TRUE(pieces[1].plain);
 }
 
+// As transformers reads the whole text.
+TEST(SpecialMarks, ASingleWordIsNoTokenBesideAWord) {
+  const std::vector<Tokenizer::SpecialText> specials = {
+      {"<w>", false, false, true}, {"<s>"}, {"x", false, false, true}};
+  const Json content = "<s>a";
+  const SpecialMarks marks(specials, content);
+  const std::string user = marks.mark(content).get<std::string>();
+  struct Case {
+    std::string rendered;
+    std::vector<std::string> texts;
+    std::vector<bool> plain;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"<w>" + user + "<w>", {"<w>", "<s>a<w>"}, {false, true}},
+           {"<w>b<s>" + user + ".<w>", {"<w>b", "<s>", "<s>a.", "<w>"}, {true, false, true, false}},
+           {user + "<s><w>\u00e4", {"<s>a", "<s>", "<w>\u00e4"}, {true, false, true}},
+           {user + " <w>_ <w>-", {"<s>a <w>_ ", "<w>", "-"}, {true, false, false}},
+           {user + "x x", {"<s>ax ", "x"}, {true, false}}}) {
+    std::vector<std::string> texts;
+    std::vector<bool> plain;
+    for (const auto& piece : marks.split(c.rendered)) {
+      texts.push_back(piece.text);
+      plain.push_back(piece.plain);
+    }
+    EXPECT_EQ(texts, c.texts);
+    EXPECT_EQ(plain, c.plain) << c.rendered;
+  }
+}
+
 TEST(SpecialMarks, MarksKeysAndNestedValues) {
   const Json value = {{"a", {{{"<s>", "é!"}}}}};
   const SpecialMarks marks(kSpecials, value);

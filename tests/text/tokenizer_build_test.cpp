@@ -235,7 +235,8 @@ TEST(TokenizerBuild, AddedTokensBeyondTheModelsVocabularyAreText) {
   parts.eos = 4;
   const auto ended = Tokenizer::build(parts, 4);
   ASSERT_FALSE(ended.ok());
-  EXPECT_THAT(ended.error().message, HasSubstr("eos 4 must be 0 to 3"));
+  EXPECT_THAT(ended.error().message,
+              HasSubstr("eos_token \"<y>\" has an id beyond the model's vocab_size 4"));
 }
 
 TEST(TokenizerBuild, WhiteSpaceBesideATokenIsPartOfItWhereThePartsSaySo) {

@@ -29,7 +29,16 @@ TEST(Utf8, EveryCodePointIsValid) {
     test::append_code_point(text, c);
     ASSERT_TRUE(is_valid_utf8(text)) << std::hex << c;
     ASSERT_EQ(to_valid_utf8(text), text);
+    ASSERT_EQ(first_character(text + "x"), text);
+    ASSERT_EQ(last_character("x" + text), text);
+    ASSERT_EQ(last_character(text + text), text);
   }
+}
+
+TEST(Utf8, ABrokenCharacterEndsWithTheText) {
+  EXPECT_EQ(first_character("\xF0\x9F"), "\xF0\x9F");
+  EXPECT_EQ(first_character("\x80z"), "\x80");
+  EXPECT_EQ(last_character("\x80\x80"), "\x80\x80");
 }
 
 TEST(Utf8, LeavesAnUnfinishedEndWhenMoreComes) {

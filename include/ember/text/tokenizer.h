@@ -31,7 +31,7 @@ class Tokenizer {
   static std::filesystem::path file_of(const std::filesystem::path& dir);
 
   // For all of these: vocab_size is that of the model. Added tokens with ids from there on are left
-  // out: what spells them is text like any other.
+  // out: they are text like any other, which the log says. bos_token and eos_token are refused.
 
   // Of a directory's file_of(), or of such a file: a tokenizer.json, a SentencePiece model or a
   // tiktoken file. tokenizer_config.json, special_tokens_map.json and added_tokens.json are looked
@@ -76,10 +76,10 @@ class Tokenizer {
   std::optional<int32_t> token_to_id(std::string_view token) const;
 
   // A special token as it is written. lstrip, rstrip: white space before or behind it is part of
-  // it.
+  // it. single_word: beside a letter, a mark, a digit or a connector it is text like any other.
   struct SpecialText {
     std::string text;
-    bool lstrip = false, rstrip = false;
+    bool lstrip = false, rstrip = false, single_word = false;
     bool operator==(const SpecialText&) const = default;
   };
   // Those of the special tokens, and further ones that become such tokens.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// UTF-8: telling whole characters from broken ones.
+// UTF-8: characters, and telling whole ones from broken ones.
 #pragma once
 
 #include <cstddef>
@@ -18,5 +18,9 @@ size_t append_utf8(std::string& out, std::string_view bytes, bool more_to_come);
 // `bytes` with every broken part replaced.
 std::string to_valid_utf8(std::string_view bytes);
 bool is_valid_utf8(std::string_view bytes);
+
+// The bytes of the character that `text`, which is valid and not empty, begins or ends with.
+std::string_view first_character(std::string_view text);
+std::string_view last_character(std::string_view text);
 
 }  // namespace ember

@@ -64,6 +64,8 @@ char* ember_tokenizer_encode(const EmberTokenizer* tokenizer, const uint8_t* tex
                              bool add_special, bool parse_special, bool behind, EmberIds* out);
 char* ember_tokenizer_decode(const EmberTokenizer* tokenizer, const uint32_t* ids, size_t count,
                              bool skip_special, EmberBytes* out);
+/* The texts of the added tokens that ember_tokenizer_load has left out: a JSON list. */
+EmberBytes ember_tokenizer_left_out(const EmberTokenizer* tokenizer);
 /* The largest id plus one. */
 uint32_t ember_tokenizer_vocab_size(const EmberTokenizer* tokenizer);
 /* The token as it is decoded. False when there is no such token. */
@@ -73,10 +75,10 @@ bool ember_tokenizer_token_to_id(const EmberTokenizer* tokenizer, const uint8_t*
 /* The ids of the special tokens, ascending. */
 EmberIds ember_tokenizer_special_ids(const EmberTokenizer* tokenizer);
 /* An added token (special ones included) as it is written in a text; whether white space before or
- * behind it is part of it. */
+ * behind it is part of it, and whether it is none beside a letter, mark, digit or connector. */
 typedef struct {
   EmberBytes text; /* to be freed */
-  bool lstrip, rstrip;
+  bool lstrip, rstrip, single_word;
 } EmberAddedToken;
 /* False when it is none. */
 bool ember_tokenizer_added_token(const EmberTokenizer* tokenizer, uint32_t id,
@@ -85,6 +87,8 @@ bool ember_tokenizer_added_token(const EmberTokenizer* tokenizer, uint32_t id,
 /* Whether a character is a letter, a mark, a digit or a connector such as the underscore (Unicode's
  * \w). */
 bool ember_text_is_word(uint32_t point);
+/* Whether it is white space (Unicode's \s). */
+bool ember_text_is_white_space(uint32_t point);
 
 /* A Jinja template as Hugging Face's apply_chat_template reads it. */
 char* ember_template_compile(const uint8_t* source, size_t size, EmberTemplate** out);

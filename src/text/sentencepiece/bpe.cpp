@@ -4,7 +4,7 @@
 #include <queue>
 #include <unordered_map>
 
-#include "sentencepiece/normalizer.h"
+#include "ember/text/utf8.h"
 
 namespace ember {
 
@@ -32,7 +32,7 @@ class Merger {
   Merger(const SentencePieces& pieces, std::string_view text) : pieces_(pieces) {
     while (!text.empty()) {
       const size_t user_defined = pieces.user_defined().longest(text).length;
-      const size_t length = user_defined > 0 ? user_defined : character_length(text);
+      const size_t length = user_defined > 0 ? user_defined : first_character(text).size();
       const ptrdiff_t at = std::ssize(symbols_);
       symbols_.push_back({text.substr(0, length), at - 1, at + 1, user_defined > 0});
       text.remove_prefix(length);

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sentencepiece/normalizer.h"
 
-namespace ember {
+#include "ember/text/utf8.h"
 
-size_t character_length(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  const size_t length = lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  return std::min(length, text.size());
-}
+namespace ember {
 
 SentencePieceNormalizer::SentencePieceNormalizer(Charsmap charsmap,
                                                  const TokenizerParts::SentencePieceRules& rules,
@@ -29,8 +25,8 @@ Charsmap::Rule SentencePieceNormalizer::next(std::string_view text) const {
   if (const size_t length = user_defined_->longest(text).length; length > 0)
     return {length, text.substr(0, length)};
   if (const Charsmap::Rule rule = charsmap_.find(text); rule.length > 0) return rule;
-  const size_t length = character_length(text);
-  return {length, text.substr(0, length)};
+  const std::string_view character = first_character(text);
+  return {character.size(), character};
 }
 
 std::string SentencePieceNormalizer::normalize(std::string_view text, bool add_space) const {

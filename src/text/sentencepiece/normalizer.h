@@ -13,9 +13,6 @@ namespace ember {
 
 inline constexpr std::string_view kEscapedSpace = "\xE2\x96\x81";  // U+2581
 
-// The bytes of the character that `text`, which is not empty, begins with; 1 for a broken one.
-size_t character_length(std::string_view text);
-
 class SentencePieceNormalizer {
  public:
   // user_defined: texts that stay as they are; must outlive the result. The error says what is

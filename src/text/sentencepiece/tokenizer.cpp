@@ -129,7 +129,10 @@ class SentencePieceTokenizer final : public TokenizerModel {
   }
   Tokenizer::SpecialText special_text(int32_t id) const override {
     const TokenizerParts::Matching how = matching(id);
-    return {.text = pieces_.token(id), .lstrip = how.lstrip, .rstrip = how.rstrip};
+    return {.text = pieces_.token(id),
+            .lstrip = how.lstrip,
+            .rstrip = how.rstrip,
+            .single_word = how.single_word};
   }
 
  private:

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "sentencepiece/normalizer.h"
+#include "ember/text/utf8.h"
 
 namespace ember {
 
@@ -43,7 +43,7 @@ std::vector<Segment> Unigram::segments(std::string_view normalized) const {
       if (node.begin != -1 && sum <= node.score) return;
       node = {sum, static_cast<ptrdiff_t>(begin), id};
     };
-    const size_t character = character_length(rest);
+    const size_t character = first_character(rest).size();
     bool spelled = false;
     pieces_.pieces().each(rest, [&](size_t length, int32_t id) {
       if (pieces_.type(id) == Type::kUnused) return;

@@ -37,14 +37,5 @@ TEST(SentencePieceNormalizer, ABrokenCharsmapIsRefused) {
   EXPECT_FALSE(SentencePieceNormalizer::create({.charsmap = "x"}, PrefixTable()).ok());
 }
 
-TEST(SentencePieceNormalizer, CharactersHaveTheLengthOfTheirFirstByte) {
-  EXPECT_EQ(character_length("ab"), 1u);
-  EXPECT_EQ(character_length("é"), 2u);
-  EXPECT_EQ(character_length("▁"), 3u);
-  EXPECT_EQ(character_length("🙂"), 4u);
-  EXPECT_EQ(character_length("\xF0\x9F"), 2u);
-  EXPECT_EQ(character_length("\x80"), 1u);
-}
-
 }  // namespace
 }  // namespace ember

@@ -35,6 +35,7 @@ pub struct EmberAddedToken {
     text: EmberBytes,
     lstrip: bool,
     rstrip: bool,
+    single_word: bool,
 }
 
 fn into_raw<T>(items: Vec<T>) -> (*mut T, usize) {
@@ -225,6 +226,11 @@ pub unsafe extern "C" fn ember_tokenizer_decode(
 }
 
 #[no_mangle]
+pub extern "C" fn ember_tokenizer_left_out(tokenizer: &Tokenizer) -> EmberBytes {
+    bytes(serde_json::json!(tokenizer.left_out()).to_string().into_bytes())
+}
+
+#[no_mangle]
 pub extern "C" fn ember_tokenizer_vocab_size(tokenizer: &Tokenizer) -> u32 {
     tokenizer.vocab_size()
 }
@@ -272,13 +278,19 @@ pub unsafe extern "C" fn ember_tokenizer_added_token(tokenizer: &Tokenizer, id: 
     let Some(token) = tokenizer.added_token(id) else {
         return false;
     };
-    *out = EmberAddedToken { text: bytes(token.content.clone().into_bytes()), lstrip: token.lstrip, rstrip: token.rstrip };
+    let text = bytes(token.content.clone().into_bytes());
+    *out = EmberAddedToken { text, lstrip: token.lstrip, rstrip: token.rstrip, single_word: token.single_word };
     true
 }
 
 #[no_mangle]
 pub extern "C" fn ember_text_is_word(point: u32) -> bool {
     char::from_u32(point).is_some_and(regex_syntax::is_word_character)
+}
+
+#[no_mangle]
+pub extern "C" fn ember_text_is_white_space(point: u32) -> bool {
+    char::from_u32(point).is_some_and(char::is_whitespace)
 }
 
 /// # Safety

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A tokenizer, which encodes in two ways: with special tokens recognised in the text, and without.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
@@ -15,6 +17,8 @@ pub struct Tokenizer {
     plain: AddedVocabulary,
     /// For a text that stands behind another one; none: the same.
     behind: Option<PreTokenizerWrapper>,
+    /// The texts of added tokens that are not there because of their ids.
+    left_out: Vec<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,8 +39,8 @@ impl Tokenizer {
         whole.with_padding(None);
         let added: Vec<AddedToken> = serde_json::from_slice(added).map_err(text_of)?;
         whole.add_tokens(added).map_err(text_of)?;
-        leave_out(&mut whole, limit)?;
-        Ok(Self::new(whole))
+        let left_out = leave_out(&mut whole, limit)?;
+        Ok(Self { left_out, ..Self::new(whole) })
     }
 
     pub fn build(parts: &Parts) -> Result<Self, String> {
@@ -47,7 +51,7 @@ impl Tokenizer {
         let mut plain = whole.get_added_vocabulary().clone();
         plain.set_encode_special_tokens(true);
         let behind = whole.get_pre_tokenizer().and_then(without_first_space);
-        Self { whole, plain, behind }
+        Self { whole, plain, behind, left_out: vec![] }
     }
 
     /// As the library's `encode_fast`, with the parts that the options choose.
@@ -68,6 +72,10 @@ impl Tokenizer {
 
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, String> {
         self.whole.decode(ids, skip_special).map_err(text_of)
+    }
+
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     pub fn vocab_size(&self) -> u32 {
@@ -117,16 +125,20 @@ fn without_first_space(usual: &PreTokenizerWrapper) -> Option<PreTokenizerWrappe
     }
 }
 
-fn leave_out(whole: &mut tokenizers::Tokenizer, limit: u32) -> Result<(), String> {
-    let mut kept: Vec<(u32, AddedToken)> = whole.get_added_tokens_decoder().into_iter().collect();
+/// Takes the added tokens out whose ids are not below `limit`; their texts.
+fn leave_out(whole: &mut tokenizers::Tokenizer, limit: u32) -> Result<Vec<String>, String> {
+    let added = whole.get_added_vocabulary();
+    // A token that was special once is so to the library, whatever its flag says since.
+    let as_they_are = |(id, token): (&u32, &AddedToken)| (*id, token.clone().special(added.is_special_token(&token.content)));
+    let mut kept: Vec<(u32, AddedToken)> = added.get_added_tokens_decoder().iter().map(as_they_are).collect();
     kept.sort_unstable_by_key(|(id, _)| *id);
     let out = kept.split_off(kept.partition_point(|(id, _)| *id < limit));
+    let out: Vec<String> = out.into_iter().map(|(_, token)| token.content).collect();
     if out.is_empty() {
-        return Ok(());
+        return Ok(out);
     }
-    let of_model: Vec<&str> = out.iter().map(|(_, t)| t.content.as_str()).filter(|t| whole.get_model().token_to_id(t).is_some()).collect();
-    if !of_model.is_empty() {
-        let model = without_tokens(whole.get_model(), &of_model)?;
+    if out.iter().any(|text| whole.get_model().token_to_id(text).is_some()) {
+        let model = without_tokens(whole.get_model(), &out.iter().map(String::as_str).collect())?;
         whole.with_model(model);
     }
     let mut vocabulary = AddedVocabulary::new();
@@ -135,17 +147,25 @@ fn leave_out(whole: &mut tokenizers::Tokenizer, limit: u32) -> Result<(), String
     whole.with_added_vocabulary(vocabulary);
     match kept.iter().find(|(id, token)| whole.token_to_id(&token.content) != Some(*id)) {
         Some((id, token)) => Err(format!("added token {id} cannot keep its id: {:?}", token.content)),
-        None => Ok(()),
+        None => Ok(out),
     }
 }
 
-/// The model without tokens that no other is merged from.
-fn without_tokens(model: &ModelWrapper, out: &[&str]) -> Result<ModelWrapper, String> {
+/// The model without tokens, and without the merges that make them or are made of them.
+fn without_tokens(model: &ModelWrapper, out: &HashSet<&str>) -> Result<ModelWrapper, String> {
     let mut json = serde_json::to_value(model).map_err(text_of)?;
     match json.get_mut("vocab") {
-        Some(Value::Object(vocab)) => vocab.retain(|token, _| !out.contains(&token.as_str())),
-        Some(Value::Array(vocab)) => vocab.retain(|entry| !entry.get(0).and_then(Value::as_str).is_some_and(|t| out.contains(&t))),
+        Some(Value::Object(vocab)) => vocab.retain(|token, _| !out.contains(token.as_str())),
+        Some(Value::Array(vocab)) => vocab.retain(|entry| !entry[0].as_str().is_some_and(|token| out.contains(token))),
         _ => {}
+    }
+    let prefix = json["continuing_subword_prefix"].as_str().map_or(0, str::len);
+    if let Some(Value::Array(merges)) = json.get_mut("merges") {
+        merges.retain(|merge| {
+            let [left, right] = [0, 1].map(|side| merge[side].as_str().unwrap_or_default());
+            let made = [left, right.get(prefix..).unwrap_or_default()].concat();
+            ![left, right, &made].iter().any(|token| out.contains(token))
+        });
     }
     serde_json::from_value(json).map_err(text_of)
 }
@@ -223,10 +243,44 @@ mod tests {
         let tokenizer = load(&json, json!([]), 4).unwrap();
         assert_eq!(tokenizer.vocab_size(), 4);
         assert_eq!(tokenizer.encode("bb", PARSE).unwrap(), [1, 1]);
-        json["model"]["merges"] = json!([["a", "b"], ["b", "b"]]);
-        assert!(load(&json, json!([]), 4).is_err(), "it is merged from others");
+        assert_eq!(tokenizer.left_out(), ["bb"]);
         json["added_tokens"] = json!([]);
         assert_eq!(load(&json, json!([]), 4).unwrap().vocab_size(), 5, "the model's own stay");
+    }
+
+    #[test]
+    fn merges_go_with_the_tokens_that_they_make_or_are_made_of() {
+        for prefix in [json!(null), json!("#")] {
+            let behind = |text: &str| format!("{}{text}", prefix.as_str().unwrap_or_default());
+            let mut json = small("never", json!([added(7, "bb", true)]));
+            let (a, b) = (behind("a"), behind("b"));
+            json["model"]["continuing_subword_prefix"] = prefix.clone();
+            json["model"]["vocab"] = json!({"a": 0, "b": 1, "▁": 2, "ab": 3, "bba": 4, "bb": 7});
+            for (token, id) in [(&a, 5), (&b, 6)] {
+                json["model"]["vocab"].as_object_mut().unwrap().entry(token).or_insert(json!(id));
+            }
+            json["model"]["merges"] = json!([["b", b], ["bb", a], ["a", b]]);
+            let ids = |limit: u32, text| load(&json, json!([]), limit).unwrap().encode(text, PLAIN).unwrap();
+            let [one_a, one_b] = [a.as_str(), b.as_str()].map(|token| json["model"]["vocab"][token].as_u64().unwrap() as u32);
+            assert_eq!(ids(8, "bba"), [4], "{prefix}");
+            assert_eq!(ids(7, "bba"), [1, one_b, one_a], "{prefix}");
+            assert_eq!(ids(7, "ab"), [3], "{prefix}");
+        }
+    }
+
+    #[test]
+    fn what_stays_is_as_special_as_it_was() {
+        let json = small("never", json!([added(4, "<x>", true), added(5, "<y>", false), added(6, "<z>", false)]));
+        let listed = json!([
+            {"content": "<x>", "single_word": false, "lstrip": false, "rstrip": true, "normalized": false, "special": false}
+        ]);
+        for limit in [7, 6] {
+            let tokenizer = load(&json, listed.clone(), limit).unwrap();
+            assert_eq!(tokenizer.special_ids(), [4], "{limit}");
+            assert_eq!(tokenizer.encode("a<x> <y>", PARSE).unwrap(), [0, 4, 5], "{limit}");
+            assert_eq!(tokenizer.encode("a<x><y>", PLAIN).unwrap(), [0, 5], "{limit}");
+            assert_eq!(tokenizer.decode(&[4, 5], true).unwrap(), "<y>", "{limit}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::error::{fail, Budget, Result};
 use super::key::{Key, Name};
 use super::methods;
-use super::value::{list, string, tuple, undefined, Callable, Cycler, Loop, Missing, Value};
+use super::value::{list, string, tuple, undefined, Callable, Cycler, Loop, Missing, Range, Value};
 
 /// Methods that change what they belong to.
 fn changes(value: &Value, name: &str) -> bool {
@@ -116,7 +116,7 @@ fn character(text: &str, index: i128, budget: &Budget) -> Result<Option<Value>> 
     }
     Ok(match usize::try_from(index) {
         Ok(index) => text.chars().nth(index).map(one),
-        Err(_) => usize::try_from(-index - 1).ok().and_then(|back| text.chars().rev().nth(back)).map(one),
+        Err(_) => usize::try_from(-(index + 1)).ok().and_then(|back| text.chars().rev().nth(back)).map(one),
     })
 }
 
@@ -145,8 +145,23 @@ pub fn item(value: &Value, index: &Value, budget: &Budget) -> Result<Value> {
     }))
 }
 
-/// The places that a slice takes of so many.
-fn places(parts: &[Value; 3], length: usize) -> Result<Vec<usize>> {
+/// The places that a slice takes: from `first` on and before `end`, which is behind it or, with a negative step, before it.
+struct Places {
+    first: i128,
+    end: i128,
+    step: i128,
+}
+
+impl Places {
+    fn list(&self) -> Vec<usize> {
+        let next = |at: &i128| at.checked_add(self.step);
+        let before_end = |at: &i128| if self.step > 0 { *at < self.end } else { *at > self.end };
+        std::iter::successors(Some(self.first), next).take_while(before_end).map(|at| at as usize).collect()
+    }
+}
+
+/// `slice.indices(length)`.
+fn places(parts: &[Value; 3], length: usize) -> Result<Places> {
     let bound = |value: &Value| match value {
         Value::None => Ok(None),
         Value::Undefined(why) => fail(why.message()),
@@ -164,12 +179,7 @@ fn places(parts: &[Value; 3], length: usize) -> Result<Vec<usize>> {
     let clamped = |index: i128| (if index < 0 { index + length } else { index }).clamp(low, high);
     let first = bound(&parts[0])?.map_or(if step > 0 { low } else { high }, clamped);
     let end = bound(&parts[1])?.map_or(if step > 0 { high } else { low }, clamped);
-    let (mut at, mut made) = (first, Vec::new());
-    while if step > 0 { at < end } else { at > end } {
-        made.push(at as usize);
-        at = at.saturating_add(step);
-    }
-    Ok(made)
+    Ok(Places { first, end, step })
 }
 
 /// `value[start:stop:step]`.
@@ -186,17 +196,17 @@ pub fn slice(value: &Value, parts: &[Value; 3], budget: &Budget) -> Result<Value
     let Some(length) = value.length() else { return refusal() };
     budget.items(length as u64)?;
     let places = places(parts, length)?;
-    let taken = |items: &[Value]| places.iter().map(|i| items[*i].clone()).collect::<Vec<_>>();
+    let taken = |items: &[Value]| places.list().into_iter().map(|i| items[i].clone()).collect::<Vec<_>>();
     match value {
         Value::List(inner) => list(taken(&inner.items)),
         Value::Tuple(inner) => tuple(taken(&inner.items)),
         Value::Str(text) | Value::Safe(text) => {
             budget.scan(text.len())?;
             let all: Vec<char> = text.chars().collect();
-            let made: String = places.iter().map(|i| all[*i]).collect();
+            let made: String = places.list().into_iter().map(|i| all[i]).collect();
             Ok(if matches!(value, Value::Str(_)) { string(made) } else { Value::Safe(made.into()) })
         }
-        Value::Range(range) => slice_range(range, &places, parts),
+        Value::Range(range) => slice_range(range, &places),
         _ => refusal(),
     }
 }
@@ -227,10 +237,12 @@ fn ends_of(parts: &[Value; 3], length: usize) -> Result<Option<(usize, usize)>> 
     Ok((first < end).then_some((first as usize, end as usize)))
 }
 
-fn slice_range(range: &super::value::Range, places: &[usize], parts: &[Value; 3]) -> Result<Value> {
-    let step = range.step * parts[2].as_int().unwrap_or(1);
-    let start = places.first().map_or(range.start, |i| range.start + range.step * *i as i128);
-    let count = places.len() as i128;
-    let made = super::value::Range { start, step, count, stop: start + step * count };
-    Ok(Value::Range(Rc::new(made)))
+/// As Python's, whose ends need not be items.
+fn slice_range(range: &Range, places: &Places) -> Result<Value> {
+    let end_at = |place: i128| range.step.checked_mul(place).and_then(|offset| range.start.checked_add(offset));
+    let (start, stop, step) = (end_at(places.first), end_at(places.end), range.step.checked_mul(places.step));
+    let (Some(start), Some(stop), Some(step)) = (start, stop, step) else {
+        return fail("the integer is too large");
+    };
+    Ok(Value::Range(Rc::new(Range { start, stop, step, count: places.list().len() as i128 })))
 }

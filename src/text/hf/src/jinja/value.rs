@@ -237,6 +237,7 @@ pub fn set_attribute(namespace: &Namespace, name: &str, value: Value) -> Result<
 }
 
 impl Range {
+    /// Of one of its places: none of them lies outside its bounds.
     pub fn at(&self, index: i128) -> Value {
         Value::Int(self.start + self.step * index)
     }
