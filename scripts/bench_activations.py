@@ -45,8 +45,8 @@ def speeds(file, kind):
 
 
 def distributions(file, kind):
-    """For each token that counts: its log probability, and the TOP most probable with theirs."""
-    own, best = [], []
+    """The tokens that count, their log probabilities, and for each the TOP most probable with theirs."""
+    tokens, own, best = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder) / "log", "--device", "cpu", "--max-model-len", 2 * WINDOW, "--served-model-name", "model", *KINDS[kind],
                         model_dir=file)
@@ -59,20 +59,21 @@ def distributions(file, kind):
                 answer = server.client.post("/v1/completions", timeout=600, json=dict(
                     model="model", prompt=window, max_tokens=1, temperature=0, prompt_logprobs=TOP)).json()
                 for given, tops in list(zip(window, answer["choices"][0]["prompt_logprobs"]))[WINDOW // 2 + 1:]:
+                    tokens.append(given)
                     own.append(tops[str(given)]["logprob"])
                     best.append({int(token): entry["logprob"] for token, entry in tops.items() if entry["rank"] <= TOP})
         finally:
             server.kill()
-    return own, best
+    return tokens, own, best
 
 
 def llama_distributions(program, file):
     """The same of llama.cpp. Its file: magic, size of a window, of the vocabulary, number of windows, their tokens; for each token that counts
     scale and smallest log probability, and all of them as 16-bit multiples."""
-    own, best = [], []
+    counted, own, best = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "text").write_text(text())
-        subprocess.run([program, "-m", file, "-f", f"{folder}/text", "-c", str(WINDOW), "-t", "2", "--kl-divergence-base", f"{folder}/logits"],
+        subprocess.run([program, "-m", file, "-f", f"{folder}/text", "-c", str(WINDOW), "-t", "2", "--no-escape", "--kl-divergence-base", f"{folder}/logits"],
                        check=True, capture_output=True)
         with open(f"{folder}/logits", "rb") as logits:
             assert logits.read(8) == b"_logits_"
@@ -82,9 +83,10 @@ def llama_distributions(program, file):
                 for given in tokens[at + size // 2 + 1:at + size]:
                     scale, least = struct.unpack("2f", logits.read(8))
                     codes = array.array("H", logits.read(2 * 2 * ((vocabulary + 1) // 2)))
+                    counted.append(given)
                     own.append(codes[given] * scale + least)
                     best.append({t: codes[t] * scale + least for t in heapq.nlargest(TOP, range(vocabulary), key=codes.__getitem__)})
-    return own, best
+    return counted, own, best
 
 
 def divergence(p, q):
@@ -99,7 +101,9 @@ def perplexity(own):
 
 
 def print_closeness(name, found, wanted):
-    (own, best), (wanted_own, wanted_best) = found, wanted
+    (tokens, own, best), (wanted_tokens, wanted_own, wanted_best) = found, wanted
+    if tokens != wanted_tokens:
+        sys.exit(f"{name} has other tokens of the text")
     divergences = sorted(divergence(p, q) for p, q in zip(wanted_best, best, strict=True))
     same = sum(max(p, key=p.get) == max(q, key=q.get) for p, q in zip(wanted_best, best))
     print(f"  {name:9}  perplexity {100 * (perplexity(own) / perplexity(wanted_own) - 1):+.4f} %  divergence {statistics.fmean(divergences):.1e}, "
@@ -115,7 +119,7 @@ def compare(file, turns, llama):
     for kind, results in measured.items() if turns else ():
         print(f"  {kind:9}", *(f"{row} {statistics.median(s):.1f} ({min(s):.1f} to {max(s):.1f})" for row, s in zip(ROWS.values(), zip(*results))), sep="  ", flush=True)
     wanted = distributions(file, "float32")
-    print(f"  {len(wanted[0])} tokens, perplexity {perplexity(wanted[0]):.4f}")
+    print(f"  {len(wanted[0])} tokens, perplexity {perplexity(wanted[1]):.4f}")
     for kind in measured:
         print_closeness(kind, distributions(file, kind), wanted)
     if llama:
