@@ -16,9 +16,9 @@
 namespace ember::kernels {
 
 // Tile shapes: rows of weights x tokens. Few tokens need many bytes in flight and little else. For
-// more, 64 x 64 still gives a matrix with few rows a CTA for most multiprocessors; eight warps keep
-// the tensor cores busy, in two groups of which each makes one half of the sums. 128 x 128 reads
-// least, where there are tiles enough.
+// more, two groups of warps keep the tensor cores busy, of which each makes one half of the sums:
+// 64 x 64 still gives a matrix with few rows a CTA for most multiprocessors, 128 x 128 reads least,
+// where there are tiles enough.
 template <int kRows_, int kTokens_>
 struct GemmTile80 {
   static constexpr int kRows = kRows_, kTokens = kTokens_;
