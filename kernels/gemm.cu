@@ -17,19 +17,21 @@ namespace {
 // CTAs that run at a time on the largest device: two for each of 132 multiprocessors. A constant,
 // so that results do not depend on the device's size.
 constexpr int kCtaSlots = 264;
-constexpr int kLeastBlocks = 4;  // 64-wide blocks of `in` that each CTA of a split sums
+constexpr int kMostParts = 4;
+constexpr int kLeastBlocks = 4;  // 64-wide blocks of `in` in each part
 
-// Largest split that still runs in one wave: 4 for qkv, 8 for o and down, 1 for gate_up of an 8B
-// model.
-int choose_split(int out, int in) {
-  const int tiles = ceil_div(out, 128), blocks = ceil_div(in, 64);
+}  // namespace
+
+// Most parts that still run in one wave of the smallest tiles: 2 for qkv, 4 for o and down, 1 for
+// gate_up of an 8B model.
+int gemm_parts(int out, int in) {
+  const int tiles = ceil_div(out, 64), blocks = ceil_div(in, 64);
   int split = 1;
-  while (split < 8 && tiles * split * 2 <= kCtaSlots && blocks / (split * 2) >= kLeastBlocks)
+  while (split < kMostParts && tiles * split * 2 <= kCtaSlots &&
+         blocks / (split * 2) >= kLeastBlocks)
     split *= 2;
   return split;
 }
-
-}  // namespace
 
 Matrix make_matrix(const StreamRef& stream, const void* data, const float* bias, DType dtype,
                    int out, int in) {
@@ -47,12 +49,12 @@ Matrix make_matrix(const StreamRef& stream, const void* data, const float* bias,
     refuse("it must begin at a multiple of 16 bytes");
   Matrix w{.data = data, .bias = bias, .dtype = dtype, .out = out, .in = in};
   if (is_hopper(stream)) {
-    w.split = choose_split(out, in);
+    w.split = gemm_parts(out, in);
     const auto columns = static_cast<uint64_t>(in);
     w.map = make_tensor_map(data, {.rank = 2,
                                    .dims = {columns, static_cast<uint64_t>(out)},
                                    .strides = {columns * 2},
-                                   .box = {64, 128}});
+                                   .box = {64, kGemmBoxRows}});
   }
   return w;
 }

@@ -2,8 +2,9 @@
 // y = x w^T for few tokens: hand-written, batch-invariant (a row's bits do not depend on how many
 // rows there are).
 //
-// sm_90a: swap-AB wgmma, any number of tokens; elsewhere mma.sync with cp.async. The split of K
-// depends on (out, in) only.
+// sm_90a: swap-AB wgmma, any number of tokens; elsewhere mma.sync with cp.async. The parts of a sum
+// depend on (out, in) only, and are added as a balanced tree: how many CTAs make them, which the
+// tokens and the device decide, is not in the bits.
 #pragma once
 
 #include <cuda.h>
@@ -22,7 +23,7 @@ enum class Epilogue : uint8_t {
 };
 
 // Numbers of tokens, one for each of the kernels that gemm() takes for one matrix and epilogue.
-inline constexpr int kGemmTokens[] = {8, 16, 32, 64, 128};
+inline constexpr int kGemmTokens[] = {8, 16, 32, 64, 128, 256};
 
 inline constexpr bool is_gated(Epilogue epilogue) {
   return epilogue == Epilogue::kSiluMul || epilogue == Epilogue::kGeluMul;
@@ -35,8 +36,8 @@ struct Matrix {
   const float* bias = nullptr;  // [out], may be null
   DType dtype = DType::kF16;
   int out = 0, in = 0;
-  int split = 1;         // CTAs of a cluster that share the sum over `in` (sm_90)
-  CUtensorMap map = {};  // sm_90: boxes of 128 rows x 64 columns
+  int split = 1;         // parts of the sum over `in`, which several CTAs may make (sm_90)
+  CUtensorMap map = {};  // sm_90: boxes of 64 rows x 64 columns
 };
 
 // Throws std::runtime_error naming what exists when there is no variant for the device, type or

@@ -3,11 +3,12 @@
 // tokens its N side.
 //
 // One producer thread fills a ring of stages (a tile of weights and a tile of tokens, 64 columns of
-// each, through TMA with zeros beyond the edges); two warpgroups multiply. The weights of the first
-// stages are asked for before the programmatic dependency is waited for: that is constant data.
-// With split > 1 the CTAs of a cluster each sum a part of `in` and add their parts up in rank order
-// through distributed shared memory; with split == 1 the grid is as large as the device and each
-// CTA takes several tiles.
+// each, through TMA with zeros beyond the edges); one or two warpgroups multiply. The weights of
+// the first stages are asked for before the programmatic dependency is waited for: that is constant
+// data. The sum over `in` is made of Matrix::split parts, added as a balanced tree: ((0 + 1) + (2 +
+// 3)). So it does not matter who adds them. As many CTAs as the device has room for each make a
+// subtree, and add these up through distributed shared memory; a CTA on its own makes all parts,
+// and several tiles.
 #pragma once
 
 #include "ember/base/integers.h"
@@ -20,31 +21,53 @@
 
 namespace ember::kernels {
 
-// Tile shapes. Up to 64 tokens two CTAs share a multiprocessor; beyond, one CTA has 256 rows,
-// because there the tokens' tiles are the larger part of what comes from L2, and the accumulators
-// need the registers that the producer's warpgroup gives away.
-template <int kTokens_>
+// Tile shapes: rows of weights x tokens. Each warpgroup has all tokens of 64 rows.
+// - Few tokens: 64 rows, two CTAs per multiprocessor, 160 KB of weights in flight on each.
+// - More: the tokens' tiles are much of what comes from L2. There are 128 rows, and two CTAs with
+//   neighbouring rows share the tokens, of which each loads a half for both.
+// - From 65 on the producer's warpgroup gives registers away, to 128 tokens of each part of a sum,
+// or
+//   256 of a sum that has one part.
+template <int kRows_, int kTokens_>
 struct GemmTile {
-  static constexpr int kTokens = kTokens_;
+  static constexpr int kRows = kRows_, kTokens = kTokens_;
+  static constexpr bool kSplits = kTokens <= 128;  // sums of several parts
   static constexpr bool kLarge = kTokens >= 128;
-  static constexpr int kRows = kLarge ? 256 : 128;  // of weights
-  static constexpr int kRowGroups = kRows / 128;    // products of 64 rows per warpgroup and step
-  static constexpr int kStages = kLarge || kTokens == 64 ? 4 : 5;
-  static constexpr int kCtasPerSm = kLarge ? 1 : 2;
-  static constexpr int kThreads =
-      kLarge ? 384
-             : 288;  // two warpgroups and a producer: a warp, or a warpgroup with registers to give
+  static constexpr int kPair = kRows == 128 ? 2 : 1;  // CTAs that share their tokens
+  static constexpr int kWarpgroups = kRows / 64, kWarps = kWarpgroups * 4;
+  static constexpr int kCtasPerSm = kTokens <= 32 ? 2 : 1;
+  // That a CTA makes: their sums take registers.
+  static constexpr int kMostParts = kTokens <= 16 ? 4 : kTokens <= 64 ? 2 : 1;
+  // Of a cluster. With one CTA per multiprocessor few clusters of eight fit.
+  static constexpr int kMostCtas = kTokens == 64 ? 4 : 8;
+  static constexpr int kThreads = kWarps * 32 + (kLarge ? 128 : 32);  // a warp produces
   static constexpr int kWeightBytes = kRows * 128, kStageBytes = kWeightBytes + kTokens * 128;
+  static constexpr int kFit = (kCtasPerSm == 2 ? 100 : 200) * 1024 / kStageBytes;
+  static constexpr int kStages = kFit < 10 ? kFit : 10;
   static constexpr int kSharedBytes = kStages * (kStageBytes + 16);
-  static_assert(kStages * kStageBytes >= kRows * kTokens * 4,
+  static_assert(!kSplits || kStages * kStageBytes >= kRows * kTokens * 4,
                 "a cluster's partial sums take the place of the stages");
 };
 
 struct GemmArgs {
   GemmOutput output;
   int blocks;                  // of 64 columns of `in`
-  int row_tiles, token_tiles;  // of the whole product
-  int split;
+  int row_tiles, token_tiles;  // of the whole product; what a pair of CTAs makes is one tile
+  int split;                   // parts of a sum
+  int makers;                  // CTAs that make them
+};
+
+// Which CTA of its cluster this is: first the pair's CTAs, then those of the next part.
+template <class Tile>
+struct GemmRank {
+  int pair, maker;
+
+  EMBER_DEVICE explicit GemmRank(const GemmArgs& args)
+      : pair(static_cast<int>(blockIdx.x) % Tile::kPair),
+        maker(static_cast<int>(blockIdx.x) / Tile::kPair % args.makers) {}
+  // In the cluster.
+  EMBER_DEVICE int of_pair(int which) const { return maker * Tile::kPair + which; }
+  EMBER_DEVICE int of_maker(int which) const { return which * Tile::kPair + pair; }
 };
 
 template <class Tile>
@@ -73,22 +96,28 @@ struct GemmPlace {
   EMBER_DEVICE GemmPlace(const GemmArgs& args, int index) {
     const int whole = kTokenTiles * args.row_tiles, first = index / whole * kTokenTiles,
               size = min(kTokenTiles, args.token_tiles - first);
-    row = index % whole / size * Tile::kRows;
+    row = (index % whole / size * Tile::kPair + GemmRank<Tile>(args).pair) * Tile::kRows;
     token = (first + index % whole % size) * Tile::kTokens;
   }
 };
 
 // The blocks of all tiles of one CTA in the order in which they go through the ring.
+template <class Tile>
 struct GemmWalk {
   int tile, tile_step, tiles, first_block, end_block, block;
 
   EMBER_DEVICE explicit GemmWalk(const GemmArgs& args) {
-    const int rank = static_cast<int>(blockIdx.x) % args.split;
-    tile = static_cast<int>(blockIdx.x) / args.split;
-    tile_step = static_cast<int>(gridDim.x) / args.split;
+    const int maker = GemmRank<Tile>(args).maker, ctas = args.makers * Tile::kPair;
+    tile = static_cast<int>(blockIdx.x) / ctas;
+    tile_step = static_cast<int>(gridDim.x) / ctas;
     tiles = args.row_tiles * args.token_tiles;
-    first_block = block = rank * args.blocks / args.split;
-    end_block = (rank + 1) * args.blocks / args.split;
+    first_block = block = part_begin(args, maker * parts(args));
+    end_block = part_begin(args, (maker + 1) * parts(args));
+  }
+  // Of a sum, that this CTA makes.
+  static EMBER_DEVICE int parts(const GemmArgs& args) { return args.split / args.makers; }
+  static EMBER_DEVICE int part_begin(const GemmArgs& args, int part) {
+    return part * args.blocks / args.split;
   }
   EMBER_DEVICE bool more() const { return tile < tiles; }
   EMBER_DEVICE void advance() {
@@ -100,20 +129,28 @@ template <class Tile>
 EMBER_DEVICE void produce(const GemmArgs& args, const GemmShared<Tile>& shared,
                           const CUtensorMap* weights, const CUtensorMap* tokens) {
   const uint64_t policy = policy_evict_normal();
-  const auto load_weights = [&](const GemmWalk& at, int stage) {
+  const GemmRank<Tile> rank(args);
+  const auto load_weights = [&](const GemmWalk<Tile>& at, int stage) {
     mbarrier_arrive_expect(shared.full(stage), Tile::kStageBytes);
     const int row = GemmPlace<Tile>(args, at.tile).row;
-    for (int box = 0; box < Tile::kRowGroups; ++box) {
-      tma_load_2d(shared.weights(stage) + static_cast<uint32_t>(box * 16384), weights,
-                  at.block * 64, row + box * 128, shared.full(stage), policy);
+    for (int box = 0; box < Tile::kRows; box += kGemmBoxRows) {
+      tma_load_2d(shared.weights(stage) + static_cast<uint32_t>(box * 128), weights, at.block * 64,
+                  row + box, shared.full(stage), policy);
     }
   };
-  const auto load_tokens = [&](const GemmWalk& at, int stage) {
-    tma_load_2d(shared.tokens(stage), tokens, at.block * 64, GemmPlace<Tile>(args, at.tile).token,
-                shared.full(stage), policy);
+  const auto load_tokens = [&](const GemmWalk<Tile>& at, int stage) {
+    const int token = GemmPlace<Tile>(args, at.tile).token;
+    if constexpr (Tile::kPair == 1) {
+      tma_load_2d(shared.tokens(stage), tokens, at.block * 64, token, shared.full(stage), policy);
+    } else {
+      const int mine = rank.pair * (Tile::kTokens / 2);
+      tma_load_2d_multicast(shared.tokens(stage) + static_cast<uint32_t>(mine * 128), tokens,
+                            at.block * 64, token + mine, shared.full(stage),
+                            static_cast<uint16_t>(0b11 << rank.of_pair(0)), policy);
+    }
   };
 
-  GemmWalk ahead(args), walk(args);
+  GemmWalk<Tile> ahead(args), walk(args);
   int loaded = 0;
   for (; loaded < Tile::kStages && ahead.more(); ahead.advance()) load_weights(ahead, loaded++);
   wait_for_dependencies();
@@ -121,143 +158,240 @@ EMBER_DEVICE void produce(const GemmArgs& args, const GemmShared<Tile>& shared,
   for (int stage = 0; stage < loaded; ++stage, walk.advance()) load_tokens(walk, stage);
   RingPosition<Tile::kStages> position;
   for (; walk.more(); walk.advance(), position.advance()) {
-    mbarrier_wait(shared.empty(position.stage), position.phase);
+    if constexpr (Tile::kPair == 1)
+      mbarrier_wait(shared.empty(position.stage), position.phase);
+    else  // the other CTA has read it too
+      mbarrier_wait_cluster(shared.empty(position.stage), position.phase);
     load_weights(walk, position.stage);
     load_tokens(walk, position.stage);
   }
 }
 
-// Partial sums of a tile, left in shared memory by each CTA of the cluster, are added up in rank
-// order, an equal share of the tile by each CTA.
+// The pieces of a tile that one warp of a CTA adds up over the cluster: each CTA has an equal share
+// of the tile.
 template <class T, Epilogue kEpilogue, class Tile>
-EMBER_DEVICE void reduce_over_cluster(const GemmArgs& args, const GemmShared<Tile>& shared, int row,
-                                      int token, int warp, int lane) {
-  constexpr int kTokenGroups = Tile::kTokens / 8;
-  const int slices = Tile::kRows / 16 / args.split,
-            rank = static_cast<int>(blockIdx.x) % args.split;
-  for (int i = warp; i < slices * kTokenGroups; i += 8) {
-    const int slice = rank * slices + i / kTokenGroups, group = i % kTokenGroups;
+struct GemmShare {
+  static constexpr int kTokenGroups = Tile::kTokens / 8;
+  static constexpr int kPieces = ceil_div(Tile::kRows / 16 * kTokenGroups / 2, Tile::kWarps);
+  const GemmOutput& output;
+  const GemmRank<Tile> rank;
+  int makers, first_slice, pieces, row, token, warp, lane;
+  static constexpr int kBatch = kPieces < 4 ? kPieces : 4;  // at a time, for the registers
+  Addends addends[kBatch];
+
+  // Loads what is added to the sums, which barriers separate from their use.
+  EMBER_DEVICE GemmShare(const GemmArgs& args, const GemmOutput& output_,
+                         const GemmPlace<Tile>& place, int warp_, int lane_)
+      : output(output_),
+        rank(args),
+        makers(args.makers),
+        row(place.row),
+        token(place.token),
+        warp(warp_),
+        lane(lane_) {
+    const int slices = Tile::kRows / 16 / makers;
+    first_slice = rank.maker * slices;
+    pieces = slices * kTokenGroups;
+    load(0);
+  }
+  EMBER_DEVICE bool has(int i) const { return warp + i * Tile::kWarps < pieces; }
+  EMBER_DEVICE int slice(int i) const {
+    return first_slice + (warp + i * Tile::kWarps) / kTokenGroups;
+  }
+  EMBER_DEVICE int group(int i) const { return (warp + i * Tile::kWarps) % kTokenGroups; }
+  EMBER_DEVICE int row_of(int i) const { return row + slice(i) * 16; }
+  EMBER_DEVICE int token_of(int i) const { return token + group(i) * 8; }
+
+  EMBER_DEVICE void load(int first) {
+#pragma unroll
+    for (int i = 0; i < kBatch; ++i)
+      if (has(first + i))
+        addends[i] =
+            load_addends<T, kEpilogue>(output, row_of(first + i), token_of(first + i), lane);
+  }
+
+  // The makers' sums lie in the shared memory of each. Arrives at the cluster's barrier when it has
+  // read them; the caller waits.
+  EMBER_DEVICE void reduce(const GemmShared<Tile>& shared) {
+#pragma unroll
+    for (int first = 0; first < kPieces; first += kBatch) {
+      if (first != 0) load(first);
+      float4 sums[kBatch];
+#pragma unroll
+      for (int i = 0; i < kBatch; ++i)
+        if (has(first + i)) sums[i] = sum_of_makers(shared, first + i);
+      if (first + kBatch >= kPieces) cluster_arrive();
+#pragma unroll
+      for (int i = 0; i < kBatch; ++i)
+        if (has(first + i))
+          emit<T, kEpilogue>(output, row_of(first + i), token_of(first + i), sums[i], addends[i],
+                             lane);
+    }
+  }
+  EMBER_DEVICE float4 sum_of_makers(const GemmShared<Tile>& shared, int i) const {
     const uint32_t address =
-        shared.base + static_cast<uint32_t>(((slice * kTokenGroups + group) * 32 + lane) * 16);
-    float4 part[8];
+        shared.base +
+        static_cast<uint32_t>(((slice(i) * kTokenGroups + group(i)) * 32 + lane) * 16);
+    const auto of = [&](int maker) { return load_peer_float4(address, rank.of_maker(maker)); };
+    const float4 two = add(of(0), of(1));
+    return makers == 4 ? add(two, add(of(2), of(3))) : two;
+  }
+};
+
+// A warpgroup's sums, 64 rows x kTokens: of a warp 16 rows.
+template <class Tile>
+struct GemmSums {
+  float v[Tile::kTokens / 2];
+
+  EMBER_DEVICE float4 piece(int group) const {
+    return make_float4(v[group * 4], v[group * 4 + 1], v[group * 4 + 2], v[group * 4 + 3]);
+  }
+  EMBER_DEVICE void add(const GemmSums& more) {
 #pragma unroll
-    for (int r = 0; r < 8; ++r) {
-      if (r < args.split) part[r] = load_peer_float4(address, r);
+    for (int i = 0; i < Tile::kTokens / 2; ++i) v[i] += more.v[i];
+  }
+};
+
+// One warpgroup's products of blocks first .. end - 1 of a tile, which come through the ring.
+template <class T, class Tile>
+EMBER_DEVICE void multiply(const GemmShared<Tile>& shared, const GemmRank<Tile>& rank,
+                           RingPosition<Tile::kStages>& position, int first, int end, int warpgroup,
+                           int lane, GemmSums<Tile>& sums) {
+  // By each warp: no warp's wait says what the others have read. To all who write to the stage.
+  const auto release = [&](int stage) {
+    if constexpr (Tile::kPair == 1) {
+      if (lane == 0) mbarrier_arrive(shared.empty(stage));
+    } else {
+      if (lane < 2) mbarrier_arrive_peer(shared.empty(stage), rank.of_pair(lane));
     }
-    float4 sum = part[0];
+  };
+  int previous = 0;
+  for (int block = first; block < end; ++block, position.advance()) {
+    const int stage = position.stage;
+    mbarrier_wait(shared.full(stage), position.phase);
+    const uint64_t a =
+        wgmma_descriptor<64>(shared.weights(stage) + static_cast<uint32_t>(warpgroup * 8192));
+    const uint64_t b = wgmma_descriptor<64>(shared.tokens(stage));
+    wgmma_fence(sums.v);
 #pragma unroll
-    for (int r = 1; r < 8; ++r) {
-      if (r < args.split)
-        sum =
-            make_float4(sum.x + part[r].x, sum.y + part[r].y, sum.z + part[r].z, sum.w + part[r].w);
+    for (int k = 0; k < 4; ++k)
+      wgmma_ss<T, Tile::kTokens>(sums.v, a + k * 2, b + k * 2, block != first || k != 0);
+    wgmma_commit();
+    if constexpr (Tile::kLarge) {  // one group stays in flight
+      if (block != first) {
+        wgmma_wait<1>(sums.v);
+        release(previous);
+      }
+      previous = stage;
+    } else {
+      wgmma_wait<0>(sums.v);
+      release(stage);
     }
-    emit<T, kEpilogue>(args.output, row + slice * 16, token + group * 8, sum, lane);
+  }
+  if constexpr (Tile::kLarge) {
+    wgmma_wait<0>(sums.v);
+    release(previous);
+  }
+}
+
+// All parts of a tile's sums that this CTA makes, as a balanced tree.
+template <class T, class Tile>
+EMBER_DEVICE void multiply_parts(const GemmArgs& args, const GemmShared<Tile>& shared,
+                                 RingPosition<Tile::kStages>& position, int warpgroup, int lane,
+                                 GemmSums<Tile>& sums) {
+  const GemmRank<Tile> rank(args);
+  if constexpr (!Tile::kSplits) {
+    multiply<T, Tile>(shared, rank, position, 0, args.blocks, warpgroup, lane, sums);
+  } else {
+    const int parts = GemmWalk<Tile>::parts(args), first = rank.maker * parts;
+    const auto make = [&](int part, GemmSums<Tile>& of) {
+      multiply<T, Tile>(shared, rank, position, GemmWalk<Tile>::part_begin(args, first + part),
+                        GemmWalk<Tile>::part_begin(args, first + part + 1), warpgroup, lane, of);
+    };
+    make(0, sums);
+    if constexpr (Tile::kMostParts >= 2) {
+      if (parts == 1) return;
+      GemmSums<Tile> second;
+      make(1, second);
+      sums.add(second);
+      if constexpr (Tile::kMostParts >= 4) {
+        if (parts == 2) return;
+        GemmSums<Tile> fourth;
+        make(2, second);
+        make(3, fourth);
+        second.add(fourth);
+        sums.add(second);
+      }
+    }
+  }
+}
+
+// Adds up what the makers of a tile have, and stores it.
+template <class T, Epilogue kEpilogue, class Tile>
+EMBER_DEVICE void store_tile(const GemmArgs& args, const GemmOutput& output,
+                             const GemmShared<Tile>& shared, const GemmPlace<Tile>& place, int warp,
+                             int lane, const GemmSums<Tile>& sums) {
+  constexpr int kTokenGroups = Tile::kTokens / 8;
+  if (!Tile::kSplits || args.makers == 1) {
+    emit_row<T, kEpilogue, kTokenGroups>(output, place.row + warp * 16, place.token, lane,
+                                         [&](int group) { return sums.piece(group); });
+    return;
+  }
+  if constexpr (Tile::kSplits) {
+    GemmShare<T, kEpilogue, Tile> share(args, output, place, warp, lane);
+    EMBER_DYNAMIC_SHARED(memory);
+    // Every copy has landed and all warps have multiplied: the stages are free.
+    named_barrier_sync(1, Tile::kWarps * 32);
+#pragma unroll
+    for (int group = 0; group < kTokenGroups; ++group)
+      reinterpret_cast<float4*>(memory)[(warp * kTokenGroups + group) * 32 + lane] =
+          sums.piece(group);
+    cluster_sync();
+    share.reduce(shared);
+    cluster_wait();  // a CTA must not end while another one reads its sums
   }
 }
 
 template <class T, Epilogue kEpilogue, class Tile>
 EMBER_DEVICE void consume(const GemmArgs& args, const GemmShared<Tile>& shared, int warp,
                           int lane) {
-  constexpr int kRowGroups = Tile::kRowGroups, kTokenGroups = Tile::kTokens / 8;
-  const int warpgroup = warp / 4;
-  // By each warp: no warp's wait says what the others have read.
-  const auto release = [&](int stage) {
-    if (lane == 0) mbarrier_arrive(shared.empty(stage));
-  };
   RingPosition<Tile::kStages> position;
-  GemmWalk walk(args);
+  GemmWalk<Tile> walk(args);
   for (; walk.more(); walk.tile += walk.tile_step) {
-    float sums[kRowGroups][Tile::kTokens / 2];
-    int previous = 0;
-    for (int block = walk.first_block; block < walk.end_block; ++block, position.advance()) {
-      const int stage = position.stage;
-      mbarrier_wait(shared.full(stage), position.phase);
-      const uint64_t a = wgmma_descriptor<64>(shared.weights(stage) +
-                                              static_cast<uint32_t>(warpgroup * kRowGroups * 8192));
-      const uint64_t b = wgmma_descriptor<64>(shared.tokens(stage));
-      wgmma_fence();
-#pragma unroll
-      for (int k = 0; k < 4; ++k) {
-#pragma unroll
-        for (int m = 0; m < kRowGroups; ++m)
-          wgmma_ss<T, Tile::kTokens>(sums[m], a + m * 512 + k * 2, b + k * 2,
-                                     block != walk.first_block || k != 0);
-      }
-      wgmma_commit();
-      if constexpr (Tile::kLarge) {  // one group stays in flight
-        if (block != walk.first_block) {
-          wgmma_wait<1>();
-          release(previous);
-        }
-        previous = stage;
-      } else {
-        wgmma_wait<0>();
-        release(stage);
-      }
-    }
-    if constexpr (Tile::kLarge) {
-      wgmma_wait<0>();
-      release(previous);
-    }
-
-    const GemmPlace<Tile> place(args, walk.tile);
-    const auto piece = [&](int m, int group) {
-      return make_float4(sums[m][group * 4], sums[m][group * 4 + 1], sums[m][group * 4 + 2],
-                         sums[m][group * 4 + 3]);
-    };
-    const auto slice = [&](int m) {
-      return (warpgroup * kRowGroups + m) * 4 + warp % 4;
-    };  // of 16 rows
-    if (args.split == 1) {
-#pragma unroll
-      for (int m = 0; m < kRowGroups; ++m) {
-#pragma unroll
-        for (int group = 0; group < kTokenGroups; ++group)
-          emit<T, kEpilogue>(args.output, place.row + slice(m) * 16, place.token + group * 8,
-                             piece(m, group), lane);
-      }
-    } else {
-      EMBER_DYNAMIC_SHARED(memory);
-      named_barrier_sync(
-          1,
-          256);  // every copy has landed and both warpgroups have multiplied: the stages are free
-#pragma unroll
-      for (int m = 0; m < kRowGroups; ++m) {
-#pragma unroll
-        for (int group = 0; group < kTokenGroups; ++group)
-          reinterpret_cast<float4*>(memory)[(slice(m) * kTokenGroups + group) * 32 + lane] =
-              piece(m, group);
-      }
-      cluster_sync();
-      reduce_over_cluster<T, kEpilogue, Tile>(args, shared, place.row, place.token, warp, lane);
-      cluster_sync();  // a CTA must not end while another one reads its sums
-    }
+    GemmSums<Tile> sums;
+    multiply_parts<T, Tile>(args, shared, position, warp / 4, lane, sums);
+    GemmOutput output = args.output;
+    output.y_stride = opaque(output.y_stride);
+    store_tile<T, kEpilogue, Tile>(args, output, shared, GemmPlace<Tile>(args, opaque(walk.tile)),
+                                   opaque(warp), opaque(lane), sums);
   }
 }
 
-template <class T, Epilogue kEpilogue, int kTokens>
-__global__ void __launch_bounds__(GemmTile<kTokens>::kThreads, GemmTile<kTokens>::kCtasPerSm)
+template <class T, Epilogue kEpilogue, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kCtasPerSm)
     gemm_sm90_kernel(const __grid_constant__ GemmArgs args,
                      const __grid_constant__ CUtensorMap weights,
                      const __grid_constant__ CUtensorMap tokens) {
-  using Tile = GemmTile<kTokens>;
   EMBER_DYNAMIC_SHARED(memory);
   const GemmShared<Tile> shared{shared_address(memory)};
   const int warp = warp_uniform(static_cast<int>(threadIdx.x) / 32),
             lane = static_cast<int>(threadIdx.x) % 32;
-  const bool producer = warp == 8 && lane == 0;
+  const bool producer = warp == Tile::kWarps && lane == 0;
   if (producer) {
     launch_dependents();
     prefetch_tensor_map(&weights);
     prefetch_tensor_map(&tokens);
     for (int stage = 0; stage < Tile::kStages; ++stage) {
       mbarrier_init(shared.full(stage), 1);
-      mbarrier_init(shared.empty(stage), 8);
+      mbarrier_init(shared.empty(stage), Tile::kWarps * Tile::kPair);
     }
     fence_barrier_init();
   }
-  __syncthreads();
-  if (warp >= 8) {
+  if constexpr (Tile::kPair == 1)
+    __syncthreads();
+  else
+    cluster_sync();
+  if (warp >= Tile::kWarps) {
     if constexpr (Tile::kLarge) registers_decrease<40>();
     if (producer) produce<Tile>(args, shared, &weights, &tokens);
     return;
@@ -265,46 +399,73 @@ __global__ void __launch_bounds__(GemmTile<kTokens>::kThreads, GemmTile<kTokens>
   if constexpr (Tile::kLarge) registers_increase<232>();
   wait_for_dependencies();
   consume<T, kEpilogue, Tile>(args, shared, warp, lane);
+  // A CTA must not end while the other one's warps arrive at its barriers; where there are several
+  // makers, they have met already.
+  if constexpr (Tile::kPair == 2)
+    if (args.makers == 1) cluster_sync();
 }
 
-template <class T, Epilogue kEpilogue, int kTokens>
+// CTAs that make a tile's parts: as many as run at once.
+template <class Tile>
+int choose_makers(int num_sms, int split, int tiles) {
+  int makers = split;
+  while (split / makers < Tile::kMostParts && makers > 1 &&
+         (makers * Tile::kPair > Tile::kMostCtas ||
+          tiles * makers * Tile::kPair > Tile::kCtasPerSm * num_sms))
+    makers /= 2;
+  return makers;
+}
+
+// run(Tile()) with the tile for so many tokens.
+template <class Run>
+void with_gemm_tile(int split, int tokens, Run&& run) {
+  if (tokens <= 8)
+    run(GemmTile<64, 8>());
+  else if (tokens <= 16)
+    run(GemmTile<64, 16>());
+  else if (tokens <= 32)
+    run(GemmTile<128, 32>());
+  else if (tokens <= 64)
+    run(GemmTile<128, 64>());
+  else if (tokens <= 128 || split > 1)
+    run(GemmTile<128, 128>());
+  else
+    run(GemmTile<128, 256>());
+}
+
+template <class T, Epilogue kEpilogue, class Tile>
 void launch_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
                       float scale) {
-  using Tile = GemmTile<kTokens>;
-  const int row_tiles = ceil_div(w.out, Tile::kRows), token_tiles = ceil_div(x.rows, kTokens);
+  const int row_tiles = ceil_div(w.out, Tile::kRows * Tile::kPair),
+            token_tiles = ceil_div(x.rows, Tile::kTokens), tiles = row_tiles * token_tiles,
+            slots = (Tile::kCtasPerSm * stream.num_sms + Tile::kPair - 1) / Tile::kPair,
+            makers = choose_makers<Tile>(stream.num_sms, w.split, tiles);
   const GemmArgs args{{y, y_stride, w.bias, scale, x.rows, w.out},
                       ceil_div(w.in, 64),
                       row_tiles,
                       token_tiles,
-                      w.split};
-  const int tiles = row_tiles * token_tiles, slots = Tile::kCtasPerSm * stream.num_sms;
-  const int grid = w.split > 1 ? tiles * w.split : tiles < slots ? tiles : slots;
+                      w.split,
+                      makers};
+  const int places = makers > 1 ? tiles * makers : tiles < slots ? tiles : slots;
   const CUtensorMap tokens = make_tensor_map(
       x.data, {.rank = 2,
                .dims = {static_cast<uint64_t>(x.columns), static_cast<uint64_t>(x.rows)},
                .strides = {static_cast<uint64_t>(x.stride) * 2},
-               .box = {64, kTokens}});
+               .box = {64, Tile::kTokens / Tile::kPair}});
   launch(stream,
-         {.grid = dim3(static_cast<unsigned>(grid)),
+         {.grid = dim3(static_cast<unsigned>(places * Tile::kPair)),
           .threads = Tile::kThreads,
           .shared_bytes = Tile::kSharedBytes,
-          .cluster = w.split},
-         gemm_sm90_kernel<T, kEpilogue, kTokens>, args, w.map, tokens);
+          .cluster = makers * Tile::kPair},
+         gemm_sm90_kernel<T, kEpilogue, Tile>, args, w.map, tokens);
 }
 
 template <class T, Epilogue kEpilogue>
 void choose_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
                       float scale) {
-  if (x.rows <= 8)
-    launch_gemm_sm90<T, kEpilogue, 8>(stream, w, x, y, y_stride, scale);
-  else if (x.rows <= 16)
-    launch_gemm_sm90<T, kEpilogue, 16>(stream, w, x, y, y_stride, scale);
-  else if (x.rows <= 32)
-    launch_gemm_sm90<T, kEpilogue, 32>(stream, w, x, y, y_stride, scale);
-  else if (x.rows <= 64)
-    launch_gemm_sm90<T, kEpilogue, 64>(stream, w, x, y, y_stride, scale);
-  else
-    launch_gemm_sm90<T, kEpilogue, 128>(stream, w, x, y, y_stride, scale);
+  with_gemm_tile(w.split, x.rows, [&]<class Tile>(Tile) {
+    launch_gemm_sm90<T, kEpilogue, Tile>(stream, w, x, y, y_stride, scale);
+  });
 }
 
 template <class T>

@@ -6,6 +6,11 @@
 
 namespace ember::kernels {
 
+// Parts of a sum over `in` (sm_90).
+int gemm_parts(int out, int in);
+
+inline constexpr int kGemmBoxRows = 64;  // of weights, in one copy (sm_90)
+
 template <class T>
 void gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
                Epilogue epilogue, float scale);

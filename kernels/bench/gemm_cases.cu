@@ -163,7 +163,7 @@ CaseResult check_all(const StreamRef& stream, DType dtype, const std::string& sh
 
 // The first tokens' bits with fewer and with more tokens behind them.
 CaseResult check_company(const StreamRef& stream, DType dtype, Epilogue epilogue, int out, int in) {
-  constexpr int kTokens = 131;
+  constexpr int kTokens = 260;
   constexpr float kScale = 0x1p-6f;  // sums of 4096 then fit into float16
   const Run run(stream, dtype, {kTokens, out, in, epilogue, false, kScale}, mixed);
   const std::vector<uint16_t> all = run.multiply(kTokens);
@@ -171,7 +171,7 @@ CaseResult check_company(const StreamRef& stream, DType dtype, Epilogue epilogue
   CaseResult r{.kernel = "gemm",
                .shape = format("%d x %d, split %d, %s, alone as among others", out, in, run.split(),
                                name_of(epilogue))};
-  for (const int tokens : {1, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129}) {
+  for (const int tokens : {1, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129, 131}) {
     const std::vector<uint16_t> fewer = run.multiply(tokens);
     for (int t = 0; t < tokens; ++t)
       r.largest_difference +=

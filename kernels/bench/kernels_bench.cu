@@ -12,6 +12,7 @@
 #include "kernels/bench/buffer.h"
 #include "kernels/bench/gemm_cases.h"
 #include "kernels/bench/kernels_bench.h"
+#include "kernels/bench/predict_gemm.h"
 #include "kernels/gemm.h"
 #include "kernels/sample.h"
 
@@ -216,8 +217,13 @@ class Bench {
         cublas_us = time(launches, [&](int i) {
                       options_.cublas(product(matrix(i), x, y), stream_.handle);
                     }).best;
+      const auto predicted = [&](const DeviceModel& device) {
+        return predict(device, model_gemm(device, c.out, c.in, tokens, c.epilogue)).us;
+      };
       report("gemm", shape, t, static_cast<double>(elements) * 2,
-             2.0 * static_cast<double>(elements) * tokens, cublas_us);
+             2.0 * static_cast<double>(elements) * tokens, cublas_us,
+             format(", \"predicted_us_h100\": %.1f, \"predicted_us_h200\": %.1f", predicted(kH100),
+                    predicted(kH200)));
     }
   }
 
@@ -423,9 +429,8 @@ class Bench {
 
   // cublas_us: what cuBLAS takes for the same; 0: it was not asked.
   void report(const char* family, const std::string& shape, const Time& t, double bytes,
-              double operations, double cublas_us = 0) {
+              double operations, double cublas_us = 0, std::string more = "") {
     const double gbs = bytes / t.best / 1e3, tflops = operations / t.best / 1e6;
-    std::string more;
     if (cublas_us > 0)
       more += format(", \"cublas_us\": %.2f, \"speed_over_cublas\": %.3f", cublas_us,
                      cublas_us / t.best);

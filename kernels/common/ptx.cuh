@@ -171,6 +171,17 @@ EMBER_DEVICE void tma_load_3d(uint32_t to, const CUtensorMap* map, int x, int y,
       : "memory");
 }
 
+// The same box for every CTA of the cluster whose bit is set in `ctas`: at the same place of its
+// shared memory, and counted by its own barrier there.
+EMBER_DEVICE void tma_load_2d_multicast(uint32_t to, const CUtensorMap* map, int x, int y,
+                                        uint32_t barrier, uint16_t ctas, uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::"
+      "cluster.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5, %6;" ::"r"(to),
+      "l"(map), "r"(x), "r"(y), "r"(barrier), "h"(ctas), "l"(policy)
+      : "memory");
+}
+
 EMBER_DEVICE void prefetch_tensor_map(const CUtensorMap* map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
 }
@@ -194,6 +205,17 @@ EMBER_DEVICE void registers_decrease() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 
+// The same value, but the compiler does not know that. What is computed from it is computed behind
+// this place, and keeps no registers from what comes before.
+EMBER_DEVICE int opaque(int v) {
+  asm volatile("" : "+r"(v));
+  return v;
+}
+EMBER_DEVICE int64_t opaque(int64_t v) {
+  asm volatile("" : "+l"(v));
+  return v;
+}
+
 // Tells the compiler that a value is the same in all lanes of the warp.
 EMBER_DEVICE int warp_uniform(int v) { return __shfl_sync(~0u, v, 0); }
 
@@ -214,6 +236,29 @@ EMBER_DEVICE void cluster_wait() {
 EMBER_DEVICE void cluster_sync() {
   cluster_arrive();
   cluster_wait();
+}
+
+// Arrives on the same barrier of CTA `rank` of the cluster, whose threads wait for it by
+// mbarrier_wait_cluster.
+EMBER_DEVICE void mbarrier_arrive_peer(uint32_t barrier, int rank) {
+  asm volatile(
+      "{\n.reg .b32 peer;\nmapa.shared::cluster.u32 peer, %0, %1;\n"
+      "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [peer];\n}" ::"r"(barrier),
+      "r"(rank)
+      : "memory");
+}
+
+// mbarrier_wait, for arrivals from all over the cluster.
+EMBER_DEVICE void mbarrier_wait_cluster(uint32_t barrier, int parity) {
+  for (uint32_t done = 0, tries = 0; done == 0;) {
+    asm volatile(
+        "{\n.reg .pred p;\nmbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], "
+        "%2;\nselp.u32 %0, 1, 0, p;\n}"
+        : "=r"(done)
+        : "r"(barrier), "r"(parity)
+        : "memory");
+    if (++tries > (1u << 26)) __trap();
+  }
 }
 
 // The same variable in the shared memory of CTA `rank` of the cluster.

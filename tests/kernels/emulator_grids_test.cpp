@@ -245,5 +245,25 @@ TEST_F(Grids, TheHostSeesWhatASystemFenceCovers) {
   EXPECT_SAYS(kernel(true, false), "no __threadfence_system has made it visible");
 }
 
+// Of two CTAs one waits for the other's arrival at its barrier.
+TEST_F(Grids, ArrivalsOfAnotherCtaAreSeenAtTheClustersScope) {
+  const auto kernel = [&](bool cluster_scope) {
+    return grid({.grid = dim3(2), .threads = 32, .shared_bytes = 8192, .cluster = 2}, [=] {
+      const uint32_t barrier = barrier_for(1);
+      cluster_sync();
+      if (threadIdx.x == 0 && blockIdx.x == 1) mbarrier_arrive_peer(barrier, 0);
+      if (threadIdx.x == 0 && blockIdx.x == 0) {
+        if (cluster_scope)
+          mbarrier_wait_cluster(barrier, 0);
+        else
+          mbarrier_wait(barrier, 0);
+      }
+      cluster_sync();
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "only mbarrier_wait_cluster sees them");
+}
+
 }  // namespace
 }  // namespace ember::kernels

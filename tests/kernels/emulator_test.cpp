@@ -38,6 +38,7 @@ TEST_F(Emulator, ShufflesAndVotes) {
     if (__shfl_up_sync(~0u, lane, 3u) != (lane < 3 ? lane : lane - 3)) __trap();
     if (__shfl_down_sync(~0u, lane, 3u) != (lane > 28 ? lane : lane + 3)) __trap();
     if (__shfl_sync(~0u, lane, 9) != 9) __trap();
+    if (__shfl_sync(~0u, lane, 31 - lane) != 31 - lane) __trap();
     if (__ballot_sync(~0u, lane == 4) != 16u) __trap();
     if (__syncthreads_count(threadIdx.x < 40) != 40 || __syncthreads_or(threadIdx.x == 63) != 1 ||
         __syncthreads_and(threadIdx.x != 63) != 0)

@@ -23,6 +23,7 @@ struct GemmCase {
   Epilogue epilogue = Epilogue::kStore;
   bool bias = false;
   float scale = 1;
+  int num_sms = 3;  // how many CTAs make the parts of a sum depends on it
 };
 
 class GemmRun {
@@ -59,7 +60,7 @@ class GemmRun {
   }
 
   void run() {
-    const StreamRef stream = emulator_stream(c_.sm);
+    const StreamRef stream = emulator_stream(c_.sm, c_.num_sms);
     const emu::Chain chain;
     emu::predecessor_writes(x_.data(), x_.size() * 2);
     emu::predecessor_writes(y_.data(), y_.size() * 2);

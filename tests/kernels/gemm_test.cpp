@@ -38,7 +38,7 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST_P(Gemm, EveryNumberOfTokensAroundEveryTile) {
-  for (const int tokens : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129})
+  for (const int tokens : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 257})
     check({.tokens = tokens, .out = 136, .in = 136});
 }
 
@@ -66,10 +66,43 @@ TEST_P(Gemm, EveryEpilogueWithAndWithoutBias) {
 }
 
 TEST_P(Gemm, SumsSplitOverClusters) {
-  for (const int in : {512, 1024, 2056})
-    check({.tokens = 5, .out = 256, .in = in, .epilogue = Epilogue::kAdd, .bias = true});
-  check({.tokens = 40, .out = 130, .in = 2048, .epilogue = Epilogue::kLogits});
-  check({.tokens = 100, .out = 130, .in = 2048, .epilogue = Epilogue::kStore});
+  for (const int num_sms : {1, 4, 132}) {
+    const auto wide = [&](GemmCase c) {
+      c.num_sms = num_sms;
+      check(c);
+    };
+    for (const int in : {512, 1024, 2056})
+      wide({.tokens = 5, .out = 256, .in = in, .epilogue = Epilogue::kAdd, .bias = true});
+    wide({.tokens = 25, .out = 136, .in = 1024, .epilogue = Epilogue::kAdd, .bias = true});
+    wide({.tokens = 40, .out = 130, .in = 2048, .epilogue = Epilogue::kLogits});
+    wide({.tokens = 100, .out = 130, .in = 2048, .epilogue = Epilogue::kStore});
+    wide({.tokens = 130, .out = 144, .in = 1024, .epilogue = Epilogue::kAdd, .bias = true});
+  }
+}
+
+// As many CTAs make the parts of a sum as the device has room for: one, two, or four.
+TEST_P(Gemm, HowManyCtasMakeASumIsNotInItsBits) {
+  for (const int tokens : {5, 12, 30, 50, 100}) {
+    GemmCase c{.sm = sm_,
+               .dtype = dtype_,
+               .tokens = tokens,
+               .out = 200,
+               .in = 1160,
+               .epilogue = Epilogue::kLogits,
+               .num_sms = 132};
+    GemmRun wide(c, seed_);
+    wide.run();
+    for (const int num_sms : {1, 2, 4, 6}) {
+      c.num_sms = num_sms;
+      GemmRun narrow(c, seed_);
+      narrow.run();
+      for (int t = 0; t < tokens; ++t)
+        for (int n = 0; n < c.out; ++n)
+          ASSERT_EQ(narrow.result(t, n), wide.result(t, n))
+              << num_sms << " multiprocessors, " << tokens << " tokens, row " << t << " column "
+              << n << ", seed " << seed_;
+    }
+  }
 }
 
 TEST_P(Gemm, MoreTokenTilesThanAGroup) { check({.tokens = 128 * 17 + 5, .out = 300, .in = 16}); }
@@ -79,23 +112,27 @@ TEST_P(Gemm, ManyTilesPerCta) {
 }
 
 TEST_P(Gemm, ARowsBitsDoNotDependOnTheOthers) {
-  const GemmCase all{.sm = sm_,
-                     .dtype = dtype_,
-                     .tokens = 131,
-                     .out = 144,
-                     .in = 576,
-                     .epilogue = Epilogue::kStore};
-  GemmRun whole(all, seed_);
-  whole.run();
-  for (const int tokens : {1, 8, 9, 16, 17, 32, 33, 64, 65, 128}) {
-    GemmCase fewer = all;
-    fewer.tokens = tokens;
-    GemmRun part(fewer, seed_);
-    part.run();
-    for (int t = 0; t < tokens; ++t) {
-      for (int n = 0; n < all.out; ++n)
-        ASSERT_EQ(part.y(t, n), whole.y(t, n))
-            << tokens << " tokens, row " << t << " column " << n << ", seed " << seed_;
+  for (const int in : {200, 576, 1032}) {  // sums of one part, of two, and of four
+    const GemmCase all{.sm = sm_,
+                       .dtype = dtype_,
+                       .tokens = 260,
+                       .out = 144,
+                       .in = in,
+                       .epilogue = Epilogue::kLogits,
+                       .num_sms = 6};
+    GemmRun whole(all, seed_);
+    whole.run();
+    for (const int tokens : {1, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129}) {
+      GemmCase fewer = all;
+      fewer.tokens = tokens;
+      GemmRun part(fewer, seed_);
+      part.run();
+      for (int t = 0; t < tokens; ++t) {
+        for (int n = 0; n < all.out; ++n)
+          ASSERT_EQ(part.result(t, n), whole.result(t, n))
+              << in << " columns, " << tokens << " tokens, row " << t << " column " << n
+              << ", seed " << seed_;
+      }
     }
   }
 }
@@ -137,10 +174,10 @@ TEST(GemmPlan, TheSplitFillsTheDeviceForLlama8b) {
   const auto split = [&](int out, int in) {
     return make_matrix(stream, weights, nullptr, DType::kF16, out, in).split;
   };
-  EXPECT_EQ(split(6144, 4096), 4);
-  EXPECT_EQ(split(4096, 4096), 8);
+  EXPECT_EQ(split(6144, 4096), 2);
+  EXPECT_EQ(split(4096, 4096), 4);
   EXPECT_EQ(split(28672, 4096), 1);
-  EXPECT_EQ(split(4096, 14336), 8);
+  EXPECT_EQ(split(4096, 14336), 4);
   EXPECT_EQ(split(128256, 4096), 1);
 }
 

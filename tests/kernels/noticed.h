@@ -40,16 +40,24 @@ std::string noticed_in(const Case& c, unsigned seed) {
 }
 
 inline std::string gemm_hopper(unsigned seed) {
-  return noticed_in<GemmRun>(GemmCase{.sm = 90, .tokens = 20, .out = 1664, .in = 72}, seed);
+  return noticed_in<GemmRun>(GemmCase{.sm = 90, .tokens = 12, .out = 1664, .in = 136}, seed);
 }
 inline std::string gemm_large(unsigned seed) {
   return noticed_in<GemmRun>(GemmCase{.sm = 90, .tokens = 100, .out = 256, .in = 400}, seed);
 }
 inline std::string gemm_cluster(unsigned seed) {
-  return noticed_in<GemmRun>(GemmCase{.sm = 90, .tokens = 9, .out = 128, .in = 1024}, seed);
+  return noticed_in<GemmRun>(
+      GemmCase{.sm = 90, .tokens = 9, .out = 128, .in = 1024, .num_sms = 132}, seed);
+}
+inline std::string gemm_pairs(unsigned seed) {
+  return noticed_in<GemmRun>(
+      GemmCase{.sm = 90, .tokens = 24, .out = 200, .in = 1024, .num_sms = 132}, seed);
 }
 inline std::string gemm_generic(unsigned seed) {
   return noticed_in<GemmRun>(GemmCase{.sm = 80, .tokens = 20, .out = 64, .in = 512}, seed);
+}
+inline std::string gemm_halves(unsigned seed) {
+  return noticed_in<GemmRun>(GemmCase{.sm = 80, .tokens = 40, .out = 64, .in = 384}, seed);
 }
 
 inline std::string decode_hopper(unsigned seed) {

@@ -62,7 +62,9 @@ const Scenario kScenarios[] = {
     {"gemm_hopper", gemm_hopper},
     {"gemm_large", gemm_large},
     {"gemm_cluster", gemm_cluster},
+    {"gemm_pairs", gemm_pairs},
     {"gemm_generic", gemm_generic},
+    {"gemm_halves", gemm_halves},
     {"attention_hopper", [](unsigned seed) { return attention(90, seed); }},
     {"attention_generic", [](unsigned seed) { return attention(80, seed); }},
     {"sample_hopper", [](unsigned seed) { return sampled(90, seed); }},
@@ -156,6 +158,7 @@ TEST_F(Ordering, EveryOneInTheSourcesIsTried) {
       "\\b(__syncthreads|__syncwarp|__threadfence|__threadfence_system|named_barrier_sync|"
       "named_barrier_arrive|mbarrier_arrive|mbarrier_arrive_expect|mbarrier_wait|"
       "fence_barrier_init|fence_proxy_async|cp_async_wait|wgmma_fence|wgmma_wait|"
+      "mbarrier_arrive_peer|mbarrier_wait_cluster|"
       "cluster_arrive|cluster_wait|cluster_sync|wait_for_dependencies)(<[^>]*>)?\\(");
   const std::set<std::string> definitions = {"ptx.cuh", "wgmma.cuh"};
   std::set<emu::Site> tried;

@@ -74,29 +74,38 @@ void expect_ctas(const char* arch, const Device& device, const std::string& name
   }
 }
 
-template <int kTokens>
+template <int kRows, int kTokens>
 void expect_gemm() {
-  using Tile = GemmTile<kTokens>;
-  using Tile80 = GemmTile80<kTokens == 16 || kTokens == 64 ? 32 : kTokens>;
-  for (int epilogue = 0; epilogue < 5; ++epilogue) {
-    const std::string suffix = ", " + std::to_string(epilogue) + ", ";
-    expect_ctas("sm_90a", kH100, "gemm_sm90_kernel<T" + suffix + std::to_string(kTokens) + ">",
+  using Tile = GemmTile<kRows, kTokens>;
+  for (int epilogue = 0; epilogue < 5; ++epilogue)
+    expect_ctas("sm_90a", kH100,
+                "gemm_sm90_kernel<T, " + std::to_string(epilogue) + ", GemmTile<" +
+                    std::to_string(kRows) + ", " + std::to_string(kTokens) + "> >",
                 Tile::kThreads, Tile::kSharedBytes, Tile::kCtasPerSm);
-    expect_ctas("sm_80", kA10,
-                "gemm_sm80_kernel<T" + suffix + std::to_string(Tile80::kTokens) + ">",
-                Tile80::kThreads, Tile80::kSharedBytes,
-                Tile80::kTokens == 128  ? 1
-                : Tile80::kTokens == 32 ? 2
-                                        : 2);
+}
+
+template <int kRows, int kTokens>
+void expect_gemm80() {
+  using Tile = GemmTile80<kRows, kTokens>;
+  for (int epilogue = 0; epilogue < 5; ++epilogue) {
+    const std::string name = "gemm_sm80_kernel<T, " + std::to_string(epilogue) + ", GemmTile80<" +
+                             std::to_string(kRows) + ", " + std::to_string(kTokens) + "> >";
+    expect_ctas("sm_80", kA100, name, Tile::kThreads, Tile::kSharedBytes, Tile::kCtasPerSm);
+    expect_ctas("sm_80", kA10, name, Tile::kThreads, Tile::kSharedBytes, 1);
   }
 }
 
 TEST(Resources, Gemm) {
-  expect_gemm<8>();
-  expect_gemm<16>();
-  expect_gemm<32>();
-  expect_gemm<64>();
-  expect_gemm<128>();
+  expect_gemm<64, 8>();
+  expect_gemm<64, 16>();
+  expect_gemm<128, 32>();
+  expect_gemm<128, 64>();
+  expect_gemm<128, 128>();
+  expect_gemm<128, 256>();
+  expect_gemm80<64, 8>();
+  expect_gemm80<64, 32>();
+  expect_gemm80<64, 64>();
+  expect_gemm80<128, 128>();
 }
 
 template <class Tile>

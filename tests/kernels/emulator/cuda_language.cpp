@@ -46,6 +46,7 @@ namespace {
 struct Shuffled {
   const void* v;
   void* result;
+  int operand;  // each lane has its own
 };
 
 const char* name(Shuffle kind) {
@@ -80,11 +81,12 @@ int source_lane(Shuffle kind, int lane, int operand, int width) {
 void shuffle(unsigned mask, const void* v, void* result, size_t bytes, Shuffle kind, int operand,
              int width) {
   check_full_mask(mask);
-  Shuffled mine{v, result};
+  Shuffled mine{v, result, operand};
   meet_warp(&mine, name(kind), [=](void** lanes) {
     for (int lane = 0; lane < 32; ++lane) {
-      const auto& from = *static_cast<Shuffled*>(lanes[source_lane(kind, lane, operand, width)]);
-      std::memcpy(static_cast<Shuffled*>(lanes[lane])->result, from.v, bytes);
+      const auto& to = *static_cast<Shuffled*>(lanes[lane]);
+      const auto& from = *static_cast<Shuffled*>(lanes[source_lane(kind, lane, to.operand, width)]);
+      std::memcpy(to.result, from.v, bytes);
     }
   });
 }

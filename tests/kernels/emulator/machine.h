@@ -103,6 +103,7 @@ struct Mbarrier {
   uint32_t generation = 0;
   Stamp made;           // its initialisation
   bool fenced = false;  // which asynchronous copies may rely on
+  bool peers = false;   // threads of other CTAs have arrived
   uint32_t agent = 0;   // the copies that it counts; a phase is a clock
   Exchange knowledge;
 };

@@ -40,12 +40,22 @@ void mbarrier_arrive_expect(uint32_t barrier, uint32_t bytes, emu::Where where) 
   emu::mbarrier(barrier).bytes += bytes;
   emu::arrive(barrier);
 }
-void mbarrier_wait(uint32_t barrier, int parity, emu::Where where) {
-  if (left_out("mbarrier_wait", where)) return;
+namespace {
+
+// `cluster`: whether the wait's scope is the cluster, and not the CTA alone.
+void wait_for_phase(uint32_t barrier, int parity, bool cluster) {
   const emu::Mbarrier& m = emu::mbarrier(barrier);
   while (static_cast<int>(m.generation & 1) == parity)
     emu::wait_change(m.generation, m.generation, "mbarrier");
+  if (m.peers && !cluster)
+    emu::fail("mbarrier_wait, where other CTAs arrive: only mbarrier_wait_cluster sees them");
   emu::take(m.knowledge, m.generation - 1);
+}
+
+}  // namespace
+
+void mbarrier_wait(uint32_t barrier, int parity, emu::Where where) {
+  if (!left_out("mbarrier_wait", where)) wait_for_phase(barrier, parity, false);
 }
 
 // --- cp.async
@@ -206,6 +216,24 @@ uint32_t in_peer(uint32_t address, int rank) {
 }
 
 }  // namespace
+
+void mbarrier_arrive_peer(uint32_t barrier, int rank, emu::Where where) {
+  if (left_out("mbarrier_arrive_peer", where)) return;
+  const uint32_t peer = in_peer(barrier, rank);
+  if (options().ordered) emu::peer_access(*current, rank);
+  emu::mbarrier(peer).peers |= rank != current->rank;
+  emu::arrive(peer);
+}
+void mbarrier_wait_cluster(uint32_t barrier, int parity, emu::Where where) {
+  if (!left_out("mbarrier_wait_cluster", where)) wait_for_phase(barrier, parity, true);
+}
+
+void tma_load_2d_multicast(uint32_t to, const CUtensorMap* map, int x, int y, uint32_t barrier,
+                           uint16_t ctas, uint64_t policy) {
+  for (int rank = 0; ctas >> rank != 0; ++rank)
+    if ((ctas >> rank & 1) != 0)
+      tma_load_3d(in_peer(to, rank), map, x, y, 0, in_peer(barrier, rank), policy);
+}
 
 void* peer_address(void* mine, int rank) { return emu::at(in_peer(shared_address(mine), rank)); }
 float4 load_peer_float4(uint32_t address, int rank) {

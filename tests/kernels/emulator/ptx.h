@@ -43,6 +43,8 @@ inline void tma_load_2d(uint32_t to, const CUtensorMap* map, int x, int y, uint3
                         uint64_t policy) {
   tma_load_3d(to, map, x, y, 0, barrier, policy);
 }
+void tma_load_2d_multicast(uint32_t to, const CUtensorMap* map, int x, int y, uint32_t barrier,
+                           uint16_t ctas, uint64_t policy);
 inline void prefetch_tensor_map(const CUtensorMap*) {}
 
 void named_barrier_sync(int id, int threads, emu::Where where = emu::Where::current());
@@ -51,11 +53,17 @@ template <int kRegisters>
 void registers_increase() {}
 template <int kRegisters>
 void registers_decrease() {}
+template <class T>
+T opaque(T v) {
+  return v;
+}
 inline int warp_uniform(int v) { return __shfl_sync(~0u, v, 0); }
 
 void cluster_arrive(emu::Where where = emu::Where::current());
 void cluster_wait(emu::Where where = emu::Where::current());
 void cluster_sync(emu::Where where = emu::Where::current());
+void mbarrier_arrive_peer(uint32_t barrier, int rank, emu::Where where = emu::Where::current());
+void mbarrier_wait_cluster(uint32_t barrier, int parity, emu::Where where = emu::Where::current());
 void* peer_address(void* mine, int rank);
 template <class T>
 T* peer_shared(T* mine, int rank) {
