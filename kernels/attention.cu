@@ -48,44 +48,75 @@ EMBER_DEVICE int exclusive_sum(int v, int* sums, int* total) {
   return before + upto - v;
 }
 
+// What a CTA is to take of sequence `seq`.
+struct PlannedSequence {
+  int kv_len, row, q_len;
+  bool decodes, chunk;
+  Splits splits;
+
+  EMBER_DEVICE PlannedSequence(const PlanArgs& args, int seq) : splits{} {
+    kv_len = seq < args.num_seqs ? args.kv_lens[seq] : 0;
+    const bool real = kv_len > 0;
+    row = real ? args.q_starts[seq] : 0;
+    q_len = real ? args.q_starts[seq + 1] - row : 0;
+    decodes = real && seq < args.num_decodes;
+    chunk = real && !decodes;
+    if (decodes) splits = split_sequence(kv_len, args.window, args.cut.max_splits);
+  }
+};
+
+// How many splits of a sequence a CTA takes at once: one, unless there is much more work than the
+// device takes at a time.
+EMBER_DEVICE int splits_per_item(const PlanArgs& args, int* sums) {
+  int splits = 0;
+  for (int base = 0; base < args.num_decodes; base += kPlanThreads) {
+    int all;
+    exclusive_sum(PlannedSequence(args, base + static_cast<int>(threadIdx.x)).splits.count, sums,
+                  &all);
+    splits += all;
+  }
+  return max(1, splits * args.counters_per_seq / args.cut.wanted_works);
+}
+
 // One CTA; each thread cuts one sequence at a time. Never lets its dependents begin early: see
 // plan_attention.
 __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constant__ PlanArgs args) {
   __shared__ int sums[kPlanThreads / 32];
-  int num_items = 0, num_tiles = 0;
+  const int per_item = splits_per_item(args, sums);
+  int num_items = 0, num_slots = 0, num_tiles = 0;
   for (int base = 0; base < args.num_seqs; base += kPlanThreads) {
     const int seq = base + static_cast<int>(threadIdx.x);
-    const bool real = seq < args.num_seqs && args.kv_lens[seq] > 0;
-    const int kv_len = real ? args.kv_lens[seq] : 0;
-    const bool decodes = real && seq < args.num_decodes, chunk = real && !decodes;
-    const int row = real ? args.q_starts[seq] : 0, q_len = real ? args.q_starts[seq + 1] - row : 0;
-    const Splits splits =
-        decodes ? split_sequence(kv_len, args.window, args.cut.max_splits) : Splits{};
-    const int tiles = chunk ? ceil_div(q_len, args.cut.tile_tokens) : 0;
+    const PlannedSequence s(args, seq);
+    const int tiles = s.chunk ? ceil_div(s.q_len, args.cut.tile_tokens) : 0;
 
-    int all_items, all_tiles;
-    const int first = num_items + exclusive_sum(splits.count, sums, &all_items);
-    for (int i = 0; i < splits.count; ++i) {
-      const int begin = splits.first_page + i * splits.pages_each,
-                end = splits.first_page + splits.pages;
-      args.work.items[first + i] = {seq,
-                                    begin,
-                                    min(begin + splits.pages_each, end),
-                                    kv_len,
-                                    splits.count > 1 ? first + i : -1,
-                                    first,
-                                    splits.count,
-                                    row};
+    int all_items, all_slots, all_tiles;
+    const int items = ceil_div(s.splits.count, per_item),
+              first_item = num_items + exclusive_sum(items, sums, &all_items),
+              first_slot = num_slots + exclusive_sum(s.splits.count, sums, &all_slots);
+    for (int i = 0; i < items; ++i) {
+      const int pages = per_item * s.splits.pages_each, begin = s.splits.first_page + i * pages,
+                end = s.splits.first_page + s.splits.pages;
+      args.work.items[first_item + i] = {
+          .seq = seq,
+          .kv_len = s.kv_len,
+          .row = s.row,
+          .first_page = begin,
+          .end_page = min(begin + pages, end),
+          .split_pages = s.splits.pages_each,
+          .slot = s.splits.count > 1 ? first_slot + i * per_item : -1,
+          .first_slot = first_slot,
+          .num_slots = s.splits.count};
     }
     const int first_tile = num_tiles + exclusive_sum(tiles, sums, &all_tiles);
     for (int i = 0; i < tiles; ++i) {  // the longest first
       const int at = (tiles - 1 - i) * args.cut.tile_tokens;
-      args.work.tiles[first_tile + i] = {seq, row + at, min(args.cut.tile_tokens, q_len - at),
-                                         kv_len - q_len + at};
+      args.work.tiles[first_tile + i] = {seq, s.row + at, min(args.cut.tile_tokens, s.q_len - at),
+                                         s.kv_len - s.q_len + at};
     }
-    for (int i = 0; decodes && i < args.counters_per_seq; ++i)
+    for (int i = 0; s.decodes && i < args.counters_per_seq; ++i)
       args.work.arrivals[seq * args.counters_per_seq + i] = 0;
     num_items += all_items;
+    num_slots += all_slots;
     num_tiles += all_tiles;
   }
   if (threadIdx.x == 0) *args.work.counts = {num_items, num_tiles};
@@ -120,7 +151,10 @@ AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape)
   cut.tile_tokens = (is_hopper(stream) ? kPrefillRowsSm90 : kPrefillRowsSm80) / cut.group;
   // Enough to fill a device with one long sequence; a constant, so that results do not depend on
   // the device's size.
-  cut.max_splits = std::clamp(128 / (shape.num_kv_heads * cut.head_tiles), 4, 64);
+  cut.max_splits = std::clamp(128 / (shape.num_kv_heads * cut.head_tiles), 4, kMaxSplits);
+  // Four for each of the two CTAs of a multiprocessor, so that the last to end is not much later
+  // than the others.
+  cut.wanted_works = stream.num_sms * 8;
   return cut;
 }
 
@@ -142,7 +176,7 @@ AttentionWorkspace workspace_of(const StreamRef& stream, const AttentionShape& s
   take(w.items, slots);
   take(w.tiles, static_cast<size_t>(shape.max_tokens / cut.tile_tokens) + seqs);
   take(w.arrivals, seqs * head_tiles);
-  take(w.extents, slots * head_tiles * 8);
+  take(w.extents, slots * head_tiles * static_cast<size_t>(cut.heads_per_tile));
   take(w.partials, slots * head_tiles * static_cast<size_t>(cut.heads_per_tile * shape.head_dim));
   if (bytes != nullptr) *bytes = at;
   return w;

@@ -18,12 +18,15 @@ struct CpAsyncLoader {
     cp_async_wait<0>();
   }
 
-  template <int kSlabBytes>
-  EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values, uint32_t full,
-                                int lane) {
+  template <int kHeadDim>
+  EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values,
+                                const PageRows& rows, uint32_t full, int lane) {
+    constexpr int kSlabBytes = kBlockTokens * kHeadDim * 2, kRowBytes = image_columns(kHeadDim) * 2;
     const auto* k = static_cast<const uint8_t*>(keys);
     const auto* v = static_cast<const uint8_t*>(values);
     for (int at = lane * 16; at < kSlabBytes; at += 512) {
+      const int row = at / kRowBytes % kBlockTokens;
+      if (row < rows.first || row >= rows.end) continue;
       cp_async_16(to + static_cast<uint32_t>(at), k + at);
       cp_async_16(to + static_cast<uint32_t>(kSlabBytes + at), v + at);
     }

@@ -10,12 +10,14 @@
 
 namespace ember::kernels {
 
-// Pages [first_page, end_page) of one decoding sequence, to be attended to by each of its kv heads.
+// Pages [first_page, end_page) of one decoding sequence, a run of its splits, to be attended to by
+// each of its kv heads.
 struct DecodeItem {
-  int32_t seq, first_page, end_page, kv_len;
-  int32_t slot;                   // of the partial result; -1: the item is the whole sequence
-  int32_t first_slot, num_slots;  // of the sequence
-  int32_t row;                    // of qkv and out
+  int32_t seq, kv_len;
+  int32_t row;  // of qkv and out
+  int32_t first_page, end_page, split_pages;
+  int32_t slot;                   // of the first split's partial result; -1: the sequence has one
+  int32_t first_slot, num_slots;  // of the sequence: one for each of its splits
 };
 
 // Query tokens [row, row + tokens) of one chunk, the first at `position`.
@@ -32,8 +34,9 @@ struct AttentionCut {
   int group;       // query heads per kv head
   int head_tiles;  // tiles of at most 8 query heads per kv head (decode)
   int heads_per_tile;
-  int tile_tokens;  // query tokens of a prefill tile
-  int max_splits;   // of a sequence (decode)
+  int tile_tokens;   // query tokens of a prefill tile
+  int max_splits;    // of a sequence (decode)
+  int wanted_works;  // items x tiles of heads (decode), where there are as many
 };
 
 struct AttentionWorkspace {
@@ -41,12 +44,13 @@ struct AttentionWorkspace {
   DecodeItem* items;
   PrefillTile* tiles;
   int32_t* arrivals;  // [max_seqs][num_kv_heads * head_tiles] partial results that are there
-  float2*
-      extents;  // [slot][num_kv_heads * head_tiles][8] maximum and sum of each head's exponentials
+  // [slot][num_kv_heads * head_tiles][heads_per_tile] maximum and sum of a head's exponentials
+  float2* extents;
   float* partials;  // [slot][num_kv_heads * head_tiles][heads_per_tile][head_dim]
 };
 
 inline constexpr int kSplitPages = 4;  // a split has at least 256 tokens
+inline constexpr int kMaxSplits = 64;  // of any sequence
 inline constexpr int kPrefillRowsSm90 = 128, kPrefillRowsSm80 = 64;
 
 AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape);

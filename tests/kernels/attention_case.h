@@ -4,6 +4,8 @@
 // double precision.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/attention_plan.h"
 #include "kernels/common/layout.h"
 #include "kernels/emulator_stream.h"
 #include "kernels/guarded.h"
@@ -32,6 +35,7 @@ struct AttentionCase {
   std::vector<CaseSequence> sequences;  // those with one token first
   int num_decodes = -1;                 // -1: all sequences of one token and padding at the front
   bool shared_pages = true;             // sequences of equal content share their full pages
+  int num_sms = 3;
 };
 
 class AttentionRun {
@@ -72,13 +76,14 @@ class AttentionRun {
   void set_scale(float scale) { scale_ = scale; }
 
   void run() {
-    const StreamRef stream = emulator_stream(c_.sm);
+    const StreamRef stream = emulator_stream(c_.sm, c_.num_sms);
     Guarded<uint8_t> workspace(attention_workspace_bytes(stream, shape()), 0xcd);
     const AttentionBatch b{q_starts_.data(), kv_lens_.data(), tables_->data(),
                            table_stride(),   num_seqs(),      c_.num_decodes,
                            num_tokens(),     num_tokens(),    max_kv_len_};
     const emu::Chain chain;
     plan_attention(stream, shape(), b, workspace.data());
+    counts_ = *workspace_of(stream, shape(), workspace.data()).counts;
     emu::predecessor_writes(qkv_->data(), qkv_->size() * 2);
     emu::predecessor_writes(out_->data(), out_->size() * 2);
     for (int s = 0; s < num_seqs(); ++s) {  // the pages of this step's tokens
@@ -88,12 +93,29 @@ class AttentionRun {
             pool_->data() + static_cast<size_t>(table(s, page)) * block_elements(),
             block_elements() * 2);
     }
-    for (int layer = 0; layer < 2;
-         ++layer) {  // twice over one plan: counters are left as they were found
+    // Twice over one plan: counters are left as they were found.
+    for (int layer = 0; layer < 2; ++layer) {
+      std::fill_n(out_->data(), out_->size(), kCanary);
       attention(stream, shape(), b, out_->data(), out_stride(), qkv_->data(), qkv_stride(),
                 pool_->data(), workspace.data());
     }
   }
+
+  // Makes the reading of rows that no query of a decode sees a crash: of the 32 rows of a system's
+  // page, where none of them lies in a sixteen that holds a key. For head_dim 64, 128 and 256.
+  void forbid_unseen_rows() {
+    for (int s = 0; s < num_seqs(); ++s) {
+      const int kv_len = c_.sequences[index(s)].kv_len,
+                first_key = c_.window > 0 ? std::max(0, kv_len - c_.window) : 0;
+      for (int row = first_key / kBlockTokens * kBlockTokens; row < kv_len; row += 32)
+        if (row + 32 <= first_key / 16 * 16) forbid_rows(s, row);
+      for (int row = (kv_len + 31) / 32 * 32; row % kBlockTokens != 0; row += 32)
+        forbid_rows(s, row);
+    }
+  }
+
+  // Of the plan of the last run.
+  const AttentionCounts& counts() const { return counts_; }
 
   uint16_t& q_bits(int token, int head, int d) {
     return (*qkv_)[index(token) * index(qkv_stride()) + index(head * c_.head_dim + d)];
@@ -155,6 +177,22 @@ class AttentionRun {
   int out_stride() const { return num_heads() * c_.head_dim + 8; }
   size_t block_elements() const { return index(2 * c_.num_kv_heads * kBlockTokens * c_.head_dim); }
   int32_t& table(int seq, int page) { return (*tables_)[index(seq * table_stride() + page)]; }
+
+  // 32 rows from position `row` on, in all images of the sequence's page.
+  void forbid_rows(int seq, int row) {
+    for (int kv = 0; kv < 2; ++kv)
+      for (int head = 0; head < c_.num_kv_heads; ++head)
+        for (int d = 0; d < c_.head_dim; d += image_columns(c_.head_dim)) {
+          const int64_t slab =
+              kv_slab(table(seq, row / kBlockTokens), kv, head, c_.num_kv_heads, c_.head_dim);
+          const int64_t image = d * kBlockTokens, bytes = 32 * image_columns(c_.head_dim) * 2;
+          ASSERT_EQ(bytes, sysconf(_SC_PAGESIZE));
+          ASSERT_EQ(mprotect(pool_->data() + slab + image +
+                                 row % kBlockTokens * image_columns(c_.head_dim),
+                             static_cast<size_t>(bytes), PROT_NONE),
+                    0);
+        }
+  }
 
   // Pages of a sequence: with sharing, full pages before this step's tokens come from one common
   // prefix, the rest is the sequence's own. Content depends on (sequence length, page) alone, so
@@ -285,6 +323,7 @@ class AttentionRun {
   float scale_ = 0;
   int pages_needed_ = 0, max_kv_len_ = 0;
   std::vector<int32_t> q_starts_, kv_lens_;
+  AttentionCounts counts_{};
   std::unique_ptr<Guarded<int32_t>> tables_;
   std::unique_ptr<Guarded<uint16_t>> pool_, qkv_, out_;
   Cached read_;

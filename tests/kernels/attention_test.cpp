@@ -97,6 +97,14 @@ TEST_P(Attention, PaddedDecodesAreSkipped) {
   check({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {{1, 0}, {1, 0}}});
 }
 
+TEST_P(Attention, DecodesWithAsManySplitsAsThereCanBe) {
+  check({.head_dim = 64,
+         .group = 1,
+         .num_kv_heads = 1,
+         .sequences = decodes({64 * 4 * 64, 64 * 4 * 40 + 1}),
+         .num_sms = 50});
+}
+
 TEST_P(Attention, LongSequencesHaveNoMoreSplitsThanTheirShapeAllows) {
   check({.head_dim = 64, .group = 1, .num_kv_heads = 32, .sequences = decodes({1500})});
 }
@@ -207,6 +215,49 @@ TEST_P(Attention, ADecodesBitsDoNotDependOnTheOthers) {
       for (int d = 0; d < 64; ++d)
         ASSERT_EQ(one.out_bits(0, head, d), all.out_bits(s, head, d))
             << "length " << length << ", seed " << seed_;
+    }
+  }
+}
+
+// On a device with fewer multiprocessors a CTA takes more splits of a sequence at once.
+TEST_P(Attention, ADecodesBitsDoNotDependOnHowManySplitsACtaTakes) {
+  for (const int head_dim : {64, 256}) {
+    AttentionCase c = with({.head_dim = head_dim,
+                            .group = 4,
+                            .num_kv_heads = 2,
+                            .sequences = decodes({700, 3, 2000, 1025, 257})});
+    c.num_sms = 50;
+    AttentionRun alone(c, seed_);
+    alone.run();
+    EXPECT_EQ(alone.problem(), "") << "seed " << seed_;
+    EXPECT_EQ(alone.counts().decode_items, 3 + 1 + 8 + 5 + 2) << "one for each split";
+    for (const auto& [num_sms, items] : {std::pair{2, 11}, std::pair{1, 7}}) {
+      c.num_sms = num_sms;
+      AttentionRun run(c, seed_);
+      run.run();
+      EXPECT_EQ(run.counts().decode_items, items);
+      for (int s = 0; s < run.num_seqs(); ++s)
+        for (int head = 0; head < 8; ++head)
+          for (int d = 0; d < head_dim; ++d)
+            ASSERT_EQ(run.out_bits(s, head, d), alone.out_bits(s, head, d))
+                << items << " items, sequence " << s << ", seed " << seed_;
+    }
+  }
+}
+
+TEST_P(Attention, DecodesReadNoRowsBeyondWhatTheQuerySees) {
+  for (const int head_dim : {64, 128, 256}) {
+    for (const int window : {0, 70}) {
+      AttentionRun run(with({.head_dim = head_dim,
+                             .group = 4,
+                             .num_kv_heads = 2,
+                             .window = window,
+                             .sequences = decodes({1, 16, 17, 32, 64, 65, 96, 232, 330}),
+                             .shared_pages = false}),
+                       seed_);
+      run.forbid_unseen_rows();
+      run.run();
+      EXPECT_EQ(run.problem(), "") << "seed " << seed_;
     }
   }
 }
