@@ -13,11 +13,36 @@
 
 namespace ember::kernels {
 
-EMBER_DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 EMBER_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+EMBER_DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 template <int kPending>
 EMBER_DEVICE void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
+
+// The compiler moves nothing that it does with these registers over this place. No instruction.
+template <class T, int N>
+EMBER_DEVICE void pin_registers(T (&d)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    if constexpr (std::is_array_v<T>)
+      pin_registers(d[i]);
+    else
+      asm volatile("" : "+f"(d[i])::"memory");
+  }
+}
+
+// The same for products whose accumulators are `d`. To the compiler a product is done with its
+// registers at once: without their names it may put arithmetic on them before the wait.
+template <class T, int N>
+EMBER_DEVICE void wgmma_fence(T (&d)[N]) {
+  pin_registers(d);
+  wgmma_fence();
+}
+template <int kPending, class T, int N>
+EMBER_DEVICE void wgmma_wait(T (&d)[N]) {
+  wgmma_wait<kPending>();
+  pin_registers(d);
 }
 
 // A matrix in shared memory as images [rows][kColumns] (kernels/common/layout.h). `stride` is the

@@ -27,6 +27,15 @@ template <int kPending>
 void wgmma_wait(emu::Where where = emu::Where::current()) {
   wgmma_wait_pending(kPending, where);
 }
+// With the accumulators' names, which only a compiler needs.
+template <class T, int N>
+void wgmma_fence(T (&)[N], emu::Where where = emu::Where::current()) {
+  wgmma_fence(where);
+}
+template <int kPending, class T, int N>
+void wgmma_wait(T (&)[N], emu::Where where = emu::Where::current()) {
+  wgmma_wait_pending(kPending, where);
+}
 
 template <int kColumns>
 uint64_t wgmma_descriptor(uint32_t address, uint32_t leading = 16,
