@@ -4,8 +4,6 @@
 // double precision.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -101,21 +99,7 @@ class AttentionRun {
     }
   }
 
-  // Makes the reading of rows that no query of a decode sees a crash: of the 32 rows of a system's
-  // page, where none of them lies in a sixteen that holds a key. For head_dim 64, 128 and 256.
-  void forbid_unseen_rows() {
-    for (int s = 0; s < num_seqs(); ++s) {
-      const int kv_len = c_.sequences[index(s)].kv_len,
-                first_key = c_.window > 0 ? std::max(0, kv_len - c_.window) : 0;
-      for (int row = first_key / kBlockTokens * kBlockTokens; row < kv_len; row += 32)
-        if (row + 32 <= first_key / 16 * 16) forbid_rows(s, row);
-      for (int row = (kv_len + 31) / 32 * 32; row % kBlockTokens != 0; row += 32)
-        forbid_rows(s, row);
-    }
-  }
-
-  // Of the plan of the last run.
-  const AttentionCounts& counts() const { return counts_; }
+  const AttentionCounts& counts() const { return counts_; }  // of the last run's plan
 
   uint16_t& q_bits(int token, int head, int d) {
     return (*qkv_)[index(token) * index(qkv_stride()) + index(head * c_.head_dim + d)];
@@ -177,22 +161,6 @@ class AttentionRun {
   int out_stride() const { return num_heads() * c_.head_dim + 8; }
   size_t block_elements() const { return index(2 * c_.num_kv_heads * kBlockTokens * c_.head_dim); }
   int32_t& table(int seq, int page) { return (*tables_)[index(seq * table_stride() + page)]; }
-
-  // 32 rows from position `row` on, in all images of the sequence's page.
-  void forbid_rows(int seq, int row) {
-    for (int kv = 0; kv < 2; ++kv)
-      for (int head = 0; head < c_.num_kv_heads; ++head)
-        for (int d = 0; d < c_.head_dim; d += image_columns(c_.head_dim)) {
-          const int64_t slab =
-              kv_slab(table(seq, row / kBlockTokens), kv, head, c_.num_kv_heads, c_.head_dim);
-          const int64_t image = d * kBlockTokens, bytes = 32 * image_columns(c_.head_dim) * 2;
-          ASSERT_EQ(bytes, sysconf(_SC_PAGESIZE));
-          ASSERT_EQ(mprotect(pool_->data() + slab + image +
-                                 row % kBlockTokens * image_columns(c_.head_dim),
-                             static_cast<size_t>(bytes), PROT_NONE),
-                    0);
-        }
-  }
 
   // Pages of a sequence: with sharing, full pages before this step's tokens come from one common
   // prefix, the rest is the sequence's own. Content depends on (sequence length, page) alone, so
