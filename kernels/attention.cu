@@ -209,8 +209,8 @@ void run_attention(const StreamRef& stream, const AttentionShape& shape, const A
 AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape) {
   AttentionCut cut{};
   cut.group = shape.num_heads / shape.num_kv_heads;
-  cut.head_tiles = ceil_div(cut.group, 8);
-  cut.heads_per_tile = std::min(cut.group, 8);
+  cut.head_tiles = ceil_div(cut.group, shape.head_dim > 128 ? 8 : 16);
+  cut.heads_per_tile = ceil_div(cut.group, cut.head_tiles);
   cut.tile_tokens = (is_hopper(stream) ? kPrefillRowsSm90 : kPrefillRowsSm80) / cut.group;
   // Enough to fill a device with one long sequence; a constant, so that results do not depend on
   // the device's size.

@@ -39,13 +39,13 @@ void decode_sm80(const StreamRef& stream, const AttentionShape& shape,
                  const AttentionArgs<T>& args) {
   switch (shape.head_dim) {
     case 64:
-      return launch_decode<T, DecodeTile<64, 4, 2>, CpAsyncLoader>(stream, args);
+      return launch_decode<T, 64, 4, CpAsyncLoader>(stream, args);
     case 96:
-      return launch_decode<T, DecodeTile<96, 3, 2>, CpAsyncLoader>(stream, args);
+      return launch_decode<T, 96, 3, CpAsyncLoader>(stream, args);
     case 128:
-      return launch_decode<T, DecodeTile<128, 2, 2>, CpAsyncLoader>(stream, args);
+      return launch_decode<T, 128, 2, CpAsyncLoader>(stream, args);
     default:
-      return launch_decode<T, DecodeTile<256, 1, 1>, CpAsyncLoader>(stream, args);
+      return launch_decode<T, DecodeTile<256, 1, 1, 1>, CpAsyncLoader>(stream, args);
   }
 }
 

@@ -41,13 +41,13 @@ void decode_sm90(const StreamRef& stream, const AttentionShape& shape,
                  const AttentionArgs<T>& args) {
   switch (shape.head_dim) {
     case 64:
-      return launch_decode<T, DecodeTile<64, 6, 2>, BulkLoader>(stream, args);
+      return launch_decode<T, 64, 6, BulkLoader>(stream, args);
     case 96:
-      return launch_decode<T, DecodeTile<96, 4, 2>, BulkLoader>(stream, args);
+      return launch_decode<T, 96, 4, BulkLoader>(stream, args);
     case 128:
-      return launch_decode<T, DecodeTile<128, 3, 2>, BulkLoader>(stream, args);
+      return launch_decode<T, 128, 3, BulkLoader>(stream, args);
     default:
-      return launch_decode<T, DecodeTile<256, 3, 1>, BulkLoader>(stream, args);
+      return launch_decode<T, DecodeTile<256, 3, 1, 1>, BulkLoader>(stream, args);
   }
 }
 

@@ -78,6 +78,15 @@ TEST_P(Attention, DecodesOfEveryGroup) {
            .sequences = decodes({1, 70, 330})});
 }
 
+TEST_P(Attention, DecodesOfWideGroups) {
+  for (const int head_dim : {64, 96, 128, 256})
+    for (const int group : {9, 16, 33, 64})
+      check({.head_dim = head_dim,
+             .group = group,
+             .num_kv_heads = 1,
+             .sequences = decodes({1, 70, 330})});
+}
+
 TEST_P(Attention, DecodesWithAWindow) {
   for (const int window : {1, 2, 63, 64, 65, 200, 1000}) {
     check({.head_dim = 64,
