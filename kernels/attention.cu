@@ -25,7 +25,7 @@ struct PlanArgs {
   AttentionCut cut;
   const int32_t* q_starts;
   const int32_t* kv_lens;
-  int num_seqs, num_decodes, window, counters_per_seq, piece_counters;
+  int num_seqs, num_decodes, head_dim, window, counters_per_seq, piece_counters;
 };
 
 // Exclusive sums of v over the CTA's threads; `total` is that of all. `sums` has one element per
@@ -105,7 +105,7 @@ struct PlannedTiles {
             .slot = 0};
   }
   EMBER_DEVICE int pieces(const PrefillTile& t) const {
-    const Pieces p = pieces_of(t.position, t.tokens, args.window);
+    const Pieces p = pieces_of(args.head_dim, t.position, t.tokens, args.window);
     return few && p.end - p.first > 1 ? p.end - p.first : 0;
   }
   EMBER_DEVICE int num_slots() const {
@@ -125,7 +125,7 @@ struct PlannedTiles {
         each(work);
         continue;
       }
-      const int first = pieces_of(work.position, work.tokens, args.window).first;
+      const int first = pieces_of(args.head_dim, work.position, work.tokens, args.window).first;
       for (int p = 0; p < count; ++p) {
         work.split = first + p;
         each(work);
@@ -219,7 +219,7 @@ AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape)
   // than the others.
   cut.wanted_works = stream.num_sms * 8;
   // Works of half the device are few enough to gain from more, smaller ones.
-  const int pieces = ceil_div(shape.max_model_len, kPieceKeys);
+  const int pieces = ceil_div(shape.max_model_len, piece_keys(shape.head_dim));
   cut.few_tiles = std::max(1, stream.num_sms / 2 / shape.num_kv_heads);
   if (is_hopper(stream) && pieces > 1) {
     cut.prefill_slots = std::max(
@@ -304,6 +304,7 @@ void plan_attention(const StreamRef& stream, const AttentionShape& shape, const 
                       b.kv_lens,
                       b.num_seqs,
                       b.num_decodes,
+                      shape.head_dim,
                       shape.window,
                       shape.num_kv_heads * cut.head_tiles,
                       shape.num_kv_heads * 8};

@@ -387,7 +387,7 @@ EMBER_DEVICE bool arrives_last(const AttentionArgs<T>& args, const DecodeShared<
 template <class T, class Tile>
 EMBER_DEVICE void merge_splits(const AttentionArgs<T>& args, const DecodeShared<Tile>& shared,
                                const DecodeWork<T>& work, int warp, int lane) {
-  constexpr int kHeadDim = Tile::kHeadDim, kQuads = kHeadDim / 4, kAhead = 8,
+  constexpr int kHeadDim = Tile::kHeadDim, kQuads = kHeadDim / 4, kAhead = kMergeAhead,
                 kHeads = Tile::kEights * 2;  // of a warp
   const DecodePartials<T, kHeadDim> partials{args, work};
   const int count = work.item.num_slots, first_slot = work.item.first_slot,
@@ -396,9 +396,10 @@ EMBER_DEVICE void merge_splits(const AttentionArgs<T>& args, const DecodeShared<
   const auto load = [&](int quad, int first) {
 #pragma unroll
     for (int s = 0; s < kAhead; ++s)
-      if (first + s < count) loaded[s] = __ldcg(partials.sums(first_slot + first + s, quad));
+      loaded[s] = first + s < count ? __ldcg(partials.sums(first_slot + first + s, quad))
+                                    : make_float4(0, 0, 0, 0);
   };
-  if (begin < end) load(begin, 0);
+  load(min(begin, end - 1), 0);
   float2 extents[kHeads][kMaxSplits / 32];
 #pragma unroll
   for (int h = 0; h < kHeads; ++h) {

@@ -57,12 +57,17 @@ struct AttentionWorkspace {
   float* partials;  // [slot][num_kv_heads * head_tiles][heads_per_tile][head_dim]
 };
 
-inline constexpr int kSplitPages = 4;  // a split has at least 256 tokens
-inline constexpr int kMaxSplits = 64;  // of any sequence
+inline constexpr int kSplitPages = 4;   // a split has at least 256 tokens
+inline constexpr int kMaxSplits = 64;   // of any sequence
+inline constexpr int kMergeAhead = 16;  // partial results that a thread loads at a time
 // On sm_90 keys of prefill are cut into pieces at multiples of this: each has a result of its own,
 // and they are added in order. So a few queries with a long context can be shared by many CTAs, and
-// bits depend on positions alone.
+// bits depend on positions alone. With the widest heads all keys are one piece: a thread that holds
+// such sums has no registers to add others.
 inline constexpr int kPieceKeys = 4096;
+EMBER_HOST_DEVICE constexpr int piece_keys(int head_dim) {
+  return head_dim > 128 ? 1 << 30 : kPieceKeys;
+}
 inline constexpr int kPrefillRowsSm90 = 128, kPrefillRowsSm80 = 64;
 
 AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape);
@@ -89,9 +94,9 @@ EMBER_HOST_DEVICE Splits split_sequence(int kv_len, int window, int max_splits) 
 struct Pieces {
   int first, end;
 };
-EMBER_HOST_DEVICE Pieces pieces_of(int position, int tokens, int window) {
+EMBER_HOST_DEVICE Pieces pieces_of(int head_dim, int position, int tokens, int window) {
   const int first_key = window > 0 && position >= window ? position - window + 1 : 0;
-  return {first_key / kPieceKeys, ceil_div(position + tokens, kPieceKeys)};
+  return {first_key / piece_keys(head_dim), ceil_div(position + tokens, piece_keys(head_dim))};
 }
 
 // Of the state of a prefill CTA on sm_90: 256 threads with head_dim / 2 sums each, and maxima and

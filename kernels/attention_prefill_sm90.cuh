@@ -76,14 +76,14 @@ struct PrefillWork {
     kv_head = index % args.num_kv_heads;
     first_key = window > 0 ? max(0, tile.position - window + 1) : 0;
     end_key = tile.position + tile.tokens;
-    all = pieces_of(tile.position, tile.tokens, window);
+    all = pieces_of(Shape::kHeadDim, tile.position, tile.tokens, window);
     mine = tile.split < 0 ? all : Pieces{tile.split, tile.split + 1};
   }
   EMBER_DEVICE int first_tile(int piece) const {
-    return max(first_key, piece * kPieceKeys) / Shape::kKeys;
+    return max(first_key, piece * piece_keys(Shape::kHeadDim)) / Shape::kKeys;
   }
   EMBER_DEVICE int end_tile(int piece) const {
-    return ceil_div(min(end_key, (piece + 1) * kPieceKeys), Shape::kKeys);
+    return ceil_div(min(end_key, (piece + 1) * piece_keys(Shape::kHeadDim)), Shape::kKeys);
   }
 };
 
@@ -301,13 +301,14 @@ struct PrefillPieces {
 template <class T, class Shape>
 EMBER_DEVICE void finish_piece(const AttentionArgs<T>& args, PrefillState<T, Shape>& state,
                                const PrefillWork<Shape>& work, int piece, int row, int lane) {
-  const PrefillPieces<T, Shape> pieces{args, work};
-  if (work.all.end - work.all.first > 1) {
-    state.end_piece(args.scale);
-    if (work.tile.split < 0) {
+  if constexpr (piece_keys(Shape::kHeadDim) == kPieceKeys) {
+    const PrefillPieces<T, Shape> pieces{args, work};
+    const bool one = work.all.end - work.all.first == 1;
+    if (!one) state.end_piece(args.scale);
+    if (!one && work.tile.split < 0) {
       if (piece > work.all.first) state.template add<true>(pieces.before());
       if (piece + 1 < work.all.end) return state.save(pieces.before());
-    } else {
+    } else if (!one) {
       state.save(pieces.of(piece));
       if (!pieces.arrives_last(lane)) return;
       state.clear();
@@ -331,15 +332,15 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
   RingPosition<Shape::kStages> position;
   int q_phase = 0;
   const int works = num_prefill_works(args);
-  for (int index = static_cast<int>(blockIdx.x); index < works; q_phase ^= 1) {
+  for (int index = static_cast<int>(blockIdx.x), following; index < works;
+       index = following, q_phase ^= 1) {
     const PrefillWork<Shape> work(args, index);
     mbarrier_wait(shared.q_full(), q_phase);
     // Read by the lane that releases it.
-    index = warp_uniform(lane == 0 ? *shared.following() : 0);
-    const int query[2] = {work.tile.position + row / args.cut.group,
-                          work.tile.position + (row + 8) / args.cut.group};
+    following = warp_uniform(lane == 0 ? *shared.following() : 0);
     for (int piece = work.mine.first; piece < work.mine.end; ++piece) {
       const int first_tile = work.first_tile(piece), end_tile = work.end_tile(piece);
+      const bool last = piece + 1 == work.mine.end;
       PrefillState<T, Shape> state;
       const auto softmax = [&](int tile) {
         SoftmaxRows::cap(state.scores, args.cap_scale);
@@ -347,14 +348,16 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
         const bool diagonal = first + Shape::kKeys - 1 > work.tile.position,
                    edge = args.window > 0 && first <= work.end_key - 1 - args.window;
         if (diagonal || edge) {
-          const int column = first + lane % 4 * 2;
-          SoftmaxRows::mask(state.scores, {query[0] - column, query[1] - column}, args.window);
+          const int before = work.tile.position - first - lane % 4 * 2;
+          SoftmaxRows::mask(state.scores,
+                            {before + row / args.cut.group, before + (row + 8) / args.cut.group},
+                            args.window);
         }
         state.softmax.add(state.scores, args.scale, state.keep);
       };
       const auto release_keys = [&](int stage, int tile) {
         release(shared.keys_empty(stage));
-        if (tile == first_tile && piece + 1 == work.mine.end) release(shared.q_empty());
+        if (tile == first_tile && last) release(shared.q_empty());
       };
 
       mbarrier_wait(shared.keys_full(position.stage), position.phase);
@@ -389,7 +392,8 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
       wgmma_wait<0>(state.sums);
       release(shared.values_empty(position.stage));
       position.advance();
-      finish_piece(args, state, work, piece, row, lane);
+      // Read again: what only the ends of pieces need has no room in registers meanwhile.
+      finish_piece(args, state, PrefillWork<Shape>(args, index), piece, row, lane);
     }
   }
 }

@@ -37,22 +37,19 @@ struct SoftmaxState {
   }
 };
 
-// Puts together what two pieces of a row's keys have come to, the earlier and the later. Maxima are
-// scaled. A piece in which a row sees no key leaves the other's bits as they are.
+// The factors of what two pieces of a row's keys have come to, once they count relative to the
+// larger of their (scaled) maxima. The sums of a piece in which the row sees no key are 0: added,
+// they leave the other's as they are.
 struct PieceFactors {
-  float earlier_maximum, later_maximum, top, earlier, later;
+  float top, earlier, later;
 
   EMBER_DEVICE PieceFactors(float earlier_top, float later_top)
-      : earlier_maximum(earlier_top),
-        later_maximum(later_top),
-        top(fmaxf(earlier_top, later_top)),
-        earlier(rebase(earlier_top, top)),
-        later(rebase(later_top, top)) {}
-  EMBER_DEVICE float add(float a, float b) const {
-    if (later_maximum == -INFINITY) return a;
-    if (earlier_maximum == -INFINITY) return b;
-    return fmaf(b, later, a * earlier);
+      : top(fmaxf(earlier_top, later_top)) {
+    const float base = top == -INFINITY ? 0.0f : top;
+    earlier = rebase(earlier_top, base);
+    later = rebase(later_top, base);
   }
+  EMBER_DEVICE float add(float a, float b) const { return fmaf(b, later, a * earlier); }
 };
 
 // Rows r and r + 8 of a 16-row tile, as a lane of mma.sync or wgmma holds them: element i of an
@@ -109,7 +106,8 @@ struct SoftmaxRows {
 
   // Writes row r of `sums`, divided by its total, from out(r) on, which is at column l % 4 * 8;
   // null: the row is not written. The totals become those of the whole row. 16 bytes a lane: the
-  // four lanes of a row exchange their pairs of columns, four at a time.
+  // four lanes of a row exchange their pairs of columns, four at a time. A zero is positive, so
+  // that adding the zeros of other pieces changes no bit.
   template <class T, int kSums, class Out>
   EMBER_DEVICE void store(const float (&sums)[kSums], int lane, const Out& out) {
     static_assert(kSums % 16 == 0);
@@ -124,8 +122,8 @@ struct SoftmaxRows {
         uint32_t pairs[4];
 #pragma unroll
         for (int j = 0; j < 4; ++j)
-          pairs[j] =
-              pack<T>(sums[(i + j) * 4 + r * 2] * factor, sums[(i + j) * 4 + r * 2 + 1] * factor);
+          pairs[j] = pack<T>(fmaf(sums[(i + j) * 4 + r * 2], factor, 0.0f),
+                             fmaf(sums[(i + j) * 4 + r * 2 + 1], factor, 0.0f));
         transpose_quad<1>(pairs, lane);
         transpose_quad<2>(pairs, lane);
         if (to != nullptr) {

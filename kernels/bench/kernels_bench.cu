@@ -14,6 +14,7 @@
 #include "kernels/bench/buffer.h"
 #include "kernels/bench/gemm_cases.h"
 #include "kernels/bench/kernels_bench.h"
+#include "kernels/bench/predict_attention.h"
 #include "kernels/gemm.h"
 #include "kernels/sample.h"
 
@@ -337,8 +338,15 @@ class Bench {
       compare(family, shape, out.data, reference, results, dtype_ == DType::kF16 ? 2e-3 : 1.5e-2);
     }
     const double pairs = static_cast<double>(seqs) * q_len * (length - (q_len - 1) / 2.0);
+    const auto predicted = [&](const DeviceModel& device) {
+      return predict(device, q_len == 1 ? model_decode(device, cache.shape, seqs, length)
+                                        : model_prefill(device, cache.shape, seqs, q_len, length))
+          .us;
+    };
     report(family, shape, time(layers, run), one_layer,
-           4.0 * pairs * model_.heads * model_.head_dim);
+           4.0 * pairs * model_.heads * model_.head_dim, 0,
+           format(", \"predicted_us_h100\": %.1f, \"predicted_us_h200\": %.1f", predicted(kH100),
+                  predicted(kH200)));
   }
 
   static int width(const Matrix& w, Epilogue epilogue) {
@@ -434,9 +442,8 @@ class Bench {
 
   // cublas_us: what cuBLAS takes for the same; 0: it was not asked.
   void report(const char* family, const std::string& shape, const Time& t, double bytes,
-              double operations, double cublas_us = 0) {
+              double operations, double cublas_us = 0, std::string more = "") {
     const double gbs = bytes / t.best / 1e3, tflops = operations / t.best / 1e6;
-    std::string more;
     if (cublas_us > 0)
       more += format(", \"cublas_us\": %.2f, \"speed_over_cublas\": %.3f", cublas_us,
                      cublas_us / t.best);

@@ -348,7 +348,7 @@ TEST_P(Attention, APromptsBitsDoNotDependOnItsChunksBeyondAPieceOfKeys) {
 TEST(AttentionPieces, TheirSumsDoNotDependOnWhoTakesThem) {
   const unsigned seed = std::random_device{}() % 1000000;
   emu::configure({.seed = seed, .stall = 24});
-  for (const int head_dim : {96, 128, 256})
+  for (const int head_dim : {96, 128})
     expect_same_in_chunks({.head_dim = head_dim, .group = 16, .num_kv_heads = 1, .sequences = {}},
                           seed, kPieceKeys - 4, kPieceKeys + 8, {{6, 50}});
   expect_same_in_chunks(
