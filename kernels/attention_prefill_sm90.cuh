@@ -102,10 +102,9 @@ EMBER_DEVICE void produce_tiles(const AttentionArgs<T>& args, const PrefillShare
   RingPosition<Shape::kStages> position;
   int q_phase = 0;
   // It draws until there is no work left, so that the last draw of all is known: it leaves the
-  // counter for the next layer.
-  const int works = num_prefill_works(args), ctas = static_cast<int>(gridDim.x);
-  for (int index = static_cast<int>(blockIdx.x); index < works; q_phase ^= 1) {
-    const int following = atomicAdd(args.work.draws, 1) + ctas;
+  // counter for the next layer. What is rarely needed is read again: there are few registers.
+  for (int index = static_cast<int>(blockIdx.x); index < num_prefill_works(args); q_phase ^= 1) {
+    const int following = atomicAdd(args.work.draws, 1) + static_cast<int>(gridDim.x);
     const PrefillWork<Shape> work(args, index);
     mbarrier_wait(shared.q_empty(), q_phase ^ 1);
     *shared.following() = following;
@@ -129,7 +128,7 @@ EMBER_DEVICE void produce_tiles(const AttentionArgs<T>& args, const PrefillShare
         const int page = min(max(tile * Shape::kPages + i, first_page), last_page);
         const T* slab =
             args.pool + kv_slab(table[page], kv, work.kv_head, args.num_kv_heads, Shape::kHeadDim);
-#pragma unroll
+#pragma unroll 1
         for (int image = 0; image < Shape::kImages; ++image) {
           bulk_load(
               to + static_cast<uint32_t>(image * Shape::kKvImageBytes + i * Shape::kSlabImageBytes),
@@ -146,8 +145,8 @@ EMBER_DEVICE void produce_tiles(const AttentionArgs<T>& args, const PrefillShare
         load(shared.values(position.stage), tile, 1, shared.values_full(position.stage));
       }
     }
-    index = following;
-    if (following == works + ctas - 1) *args.work.draws = 0;
+    index = *shared.following();
+    if (index == num_prefill_works(args) + static_cast<int>(gridDim.x) - 1) *args.work.draws = 0;
   }
 }
 
