@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kPlanThreads = 256;
 constexpr float kLog2E = 1.44269504f;
+constexpr int kMaxPieces = 8;  // of prefill for each multiprocessor: 69 KB each with head_dim 128
 constexpr int kMaxGroup = kPrefillRowsSm80;
 
 struct PlanArgs {
@@ -24,7 +25,7 @@ struct PlanArgs {
   AttentionCut cut;
   const int32_t* q_starts;
   const int32_t* kv_lens;
-  int num_seqs, num_decodes, window, counters_per_seq;
+  int num_seqs, num_decodes, head_dim, window, counters_per_seq, piece_counters;
 };
 
 // Exclusive sums of v over the CTA's threads; `total` is that of all. `sums` has one element per
@@ -48,47 +49,140 @@ EMBER_DEVICE int exclusive_sum(int v, int* sums, int* total) {
   return before + upto - v;
 }
 
+// What a CTA is to take of sequence `seq`.
+struct PlannedSequence {
+  int seq, kv_len, row, q_len;
+  bool decodes;
+  Splits splits;
+  int tiles;  // of prefill
+
+  EMBER_DEVICE PlannedSequence(const PlanArgs& args, int number) : seq(number), splits{} {
+    kv_len = seq < args.num_seqs ? args.kv_lens[seq] : 0;
+    const bool real = kv_len > 0;
+    row = real ? args.q_starts[seq] : 0;
+    q_len = real ? args.q_starts[seq + 1] - row : 0;
+    decodes = real && seq < args.num_decodes;
+    tiles = real && !decodes ? ceil_div(q_len, args.cut.tile_tokens) : 0;
+    if (decodes) splits = split_sequence(kv_len, args.window, args.cut.max_splits);
+  }
+};
+
+// What all sequences of the step come to.
+struct PlannedStep {
+  int splits_per_item;  // that a CTA takes at once: one, unless there is much more work than the
+                        // device takes at a time
+  bool few_tiles;
+
+  EMBER_DEVICE PlannedStep(const PlanArgs& args, int* sums) {
+    int splits = 0, tiles = 0;
+    for (int base = 0; base < args.num_seqs; base += kPlanThreads) {
+      const PlannedSequence s(args, base + static_cast<int>(threadIdx.x));
+      int all;
+      exclusive_sum(s.splits.count, sums, &all);
+      splits += all;
+      exclusive_sum(s.tiles, sums, &all);
+      tiles += all;
+    }
+    splits_per_item = max(1, splits * args.counters_per_seq / args.cut.wanted_works);
+    few_tiles = tiles <= args.cut.few_tiles;
+  }
+};
+
+// The prefill tiles of one sequence, the longest first; those of a step with few tiles in pieces,
+// as long as there are slots for them.
+struct PlannedTiles {
+  const PlanArgs& args;
+  const PlannedSequence& s;
+  bool few;
+
+  EMBER_DEVICE PrefillTile tile(int i) const {
+    const int at = (s.tiles - 1 - i) * args.cut.tile_tokens;
+    return {.seq = s.seq,
+            .row = s.row + at,
+            .tokens = min(args.cut.tile_tokens, s.q_len - at),
+            .position = s.kv_len - s.q_len + at,
+            .split = -1,
+            .slot = 0};
+  }
+  EMBER_DEVICE int pieces(const PrefillTile& t) const {
+    const Pieces p = pieces_of(args.head_dim, t.position, t.tokens, args.window);
+    return few && p.end - p.first > 1 ? p.end - p.first : 0;
+  }
+  EMBER_DEVICE int num_slots() const {
+    int slots = 0;
+    for (int i = 0; few && i < s.tiles; ++i) slots += pieces(tile(i));
+    return slots;
+  }
+  // Calls each(work) for those with slots from first_slot on.
+  template <class Each>
+  EMBER_DEVICE void works(int first_slot, const Each& each) const {
+    for (int i = 0; i < s.tiles; ++i) {
+      PrefillTile work = tile(i);
+      const int count = pieces(work);
+      work.slot = first_slot;
+      first_slot += count;
+      if (count == 0 || first_slot > args.cut.prefill_slots) {
+        each(work);
+        continue;
+      }
+      const int first = pieces_of(args.head_dim, work.position, work.tokens, args.window).first;
+      for (int p = 0; p < count; ++p) {
+        work.split = first + p;
+        each(work);
+      }
+    }
+  }
+};
+
 // One CTA; each thread cuts one sequence at a time. Never lets its dependents begin early: see
 // plan_attention.
 __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constant__ PlanArgs args) {
   __shared__ int sums[kPlanThreads / 32];
-  int num_items = 0, num_tiles = 0;
+  const PlannedStep step(args, sums);
+  const int per_item = step.splits_per_item;
+  int num_items = 0, num_slots = 0, num_tiles = 0, num_pieces = 0;
   for (int base = 0; base < args.num_seqs; base += kPlanThreads) {
     const int seq = base + static_cast<int>(threadIdx.x);
-    const bool real = seq < args.num_seqs && args.kv_lens[seq] > 0;
-    const int kv_len = real ? args.kv_lens[seq] : 0;
-    const bool decodes = real && seq < args.num_decodes, chunk = real && !decodes;
-    const int row = real ? args.q_starts[seq] : 0, q_len = real ? args.q_starts[seq + 1] - row : 0;
-    const Splits splits =
-        decodes ? split_sequence(kv_len, args.window, args.cut.max_splits) : Splits{};
-    const int tiles = chunk ? ceil_div(q_len, args.cut.tile_tokens) : 0;
-
-    int all_items, all_tiles;
-    const int first = num_items + exclusive_sum(splits.count, sums, &all_items);
-    for (int i = 0; i < splits.count; ++i) {
-      const int begin = splits.first_page + i * splits.pages_each,
-                end = splits.first_page + splits.pages;
-      args.work.items[first + i] = {seq,
-                                    begin,
-                                    min(begin + splits.pages_each, end),
-                                    kv_len,
-                                    splits.count > 1 ? first + i : -1,
-                                    first,
-                                    splits.count,
-                                    row};
+    const PlannedSequence s(args, seq);
+    int all_items, all_slots, all_tiles, all_pieces;
+    const int items = ceil_div(s.splits.count, per_item),
+              first_item = num_items + exclusive_sum(items, sums, &all_items),
+              first_slot = num_slots + exclusive_sum(s.splits.count, sums, &all_slots);
+    for (int i = 0; i < items; ++i) {
+      const int pages = per_item * s.splits.pages_each, begin = s.splits.first_page + i * pages,
+                end = s.splits.first_page + s.splits.pages;
+      args.work.items[first_item + i] = {
+          .seq = seq,
+          .kv_len = s.kv_len,
+          .row = s.row,
+          .first_page = begin,
+          .end_page = min(begin + pages, end),
+          .split_pages = s.splits.pages_each,
+          .slot = s.splits.count > 1 ? first_slot + i * per_item : -1,
+          .first_slot = first_slot,
+          .num_slots = s.splits.count};
     }
-    const int first_tile = num_tiles + exclusive_sum(tiles, sums, &all_tiles);
-    for (int i = 0; i < tiles; ++i) {  // the longest first
-      const int at = (tiles - 1 - i) * args.cut.tile_tokens;
-      args.work.tiles[first_tile + i] = {seq, row + at, min(args.cut.tile_tokens, q_len - at),
-                                         kv_len - q_len + at};
-    }
-    for (int i = 0; decodes && i < args.counters_per_seq; ++i)
+    const PlannedTiles tiles{args, s, step.few_tiles};
+    const int first_piece = num_pieces + exclusive_sum(tiles.num_slots(), sums, &all_pieces);
+    int works = 0;
+    tiles.works(first_piece, [&works](const PrefillTile&) { ++works; });
+    PrefillTile* next = args.work.tiles + num_tiles + exclusive_sum(works, sums, &all_tiles);
+    tiles.works(first_piece, [&](const PrefillTile& work) {
+      *next++ = work;
+      for (int i = 0; work.split >= 0 && i < args.piece_counters; ++i)
+        args.work.piece_arrivals[work.slot * args.piece_counters + i] = 0;
+    });
+    for (int i = 0; s.decodes && i < args.counters_per_seq; ++i)
       args.work.arrivals[seq * args.counters_per_seq + i] = 0;
     num_items += all_items;
+    num_slots += all_slots;
     num_tiles += all_tiles;
+    num_pieces += all_pieces;
   }
-  if (threadIdx.x == 0) *args.work.counts = {num_items, num_tiles};
+  if (threadIdx.x == 0) {
+    *args.work.counts = {num_items, num_tiles};
+    *args.work.draws = 0;
+  }
   // Kernels that begin early may start when this one exits, before its stores would be flushed.
   __threadfence();
 }
@@ -115,12 +209,22 @@ void run_attention(const StreamRef& stream, const AttentionShape& shape, const A
 AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape) {
   AttentionCut cut{};
   cut.group = shape.num_heads / shape.num_kv_heads;
-  cut.head_tiles = ceil_div(cut.group, 8);
-  cut.heads_per_tile = std::min(cut.group, 8);
+  cut.head_tiles = ceil_div(cut.group, shape.head_dim > 128 ? 8 : 16);
+  cut.heads_per_tile = ceil_div(cut.group, cut.head_tiles);
   cut.tile_tokens = (is_hopper(stream) ? kPrefillRowsSm90 : kPrefillRowsSm80) / cut.group;
   // Enough to fill a device with one long sequence; a constant, so that results do not depend on
   // the device's size.
-  cut.max_splits = std::clamp(128 / (shape.num_kv_heads * cut.head_tiles), 4, 64);
+  cut.max_splits = std::clamp(128 / (shape.num_kv_heads * cut.head_tiles), 4, kMaxSplits);
+  // Four for each of the two CTAs of a multiprocessor, so that the last to end is not much later
+  // than the others.
+  cut.wanted_works = stream.num_sms * 8;
+  // Works of half the device are few enough to gain from more, smaller ones.
+  const int pieces = ceil_div(shape.max_model_len, piece_keys(shape.head_dim));
+  cut.few_tiles = std::max(1, stream.num_sms / 2 / shape.num_kv_heads);
+  if (is_hopper(stream) && pieces > 1) {
+    cut.prefill_slots = std::max(
+        pieces, std::min(cut.few_tiles * pieces, kMaxPieces * stream.num_sms / shape.num_kv_heads));
+  }
   return cut;
 }
 
@@ -140,9 +244,16 @@ AttentionWorkspace workspace_of(const StreamRef& stream, const AttentionShape& s
   AttentionWorkspace w{};
   take(w.counts, 1);
   take(w.items, slots);
-  take(w.tiles, static_cast<size_t>(shape.max_tokens / cut.tile_tokens) + seqs);
+  take(w.tiles, static_cast<size_t>(shape.max_tokens / cut.tile_tokens + cut.prefill_slots) + seqs);
+  take(w.draws, 1);
+  if (cut.prefill_slots > 0) {
+    const auto states = static_cast<size_t>(cut.prefill_slots * shape.num_kv_heads);
+    take(w.piece_arrivals, states * 8);
+    take(w.pieces, (states + static_cast<size_t>(stream.num_sms)) *
+                       static_cast<size_t>(piece_quads(shape.head_dim)));
+  }
   take(w.arrivals, seqs * head_tiles);
-  take(w.extents, slots * head_tiles * 8);
+  take(w.extents, slots * head_tiles * static_cast<size_t>(cut.heads_per_tile));
   take(w.partials, slots * head_tiles * static_cast<size_t>(cut.heads_per_tile * shape.head_dim));
   if (bytes != nullptr) *bytes = at;
   return w;
@@ -193,8 +304,10 @@ void plan_attention(const StreamRef& stream, const AttentionShape& shape, const 
                       b.kv_lens,
                       b.num_seqs,
                       b.num_decodes,
+                      shape.head_dim,
                       shape.window,
-                      shape.num_kv_heads * cut.head_tiles};
+                      shape.num_kv_heads * cut.head_tiles,
+                      shape.num_kv_heads * 8};
   StreamRef barrier = stream;
   barrier.pdl = false;
   launch(barrier, {.grid = dim3(1), .threads = kPlanThreads}, plan_kernel, args);

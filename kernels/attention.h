@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention of a ragged batch over the paged KV cache: split-KV decode and chunked causal prefill.
 //
-// A token's result depends on its sequence alone: KV is cut into splits by the sequence's length,
-// tiles of keys begin at multiples of their size, and a decode's partial results are merged in
-// order. Within prefill it does not depend on how the prompt is chunked either.
+// A token's result depends on its sequence alone: a decode's KV is cut into splits by the
+// sequence's length, tiles and pieces of a prompt's keys begin at multiples of their size, and
+// partial results are added in order, whoever computed them. Within prefill it does not depend on
+// how the prompt is chunked either.
 #pragma once
 
 #include <cstddef>

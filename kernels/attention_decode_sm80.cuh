@@ -18,12 +18,15 @@ struct CpAsyncLoader {
     cp_async_wait<0>();
   }
 
-  template <int kSlabBytes>
-  EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values, uint32_t full,
-                                int lane) {
+  template <int kHeadDim>
+  EMBER_DEVICE static void load(uint32_t to, const void* keys, const void* values,
+                                const PageRows& rows, uint32_t full, int lane) {
+    constexpr int kSlabBytes = kBlockTokens * kHeadDim * 2, kRowBytes = image_columns(kHeadDim) * 2;
     const auto* k = static_cast<const uint8_t*>(keys);
     const auto* v = static_cast<const uint8_t*>(values);
     for (int at = lane * 16; at < kSlabBytes; at += 512) {
+      const int row = at / kRowBytes % kBlockTokens;
+      if (row < rows.first || row >= rows.end) continue;
       cp_async_16(to + static_cast<uint32_t>(at), k + at);
       cp_async_16(to + static_cast<uint32_t>(kSlabBytes + at), v + at);
     }
@@ -36,13 +39,13 @@ void decode_sm80(const StreamRef& stream, const AttentionShape& shape,
                  const AttentionArgs<T>& args) {
   switch (shape.head_dim) {
     case 64:
-      return launch_decode<T, DecodeTile<64, 4, 2>, CpAsyncLoader>(stream, args);
+      return launch_decode<T, 64, 4, CpAsyncLoader>(stream, args);
     case 96:
-      return launch_decode<T, DecodeTile<96, 3, 2>, CpAsyncLoader>(stream, args);
+      return launch_decode<T, 96, 3, CpAsyncLoader>(stream, args);
     case 128:
-      return launch_decode<T, DecodeTile<128, 2, 2>, CpAsyncLoader>(stream, args);
+      return launch_decode<T, 128, 2, CpAsyncLoader>(stream, args);
     default:
-      return launch_decode<T, DecodeTile<256, 1, 1>, CpAsyncLoader>(stream, args);
+      return launch_decode<T, DecodeTile<256, 1, 1, 1>, CpAsyncLoader>(stream, args);
   }
 }
 

@@ -116,11 +116,11 @@ struct PrefillState80 {
 
   EMBER_DEVICE void store(const AttentionArgs<T>& args, const PrefillTile& tile, int kv_head,
                           int row, int first_dim, int lane) {
-    softmax.store<T>(sums, [&](int r) -> T* {
+    softmax.store<T>(sums, lane, [&](int r) -> T* {
       const int token = (row + r * 8) / args.cut.group, head = (row + r * 8) % args.cut.group;
       if (token >= tile.tokens) return nullptr;
       return args.out + static_cast<int64_t>(tile.row + token) * args.out_stride +
-             (kv_head * args.cut.group + head) * kHeadDim + first_dim + lane % 4 * 2;
+             (kv_head * args.cut.group + head) * kHeadDim + first_dim + lane % 4 * 8;
     });
   }
 };

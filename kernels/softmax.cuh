@@ -37,6 +37,21 @@ struct SoftmaxState {
   }
 };
 
+// The factors of what two pieces of a row's keys have come to, once they count relative to the
+// larger of their (scaled) maxima. The sums of a piece in which the row sees no key are 0: added,
+// they leave the other's as they are.
+struct PieceFactors {
+  float top, earlier, later;
+
+  EMBER_DEVICE PieceFactors(float earlier_top, float later_top)
+      : top(fmaxf(earlier_top, later_top)) {
+    const float base = top == -INFINITY ? 0.0f : top;
+    earlier = rebase(earlier_top, base);
+    later = rebase(later_top, base);
+  }
+  EMBER_DEVICE float add(float a, float b) const { return fmaf(b, later, a * earlier); }
+};
+
 // Rows r and r + 8 of a 16-row tile, as a lane of mma.sync or wgmma holds them: element i of an
 // array is in row (i / 2) % 2 and column i / 4 * 8 + i % 2 from the lane's first one on. Four
 // neighbouring lanes share a row.
@@ -89,22 +104,49 @@ struct SoftmaxRows {
     for (int i = 0; i < kSums; ++i) sums[i] *= keep[i / 2 % 2];
   }
 
-  // Writes row r of `sums`, divided by its total, from out(r) on; null: the row is not written. The
-  // totals become those of the whole row.
+  // Writes row r of `sums`, divided by its total, from out(r) on, which is at column l % 4 * 8;
+  // null: the row is not written. The totals become those of the whole row. 16 bytes a lane: the
+  // four lanes of a row exchange their pairs of columns, four at a time. A zero is positive, so
+  // that adding the zeros of other pieces changes no bit.
   template <class T, int kSums, class Out>
-  EMBER_DEVICE void store(const float (&sums)[kSums], const Out& out) {
+  EMBER_DEVICE void store(const float (&sums)[kSums], int lane, const Out& out) {
+    static_assert(kSums % 16 == 0);
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       row[r].total += __shfl_xor_sync(~0u, row[r].total, 1);
       row[r].total += __shfl_xor_sync(~0u, row[r].total, 2);
       T* to = out(r);
-      if (to == nullptr) continue;
       const float factor = 1.0f / row[r].total;
 #pragma unroll
-      for (int i = 0; i < kSums / 4; ++i) {
-        *reinterpret_cast<uint32_t*>(to + i * 8) =
-            pack<T>(sums[i * 4 + r * 2] * factor, sums[i * 4 + r * 2 + 1] * factor);
+      for (int i = 0; i < kSums / 4; i += 4) {
+        uint32_t pairs[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j)
+          pairs[j] = pack<T>(fmaf(sums[(i + j) * 4 + r * 2], factor, 0.0f),
+                             fmaf(sums[(i + j) * 4 + r * 2 + 1], factor, 0.0f));
+        transpose_quad<1>(pairs, lane);
+        transpose_quad<2>(pairs, lane);
+        if (to != nullptr) {
+          *reinterpret_cast<uint4*>(to + i * 8) =
+              make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
+        }
       }
+    }
+  }
+
+ private:
+  // Element a of lane b becomes element b of lane a, as far as their bit kBit goes.
+  template <int kBit>
+  static EMBER_DEVICE void transpose_quad(uint32_t (&v)[4], int lane) {
+#pragma unroll
+    for (int low = 0; low < 4; ++low) {
+      if ((low & kBit) != 0) continue;
+      const bool upper = (lane & kBit) != 0;
+      const uint32_t other = __shfl_xor_sync(~0u, upper ? v[low] : v[low | kBit], kBit);
+      if (upper)
+        v[low] = other;
+      else
+        v[low | kBit] = other;
     }
   }
 };

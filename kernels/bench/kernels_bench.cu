@@ -12,6 +12,7 @@
 #include "kernels/bench/buffer.h"
 #include "kernels/bench/gemm_cases.h"
 #include "kernels/bench/kernels_bench.h"
+#include "kernels/bench/predict_attention.h"
 #include "kernels/bench/predict_gemm.h"
 #include "kernels/gemm.h"
 #include "kernels/sample.h"
@@ -334,8 +335,15 @@ class Bench {
       compare(family, shape, out.data, reference, results, dtype_ == DType::kF16 ? 2e-3 : 1.5e-2);
     }
     const double pairs = static_cast<double>(seqs) * q_len * (length - (q_len - 1) / 2.0);
+    const auto predicted = [&](const DeviceModel& device) {
+      return predict(device, q_len == 1 ? model_decode(device, cache.shape, seqs, length)
+                                        : model_prefill(device, cache.shape, seqs, q_len, length))
+          .us;
+    };
     report(family, shape, time(layers, run), one_layer,
-           4.0 * pairs * model_.heads * model_.head_dim);
+           4.0 * pairs * model_.heads * model_.head_dim, 0,
+           format(", \"predicted_us_h100\": %.1f, \"predicted_us_h200\": %.1f", predicted(kH100),
+                  predicted(kH200)));
   }
 
   static int width(const Matrix& w, Epilogue epilogue) {

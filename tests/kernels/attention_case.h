@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/attention_plan.h"
 #include "kernels/bench/reference.h"
 #include "kernels/common/layout.h"
 #include "kernels/emulator_stream.h"
@@ -33,6 +34,7 @@ struct AttentionCase {
   std::vector<CaseSequence> sequences;  // those with one token first
   int num_decodes = -1;                 // -1: all sequences of one token and padding at the front
   bool shared_pages = true;             // sequences of equal content share their full pages
+  int num_sms = 3;
 };
 
 class AttentionRun {
@@ -72,13 +74,14 @@ class AttentionRun {
   void set_scale(float scale) { scale_ = scale; }
 
   void run() {
-    const StreamRef stream = emulator_stream(c_.sm);
+    const StreamRef stream = emulator_stream(c_.sm, c_.num_sms);
     Guarded<uint8_t> workspace(attention_workspace_bytes(stream, shape()), 0xcd);
     const AttentionBatch b{q_starts_.data(), kv_lens_.data(), tables_->data(),
                            table_stride(),   num_seqs(),      c_.num_decodes,
                            num_tokens(),     num_tokens(),    max_kv_len_};
     const emu::Chain chain;
     plan_attention(stream, shape(), b, workspace.data());
+    counts_ = *workspace_of(stream, shape(), workspace.data()).counts;
     emu::predecessor_writes(qkv_->data(), qkv_->size() * 2);
     emu::predecessor_writes(out_->data(), out_->size() * 2);
     for (int s = 0; s < num_seqs(); ++s) {  // the pages of this step's tokens
@@ -88,12 +91,15 @@ class AttentionRun {
             pool_->data() + static_cast<size_t>(table(s, page)) * block_elements(),
             block_elements() * 2);
     }
-    for (int layer = 0; layer < 2;
-         ++layer) {  // twice over one plan: counters are left as they were found
+    // Twice over one plan: counters are left as they were found.
+    for (int layer = 0; layer < 2; ++layer) {
+      std::fill_n(out_->data(), out_->size(), kCanary);
       attention(stream, shape(), b, out_->data(), out_stride(), qkv_->data(), qkv_stride(),
                 pool_->data(), workspace.data());
     }
   }
+
+  const AttentionCounts& counts() const { return counts_; }  // of the last run's plan
 
   uint16_t& q_bits(int token, int head, int d) {
     return (*qkv_)[index(token) * index(qkv_stride()) + index(head * c_.head_dim + d)];
@@ -274,6 +280,7 @@ class AttentionRun {
   float scale_ = 0;
   int pages_needed_ = 0, max_kv_len_ = 0;
   std::vector<int32_t> q_starts_, kv_lens_;
+  AttentionCounts counts_{};
   std::unique_ptr<Guarded<int32_t>> tables_;
   std::unique_ptr<Guarded<uint16_t>> pool_, qkv_, out_;
   Cached read_;

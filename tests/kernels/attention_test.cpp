@@ -78,6 +78,15 @@ TEST_P(Attention, DecodesOfEveryGroup) {
            .sequences = decodes({1, 70, 330})});
 }
 
+TEST_P(Attention, DecodesOfWideGroups) {
+  for (const int head_dim : {64, 96, 128, 256})
+    for (const int group : {9, 16, 33, 64})
+      check({.head_dim = head_dim,
+             .group = group,
+             .num_kv_heads = 1,
+             .sequences = decodes({1, 70, 330})});
+}
+
 TEST_P(Attention, DecodesWithAWindow) {
   for (const int window : {1, 2, 63, 64, 65, 200, 1000}) {
     check({.head_dim = 64,
@@ -95,6 +104,14 @@ TEST_P(Attention, PaddedDecodesAreSkipped) {
          .num_kv_heads = 2,
          .sequences = {{1, 5}, {1, 0}, {1, 300}, {1, 0}, {1, 0}}});
   check({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {{1, 0}, {1, 0}}});
+}
+
+TEST_P(Attention, DecodesWithAsManySplitsAsThereCanBe) {
+  check({.head_dim = 64,
+         .group = 1,
+         .num_kv_heads = 1,
+         .sequences = decodes({64 * 4 * 64, 64 * 4 * 40 + 1}),
+         .num_sms = 50});
 }
 
 TEST_P(Attention, LongSequencesHaveNoMoreSplitsThanTheirShapeAllows) {
@@ -211,41 +228,135 @@ TEST_P(Attention, ADecodesBitsDoNotDependOnTheOthers) {
   }
 }
 
-TEST_P(Attention, APromptsBitsDoNotDependOnItsChunks) {
-  constexpr int kLength = 150;
-  const auto run = [&](int q_len, int kv_len) {
-    // Content of pages is by sequence length: the same pool for every chunk, whose later tokens it
-    // does not see.
-    AttentionCase c = with({.head_dim = 64,
+// On a device with fewer multiprocessors a CTA takes more splits of a sequence at once.
+TEST_P(Attention, ADecodesBitsDoNotDependOnHowManySplitsACtaTakes) {
+  for (const int head_dim : {64, 256}) {
+    AttentionCase c = with({.head_dim = head_dim,
                             .group = 4,
-                            .num_kv_heads = 1,
-                            .sequences = {{q_len, kv_len}},
-                            .num_decodes = 0,
-                            .shared_pages = false});
-    return std::make_unique<AttentionRun>(c, seed_);
-  };
-  const auto whole = run(kLength, kLength);
-  whole->run();
-  for (const int chunk : {1, 31, 33, 64, 100}) {
-    for (int begin = 0; begin < kLength; begin += chunk) {
-      const int end = std::min(begin + chunk, kLength);
-      const auto part = run(end - begin, end);
-      for (int position = 0; position < end; ++position) {
-        for (int kv = 0; kv < 2; ++kv) {
-          for (int d = 0; d < 64; ++d)
-            part->cached(0, position, kv, 0, d) = whole->cached(0, position, kv, 0, d);
-        }
-      }
-      part->run();
-      for (int t = begin; t < end; ++t) {
-        for (int head = 0; head < 4; ++head) {
-          for (int d = 0; d < 64; ++d)
-            ASSERT_EQ(part->out_bits(t - begin, head, d), whole->out_bits(t, head, d))
-                << "chunks of " << chunk << ", token " << t << ", seed " << seed_;
-        }
-      }
+                            .num_kv_heads = 2,
+                            .sequences = decodes({700, 3, 2000, 1025, 257})});
+    c.num_sms = 50;
+    AttentionRun alone(c, seed_);
+    alone.run();
+    EXPECT_EQ(alone.problem(), "") << "seed " << seed_;
+    EXPECT_EQ(alone.counts().decode_items, 3 + 1 + 8 + 5 + 2) << "one for each split";
+    for (const auto& [num_sms, items] : {std::pair{2, 11}, std::pair{1, 7}}) {
+      c.num_sms = num_sms;
+      AttentionRun run(c, seed_);
+      run.run();
+      EXPECT_EQ(run.counts().decode_items, items);
+      for (int s = 0; s < run.num_seqs(); ++s)
+        for (int head = 0; head < 8; ++head)
+          for (int d = 0; d < head_dim; ++d)
+            ASSERT_EQ(run.out_bits(s, head, d), alone.out_bits(s, head, d))
+                << items << " items, sequence " << s << ", seed " << seed_;
     }
   }
+}
+
+// Makes the reading of rows that no query of a decode sees a crash: of the 32 rows of a system's
+// page, where none of them lies in a sixteen that holds a key. For rows of 128 bytes.
+void forbid_unseen_rows(AttentionRun& run, const AttentionCase& c) {
+  const auto forbid = [&](int seq, int row) {
+    for (int kv = 0; kv < 2; ++kv)
+      for (int head = 0; head < c.num_kv_heads; ++head)
+        for (int d = 0; d < c.head_dim; d += 64)
+          ASSERT_EQ(mprotect(&run.cached(seq, row, kv, head, d), 32 * 128, PROT_NONE), 0);
+  };
+  ASSERT_EQ(sysconf(_SC_PAGESIZE), 32 * 128);
+  for (int s = 0; s < run.num_seqs(); ++s) {
+    const int kv_len = c.sequences[static_cast<size_t>(s)].kv_len,
+              first_key = c.window > 0 ? std::max(0, kv_len - c.window) : 0;
+    for (int row = first_key / kBlockTokens * kBlockTokens; row + 32 <= first_key / 16 * 16;
+         row += 32)
+      forbid(s, row);
+    for (int row = (kv_len + 31) / 32 * 32; row % kBlockTokens != 0; row += 32) forbid(s, row);
+  }
+}
+
+TEST_P(Attention, DecodesReadNoRowsBeyondWhatTheQuerySees) {
+  for (const int head_dim : {64, 128, 256}) {
+    for (const int window : {0, 70}) {
+      const AttentionCase c = with({.head_dim = head_dim,
+                                    .group = 4,
+                                    .num_kv_heads = 2,
+                                    .window = window,
+                                    .sequences = decodes({1, 16, 17, 32, 64, 65, 96, 232, 330}),
+                                    .shared_pages = false});
+      AttentionRun run(c, seed_);
+      forbid_unseen_rows(run, c);
+      run.run();
+      EXPECT_EQ(run.problem(), "") << "seed " << seed_;
+    }
+  }
+}
+
+// Positions [begin, end) of a prompt in chunks of so many tokens, on a device of so many
+// multiprocessors, against the same computed at once.
+struct Chunking {
+  int chunk, num_sms;
+};
+void expect_same_in_chunks(const AttentionCase& like, unsigned seed, int begin, int end,
+                           const std::vector<Chunking>& chunkings) {
+  const auto run = [&](int from, int to, int num_sms) {
+    // Content of pages is by sequence length: the same pool for every chunk, whose later tokens it
+    // does not see.
+    AttentionCase c = like;
+    c.num_sms = num_sms;
+    c.sequences = {{to - from, to}};
+    c.num_decodes = 0;
+    c.shared_pages = false;
+    return std::make_unique<AttentionRun>(c, seed);
+  };
+  const int first_seen = like.window > 0 ? std::max(0, begin - like.window + 1) : 0;
+  const auto whole = run(begin, end, 3);
+  whole->run();
+  ASSERT_EQ(whole->problem(), "") << "seed " << seed;
+  for (const auto& [chunk, num_sms] : chunkings) {
+    for (int from = begin; from < end; from += chunk) {
+      const int to = std::min(from + chunk, end);
+      const auto part = run(from, to, num_sms);
+      for (int position = first_seen; position < to; ++position)
+        for (int kv = 0; kv < 2; ++kv)
+          for (int head = 0; head < like.num_kv_heads; ++head)
+            for (int d = 0; d < like.head_dim; ++d)
+              if (like.window == 0 || position > from - like.window)
+                part->cached(0, position, kv, head, d) = whole->cached(0, position, kv, head, d);
+      part->run();
+      for (int t = from; t < to; ++t)
+        for (int head = 0; head < like.group * like.num_kv_heads; ++head)
+          for (int d = 0; d < like.head_dim; ++d)
+            ASSERT_EQ(part->out_bits(t - from, head, d), whole->out_bits(t - begin, head, d))
+                << "chunks of " << chunk << ", token " << t << ", head " << head << ", dimension "
+                << d << ", " << num_sms << " multiprocessors, seed " << seed;
+    }
+  }
+}
+
+TEST_P(Attention, APromptsBitsDoNotDependOnItsChunks) {
+  expect_same_in_chunks(with({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {}}),
+                        seed_, 0, 150, {{1, 3}, {31, 3}, {33, 3}, {64, 3}, {100, 3}});
+}
+
+// Nor on whether the pieces of its keys are summed by one CTA, as on a device that is full, or by
+// several.
+TEST_P(Attention, APromptsBitsDoNotDependOnItsChunksBeyondAPieceOfKeys) {
+  expect_same_in_chunks(with({.head_dim = 64, .group = 4, .num_kv_heads = 1, .sequences = {}}),
+                        seed_, kPieceKeys - 16, kPieceKeys + 40, {{28, 50}});
+}
+
+TEST(AttentionPieces, TheirSumsDoNotDependOnWhoTakesThem) {
+  const unsigned seed = std::random_device{}() % 1000000;
+  emu::configure({.seed = seed, .stall = 24});
+  for (const int head_dim : {96, 128})
+    expect_same_in_chunks({.head_dim = head_dim, .group = 16, .num_kv_heads = 1, .sequences = {}},
+                          seed, kPieceKeys - 4, kPieceKeys + 8, {{6, 50}});
+  expect_same_in_chunks(
+      {.head_dim = 64, .group = 4, .num_kv_heads = 1, .window = 60, .sequences = {}}, seed,
+      kPieceKeys - 16, kPieceKeys + 40, {{28, 50}});
+  expect_same_in_chunks({.head_dim = 64, .group = 8, .num_kv_heads = 1, .sequences = {}}, seed,
+                        2 * kPieceKeys, 2 * kPieceKeys + 20, {{20, 50}});
+  emu::configure({});
 }
 
 TEST_P(Attention, RandomSteps) {
@@ -271,74 +382,6 @@ TEST_P(Attention, RandomSteps) {
     c.num_decodes = num_decodes;
     check(c);
   }
-}
-
-TEST(AttentionPlan, SplitsCoverWhatTheQuerySees) {
-  for (int kv_len = 1; kv_len < 3000; kv_len += kv_len < 700 ? 1 : 37) {
-    for (const int window : {0, 1, 64, 65, 500}) {
-      for (const int max_splits : {4, 16, 64}) {
-        const Splits s = split_sequence(kv_len, window, max_splits);
-        const int first_key = window > 0 ? std::max(0, kv_len - window) : 0;
-        ASSERT_EQ(s.first_page, first_key / kBlockTokens);
-        ASSERT_EQ(s.first_page + s.pages, (kv_len + kBlockTokens - 1) / kBlockTokens);
-        ASSERT_GE(s.count, 1);
-        ASSERT_LE(s.count, max_splits);
-        ASSERT_GE(s.count * s.pages_each, s.pages);
-        ASSERT_LT((s.count - 1) * s.pages_each, s.pages) << "an empty split";
-      }
-    }
-  }
-}
-
-TEST(AttentionPlan, ABatchLargerThanTheWorkspaceIsRefused) {
-  const AttentionShape shape{.num_heads = 1,
-                             .num_kv_heads = 1,
-                             .head_dim = 64,
-                             .scale = 1,
-                             .max_seqs = 4,
-                             .max_tokens = 8,
-                             .max_model_len = 100};
-  const StreamRef stream = emulator_stream(90);
-  std::vector<int32_t> zeros(8);
-  std::vector<uint8_t> workspace(attention_workspace_bytes(stream, shape) + 256);
-  void* aligned =
-      workspace.data() + (256 - reinterpret_cast<uintptr_t>(workspace.data()) % 256) % 256;
-  const AttentionBatch fits{zeros.data(), zeros.data(), zeros.data(), 1, 4, 4, 8, 1, 100};
-  plan_attention(stream, shape, fits, aligned);
-  for (int i = 0; i < 3; ++i) {
-    AttentionBatch b = fits;
-    ++(i == 0 ? b.num_seqs : i == 1 ? b.num_tokens : b.max_kv_len);
-    EXPECT_THROW(plan_attention(stream, shape, b, aligned), std::runtime_error) << i;
-  }
-}
-
-TEST(AttentionPlan, WhatDoesNotExistIsNamed) {
-  AttentionShape shape{.num_heads = 32,
-                       .num_kv_heads = 8,
-                       .head_dim = 128,
-                       .scale = 1,
-                       .max_seqs = 1,
-                       .max_tokens = 1,
-                       .max_model_len = 1};
-  const auto why = [](int sm, const AttentionShape& s) -> std::string {
-    try {
-      check_attention(emulator_stream(sm), s);
-    } catch (const std::runtime_error& e) {
-      return e.what();
-    }
-    return "";
-  };
-  EXPECT_EQ(why(90, shape), "");
-  EXPECT_NE(why(75, shape).find("8.0 or later"), std::string::npos);
-  AttentionShape other = shape;
-  other.head_dim = 80;
-  EXPECT_NE(why(90, other).find("64, 96, 128 and 256"), std::string::npos);
-  other = shape;
-  other.num_kv_heads = 5;
-  EXPECT_NE(why(80, other).find("32 heads over 5 kv heads"), std::string::npos);
-  other = shape;
-  other.dtype = DType::kF32;
-  EXPECT_NE(why(80, other).find("float16 and bfloat16"), std::string::npos);
 }
 
 }  // namespace

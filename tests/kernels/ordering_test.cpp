@@ -58,6 +58,17 @@ std::string attention(int sm, unsigned seed) {
       seed);
 }
 
+// A few queries whose keys are shared by several CTAs.
+std::string attention_pieces(unsigned seed) {
+  return noticed_in<AttentionRun>(AttentionCase{.sm = 90,
+                                                .head_dim = 64,
+                                                .group = 4,
+                                                .num_kv_heads = 1,
+                                                .sequences = {{3, kPieceKeys + 50}},
+                                                .num_decodes = 0},
+                                  seed);
+}
+
 const Scenario kScenarios[] = {
     {"gemm_hopper", gemm_hopper},
     {"gemm_large", gemm_large},
@@ -67,6 +78,7 @@ const Scenario kScenarios[] = {
     {"gemm_halves", gemm_halves},
     {"attention_hopper", [](unsigned seed) { return attention(90, seed); }},
     {"attention_generic", [](unsigned seed) { return attention(80, seed); }},
+    {"attention_pieces", attention_pieces},
     {"sample_hopper", [](unsigned seed) { return sampled(90, seed); }},
     {"sample_generic", [](unsigned seed) { return sampled(80, seed); }},
     {"step",

@@ -112,19 +112,26 @@ template <class Tile>
 void expect_decode(const char* arch, const Device& device, const char* loader, int wanted) {
   const std::string name = "decode_kernel<T, DecodeTile<" + std::to_string(Tile::kHeadDim) + ", " +
                            std::to_string(Tile::kStages) + ", " + std::to_string(Tile::kCtasPerSm) +
-                           ">, " + loader + ">";
+                           ", " + std::to_string(Tile::kEights) + ">, " + loader + ">";
   expect_ctas(arch, device, name, kDecodeThreads, Tile::shared_bytes(8), wanted);
 }
 
+// For narrow and wide groups.
+template <int kHeadDim, int kStages>
+void expect_decodes(const char* arch, const Device& device, const char* loader, int wanted) {
+  expect_decode<DecodeTile<kHeadDim, kStages, 2, 1>>(arch, device, loader, wanted);
+  expect_decode<DecodeTile<kHeadDim, kStages, 2, 2>>(arch, device, loader, wanted);
+}
+
 TEST(Resources, Decode) {
-  expect_decode<DecodeTile<64, 6, 2>>("sm_90a", kH100, "BulkLoader", 2);
-  expect_decode<DecodeTile<96, 4, 2>>("sm_90a", kH100, "BulkLoader", 2);
-  expect_decode<DecodeTile<128, 3, 2>>("sm_90a", kH100, "BulkLoader", 2);
-  expect_decode<DecodeTile<256, 3, 1>>("sm_90a", kH100, "BulkLoader", 1);
-  expect_decode<DecodeTile<64, 4, 2>>("sm_80", kA100, "CpAsyncLoader", 2);
-  expect_decode<DecodeTile<96, 3, 2>>("sm_80", kA10, "CpAsyncLoader", 1);
-  expect_decode<DecodeTile<128, 2, 2>>("sm_80", kA10, "CpAsyncLoader", 1);
-  expect_decode<DecodeTile<256, 1, 1>>("sm_80", kA10, "CpAsyncLoader", 1);
+  expect_decodes<64, 6>("sm_90a", kH100, "BulkLoader", 2);
+  expect_decodes<96, 4>("sm_90a", kH100, "BulkLoader", 2);
+  expect_decodes<128, 3>("sm_90a", kH100, "BulkLoader", 2);
+  expect_decode<DecodeTile<256, 3, 1, 1>>("sm_90a", kH100, "BulkLoader", 1);
+  expect_decodes<64, 4>("sm_80", kA100, "CpAsyncLoader", 2);
+  expect_decodes<96, 3>("sm_80", kA10, "CpAsyncLoader", 1);
+  expect_decodes<128, 2>("sm_80", kA10, "CpAsyncLoader", 1);
+  expect_decode<DecodeTile<256, 1, 1, 1>>("sm_80", kA10, "CpAsyncLoader", 1);
 }
 
 template <int kHeadDim>
