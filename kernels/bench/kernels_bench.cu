@@ -12,24 +12,13 @@
 #include "kernels/bench/buffer.h"
 #include "kernels/bench/gemm_cases.h"
 #include "kernels/bench/kernels_bench.h"
-#include "kernels/bench/predict_attention.h"
-#include "kernels/bench/predict_gemm.h"
+#include "kernels/bench/predictions.h"
+#include "kernels/bench/shapes.h"
 #include "kernels/gemm.h"
 #include "kernels/sample.h"
 
 namespace ember::kernels::bench {
 namespace {
-
-struct Model {
-  int hidden = 4096, inner = 14336, heads = 32, kv_heads = 8, head_dim = 128, vocab = 128256;
-  int qkv() const { return (heads + 2 * kv_heads) * head_dim; }
-};
-
-struct GemmCase {
-  const char* name;
-  int out, in;
-  Epilogue epilogue;
-};
 
 struct Time {
   double best, median;  // microseconds of one launch
@@ -83,27 +72,19 @@ class Bench {
   }
 
   void gemm() {
-    for (const GemmCase& c :
-         {GemmCase{"qkv", model_.qkv(), model_.hidden, Epilogue::kStore},
-          GemmCase{"o", model_.hidden, model_.heads * model_.head_dim, Epilogue::kStore},
-          GemmCase{"gate_up", 2 * model_.inner, model_.hidden, Epilogue::kSiluMul},
-          GemmCase{"down", model_.hidden, model_.inner, Epilogue::kStore},
-          GemmCase{"lm_head", model_.vocab, model_.hidden, Epilogue::kLogits}})
-      gemm(c);
+    for (const GemmCase& c : products_of(model_)) gemm(c);
   }
 
   void decode() {
-    for (const auto& [seqs, length] : std::vector<std::pair<int, int>>{
-             {1, 1024}, {1, 8192}, {8, 4096}, {64, 1024}, {256, 512}, {64, 129}}) {
-      attend("decode", seqs, 1, tiny_ ? length / 8 : length);
+    for (const AttentionCase& c : kDecodes) {
+      attend("decode", {c.seqs, 1, tiny_ ? c.kv_len / 8 : c.kv_len});
       if (tiny_) return;
     }
   }
 
   void prefill() {
-    for (const auto& [q_len, length] :
-         std::vector<std::pair<int, int>>{{1024, 1024}, {8192, 8192}, {1000, 3001}}) {
-      attend("prefill", 1, tiny_ ? q_len / 32 : q_len, tiny_ ? length / 32 : length);
+    for (const AttentionCase& c : kPrefills) {
+      attend("prefill", {1, tiny_ ? c.q_len / 32 : c.q_len, tiny_ ? c.kv_len / 32 : c.kv_len});
       if (tiny_) return;
     }
   }
@@ -199,7 +180,7 @@ class Bench {
     for (int i = 0; i < copies; ++i)
       matrices.push_back(make_matrix(stream_, weights.half(elements * static_cast<size_t>(i)),
                                      nullptr, dtype_, c.out, c.in));
-    for (const int tokens : {1, 8, 16, 32, 64, 128, 256}) {
+    for (const int tokens : kGemmTokenCounts) {
       if (tiny_ && tokens > 16) break;
       const Rows x = rows_of(x_, tokens, c.in);
       fill(static_cast<uint16_t*>(x.data), static_cast<size_t>(tokens * c.in), 3, 1.0f);
@@ -207,7 +188,7 @@ class Bench {
       const auto matrix = [&](int i) -> const Matrix& {
         return matrices[static_cast<size_t>(i % copies)];
       };
-      const std::string shape = std::string(c.name) + " " + std::to_string(tokens);
+      const std::string shape = name_of(c, tokens);
       check_product(shape, matrices[0], x, c.epilogue);
       const int launches = std::max(copies, 8);
       const Time t = time(launches, [&](int i) {
@@ -218,13 +199,8 @@ class Bench {
         cublas_us = time(launches, [&](int i) {
                       options_.cublas(product(matrix(i), x, y), stream_.handle);
                     }).best;
-      const auto predicted = [&](const DeviceModel& device) {
-        return predict(device, model_gemm(device, c.out, c.in, tokens, c.epilogue)).us;
-      };
       report("gemm", shape, t, static_cast<double>(elements) * 2,
-             2.0 * static_cast<double>(elements) * tokens, cublas_us,
-             format(", \"predicted_us_h100\": %.1f, \"predicted_us_h200\": %.1f", predicted(kH100),
-                    predicted(kH200)));
+             2.0 * static_cast<double>(elements) * tokens, cublas_us, ", " + predicted(c, tokens));
     }
   }
 
@@ -260,14 +236,7 @@ class Bench {
         : seqs(seqs_), q_len(q_len_), length(length_), layers(layers_), model(b.model_) {
       pages = ceil_div(length, kBlockTokens);
       block_elements = static_cast<size_t>(2 * model.kv_heads * kBlockTokens * model.head_dim);
-      shape = {.dtype = b.dtype_,
-               .num_heads = model.heads,
-               .num_kv_heads = model.kv_heads,
-               .head_dim = model.head_dim,
-               .scale = 0.0883883f,
-               .max_seqs = seqs,
-               .max_tokens = seqs * q_len,
-               .max_model_len = length};
+      shape = shape_of(model, b.dtype_, {seqs, q_len, length});
       pools = std::make_unique<Buffer>(layer_elements() * static_cast<size_t>(layers) * 2);
       b.fill(pools->half(0), layer_elements() * static_cast<size_t>(layers), 8, 1.0f);
       workspace = std::make_unique<Buffer>(attention_workspace_bytes(b.stream_, shape));
@@ -307,7 +276,8 @@ class Bench {
     std::unique_ptr<Buffer> pools, workspace, arrays;
   };
 
-  void attend(const char* family, int seqs, int q_len, int length) {
+  void attend(const char* family, const AttentionCase& c) {
+    const auto& [seqs, q_len, length] = c;
     const double one_layer = 4.0 * seqs * length * model_.kv_heads * model_.head_dim;
     const int layers = tiny_ ? 2 : std::clamp(static_cast<int>(256e6 / one_layer), 2, 16);
     const Cache cache(*this, seqs, q_len, length, layers);
@@ -320,8 +290,7 @@ class Bench {
       attention(stream_, cache.shape, cache.batch(), out.data, out.stride, qkv.data, qkv.stride,
                 cache.pool(layer % layers), cache.workspace->data);
     };
-    const std::string shape =
-        std::to_string(seqs) + " x " + std::to_string(q_len) + " of " + std::to_string(length);
+    const std::string shape = name_of(c);
     const size_t results = static_cast<size_t>(out.rows) * static_cast<size_t>(out.stride);
     if (results * static_cast<size_t>(length) < size_t{1} << 34) {
       run(0);
@@ -335,15 +304,8 @@ class Bench {
       compare(family, shape, out.data, reference, results, dtype_ == DType::kF16 ? 2e-3 : 1.5e-2);
     }
     const double pairs = static_cast<double>(seqs) * q_len * (length - (q_len - 1) / 2.0);
-    const auto predicted = [&](const DeviceModel& device) {
-      return predict(device, q_len == 1 ? model_decode(device, cache.shape, seqs, length)
-                                        : model_prefill(device, cache.shape, seqs, q_len, length))
-          .us;
-    };
     report(family, shape, time(layers, run), one_layer,
-           4.0 * pairs * model_.heads * model_.head_dim, 0,
-           format(", \"predicted_us_h100\": %.1f, \"predicted_us_h200\": %.1f", predicted(kH100),
-                  predicted(kH200)));
+           4.0 * pairs * model_.heads * model_.head_dim, 0, ", " + predicted(cache.shape, c));
   }
 
   static int width(const Matrix& w, Epilogue epilogue) {

@@ -19,6 +19,7 @@ ExitCode bench_kernels([[maybe_unused]] const Settings& settings,
   const bool right = bench_cuda_kernels({.device = settings.device.index,
                                          .dtype = dtype,
                                          .tiny = settings.bench_kernels.tiny,
+                                         .predict = settings.bench_kernels.predict,
                                          .families = settings.bench_kernels.families},
                                         out);
   return right ? ExitCode::kOk : ExitCode::kEngineFailed;

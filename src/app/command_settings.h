@@ -79,6 +79,8 @@ struct BenchKernelsSettings {
   std::string dtype = "auto";
   // Small shapes, for the emulated GPU and compute-sanitizer.
   bool tiny = false;
+  // Nothing runs: what models of the kernels say of H100 and H200.
+  bool predict = false;
 };
 
 struct BenchCheckSettings {

@@ -322,6 +322,8 @@ void add_bench_kernels_options(CLI::App& app, BenchKernelsSettings& s) {
   options.add("--dtype", s.dtype, "of the operands; auto is bfloat16")
       ->check(CLI::IsMember({"auto", "float16", "bfloat16"}));
   options.add_flag("--tiny", s.tiny, "small shapes, for the emulated GPU and compute-sanitizer");
+  options.add_flag("--predict", s.predict,
+                   "run nothing: what models of the kernels say of H100 and H200");
 }
 
 void add_bench_check_options(CLI::App& app, Settings& s) {

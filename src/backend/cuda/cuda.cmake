@@ -20,7 +20,7 @@ if(EMBER_CUDA_EMULATE)
   set(emulator_hooks -fsanitize=thread --param=tsan-instrument-func-entry-exit=0 --param=tsan-distinguish-volatile=1)
   foreach(source ${kernel_sources})
     set(hooks ${emulator_hooks})
-    if(source MATCHES "/bench/.*_cases\\.cu$")  # the host's code only
+    if(source MATCHES "/bench/(.*_cases|predict.*)\\.cu$")  # the host's code only
       set(hooks)
     endif()
     # Warnings: "#pragma unroll" is nvcc's; g++ does not see that a loop's first trip fills what the others read.

@@ -12,6 +12,7 @@
 #include "ember/base/log.h"
 #include "ember/base/start_error.h"
 #include "kernels/bench/kernels_bench.h"
+#include "kernels/bench/predictions.h"
 
 namespace ember {
 
@@ -44,6 +45,10 @@ bool bench_cuda_kernels(const KernelsBenchOptions& options, std::ostream& out) {
   bench.print = [&](const std::string& line) {
     out << line << std::endl;
   };  // each at once: a later one may hang
+  if (options.predict) {
+    kernels::bench::print_predictions(bench);
+    return true;
+  }
   cuda::open_device(options.device);
   const Workspace workspace;
   std::string why;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -40,6 +41,20 @@ TEST_P(KernelsBench, EverythingIsCheckedAndTimedBesideCublas) {
 
 INSTANTIATE_TEST_SUITE_P(, KernelsBench, testing::Values(DType::kF16, DType::kBF16),
                          [](const auto& i) { return std::string(name_of(i.param)); });
+
+TEST(KernelsBenchPredictions, AreForEveryShapeAndNeedNoDevice) {
+  std::stringstream out;
+  EXPECT_TRUE(bench_cuda_kernels({.device = 1000, .predict = true}, out));
+  std::map<std::string, int> rows;
+  for (std::string line; std::getline(out, line);) {
+    const nlohmann::json row = nlohmann::json::parse(line);
+    ++rows[row["kernel"]];
+    EXPECT_GT(row["predicted_us_h200"], 1) << line;
+    EXPECT_GE(row["predicted_us_h100"], row["predicted_us_h200"]) << line;
+    EXPECT_NE(row["bound_h100"], "") << line;
+  }
+  EXPECT_EQ(rows, (std::map<std::string, int>{{"gemm", 35}, {"decode", 6}, {"prefill", 3}}));
+}
 
 TEST(KernelsBenchFamilies, RefuseWhatIsNone) {
   std::stringstream out;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/bench/predictions.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "kernels/bench/predict_attention.h"
+#include "kernels/bench/predict_gemm.h"
+
+namespace ember::kernels::bench {
+
+namespace {
+
+std::string format(const Prediction& h100, const Prediction& h200) {
+  char text[200];
+  std::snprintf(text, sizeof text,
+                "\"predicted_us_h100\": %.1f, \"bound_h100\": \"%s\", \"predicted_us_h200\": "
+                "%.1f, \"bound_h200\": \"%s\"",
+                h100.us, h100.bound, h200.us, h200.bound);
+  return text;
+}
+
+void print(const Options& options, const char* family, const std::string& shape,
+           const std::string& members) {
+  options.print(std::string("{\"kernel\": \"") + family + "\", \"shape\": \"" + shape + "\", " +
+                members + "}");
+}
+
+}  // namespace
+
+std::string predicted(const GemmCase& c, int tokens) {
+  const auto on = [&](const DeviceModel& device) {
+    return predict(device, model_gemm(device, c.out, c.in, tokens, c.epilogue));
+  };
+  return format(on(kH100), on(kH200));
+}
+
+std::string predicted(const AttentionShape& shape, const AttentionCase& c) {
+  const auto on = [&](const DeviceModel& device) {
+    return predict(device, c.q_len == 1 ? model_decode(device, shape, c.seqs, c.kv_len)
+                                        : model_prefill(device, shape, c.seqs, c.q_len, c.kv_len));
+  };
+  return format(on(kH100), on(kH200));
+}
+
+void print_predictions(const Options& options) {
+  const auto asked = [&](const char* family) {
+    return std::ranges::find(options.families, family) != options.families.end();
+  };
+  const Model model;
+  if (asked("gemm"))
+    for (const GemmCase& c : products_of(model))
+      for (const int tokens : kGemmTokenCounts)
+        print(options, "gemm", name_of(c, tokens), predicted(c, tokens));
+  const auto attention = [&](const char* family, const AttentionCase& c) {
+    print(options, family, name_of(c), predicted(shape_of(model, options.dtype, c), c));
+  };
+  if (asked("decode"))
+    for (const AttentionCase& c : kDecodes) attention("decode", c);
+  if (asked("prefill"))
+    for (const AttentionCase& c : kPrefills) attention("prefill", c);
+}
+
+}  // namespace ember::kernels::bench

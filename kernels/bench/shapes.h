@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is timed, and predicted: the shapes of Llama-3-8B.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/gemm.h"
+
+namespace ember::kernels::bench {
+
+struct Model {
+  int hidden = 4096, inner = 14336, heads = 32, kv_heads = 8, head_dim = 128, vocab = 128256;
+  int qkv() const { return (heads + 2 * kv_heads) * head_dim; }
+};
+
+struct GemmCase {
+  const char* name;
+  int out, in;
+  Epilogue epilogue;
+};
+
+inline std::vector<GemmCase> products_of(const Model& m) {
+  return {{"qkv", m.qkv(), m.hidden, Epilogue::kStore},
+          {"o", m.hidden, m.heads * m.head_dim, Epilogue::kStore},
+          {"gate_up", 2 * m.inner, m.hidden, Epilogue::kSiluMul},
+          {"down", m.hidden, m.inner, Epilogue::kStore},
+          {"lm_head", m.vocab, m.hidden, Epilogue::kLogits}};
+}
+inline constexpr int kGemmTokenCounts[] = {1, 8, 16, 32, 64, 128, 256};
+
+// `seqs` sequences of kv_len positions, of which the last q_len are computed.
+struct AttentionCase {
+  int seqs, q_len, kv_len;
+};
+inline constexpr AttentionCase kDecodes[] = {{1, 1, 1024},  {1, 1, 8192},  {8, 1, 4096},
+                                             {64, 1, 1024}, {256, 1, 512}, {64, 1, 129}};
+inline constexpr AttentionCase kPrefills[] = {{1, 1024, 1024}, {1, 8192, 8192}, {1, 1000, 3001}};
+
+inline AttentionShape shape_of(const Model& m, DType dtype, const AttentionCase& c) {
+  return {.dtype = dtype,
+          .num_heads = m.heads,
+          .num_kv_heads = m.kv_heads,
+          .head_dim = m.head_dim,
+          .scale = 0.0883883f,
+          .max_seqs = c.seqs,
+          .max_tokens = c.seqs * c.q_len,
+          .max_model_len = c.kv_len};
+}
+
+inline std::string name_of(const GemmCase& c, int tokens) {
+  return std::string(c.name) + " " + std::to_string(tokens);
+}
+inline std::string name_of(const AttentionCase& c) {
+  return std::to_string(c.seqs) + " x " + std::to_string(c.q_len) + " of " +
+         std::to_string(c.kv_len);
+}
+
+}  // namespace ember::kernels::bench
