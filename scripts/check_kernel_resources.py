@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares what ptxas reports of every kernel with kernels/resources.json.
+"""Compares what ptxas reports of every kernel with kernels/resources.json, and its instructions with the rules of kernel_sass.py.
 
-Usage: scripts/check_kernel_resources.py [--nvcc NVCC] [--ptxas PTXAS] [--update] [--jobs N]
+Usage: scripts/check_kernel_resources.py [--nvcc NVCC] [--nvdisasm NVDISASM] [--ptxas PTXAS] [--update] [--jobs N]
 
-Compiles each kernels/*.cu (those of kernels/bench serve nobody) for sm_90a and sm_80 (through ccache where there is one). It is an error when a kernel spills registers, when
+Compiles each kernels/*.cu (those of kernels/bench serve nobody) for sm_90a and sm_80. It is an error when a kernel spills registers, when
 ptxas serialises wgmma, when a kernel is missing from the table or the table names one that is gone, and, with the compiler that the table was
-made with, when a number differs. --update writes the table instead. --ptxas: what nvcc makes of the kernels is assembled by another toolkit's
-ptxas (12.4 or later), and its numbers are not compared.
+made with, when a number differs. --update writes the table instead. --nvdisasm (of the toolkit, or PyPI's nvidia-cuda-nvdisasm): the
+instructions are looked at, too, those of the benchmark's kernels among them. --ptxas: what nvcc makes of the kernels is assembled by another
+toolkit's ptxas (12.4 or later), and its numbers are not compared.
 """
 import argparse
 import json
@@ -19,6 +20,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import kernel_sass
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "kernels/resources.json"
@@ -61,17 +64,28 @@ def run(source, arch, command):
     return done.stdout + done.stderr
 
 
-def compile_one(nvcc, ptxas, source, arch):
-    ccache = shutil.which("ccache")
-    common = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", f"-I{ROOT}", f"-I{ROOT / 'include'}", str(source)]
+def compile_one(options, source, arch):
+    """(arch, what ptxas says, what nvdisasm says)"""
+    common = [options.nvcc, "-std=c++20", "--expt-relaxed-constexpr", f"-I{ROOT}", f"-I{ROOT / 'include'}", str(source)]
     with tempfile.TemporaryDirectory() as folder:
-        if not ptxas:
-            command = [*([ccache] if ccache else []), *common, f"-gencode={ARCHES[arch]}", "-Xptxas", "-v", "-c", "-o", f"{folder}/object.o"]
-            return arch, run(source, arch, command)
-        ptx = Path(folder) / "kernels.ptx"
-        run(source, arch, [*common, f"-arch={arch.replace('sm', 'compute')}", "-ptx", "-o", str(ptx)])
-        ptx.write_text(re.sub(r"^\.version .*", f".version {OLDEST_PTX}", ptx.read_text(), flags=re.M))
-        return arch, run(source, arch, [ptxas, "-v", f"-arch={arch}", str(ptx), "-o", f"{folder}/kernels.cubin"])
+        cubin, ptx = f"{folder}/kernels.cubin", Path(folder) / "kernels.ptx"
+        if options.ptxas:
+            run(source, arch, [*common, f"-arch={arch.replace('sm', 'compute')}", "-ptx", "-o", str(ptx)])
+            ptx.write_text(re.sub(r"^\.version .*", f".version {OLDEST_PTX}", ptx.read_text(), flags=re.M))
+            said = run(source, arch, [options.ptxas, "-v", f"-arch={arch}", str(ptx), "-o", cubin])
+        else:
+            said = run(source, arch, [*common, f"-gencode={ARCHES[arch]}", "-Xptxas", "-v", "-cubin", "-o", cubin])
+        return arch, said, run(source, arch, [options.nvdisasm, "-c", cubin]) if options.nvdisasm else ""
+
+
+def check_instructions(reports):
+    names, problems = [], []
+    for arch, _, text in reports:
+        found = kernel_sass.count(text)
+        for name, instructions in zip(readable(found), found.values()):
+            names.append(name)
+            problems += [f"{name} ({arch}): {problem}" for problem in kernel_sass.problems_of(name, instructions)]
+    return problems + kernel_sass.missing(names)
 
 
 def parse(arch, text):
@@ -98,6 +112,7 @@ def version_of(nvcc):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nvcc", default=shutil.which("nvcc"))
+    parser.add_argument("--nvdisasm")
     parser.add_argument("--ptxas")
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -105,11 +120,12 @@ def main():
     if not options.nvcc:
         sys.exit("no nvcc: give --nvcc")
     sources = sorted((ROOT / "kernels").glob("*.cu"))
+    benches = [ROOT / "kernels/bench/kernels_bench.cu"] if options.nvdisasm else []
     with ThreadPoolExecutor(options.jobs) as pool:
-        jobs = [(source, arch) for source in sources for arch in arches_of(source)]
-        reports = list(pool.map(lambda job: compile_one(options.nvcc, options.ptxas, *job), jobs))
-    found, problems = {}, []
-    for arch, text in reports:
+        jobs = [(source, arch) for source in [*sources, *benches] for arch in arches_of(source)]
+        reports = list(pool.map(lambda job: compile_one(options, *job), jobs))
+    found, problems = {}, check_instructions(reports) if options.nvdisasm else []
+    for arch, text, _ in reports[:len(reports) - len(ARCHES) * len(benches)]:
         kernels, serialised = parse(arch, text)
         found.update(kernels)
         problems += serialised
@@ -135,7 +151,8 @@ def main():
             if version == table["nvcc"]:
                 problems += [f"{name} ({arch}): {numbers}, {TABLE.name} has {listed[name]}" for name, numbers in kernels.items()
                              if name in listed and numbers != listed[name]]
-    print("\n".join(problems) if problems else f"kernel resources: {len(found)} kernels, no spills, nothing serialised")
+    looked = ", instructions as they should be" if options.nvdisasm else ""
+    print("\n".join(problems) if problems else f"kernel resources: {len(found)} kernels, no spills, nothing serialised{looked}")
     sys.exit(bool(problems))
 
 

@@ -30,10 +30,13 @@ cuda_build() {
   return 1
 }
 
-# What ptxas says of each kernel: no spills, no serialised wgmma, the registers that are written down.
+# What ptxas makes of each kernel: no spills, no serialised wgmma, the registers that are written down, wide loads and stores.
 kernel_resources() {
   need_cuda || return 1
-  python3 scripts/check_kernel_resources.py --nvcc "$CUDACXX"
+  local nvdisasm
+  nvdisasm=$(dirname "$CUDACXX")/nvdisasm
+  [ -x "$nvdisasm" ] || nvdisasm=
+  python3 scripts/check_kernel_resources.py --nvcc "$CUDACXX" --nvdisasm "$nvdisasm"
 }
 
 # The kernels' own source, the CUDA backend and the server with it, on the emulated GPU.
