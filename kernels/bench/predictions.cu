@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/bench/predictions.h"
-
 #include <algorithm>
 #include <cstdio>
 
 #include "kernels/bench/predict_attention.h"
 #include "kernels/bench/predict_gemm.h"
+#include "kernels/bench/predictions.h"
 
 namespace ember::kernels::bench {
 
