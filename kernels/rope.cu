@@ -83,15 +83,15 @@ EMBER_DEVICE Eight<T> rotated(const HeadArgs<T>& args, const T* head, const Eigh
 }
 
 // Zeroes what this step does not write of the slab of a block whose first token is token t: a
-// step's tokens of one block are consecutive.
+// step's tokens of one block are consecutive, so that the rest needs no look at the slots.
 template <class T>
 EMBER_DEVICE void zero_rest(const HeadArgs<T>& args, T* slab, int t, int slot, int i) {
-  for (int row = 1; row < kBlockTokens; ++row) {
-    const bool written = t + row < args.num_tokens && args.slots[t + row] == slot + row;
-    if (!written)
-      store_eight(slab, kv_slab_offset(args.spec.head_dim, row, i),
-                  kBlockTokens * args.spec.head_dim, Eight<T>{});
-  }
+  int row = 1;
+  while (row < kBlockTokens && t + row < args.num_tokens && args.slots[t + row] == slot + row)
+    ++row;
+  for (; row < kBlockTokens; ++row)
+    store_eight(slab, kv_slab_offset(args.spec.head_dim, row, i), kBlockTokens * args.spec.head_dim,
+                Eight<T>{});
 }
 
 // A group of lanes per head of a token, eight elements per lane.
