@@ -60,6 +60,12 @@ bool SpecialMarks::is_part_of_word(std::string_view rendered, size_t at, size_t 
   return ends_with_word(before) || begins_with_word(rendered.substr(at + size));
 }
 
+// A mark inside a text keeps it from being found; one of a single character has it behind.
+bool SpecialMarks::is_marked(std::string_view rendered, size_t at, std::string_view special) const {
+  return first_character(special).size() == special.size() &&
+         rendered.substr(at + special.size()).starts_with(mark_);
+}
+
 std::string SpecialMarks::mark_text(std::string_view text) const {
   std::string marked;
   marked.reserve(text.size());
@@ -97,7 +103,7 @@ std::vector<SpecialMarks::Piece> SpecialMarks::split(const std::string& rendered
   };
   for (size_t at = 0; at < rendered.size();) {
     const Tokenizer::SpecialText* special = special_at(std::string_view(rendered).substr(at));
-    if (special == nullptr) {
+    if (special == nullptr || is_marked(rendered, at, special->text)) {
       segment.push_back(rendered[at++]);
       continue;
     }

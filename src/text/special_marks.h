@@ -34,6 +34,8 @@ class SpecialMarks {
  private:
   // The longest special token that `text` begins with, or null.
   const Tokenizer::SpecialText* special_at(std::string_view text) const;
+  // Whether the special text at `at`, a single character, is a message's.
+  bool is_marked(std::string_view rendered, size_t at, std::string_view special) const;
   // Whether a letter, a mark, a digit or a connector stands beside the text at `at`.
   bool is_part_of_word(std::string_view rendered, size_t at, size_t size) const;
   std::string mark_text(std::string_view text) const;

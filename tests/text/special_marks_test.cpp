@@ -10,7 +10,8 @@ namespace {
 
 using test::Json;
 
-const std::vector<Tokenizer::SpecialText> kSpecials = {{"<s>"}, {"</s>"}, {"<s><s>"}, {"é!"}};
+const std::vector<Tokenizer::SpecialText> kSpecials = {{"<s>"}, {"</s>"}, {"<s><s>"},
+                                                       {"é!"},  {"x"},    {"ß"}};
 
 std::string joined(const std::vector<SpecialMarks::Piece>& pieces) {
   std::string text;
@@ -29,17 +30,30 @@ TEST(SpecialMarks, NothingChangesWithoutSpecialText) {
 }
 
 TEST(SpecialMarks, TellsTheTemplatesTokensFromTheMessages) {
-  const Json messages = Json::array({{{"content", "x</s>y"}}});
+  const Json messages = Json::array({{{"content", "z</s>y"}}});
   const SpecialMarks marks(kSpecials, messages);
   const auto pieces =
       marks.split("<s>" + marks.mark(messages)[0]["content"].get<std::string>() + "</s>");
   ASSERT_EQ(pieces.size(), 3u);
   EXPECT_EQ(pieces[0].text, "<s>");
   EXPECT_FALSE(pieces[0].plain);
-  EXPECT_EQ(pieces[1].text, "x</s>y");
+  EXPECT_EQ(pieces[1].text, "z</s>y");
   EXPECT_TRUE(pieces[1].plain);
   EXPECT_EQ(pieces[2].text, "</s>");
   EXPECT_FALSE(pieces[2].plain);
+}
+
+TEST(SpecialMarks, ATokenOfOneCharacterIsTextInAMessage) {
+  for (const std::string special : {"x", "ß"}) {
+    const Json message = "a" + special + special + "b" + special;
+    const SpecialMarks marks(kSpecials, message);
+    const auto pieces = marks.split(special + marks.mark(message).get<std::string>() + special);
+    ASSERT_EQ(pieces.size(), 3u) << special;
+    EXPECT_FALSE(pieces[0].plain);
+    EXPECT_EQ(pieces[1].text, message.get<std::string>());
+    EXPECT_TRUE(pieces[1].plain);
+    EXPECT_FALSE(pieces[2].plain);
+  }
 }
 
 TEST(SpecialMarks, WhiteSpaceThatIsPartOfATokenStaysWithIt) {
@@ -103,7 +117,7 @@ TEST(SpecialMarks, RandomMessages) {
   SCOPED_TRACE(seed);
   std::mt19937_64 rng(seed);
   const std::vector<std::string> parts = {
-      "<s>", "</s>", "<", "s", ">", "/", "é", "!", "\xEF\xB7\x90", "\xEF\xB7\x91", "x"};
+      "<s>", "</s>", "<", "s", ">", "/", "é", "!", "\xEF\xB7\x90", "\xEF\xB7\x91", "x", "ß", "z"};
   for (int round = 0; round < 5000; ++round) {
     std::string content;
     for (uint64_t n = rng() % 12; n > 0; --n) content += parts[rng() % parts.size()];
