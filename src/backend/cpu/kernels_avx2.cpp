@@ -9,6 +9,8 @@ namespace avx2 {
 namespace {
 #include "cpu/kernels_impl.h"
 //
+#include "cpu/outputs_impl.h"
+//
 #include "cpu/linear_impl.h"
 //
 #include "cpu/attention_impl.h"

@@ -36,17 +36,6 @@ inline void add_products(const W* w, int64_t block_size, const float* x, int64_t
   }
 }
 
-// Ends the sums of outputs [n, n + 16) of a row; those beyond the last are dropped.
-inline void store_outputs(const LinearArgs& args, int64_t row, int64_t n, Vec sum) {
-  const int64_t count = args.out - n < kLanes ? args.out - n : kLanes;
-  if (count <= 0) return;
-  float* y = args.y + row * args.y_stride + n;
-  if (args.bias != nullptr) sum = add(sum, load(args.bias + n));
-  sum = mul(sum, splat(args.scale));
-  if (args.add) sum = add(load_some(y, count), sum);
-  store_some(y, sum, count);
-}
-
 // A few rows: R rows and B blocks of outputs in registers over the whole of K, in order, one fused
 // multiply-add each.
 template <class W, int R, int B>

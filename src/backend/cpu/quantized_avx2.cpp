@@ -8,6 +8,8 @@ namespace ember::cpu {
 
 namespace avx2 {
 namespace {
+#include "cpu/outputs_impl.h"
+//
 #include "cpu/quantized_tiles_impl.h"
 //
 #include "cpu/quantized_impl.h"

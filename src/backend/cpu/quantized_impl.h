@@ -109,17 +109,6 @@ template <class Inputs, class Tile, int R>
   }
 }
 
-// What an output is beside its sum of products.
-inline void finish(const QuantizedArgs& args, int64_t row, int64_t n, Vec sum) {
-  const int64_t count = args.out - n < kLanes ? args.out - n : kLanes;
-  if (count <= 0) return;
-  float* y = args.y + row * args.y_stride + n;
-  if (args.bias != nullptr) sum = add(sum, load(args.bias + n));
-  sum = mul(sum, splat(args.scale));
-  if (args.add) sum = add(load_some(y, count), sum);
-  store_some(y, sum, count);
-}
-
 template <PanelLayout l>
 PackedTile<l> packed_tile(const QuantizedArgs& args, int64_t panel, int64_t b) {
   const auto* begin = static_cast<const uint8_t*>(args.panels) + panel * panel_bytes(l, args.in);
@@ -138,7 +127,7 @@ void multiply_rows(const QuantizedArgs& args, int64_t row, int64_t panel) {
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half)
-      finish(args, row + r, panel * kBlockOutputs + half * kLanes, sums[r][half]);
+      store_outputs(args, row + r, panel * kBlockOutputs + half * kLanes, sums[r][half]);
 }
 
 template <class Inputs, PanelLayout l, int R>
@@ -192,8 +181,8 @@ void multiply_many(const QuantizedArgs& args, int64_t first_row, int64_t rows, i
   }
   for (int64_t r = 0; r < rows; ++r)
     for (int half = 0; half < 2; ++half)
-      finish(args, first_row + r, panel * kBlockOutputs + half * kLanes,
-             load(partial + r * kBlockOutputs + half * kLanes));
+      store_outputs(args, first_row + r, panel * kBlockOutputs + half * kLanes,
+                    load(partial + r * kBlockOutputs + half * kLanes));
 }
 
 template <class Inputs, WeightFormat format>
