@@ -11,19 +11,19 @@ namespace {
 
 constexpr double kRate = 0.6;  // of an observation's error that is learnt
 constexpr double kLargestError = 2;
+// What a step costs without its tokens, in tokens, until steps of several sizes have told: that of
+// the CPU. Too high, and the first prompt beside answers would stall them.
+constexpr double kFirstStepTokens = 8;
 
 }  // namespace
 
 void StepCost::learn(const StepWork& work, double seconds) {
   if (!(seconds > 0) || work.decode_tokens + work.prefill_tokens == 0) return;
-  // What a step tells of a term for the first time: half of its time is each token's.
-  const double half = seconds / 2;
-  if (per_step_ == 0) per_step_ = half;
-  if (per_decode_token_ == 0 && work.decode_tokens > 0)
-    per_decode_token_ = half / (work.decode_tokens + work.prefill_tokens);
-  if (per_prefill_token_ == 0 && work.prefill_tokens > 0)
-    per_prefill_token_ = half / (work.decode_tokens + work.prefill_tokens);
-
+  if (per_step_ == 0) {
+    per_decode_token_ = per_prefill_token_ =
+        seconds / (kFirstStepTokens + work.decode_tokens + work.prefill_tokens);
+    per_step_ = kFirstStepTokens * per_decode_token_;
+  }
   const double predicted = this->seconds(work);
   const double error = std::clamp(seconds / predicted, 1 / kLargestError, kLargestError);
   const auto adjust = [&](double& term, double count) {
@@ -41,7 +41,7 @@ double StepCost::seconds(const StepWork& work) const {
 
 int StepCost::prefill_tokens_within(double target_seconds, int decode_tokens) const {
   constexpr int kAny = std::numeric_limits<int>::max();
-  if (per_prefill_token_ == 0) return kAny;
+  if (per_step_ == 0) return kAny;
   const double decodes = seconds({.decode_tokens = decode_tokens});
   const double left = std::max(target_seconds - decodes, decodes);
   const double tokens = left / per_prefill_token_;
@@ -49,7 +49,7 @@ int StepCost::prefill_tokens_within(double target_seconds, int decode_tokens) co
 }
 
 double StepCost::marginal_share(int decode_tokens) const {
-  if (per_decode_token_ == 0) return 1;
+  if (per_step_ == 0) return 1;
   return per_decode_token_ * decode_tokens / seconds({.decode_tokens = decode_tokens});
 }
 

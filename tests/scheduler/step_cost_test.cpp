@@ -46,9 +46,22 @@ TEST(StepCost, SaysHowManyPromptTokensFitIntoATime) {
 
 TEST(StepCost, OneTokenAlwaysFits) {
   StepCost slow;
-  slow.learn({.prefill_tokens = 1}, 1000);
-  slow.learn({.decode_tokens = 1}, 0.001);
+  for (int i = 0; i < 100; ++i) {
+    slow.learn({.decode_tokens = 1, .prefill_tokens = 1}, 10);
+    slow.learn({.decode_tokens = 1}, 0.001);
+  }
   EXPECT_EQ(slow.prefill_tokens_within(0.001, 1), 1);
+}
+
+// The step after the first has decodes and prompts for the first time.
+TEST(StepCost, OneStepOfOneKindBoundsTheNextOfAnother) {
+  StepCost prompts, answers;
+  prompts.learn({.prefill_tokens = 400}, 0.8);
+  EXPECT_LE(prompts.prefill_tokens_within(0.040, 3), 20);
+  EXPECT_GE(prompts.prefill_tokens_within(0.040, 3), 4);
+  answers.learn({.decode_tokens = 4}, 0.012);
+  EXPECT_LE(answers.prefill_tokens_within(0.040, 4), 40);
+  EXPECT_GE(answers.prefill_tokens_within(0.040, 4), 4);
 }
 
 TEST(StepCost, TellsReadingFromMultiplying) {

@@ -14,8 +14,10 @@ struct StepWork {
 //
 // Each observation scales the three terms by how wrong their sum was, each by its share of the sum
 // (exponentiated gradient). So they stay positive, the unit does not matter, and they follow slow
-// changes, e.g. attention that gets dearer with the context. One observation counts as at most
-// twice, and at least half, of what was predicted: a machine that stalls once is no slow machine.
+// changes, e.g. attention that gets dearer with the context. The first step tells all three:
+// a token costs the same in a prompt and in an answer, and the step itself as much as a few of
+// them. One observation counts as at most twice, and at least half, of what was predicted: a
+// machine that stalls once is no slow machine.
 class StepCost {
  public:
   void learn(const StepWork& work, double seconds);
