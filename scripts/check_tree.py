@@ -39,6 +39,7 @@ LICENCE = "SPDX-License-Identifier: Apache-2.0"
 CUDA = re.compile(r'#\s*include\s*[<"](?:cuda|cublas|nccl|kernels/)|\b(?:__CUDACC__|cudaStream_t)\b')
 GETENV = re.compile(r"\b(?:secure_)?getenv\s*\(|\bextern\s+char\s*\*\s*\*\s*environ\b")
 THROWING = re.compile(r"\bstd::filesystem::(?!path\b)|\bnamespace\s+\w+\s*=\s*std::filesystem\b")
+SHARED_DIR = re.compile(r"\btesting::TempDir\b")
 PTX = re.compile(r"\basm\s+volatile\b|\b__?asm(?:__)?\s*(?:volatile|__volatile__)?\s*\(|\basm\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"(?:%s/)?([a-z_]+)/' % NS, re.M)
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
@@ -74,6 +75,8 @@ def content_problems(path, text):
         yield f"{where}: reads the environment; settings come from the configuration"
     if path.parts[0] != "tests" and where not in FILESYSTEM_HOME and THROWING.search(code):
         yield f"{where}: std::filesystem's functions throw; ember/base/files.h has those that do not"
+    if path.parts[0] == "tests" and SHARED_DIR.search(code):
+        yield f"{where}: testing::TempDir() is the same for every process; tests/base/temp_dir.h has directories of their own"
     if path.suffix in (".cu", ".cuh") or where.startswith("kernels/"):
         if not where.startswith(PTX_HOME) and PTX.search(code):
             yield f"{where}: PTX outside {PTX_HOME}"

@@ -6,13 +6,14 @@
 
 #include <fstream>
 
+#include "base/temp_dir.h"
 #include "ember/base/start_error.h"
 
 namespace ember {
 namespace {
 
 std::string write_keys(const std::string& text, mode_t mode = 0600) {
-  const std::string path = testing::TempDir() + "/ember_api_keys_test";
+  const std::string path = test::process_dir() / "api_keys";
   std::ofstream(path) << text;
   EXPECT_EQ(::chmod(path.c_str(), mode), 0);
   return path;
@@ -34,7 +35,7 @@ TEST(ApiKeys, AreThoseOfFlagsAndFile) {
 }
 
 TEST(ApiKeys, RefusesWhatCannotProtect) {
-  EXPECT_NE(refusal({}, testing::TempDir() + "/missing").find("does not exist"), std::string::npos);
+  EXPECT_NE(refusal({}, test::process_dir() / "missing").find("does not exist"), std::string::npos);
   EXPECT_NE(refusal({}, write_keys("")).find("holds no key"), std::string::npos);
   EXPECT_NE(refusal({}, write_keys("a", 0644)).find("readable by everybody"), std::string::npos);
   EXPECT_NE(refusal({}, write_keys("a\r\n")).find(":1: a key is"), std::string::npos);

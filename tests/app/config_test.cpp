@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/temp_dir.h"
+
 namespace ember {
 namespace {
 
@@ -32,7 +34,7 @@ StartError refusal(const std::vector<const char*>& args, const Environment& envi
 }
 
 std::string write_file(const std::string& text) {
-  const std::string path = testing::TempDir() + "/ember_config_test.json";
+  const std::string path = test::process_dir() / "config.json";
   std::ofstream(path) << text;
   return path;
 }

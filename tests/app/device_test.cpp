@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "app/model_dir.h"
+#include "base/temp_dir.h"
 #include "ember/base/start_error.h"
 #include "model/naive_backend.h"
 
@@ -93,7 +94,7 @@ TEST(Device, ShortensOnlyAContextThatWasNotAskedFor) {
 
 TEST(Device, KnowsAnNvidiaGpuByItsDriversFiles) {
   namespace fs = std::filesystem;
-  const fs::path root = fs::path(testing::TempDir()) / "ember_device_test";
+  const fs::path root = test::process_dir() / "device";
   const auto with = [&](std::initializer_list<const char*> files) {
     fs::remove_all(root);
     for (const char* file : files) {

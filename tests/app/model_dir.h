@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/temp_dir.h"
+
 namespace ember {
 
 inline const std::filesystem::path kDemoModel =
@@ -15,10 +17,9 @@ inline const std::filesystem::path kDemoModel =
 // A fresh copy for the running test; the weights are links to the originals' copies only where
 // `with_weights`.
 inline std::filesystem::path copy_demo_model(bool with_weights) {
-  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+  const auto* info = testing::UnitTest::GetInstance()->current_test_info();
   const std::filesystem::path dir =
-      std::filesystem::path(testing::TempDir()) /
-      (std::string("ember_") + test->test_suite_name() + "_" + test->name());
+      test::process_dir() / (std::string(info->test_suite_name()) + "_" + info->name());
   std::filesystem::remove_all(dir);
   std::filesystem::create_directories(dir);
   for (const auto& entry : std::filesystem::directory_iterator(kDemoModel))

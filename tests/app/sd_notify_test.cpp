@@ -8,6 +8,8 @@
 
 #include <cstring>
 
+#include "base/temp_dir.h"
+
 namespace ember {
 namespace {
 
@@ -28,7 +30,7 @@ std::string received(const std::string& name, const std::string& path) {
 }
 
 TEST(SdNotify, ReachesPathsAndAbstractSockets) {
-  const std::string path = testing::TempDir() + "/ember_sd_notify_test";
+  const std::string path = test::process_dir() / "sd_notify";
   ::unlink(path.c_str());
   EXPECT_EQ(received(path, path), "READY=1");
   ::unlink(path.c_str());

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/model_dir.h"
+#include "base/temp_dir.h"
 #include "commands.h"
 
 namespace ember {
@@ -20,7 +21,7 @@ Settings settings() {
   s.device.kind = DeviceKind::kFake;
   s.http.admin_port = -1;
   s.device.kv_cache_bytes = 64u << 20;
-  s.http.uds = testing::TempDir() + "/ember_serve_test.sock";
+  s.http.uds = test::process_dir() / "serve.sock";
   s.log.level = "error";
   return s;
 }

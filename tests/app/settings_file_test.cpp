@@ -6,12 +6,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/temp_dir.h"
 #include "ember/base/start_error.h"
 
 namespace ember {
 namespace {
 
-std::string path() { return testing::TempDir() + "/ember_settings_file_test.json"; }
+std::string path() { return test::process_dir() / "settings_file.json"; }
 
 std::string refusal(const std::string& file) {
   try {
@@ -39,7 +40,7 @@ TEST(SettingsFile, ReadsScalarsAndListsWithTheirLines) {
 
 TEST(SettingsFile, RefusesWhatIsNoFile) {
   EXPECT_NE(refusal(path() + ".missing").find("does not exist"), std::string::npos);
-  EXPECT_NE(refusal(testing::TempDir()).find("not a regular file"), std::string::npos);
+  EXPECT_NE(refusal(test::process_dir()).find("not a regular file"), std::string::npos);
   std::ofstream(path()) << "{}";
   std::filesystem::resize_file(path(), (1 << 20) + 1);
   EXPECT_NE(refusal(path()).find("at most 1048576"), std::string::npos);

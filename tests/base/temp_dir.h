@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A directory that goes away with the object.
+// Directories of tests, which go away. GoogleTest's own, testing::TempDir(), is the same for every
+// process.
 #pragma once
 
 #include <stdlib.h>
@@ -31,5 +32,11 @@ class TempDir {
  private:
   std::filesystem::path path_;
 };
+
+// This process's own, until it ends: the names in it meet no other run of the same tests.
+inline const std::filesystem::path& process_dir() {
+  static const TempDir dir;
+  return dir.path();
+}
 
 }  // namespace ember::test

@@ -53,6 +53,7 @@ BAD = {
     "getenv": ({"src/base/g.h": 'auto x = std::getenv("X");\n'}, "reads the environment"),
     "environ": ({"src/base/g.h": "extern char** environ;\n"}, "reads the environment"),
     "filesystem": ({"src/base/g.h": "if (std::filesystem::exists(path)) return;\n"}, "std::filesystem's functions throw"),
+    "shared directory": ({"tests/base/b_test.cpp": "auto path = testing::TempDir();\n"}, "testing::TempDir() is the same for every process"),
     "ptx": ({"kernels/attention/a.cuh": 'asm volatile("");\n'}, "PTX outside"),
     "main path": (
         {"src/engine/engine.cpp": "x;\n" * 451, "src/scheduler/scheduler.cpp": "x;\n" * 450, "src/model/decoder.cpp": "x;\n" * 400,

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/temp_dir.h"
 #include "ember/text/tokenizer.h"
 #include "ember/text/utf8.h"
 
@@ -55,27 +56,7 @@ inline const Tokenizer* qwen() {
   return tokenizer.get();
 }
 
-// A model folder that goes away with the object.
-class ModelDir {
- public:
-  ModelDir() {
-    static std::atomic<int> count = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("ember_text_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
-    std::filesystem::create_directories(path_);
-  }
-  ~ModelDir() { std::filesystem::remove_all(path_); }
-  ModelDir(const ModelDir&) = delete;
-  ModelDir& operator=(const ModelDir&) = delete;
-
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using ModelDir = test::TempDir;  // a model folder that goes away with the object
 
 // A SentencePiece-like BPE with byte fallback, as Llama 2's: "▁" for a space, one put before the
 // text, one stripped in decoding.

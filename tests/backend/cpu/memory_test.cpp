@@ -7,13 +7,14 @@
 #include <fstream>
 #include <set>
 
+#include "base/temp_dir.h"
+
 namespace ember::cpu {
 namespace {
 
 TEST(HostMemory, IsBoundedByTheControlGroup) {
-  const std::filesystem::path dir = std::filesystem::path(testing::TempDir()) / "ember_memory_test";
-  std::filesystem::create_directories(dir);
-  std::filesystem::remove(dir / "memory.max");
+  const test::TempDir temp;
+  const std::filesystem::path& dir = temp.path();
   std::ofstream(dir / "meminfo")
       << "MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    800 kB\n";
   EXPECT_EQ(host_memory(dir / "meminfo", dir).free_bytes, 800u * 1024);

@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "base/temp_dir.h"
 #include "loopback.h"
 
 namespace ember {
@@ -85,7 +86,7 @@ TEST(HttpServer, GateShowsThatItLives) {
 
 TEST(HttpServer, ServesOnAUnixSocket) {
   HttpOptions options;
-  options.uds = testing::TempDir() + "ember-http-" + std::to_string(::getpid()) + ".sock";
+  options.uds = test::process_dir() / "http.sock";
   TestServer server(options);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

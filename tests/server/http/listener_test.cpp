@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/temp_dir.h"
 #include "ember/base/start_error.h"
 
 namespace ember {
@@ -63,7 +64,7 @@ TEST(Listener, Ipv6) {
 
 TEST(Listener, UnixSocketReplacesAStaleFileOnly) {
   HttpOptions options;
-  options.uds = testing::TempDir() + "ember-listener-" + std::to_string(::getpid()) + ".sock";
+  options.uds = test::process_dir() / "listener.sock";
   const int stale = ::socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
