@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libcpp-httplib-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
   libxxhash-dev prometheus-cpp-dev libssl-dev zlib1g-dev ca-certificates)
-TEST_PACKAGES=(qemu-user libgtest-dev libgmock-dev libbenchmark-dev clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev prometheus curl chromium-headless-shell fonts-dejavu-core python3 python3-venv)
+TEST_PACKAGES=(qemu-user libgtest-dev libgmock-dev libbenchmark-dev clang-19 clang-format-19 libclang-rt-19-dev prometheus curl chromium-headless-shell fonts-dejavu-core python3 python3-venv)
 
 export NINJA_STATUS='[%f of %t, %es] '  # ninja's own lines: how many steps of how many are done, seconds passed
 

@@ -174,7 +174,8 @@ lesser_cpu() {
 
 # clang's warnings, its thread-safety analysis and the list of .clang-tidy over every source, without precompiled headers.
 tidy() {
-  configure clang -DEMBER_TESTS=OFF && python3 scripts/check_tidy.py build/clang
+  make_venv .venv-clang-tidy scripts/clang_tidy.txt || return 1
+  configure clang -DEMBER_TESTS=OFF && python3 scripts/check_tidy.py .venv-clang-tidy/bin/clang-tidy build/clang
 }
 
 build_release() {

@@ -16,10 +16,9 @@ constexpr double kAfterPause = 0.5;  // another try is worth something
 
 int DraftPolicy::num_drafts(double marginal_share, int most) const {
   if (pause_ > 0) return 0;
+  double likely = acceptance_;  // that the next one is accepted, with all before it
   int n = 0;
-  for (double likely = acceptance_; n < most && likely >= kMargin * marginal_share;
-       likely *= acceptance_)
-    ++n;
+  for (; n < most && likely >= kMargin * marginal_share; ++n) likely *= acceptance_;
   return n;
 }
 
