@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -55,9 +56,8 @@ struct Prompt {
   std::vector<std::vector<float>> last_logits;
 };
 
-std::vector<Prompt> prompts_of(const std::string& name) {
-  const nlohmann::json reference =
-      nlohmann::json::parse(std::ifstream(kTiny / name / "reference.json"));
+std::vector<Prompt> prompts_of(const std::filesystem::path& dir) {
+  const nlohmann::json reference = nlohmann::json::parse(std::ifstream(dir / "reference.json"));
   std::vector<Prompt> prompts;
   for (const auto& p : reference["prompts"])
     prompts.push_back({p["input_ids"], p["greedy_ids"], p["last_logits"]});
@@ -84,7 +84,7 @@ class TinyModel : public testing::TestWithParam<std::tuple<const char*, const ch
                                                           .num_blocks = 12,
                                                           .block_size = 16},
                                             seed_);
-    prompts_ = prompts_of(name);
+    prompts_ = prompts_of(kTiny / name);
     ASSERT_EQ(prompts_.size(), 3u);
   }
 
@@ -173,7 +173,7 @@ TEST_P(TinyModelIn16Bits, EqualsDoublePrecision) {
   for (const char* name : kNames)
     for (const DType dtype : {DType::kBF16, DType::kF16}) {
       const DecoderConfig config = load_decoder_config(kTiny / name);
-      const Prompt prompt = prompts_of(name).back();
+      const Prompt prompt = prompts_of(kTiny / name).back();
       const auto logits_of = [&](Backend& device) {
         Decoder decoder(device, config, *open_weights(kTiny / name), LoadOptions{.dtype = dtype});
         return ModelRunner(device, decoder, limits).forward(prompt.input, 4);
@@ -187,6 +187,38 @@ TEST_P(TinyModelIn16Bits, EqualsDoublePrecision) {
       for (size_t i = 0; i < logits.size(); ++i)
         ASSERT_NEAR(logits[i], expected[i], kTolerance) << i;
     }
+}
+
+// Those that scripts/make_random_models.py made, however many.
+TEST(RandomModels, EqualTransformers) {
+  const char* folder = std::getenv("EMBER_RANDOM_MODELS");
+  if (folder == nullptr)
+    GTEST_SKIP() << "wants EMBER_RANDOM_MODELS, see scripts/make_random_models.py";
+  int num_models = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    SCOPED_TRACE(entry.path());
+    const std::unique_ptr<Backend> backend = make_cpu_backend({});
+    Decoder decoder(*backend, load_decoder_config(entry), *open_weights(entry),
+                    LoadOptions{.dtype = DType::kF32});
+    ModelRunner runner(*backend, decoder,
+                       {.max_tokens = 128,
+                        .max_logit_rows = 4,
+                        .max_model_len = 128,
+                        .num_blocks = 12,
+                        .block_size = 16});
+    for (const Prompt& prompt : prompts_of(entry)) {
+      runner.clear();
+      const size_t vocab = prompt.last_logits[0].size();
+      const std::vector<float> logits =
+          runner.forward(prompt.input, static_cast<int>(prompt.last_logits.size()));
+      ASSERT_EQ(logits.size(), prompt.last_logits.size() * vocab);
+      for (size_t i = 0; i < logits.size(); ++i)
+        ASSERT_NEAR(logits[i], prompt.last_logits[i / vocab][i % vocab], kTolerance) << i;
+    }
+    ++num_models;
+  }
+  EXPECT_GT(num_models, 0);
+  std::printf("%d models\n", num_models);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TinyModelIn16Bits, testing::Values("avx2", "avx512", "amx"),
