@@ -144,6 +144,7 @@ void prepare(const std::vector<uint3>& blocks) {
       if (!launch.programmatic) know_earlier_grids(t);
       t.registers.begin();
       t.unfenced = false;
+      t.accesses = 0;
       t.copies.clear();
       t.open_copies.clear();
       t.unfenced_barriers.clear();
@@ -302,6 +303,29 @@ void fail(const std::string& what) {
 
 void progress() { ++g_progress; }
 
+namespace {
+
+// Threads from the first one of the running thread's warp, or warpgroup.
+std::unique_ptr<Thread>* threads_of(int count) {
+  return &g_threads[current->id - static_cast<uint32_t>(current->index % count)];
+}
+
+}  // namespace
+
+void together(int count) {
+  for (int i = 0; i < count; ++i) threads_of(count)[i]->accesses = 0;
+}
+
+void check_together(int count, const char* what) {
+  const auto* const threads = threads_of(count);
+  for (int i = 0; i < count; ++i)
+    if (threads[i]->accesses != threads[i / 32 * 32]->accesses)
+      fail(std::string(what) +
+           ": nothing has brought the warp's lanes together since some of them loaded or stored "
+           "and others did not");
+  together(count);
+}
+
 uint32_t random_below(uint32_t n) { return static_cast<uint32_t>(g_random() % n); }
 
 void bring(Exchange& exchange) {
@@ -348,6 +372,7 @@ void barrier_sync(int id, int threads, bool wait) {
     return;
   }
   bring(b.knowledge);
+  current->accesses = 0;
   ++b.arrived;
   progress();
   if (id == 0) {
