@@ -52,7 +52,7 @@ TEST_F(Memory, WithinAWarpSyncwarpOrdersAndAShuffleDoesNot) {
   EXPECT_SAYS(kernel(false), "another thread writes it");
 }
 
-TEST_F(Memory, AnAlignedInstructionWantsLanesThatAreTogether) {
+TEST_F(Memory, MovmatrixWantsLanesThatAreTogether) {
   const auto kernel = [](bool sync) {
     return run(32, [=] {
       if (threadIdx.x % 2 == 0) {

@@ -305,25 +305,23 @@ void progress() { ++g_progress; }
 
 namespace {
 
-// Threads from the first one of the running thread's warp, or warpgroup.
-std::unique_ptr<Thread>* threads_of(int count) {
-  return &g_threads[current->id - static_cast<uint32_t>(current->index % count)];
+std::unique_ptr<Thread>* lanes_of_warp() {
+  return &g_threads[current->id - static_cast<uint32_t>(current->lane())];
 }
 
 }  // namespace
 
-void together(int count) {
-  for (int i = 0; i < count; ++i) threads_of(count)[i]->accesses = 0;
+void together() {
+  for (int lane = 0; lane < 32; ++lane) lanes_of_warp()[lane]->accesses = 0;
 }
 
-void check_together(int count, const char* what) {
-  const auto* const threads = threads_of(count);
-  for (int i = 0; i < count; ++i)
-    if (threads[i]->accesses != threads[i / 32 * 32]->accesses)
-      fail(std::string(what) +
-           ": nothing has brought the warp's lanes together since some of them loaded or stored "
-           "and others did not");
-  together(count);
+void check_together(const char* what) {
+  for (int lane = 0; lane < 32; ++lane)
+    if (lanes_of_warp()[lane]->accesses != lanes_of_warp()[0]->accesses)
+      fail(
+          std::string(what) +
+          ": nothing has brought the warp's lanes together since some of them loaded or stored and "
+          "others did not");
 }
 
 uint32_t random_below(uint32_t n) { return static_cast<uint32_t>(g_random() % n); }

@@ -6,12 +6,11 @@
 // when (and in which order) asynchronous copies land, when wgmma executes. What the machine notices
 // is an emu::Error: accesses to memory and registers that nothing orders (memory.h, registers.h),
 // deadlocks (with the place where each warp waits), mbarriers that are arrived on too often,
-// threads that disagree about a barrier's size, warps that diverge before a collective, lanes that
-// nothing brings together before an .aligned instruction when some have loaded or stored more than
-// others (not: when they have left a loop of waits at different times), misaligned
-// copies, copies and products in flight at exit, writes into the 4 KiB beyond the shared memory
-// asked for, access to the shared memory of a CTA that has ended. Kernels run one at a time; run()
-// takes a lock and may be called from any thread.
+// threads that disagree about a barrier's size, warps that diverge before a collective, a movmatrix
+// before which nothing brings the lanes together when some have loaded or stored more than others,
+// misaligned copies, copies and products in flight at exit, writes into the 4 KiB beyond the shared
+// memory asked for, access to the shared memory of a CTA that has ended. Kernels run one at a time;
+// run() takes a lock and may be called from any thread.
 //
 // Not modelled: speed, register limits.
 #pragma once
@@ -226,39 +225,35 @@ void meet(Rendezvous& place, int index, int count, void* argument, const char* w
   }
 }
 
-// The lanes of the running thread's warp are together; `count` threads from the first of them on.
-void together(int count);
-// The same, for an instruction that does not bring them together but asks for it (.aligned): an
+// The lanes of the running thread's warp are together.
+void together();
+// The same, for an instruction that asks for it and does not bring them together (.aligned): an
 // error where some have loaded or stored more than others since they last met.
-void check_together(int count, const char* what);
+void check_together(const char* what);
 
 template <class Act>
 void meet_warp(void* argument, const char* what, Act&& act) {
   meet(current->cta->warps[static_cast<size_t>(current->warp())], current->lane(), 32, argument,
        what, [&](void** lanes) {
-         together(32);
+         together();
          act(lanes);
        });
 }
 
-// For .aligned instructions.
 template <class Act>
 void meet_aligned_warp(void* argument, const char* what, Act&& act) {
   meet(current->cta->warps[static_cast<size_t>(current->warp())], current->lane(), 32, argument,
        what, [&](void** lanes) {
-         check_together(32, what);
+         check_together(what);
+         together();
          act(lanes);
        });
 }
 
-// The same.
 template <class Act>
 void meet_warpgroup(void* argument, const char* what, Act&& act) {
   meet(current->cta->warpgroups[static_cast<size_t>(current->warpgroup())], current->index % 128,
-       128, argument, what, [&](void** threads) {
-         check_together(128, what);
-         act(threads);
-       });
+       128, argument, what, act);
 }
 
 // Does the work later, at a random time and in random order. The kernel may not end before it.

@@ -18,7 +18,7 @@ void ldmatrix(uint32_t address, uint32_t* to, bool transposed) {
   if (address % 16 != 0) emu::fail("ldmatrix alignment");
   if (emu::options().ordered) emu::access(emu::at(address), 16, emu::Access::kRead);
   MatrixLoad load{address, to};
-  emu::meet_aligned_warp(&load, "ldmatrix", [=](void** lanes) {
+  emu::meet_warp(&load, "ldmatrix", [=](void** lanes) {
     for (int i = 0; i < 4; ++i) {
       uint16_t matrix[8][8];
       for (int row = 0; row < 8; ++row)
@@ -60,7 +60,7 @@ uint32_t movmatrix_trans(uint32_t v) {
 
 void multiply_16x8x16(float* c, const uint32_t* a, uint32_t b0, uint32_t b1, bool half) {
   Product product{c, a, {b0, b1}};
-  emu::meet_aligned_warp(&product, "mma", [half](void** lanes) {
+  emu::meet_warp(&product, "mma", [half](void** lanes) {
     float left[16][16], right[16][8], sums[8];
     for (int l = 0; l < 32; ++l) {
       const auto* p = static_cast<Product*>(lanes[l]);
