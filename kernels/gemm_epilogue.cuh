@@ -112,6 +112,7 @@ EMBER_DEVICE void emit(const GemmOutput& out, int row, int token, float4 v, cons
     if (t + 1 < out.tokens && lower < out.out) y[out.y_stride + lower] = v.w;
     return;
   }
+  __syncwarp();  // the lanes loaded and stored by themselves; movmatrix wants them together
   const int t = token + lane / 4;  // after the transposition
   const bool valid = t < out.tokens;
   T* y = static_cast<T*>(out.y) + t * out.y_stride;

@@ -3,3 +3,6 @@
 
 template void ember::kernels::gemm_sm90<__half>(const StreamRef&, const Matrix&, Rows, void*,
                                                 int64_t, Epilogue, float);
+template ember::kernels::GemmClusters ember::kernels::gemm_clusters_sm90<__half>(const StreamRef&,
+                                                                                 const Matrix&,
+                                                                                 int);

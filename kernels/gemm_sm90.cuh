@@ -433,31 +433,41 @@ void with_gemm_tile(int split, int tokens, Run&& run) {
     run(GemmTile<128, 256>());
 }
 
+template <class Tile>
+struct GemmLaunch {
+  int row_tiles, token_tiles, makers;
+  LaunchShape shape;
+
+  GemmLaunch(const StreamRef& stream, const Matrix& w, int tokens)
+      : row_tiles(ceil_div(w.out, Tile::kRows * Tile::kPair)),
+        token_tiles(ceil_div(tokens, Tile::kTokens)) {
+    const int tiles = row_tiles * token_tiles,
+              slots = (Tile::kCtasPerSm * stream.num_sms + Tile::kPair - 1) / Tile::kPair;
+    makers = choose_makers<Tile>(stream.num_sms, w.split, tiles);
+    const int places = makers > 1 ? tiles * makers : tiles < slots ? tiles : slots;
+    shape = {.grid = dim3(static_cast<unsigned>(places * Tile::kPair)),
+             .threads = Tile::kThreads,
+             .shared_bytes = Tile::kSharedBytes,
+             .cluster = makers * Tile::kPair};
+  }
+};
+
 template <class T, Epilogue kEpilogue, class Tile>
 void launch_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y, int64_t y_stride,
                       float scale) {
-  const int row_tiles = ceil_div(w.out, Tile::kRows * Tile::kPair),
-            token_tiles = ceil_div(x.rows, Tile::kTokens), tiles = row_tiles * token_tiles,
-            slots = (Tile::kCtasPerSm * stream.num_sms + Tile::kPair - 1) / Tile::kPair,
-            makers = choose_makers<Tile>(stream.num_sms, w.split, tiles);
+  const GemmLaunch<Tile> plan(stream, w, x.rows);
   const GemmArgs args{{y, y_stride, w.bias, scale, x.rows, w.out},
                       ceil_div(w.in, 64),
-                      row_tiles,
-                      token_tiles,
+                      plan.row_tiles,
+                      plan.token_tiles,
                       w.split,
-                      makers};
-  const int places = makers > 1 ? tiles * makers : tiles < slots ? tiles : slots;
+                      plan.makers};
   const CUtensorMap tokens = make_tensor_map(
       x.data, {.rank = 2,
                .dims = {static_cast<uint64_t>(x.columns), static_cast<uint64_t>(x.rows)},
                .strides = {static_cast<uint64_t>(x.stride) * 2},
                .box = {64, Tile::kTokens / Tile::kPair}});
-  launch(stream,
-         {.grid = dim3(static_cast<unsigned>(places * Tile::kPair)),
-          .threads = Tile::kThreads,
-          .shared_bytes = Tile::kSharedBytes,
-          .cluster = makers * Tile::kPair},
-         gemm_sm90_kernel<T, kEpilogue, Tile>, args, w.map, tokens);
+  launch(stream, plan.shape, gemm_sm90_kernel<T, kEpilogue, Tile>, args, w.map, tokens);
 }
 
 template <class T, Epilogue kEpilogue>
@@ -466,6 +476,17 @@ void choose_gemm_sm90(const StreamRef& stream, const Matrix& w, Rows x, void* y,
   with_gemm_tile(w.split, x.rows, [&]<class Tile>(Tile) {
     launch_gemm_sm90<T, kEpilogue, Tile>(stream, w, x, y, y_stride, scale);
   });
+}
+
+template <class T>
+GemmClusters gemm_clusters_sm90(const StreamRef& stream, const Matrix& w, int tokens) {
+  GemmClusters c;
+  with_gemm_tile(w.split, tokens, [&]<class Tile>(Tile) {
+    const LaunchShape shape = GemmLaunch<Tile>(stream, w, tokens).shape;
+    c = {shape.cluster, static_cast<int>(shape.grid.x) / shape.cluster,
+         clusters_at_once(shape, gemm_sm90_kernel<T, Epilogue::kStore, Tile>)};
+  });
+  return c;
 }
 
 template <class T>

@@ -13,6 +13,7 @@ namespace ember::kernels {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kMostThreads = INT32_MAX / kThreads * kThreads;  // their numbers have 32 bits
 
 template <class T>
 struct HeadArgs {
@@ -99,10 +100,9 @@ template <class T>
 __global__ void __launch_bounds__(kThreads) head_kernel(const __grid_constant__ HeadArgs<T> args) {
   launch_dependents();
   const RopeSpec& spec = args.spec;
-  const int64_t task = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) / args.lanes;
-  const bool active = task < static_cast<int64_t>(args.num_tokens) * args.heads;
-  const int t = active ? static_cast<int>(task / args.heads) : 0,
-            h = active ? static_cast<int>(task % args.heads) : 0;
+  const int task = static_cast<int>(blockIdx.x * kThreads + threadIdx.x) / args.lanes;
+  const bool active = task < args.num_tokens * args.heads;
+  const int t = active ? task / args.heads : 0, h = active ? task % args.heads : 0;
   const int i = static_cast<int>(threadIdx.x) % args.lanes * 8;
   const bool is_q = h < spec.num_heads, is_v = h >= spec.num_heads + spec.num_kv_heads,
              inside = active && i < spec.head_dim;
@@ -144,6 +144,9 @@ void rope_heads(const StreamRef& stream, Rows qkv, const float* cos_sin, const i
   const int heads = spec.num_heads + 2 * spec.num_kv_heads;
   const int64_t threads = static_cast<int64_t>(qkv.rows) * heads * lanes;
   if (threads == 0) return;
+  if (threads > kMostThreads)
+    throw std::runtime_error(std::to_string(qkv.rows) + " tokens of " + std::to_string(heads) +
+                             " heads: no launch has so many threads");
   const HeadArgs<T> args{
       static_cast<T*>(qkv.data), qkv.stride, spec,  norm, cos_sin, positions, slots,
       static_cast<T*>(kv_pool),  qkv.rows,   heads, lanes};

@@ -44,10 +44,16 @@ def by_type(rows):
     return found
 
 
+def waves(row):
+    """How often the device is filled with the clusters of a kernel."""
+    return str(-(-row["clusters"] // row["clusters_at_once"])) if row.get("clusters_at_once") else ""
+
+
 def kernels(rows):
     """The ceilings are those of the same type, from a process of their own."""
+    model = "predicted_us_h200" if any("H200" in row.get("device", "") for row in rows) else "predicted_us_h100"
     print()
-    line("kernels", "us", "GB/s", "of reading", "TFLOP/s", "of cuBLAS max", "over cuBLAS")
+    line("kernels", "us", "model, us", "waves", "GB/s", "of reading", "TFLOP/s", "of cuBLAS max", "over cuBLAS")
     for kind, of_type in by_type(rows).items():
         checked = [row["right"] for row in of_type if "right" in row]
         print(f"{kind}: {sum(checked)} of {len(checked)} results are right")
@@ -56,7 +62,7 @@ def kernels(rows):
             if row.get("right") is False:
                 line(f"{kind} {row['kernel']} {row['shape']}", "WRONG", f"off by {row['largest_difference']} of {row['largest']}")
             if "us" in row:
-                line(f"{kind} {row['kernel']} {row['shape']}", number(row["us"]), number(row["gb_per_s"]), percent(share(row["gb_per_s"], read)),
+                line(f"{kind} {row['kernel']} {row['shape']}", number(row["us"]), number(row.get(model)), waves(row), number(row["gb_per_s"]), percent(share(row["gb_per_s"], read)),
                      number(row["tflop_per_s"]), percent(share(row["tflop_per_s"], cublas)), number(row.get("speed_over_cublas"), 2))
 
 

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the kernels' source only asks for, in the instructions that ptxas makes of it. Called by check_kernel_resources.py.
 
-It is an error when a kernel touches local memory, when its wgmma are waited for one by one, when a kernel that RULES names lacks an
-instruction, or when RULES name a kernel that there is not.
+It is an error when a kernel touches local memory, when its wgmma are waited for one by one, when it divides numbers of 64 bits (the benchmark's
+may), when a kernel that RULES names lacks an instruction, or when RULES name a kernel that there is not.
 """
 import collections
 import re
 
 LABEL = re.compile(r"\s*\.text\.(\S+):")
 INSTRUCTION = re.compile(r"\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)")
+DIVISION = re.compile(r"CALL\S*\s.*__cuda_sm\d+_(?:div|rem)_[su]64")
+DIVISIONS = "divisions of 64 bits"  # counted as an instruction
 # Kernels, and what each of them must have: the start of an instruction's name, and how often at least.
 RULES = [
     (r"gemm_sm90_kernel<", "UTMALDG.2D", 2),
@@ -33,7 +35,7 @@ def count(text):
             name = match[1]
             found[name] = collections.Counter()
         elif name and (match := INSTRUCTION.search(line)):
-            found[name][match[1]] += 1
+            found[name][DIVISIONS if DIVISION.search(line) else match[1]] += 1
     return found
 
 
@@ -46,6 +48,8 @@ def problems_of(name, instructions):
         yield f"{local} accesses to local memory"
     if number("HGMMA") and number("WARPGROUP.DEPBAR") >= number("HGMMA"):
         yield "wgmma are waited for one by one"
+    if number(DIVISIONS) and not name.startswith("bench::"):
+        yield f"{number(DIVISIONS)} {DIVISIONS}: some hundred clocks each"
     for kernels, prefix, least in RULES:
         if re.match(kernels, name) and number(prefix) < least:
             yield f"{number(prefix)} {prefix} instead of at least {least}"

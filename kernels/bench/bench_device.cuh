@@ -58,6 +58,12 @@ __global__ void reference_product_kernel(float* y, const T* x, const T* w, int t
   }
 }
 
+// sums[i] += y[i].
+template <class T>
+__global__ void reference_add_kernel(float* sums, const T* y, uint64_t count) {
+  for (uint64_t i = index_of_thread(); i < count; i += num_threads()) sums[i] += to_float(y[i]);
+}
+
 // y[i] = silu(gate) * up, of sums in whose rows eight gates and eight ups take turns; any number of
 // rows, as these are whole sixteens.
 __global__ void reference_silu_mul_kernel(float* y, const float* sums, uint64_t count) {

@@ -15,6 +15,8 @@
 #include "kernels/bench/predictions.h"
 #include "kernels/bench/shapes.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_variants.h"
+#include "kernels/ops.h"
 #include "kernels/sample.h"
 
 namespace ember::kernels::bench {
@@ -85,6 +87,24 @@ class Bench {
   void prefill() {
     for (const AttentionCase& c : kPrefills) {
       attend("prefill", {1, tiny_ ? c.q_len / 32 : c.q_len, tiny_ ? c.kv_len / 32 : c.kv_len});
+      if (tiny_) return;
+    }
+  }
+
+  // The sum with the residual stream, and its norm: few rows are one chain of latencies.
+  void norm() {
+    const int columns = model_.hidden;
+    for (const int rows : {1, 8, 64}) {
+      const size_t elements = static_cast<size_t>(rows) * static_cast<size_t>(columns);
+      const Buffer x(elements * 2), residual(elements * 2), y(elements * 2),
+          w(static_cast<size_t>(columns) * 4);
+      for (const Buffer* b : {&x, &residual}) fill(b->half(0), elements, 5, 1.0f);
+      CHECK_CUDA(cudaMemsetAsync(w.data, 0, w.bytes, stream_.handle));
+      const auto view = [&](const Buffer& b) { return Rows{b.data, columns, rows, columns}; };
+      const Time t = time(tiny_ ? 1 : 16, [&](int) {
+        add_rms_norm(stream_, dtype_, view(y), view(residual), view(x), w.as<float>(), 1e-5f);
+      });
+      report("norm", format("%d x %d", rows, columns), t, static_cast<double>(elements) * 8, 0);
       if (tiny_) return;
     }
   }
@@ -180,11 +200,12 @@ class Bench {
     for (int i = 0; i < copies; ++i)
       matrices.push_back(make_matrix(stream_, weights.half(elements * static_cast<size_t>(i)),
                                      nullptr, dtype_, c.out, c.in));
-    for (const int tokens : kGemmTokenCounts) {
+    for (const int tokens : token_counts_of(c)) {
       if (tiny_ && tokens > 16) break;
       const Rows x = rows_of(x_, tokens, c.in);
       fill(static_cast<uint16_t*>(x.data), static_cast<size_t>(tokens * c.in), 3, 1.0f);
       Buffer y(static_cast<size_t>(tokens) * static_cast<size_t>(c.out) * 4);
+      CHECK_CUDA(cudaMemsetAsync(y.data, 0, y.bytes, stream_.handle));
       const auto matrix = [&](int i) -> const Matrix& {
         return matrices[static_cast<size_t>(i % copies)];
       };
@@ -200,8 +221,21 @@ class Bench {
                       options_.cublas(product(matrix(i), x, y), stream_.handle);
                     }).best;
       report("gemm", shape, t, static_cast<double>(elements) * 2,
-             2.0 * static_cast<double>(elements) * tokens, cublas_us, ", " + predicted(c, tokens));
+             2.0 * static_cast<double>(elements) * tokens, cublas_us,
+             ", " + predicted(c, tokens) + clusters(matrices[0], tokens));
     }
+  }
+
+  // Members of a JSON object: more clusters than run at once are several waves.
+  std::string clusters(const Matrix& w, int tokens) const {
+    if (!is_hopper(stream_)) return "";
+    std::string members;
+    with_type([&]<class T>(T*) {
+      const GemmClusters c = gemm_clusters_sm90<T>(stream_, w, tokens);
+      members = format(", \"cluster\": %d, \"clusters\": %d, \"clusters_at_once\": %d", c.ctas,
+                       c.clusters, c.at_once);
+    });
+    return members;
   }
 
   // What cuBLAS reaches with products so large that nothing but arithmetic limits it.
@@ -327,6 +361,13 @@ class Bench {
     if (options_.cublas) {
       options_.cublas(product(w, x, y), stream_.handle);
       compare("cublas", shape, y.data, reference, sums, tolerance);
+    }
+    if (epilogue == Epilogue::kAdd) {
+      fill(y.half(0), results, 4, 1.0f);
+      with_type([&]<class T>(T*) {
+        launch(plain_, grid(), reference_add_kernel<T>, reference.as<float>(), y.as<T>(),
+               static_cast<uint64_t>(results));
+      });
     }
     kernels::gemm(stream_, w, x, y.data, width(w, epilogue), epilogue);
     if (epilogue == Epilogue::kSiluMul)
@@ -460,7 +501,8 @@ class Bench {
 bool run(const Options& options) {
   const std::map<std::string, void (Bench::*)()> families = {
       {"ceilings", &Bench::ceilings}, {"cases", &Bench::cases},     {"gemm", &Bench::gemm},
-      {"decode", &Bench::decode},     {"prefill", &Bench::prefill}, {"sample", &Bench::sample}};
+      {"decode", &Bench::decode},     {"prefill", &Bench::prefill}, {"norm", &Bench::norm},
+      {"sample", &Bench::sample}};
   Bench bench(options);
   for (const std::string& family : options.families) (bench.*families.at(family))();
   return bench.ok();

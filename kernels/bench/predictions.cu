@@ -49,7 +49,7 @@ void print_predictions(const Options& options) {
   const Model model;
   if (asked("gemm"))
     for (const GemmCase& c : products_of(model))
-      for (const int tokens : kGemmTokenCounts)
+      for (const int tokens : token_counts_of(c))
         print(options, "gemm", name_of(c, tokens), predicted(c, tokens));
   const auto attention = [&](const char* family, const AttentionCase& c) {
     print(options, family, name_of(c), predicted(shape_of(model, options.dtype, c), c));

@@ -23,12 +23,17 @@ struct GemmCase {
 
 inline std::vector<GemmCase> products_of(const Model& m) {
   return {{"qkv", m.qkv(), m.hidden, Epilogue::kStore},
-          {"o", m.hidden, m.heads * m.head_dim, Epilogue::kStore},
+          {"o", m.hidden, m.heads * m.head_dim, Epilogue::kAdd},
           {"gate_up", 2 * m.inner, m.hidden, Epilogue::kSiluMul},
-          {"down", m.hidden, m.inner, Epilogue::kStore},
+          {"down", m.hidden, m.inner, Epilogue::kAdd},
           {"lm_head", m.vocab, m.hidden, Epilogue::kLogits}};
 }
-inline constexpr int kGemmTokenCounts[] = {1, 8, 16, 32, 64, 128, 256};
+// Logits are of one token of each sequence.
+inline std::vector<int> token_counts_of(const GemmCase& c) {
+  std::vector<int> counts = {1, 8, 16, 32, 64, 65, 128, 129, 256};
+  if (c.epilogue != Epilogue::kLogits) counts.insert(counts.end(), {512, 2048});
+  return counts;
+}
 
 // `seqs` sequences of kv_len positions, of which the last q_len are computed.
 struct AttentionCase {

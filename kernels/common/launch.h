@@ -20,6 +20,38 @@ struct LaunchShape {
   int cluster = 1;          // CTAs of a cluster along grid.x (sm_90)
 };
 
+#if !defined(EMBER_EMULATE)
+inline cudaLaunchAttribute cluster_attribute(int ctas) {
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim.x = static_cast<unsigned>(ctas);
+  attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
+  return attribute;
+}
+#endif
+
+// Clusters of such a launch that the device has room for at a time (sm_90).
+template <class... Params>
+int clusters_at_once(const LaunchShape& shape, void (*kernel)(Params...)) {
+  const void* function = reinterpret_cast<const void*>(kernel);
+  int count = 0;
+  cudaError_t status = KernelAttributes().prepare(function, shape.shared_bytes);
+#if defined(EMBER_EMULATE)
+  if (status == cudaSuccess) count = 1;  // the machine runs one after another
+#else
+  cudaLaunchAttribute cluster = cluster_attribute(shape.cluster);
+  cudaLaunchConfig_t config = {};
+  config.gridDim = shape.grid;
+  config.blockDim = dim3(static_cast<unsigned>(shape.threads));
+  config.dynamicSmemBytes = shape.shared_bytes;
+  config.attrs = &cluster;
+  config.numAttrs = 1;
+  if (status == cudaSuccess) status = cudaOccupancyMaxActiveClusters(&count, function, &config);
+#endif
+  launch_check(status, function);
+  return count;
+}
+
 // With StreamRef::pdl the kernel may begin before the one before it has ended: it calls
 // wait_for_dependencies() before it reads what a kernel wrote and before it writes anything, and
 // launch_dependents() as early as it can. Throws what launch_check throws.
@@ -55,12 +87,7 @@ void launch(const StreamRef& stream, const LaunchShape& shape, void (*kernel)(Pa
   config.dynamicSmemBytes = shape.shared_bytes;
   config.stream = stream.handle;
   config.attrs = attributes;
-  if (shape.cluster > 1) {
-    attributes[config.numAttrs].id = cudaLaunchAttributeClusterDimension;
-    attributes[config.numAttrs].val.clusterDim.x = static_cast<unsigned>(shape.cluster);
-    attributes[config.numAttrs].val.clusterDim.y = attributes[config.numAttrs].val.clusterDim.z = 1;
-    ++config.numAttrs;
-  }
+  if (shape.cluster > 1) attributes[config.numAttrs++] = cluster_attribute(shape.cluster);
   if (stream.pdl) {
     attributes[config.numAttrs].id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attributes[config.numAttrs].val.programmaticStreamSerializationAllowed = 1;

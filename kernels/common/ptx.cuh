@@ -18,6 +18,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/common/patience.h"
+
 #define EMBER_DEVICE __device__ __forceinline__
 // The kernel's dynamic shared memory, a uint8_t array that begins at a multiple of 1024 bytes.
 #define EMBER_DYNAMIC_SHARED(name) extern __shared__ __align__(1024) uint8_t name[]
@@ -92,13 +94,25 @@ EMBER_DEVICE bool mbarrier_test(uint32_t barrier, int parity) {
   return done != 0;
 }
 
-// Waits for the end of the phase of this parity. A barrier that never completes becomes an error of
-// the launch, not a hang.
+// Of 2^32 ns each.
+EMBER_DEVICE uint32_t clock_ticks() {
+  uint32_t now;
+  asm volatile("mov.u32 %0, %%globaltimer_hi;" : "=r"(now));
+  return now;
+}
+
+// Asks until it is so. What never comes, as the arrivals at a barrier of which one is lost, becomes
+// an error of the launch, not a hang.
+template <class Test>
+EMBER_DEVICE void ask_until(Test test) {
+  if (test()) return;
+  for (Patience patience; !test();)
+    if (patience.looks() && patience.ends(clock_ticks())) __trap();
+}
+
+// Waits for the end of the phase of this parity.
 EMBER_DEVICE void mbarrier_wait(uint32_t barrier, int parity) {
-  if (mbarrier_test(barrier, parity)) return;
-  for (uint32_t tries = 0; !mbarrier_test(barrier, parity);) {
-    if (++tries > (1u << 26)) __trap();
-  }
+  ask_until([=] { return mbarrier_test(barrier, parity); });
 }
 
 // --- asynchronous copies, sm_80
@@ -250,15 +264,16 @@ EMBER_DEVICE void mbarrier_arrive_peer(uint32_t barrier, int rank) {
 
 // mbarrier_wait, for arrivals from all over the cluster.
 EMBER_DEVICE void mbarrier_wait_cluster(uint32_t barrier, int parity) {
-  for (uint32_t done = 0, tries = 0; done == 0;) {
+  ask_until([=] {
+    uint32_t done;
     asm volatile(
         "{\n.reg .pred p;\nmbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], "
         "%2;\nselp.u32 %0, 1, 0, p;\n}"
         : "=r"(done)
         : "r"(barrier), "r"(parity)
         : "memory");
-    if (++tries > (1u << 26)) __trap();
-  }
+    return done != 0;
+  });
 }
 
 // The same variable in the shared memory of CTA `rank` of the cluster.

@@ -52,6 +52,21 @@ TEST_F(Memory, WithinAWarpSyncwarpOrdersAndAShuffleDoesNot) {
   EXPECT_SAYS(kernel(false), "another thread writes it");
 }
 
+TEST_F(Memory, MovmatrixWantsLanesThatAreTogether) {
+  const auto kernel = [](bool sync) {
+    return run(32, [=] {
+      if (threadIdx.x % 2 == 0) {
+        volatile uint32_t word = words()[threadIdx.x];
+        (void)word;
+      }
+      if (sync) __syncwarp();
+      movmatrix_trans(threadIdx.x);
+    });
+  };
+  EXPECT_EQ(kernel(true), "");
+  EXPECT_SAYS(kernel(false), "movmatrix: nothing has brought the warp's lanes together");
+}
+
 TEST_F(Memory, NamedBarriersOrderThoseWhoComeBeforeThoseWhoWait) {
   EXPECT_EQ(run(64,
                 [] {

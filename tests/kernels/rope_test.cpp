@@ -249,6 +249,19 @@ TEST_P(Rope, RefusesHeadsThatTheCacheHasNoLayoutFor) {
   }
 }
 
+TEST_P(Rope, RefusesMoreThreadsThanItsNumbersHaveRoomFor) {
+  uint16_t pool = 0;
+  const RopeSpec spec{.num_heads = 126, .num_kv_heads = 1, .head_dim = 128, .rotary_dim = 128};
+  try {
+    rope_and_store(stream_, dtype_, {nullptr, 16384, 1 << 20, 16384}, nullptr, nullptr, nullptr,
+                   &pool, spec);
+    FAIL() << "2^31 threads";
+  } catch (const std::runtime_error& e) {
+    EXPECT_NE(std::string(e.what()).find("no launch has so many threads"), std::string::npos)
+        << e.what();
+  }
+}
+
 TEST_P(Rope, ATokenIsTheSameInEveryCompany) {
   const Case c{{.num_heads = 5, .num_kv_heads = 1, .head_dim = 64, .rotary_dim = 64}, true};
   Step step(dtype_, c, {11, 3, 11, 8, 11}, {-1, 64, -1, 130, -1}, random_);

@@ -25,7 +25,7 @@ def test_every_part_runs(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     assert all(row["right"] for row in rows if "right" in row)
     assert {row["family"] for row in rows if "check" in row} == {"llama", "qwen3", "glm4", "gemma2", "olmo2"}
-    assert {row["kernel"] for row in rows if "us" in row} == {"read", "copy", "cublas", "gemm", "decode", "prefill", "sample"}
+    assert {row["kernel"] for row in rows if "us" in row} == {"read", "copy", "cublas", "gemm", "decode", "prefill", "norm", "sample"}
     assert [row["bench"] for row in rows if "bench" in row] == ["load", "decode", "decode", "prefill"]
     assert [row["server"] for row in rows if "server" in row] == ["ready", "memory", "ended", "ready", "memory", "ended"]
     assert [(row["signal"], row["status"]) for row in rows if row.get("server") == "ended"] == [("KILL", 137), ("TERM", 0)]
@@ -51,13 +51,15 @@ def test_shares_are_of_the_ceilings_of_the_same_type(tmp_path):
         rows += [{"device": "GPU", "sms": 132, "type": kind, "cublas": True}, {"kernel": "read", "shape": "", "gb_per_s": read, "tflop_per_s": 0, **timed},
                  {"kernel": "cublas", "shape": "large", "gb_per_s": 1, "tflop_per_s": cublas, **timed}, {"device": "GPU", "sms": 132, "type": kind, "cublas": True},
                  {"kernel": "gemm", "shape": "o 1", "right": True, "largest_difference": 0, "largest": 1},
-                 {"kernel": "gemm", "shape": "o 1", "gb_per_s": 900, "tflop_per_s": 100, "speed_over_cublas": 1.5, **timed}]
+                 {"kernel": "gemm", "shape": "o 1", "gb_per_s": 900, "tflop_per_s": 100, "speed_over_cublas": 1.5, "predicted_us_h100": 8.5,
+                  "predicted_us_h200": 7.5, "clusters": 64, "clusters_at_once": 33, **timed}]
     rows.append({"bench": "decode", "batch": 1, "context": 2, "ms": 1, "tokens_per_s": 1, "gb_per_s": 500})
     results = tmp_path / "results.jsonl"
     results.write_text("".join(json.dumps(row) + "\n" for row in rows))
     table = subprocess.run(["python3", ROOT / "scripts/gpu_check_table.py", results], capture_output=True, text=True, check=True).stdout
     shares = [[column for column in line.split() if column.endswith("%")] for line in table.splitlines() if "gemm o 1" in line]
     assert shares == [["90.0%", "20.0%"], ["45.0%", "25.0%"]], table
+    assert [line.split()[4:7] for line in table.splitlines() if "gemm o 1" in line] == [["10.0", "8.5", "2"]] * 2, "of H100, in two waves"
     assert next(line.split() for line in table.splitlines() if line.startswith("decode 1 x 2"))[-1] == "50.0%", "the model is bfloat16"
     assert "bfloat16: 1 of 1 results are right" in table
 

@@ -15,6 +15,8 @@ TEXT = """
 .text._Z1b:
         /*0000*/                   STL.64 [R1], R4 ;
         /*0010*/                   LDL R5, [R1] ;
+        /*0020*/                   CALL.REL.NOINC `($__internal_0_$__cuda_sm20_div_s64) ;
+        /*0030*/                   CALL.REL.NOINC `($__internal_1_$__cuda_sm20_sqrt_rn_f32_slowpath) ;
 """
 
 
@@ -25,7 +27,13 @@ def problems(name, **instructions):
 def test_instructions_are_counted_by_kernel():
     found = kernel_sass.count(TEXT)
     assert found["_Z1a"] == {"LDG.E.128": 2, "UIADD3": 1}
-    assert found["_Z1b"] == {"STL.64": 1, "LDL": 1}
+    assert found["_Z1b"] == {"STL.64": 1, "LDL": 1, kernel_sass.DIVISIONS: 1, "CALL.REL.NOINC": 1}
+
+
+def test_divisions_of_64_bits_are_a_problem():
+    divides = {kernel_sass.DIVISIONS: 2}
+    assert list(kernel_sass.problems_of("head_kernel<__half>", divides)) == ["2 divisions of 64 bits: some hundred clocks each"]
+    assert list(kernel_sass.problems_of("bench::fill_kernel<float>", divides)) == []
 
 
 def test_local_memory_is_a_problem():

@@ -54,6 +54,9 @@ else()
   set(cuda_library_dir ${CUDAToolkit_LIBRARY_DIR})
   if(CUDAToolkit_VERSION VERSION_LESS 12.8)
     message(WARNING "CUDA ${CUDAToolkit_VERSION}: prefill attention for compute capability 9.0 spills registers; 12.8 and later do not")
+  else()
+    # Serialised wgmma and an ignored setmaxnreg are errors.
+    set_target_properties(ember_kernels PROPERTIES CUDA_COMPILER_LAUNCHER "${CMAKE_SOURCE_DIR}/scripts/nvcc_strict.sh;${CMAKE_CUDA_COMPILER_LAUNCHER}")
   endif()
   # 90a, not sm_90a by -arch: that would also assemble for compute_90, which has no wgmma.
   set(hopper --generate-code=arch=compute_90a,code=sm_90a)

@@ -144,6 +144,7 @@ void prepare(const std::vector<uint3>& blocks) {
       if (!launch.programmatic) know_earlier_grids(t);
       t.registers.begin();
       t.unfenced = false;
+      t.accesses = 0;
       t.copies.clear();
       t.open_copies.clear();
       t.unfenced_barriers.clear();
@@ -302,6 +303,27 @@ void fail(const std::string& what) {
 
 void progress() { ++g_progress; }
 
+namespace {
+
+std::unique_ptr<Thread>* lanes_of_warp() {
+  return &g_threads[current->id - static_cast<uint32_t>(current->lane())];
+}
+
+}  // namespace
+
+void together() {
+  for (int lane = 0; lane < 32; ++lane) lanes_of_warp()[lane]->accesses = 0;
+}
+
+void check_together(const char* what) {
+  for (int lane = 0; lane < 32; ++lane)
+    if (lanes_of_warp()[lane]->accesses != lanes_of_warp()[0]->accesses)
+      fail(
+          std::string(what) +
+          ": nothing has brought the warp's lanes together since some of them loaded or stored and "
+          "others did not");
+}
+
 uint32_t random_below(uint32_t n) { return static_cast<uint32_t>(g_random() % n); }
 
 void bring(Exchange& exchange) {
@@ -348,6 +370,7 @@ void barrier_sync(int id, int threads, bool wait) {
     return;
   }
   bring(b.knowledge);
+  current->accesses = 0;
   ++b.arrived;
   progress();
   if (id == 0) {

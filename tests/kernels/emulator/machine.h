@@ -6,10 +6,11 @@
 // when (and in which order) asynchronous copies land, when wgmma executes. What the machine notices
 // is an emu::Error: accesses to memory and registers that nothing orders (memory.h, registers.h),
 // deadlocks (with the place where each warp waits), mbarriers that are arrived on too often,
-// threads that disagree about a barrier's size, warps that diverge before a collective, misaligned
-// copies, copies and products in flight at exit, writes into the 4 KiB beyond the shared memory
-// asked for, access to the shared memory of a CTA that has ended. Kernels run one at a time; run()
-// takes a lock and may be called from any thread.
+// threads that disagree about a barrier's size, warps that diverge before a collective, a movmatrix
+// before which nothing brings the lanes together when some have loaded or stored more than others,
+// misaligned copies, copies and products in flight at exit, writes into the 4 KiB beyond the shared
+// memory asked for, access to the shared memory of a CTA that has ended. Kernels run one at a time;
+// run() takes a lock and may be called from any thread.
 //
 // Not modelled: speed, register limits.
 #pragma once
@@ -150,6 +151,7 @@ struct Thread {
   Knowledge knows;
   Registers registers;
   bool unfenced = false;  // has written to global memory since its last fence
+  uint32_t accesses = 0;  // to memory, since the lanes of its warp last met
   bool done = true;
   const uint32_t* watched = nullptr;  // blocked until *watched != seen
   uint32_t seen = 0;
@@ -223,10 +225,29 @@ void meet(Rendezvous& place, int index, int count, void* argument, const char* w
   }
 }
 
+// The lanes of the running thread's warp are together.
+void together();
+// The same, for an instruction that asks for it and does not bring them together (.aligned): an
+// error where some have loaded or stored more than others since they last met.
+void check_together(const char* what);
+
 template <class Act>
 void meet_warp(void* argument, const char* what, Act&& act) {
   meet(current->cta->warps[static_cast<size_t>(current->warp())], current->lane(), 32, argument,
-       what, act);
+       what, [&](void** lanes) {
+         together();
+         act(lanes);
+       });
+}
+
+template <class Act>
+void meet_aligned_warp(void* argument, const char* what, Act&& act) {
+  meet(current->cta->warps[static_cast<size_t>(current->warp())], current->lane(), 32, argument,
+       what, [&](void** lanes) {
+         check_together(what);
+         together();
+         act(lanes);
+       });
 }
 
 template <class Act>

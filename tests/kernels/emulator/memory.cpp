@@ -272,6 +272,7 @@ void access(const void* data, size_t bytes, Access access) {
     if (const char* why = thread.registers.touch(at, bytes)) refuse_register(thread, why);
     return;
   }
+  ++thread.accesses;
   if (const uintptr_t at = address - reinterpret_cast<uintptr_t>(shared_memory);
       at < kMaxCluster * size_t{kCtaShared})
     return access_shared(thread, at, bytes, access);

@@ -47,7 +47,7 @@ void ldmatrix_x4_trans(uint32_t address, uint32_t* r) { ldmatrix(address, r, tru
 
 uint32_t movmatrix_trans(uint32_t v) {
   uint32_t both[2] = {v, 0};
-  emu::meet_warp(both, "movmatrix", [](void** lanes) {
+  emu::meet_aligned_warp(both, "movmatrix", [](void** lanes) {
     uint16_t matrix[8][8];
     for (int l = 0; l < 32; ++l) std::memcpy(&matrix[l / 4][2 * (l % 4)], lanes[l], 4);
     for (int l = 0; l < 32; ++l) {
