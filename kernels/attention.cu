@@ -25,7 +25,8 @@ struct PlanArgs {
   AttentionCut cut;
   const int32_t* q_starts;
   const int32_t* kv_lens;
-  int num_seqs, num_decodes, head_dim, window, counters_per_seq, piece_counters;
+  const int32_t* tables;
+  int table_stride, num_seqs, num_decodes, head_dim, window, counters_per_seq, piece_counters;
 };
 
 // Exclusive sums of v over the CTA's threads; `total` is that of all. `sums` has one element per
@@ -64,6 +65,20 @@ struct PlannedSequence {
     decodes = real && seq < args.num_decodes;
     tiles = real && !decodes ? ceil_div(q_len, args.cut.tile_tokens) : 0;
     if (decodes) splits = split_sequence(kv_len, args.window, args.cut.max_splits);
+  }
+
+  // The first page of a decode that this step writes to. Drafts are decodes that follow the one
+  // that they go on from, each a token longer, and share its blocks, also those that are not full:
+  // no other sequences do.
+  EMBER_DEVICE int fresh_page(const PlanArgs& args) const {
+    int first = seq, length = kv_len;
+    const auto block_before = [&](int s) {
+      return args.tables[static_cast<int64_t>(s) * args.table_stride + (length - 2) / kBlockTokens];
+    };
+    while (first > 0 && length > 1 && args.kv_lens[first - 1] == length - 1 &&
+           block_before(first - 1) == block_before(first))
+      --first, --length;
+    return (length - 1) / kBlockTokens;
   }
 };
 
@@ -147,7 +162,8 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
     int all_items, all_slots, all_tiles, all_pieces;
     const int items = ceil_div(s.splits.count, per_item),
               first_item = num_items + exclusive_sum(items, sums, &all_items),
-              first_slot = num_slots + exclusive_sum(s.splits.count, sums, &all_slots);
+              first_slot = num_slots + exclusive_sum(s.splits.count, sums, &all_slots),
+              fresh_page = s.decodes ? s.fresh_page(args) : 0;
     for (int i = 0; i < items; ++i) {
       const int pages = per_item * s.splits.pages_each, begin = s.splits.first_page + i * pages,
                 end = s.splits.first_page + s.splits.pages;
@@ -158,6 +174,7 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
           .first_page = begin,
           .end_page = min(begin + pages, end),
           .split_pages = s.splits.pages_each,
+          .fresh_page = fresh_page,
           .slot = s.splits.count > 1 ? first_slot + i * per_item : -1,
           .first_slot = first_slot,
           .num_slots = s.splits.count};
@@ -302,6 +319,8 @@ void plan_attention(const StreamRef& stream, const AttentionShape& shape, const 
                       cut,
                       b.q_starts,
                       b.kv_lens,
+                      b.block_tables,
+                      b.table_stride,
                       b.num_seqs,
                       b.num_decodes,
                       shape.head_dim,

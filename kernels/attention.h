@@ -27,6 +27,12 @@ struct AttentionShape {
 // The batch, int32 arrays in device memory. num_decodes sequences with one token come first, then
 // chunks, also those of one token. Each sequence's last position is its last token; K and V of all
 // its positions are in the cache, those of this step's tokens written since plan_attention.
+//
+// Decodes read other pages while the kernels between are still running. So whatever else fills
+// pages (a copy from another block or from the host) has ended before plan_attention begins: it is
+// on the same stream, or waited for there. And no decode shares a block that this step writes to,
+// but for drafts: decodes that follow the one that they go on from, each a token longer than the
+// one before, with the same blocks.
 struct AttentionBatch {
   const int32_t* q_starts = nullptr;  // [num_seqs + 1] rows of its tokens
   const int32_t* kv_lens = nullptr;   // [num_seqs], 0: padding, skipped

@@ -113,9 +113,8 @@ EMBER_DEVICE void produce_pages(const AttentionArgs<T>& args, const DecodeShared
        index += static_cast<int>(gridDim.x)) {
     const DecodeWork<T> work(args, index);
     const int32_t* table = args.tables + static_cast<int64_t>(work.item.seq) * args.table_stride;
-    const int fresh = (work.item.kv_len - 1) / kBlockTokens;  // the page that this step writes to
     for (int page = work.item.first_page; page < work.item.end_page; ++page, position.advance()) {
-      if (!waited && page == fresh) {
+      if (!waited && page >= work.item.fresh_page) {
         wait_for_dependencies();
         Loader::fence();
         waited = true;

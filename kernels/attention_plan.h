@@ -16,6 +16,7 @@ struct DecodeItem {
   int32_t seq, kv_len;
   int32_t row;  // of qkv and out
   int32_t first_page, end_page, split_pages;
+  int32_t fresh_page;             // the first of its pages that this step writes to
   int32_t slot;                   // of the first split's partial result; -1: the sequence has one
   int32_t first_slot, num_slots;  // of the sequence: one for each of its splits
 };

@@ -98,6 +98,24 @@ TEST_P(Attention, DecodesWithAWindow) {
   }
 }
 
+// Also where the first of them fill a block and the others begin the next.
+TEST_P(Attention, DraftsSeeTheTokensOfTheStepBeforeThem) {
+  for (const int window : {0, 3}) {
+    const std::vector<int> drafts = {2, 3, 4, 6, 7, 8};
+    const AttentionCase c =
+        with({.head_dim = 64,
+              .group = 4,
+              .num_kv_heads = 1,
+              .window = window,
+              .sequences = decodes({300, 63, 64, 65, 66, 127, 128, 129, 130, 131, 64, 65}),
+              .shared_pages = false,
+              .drafts = drafts});
+    AttentionRun run(c, seed_);
+    run.run();
+    EXPECT_EQ(run.problem(), "") << "seed " << seed_;
+  }
+}
+
 TEST_P(Attention, PaddedDecodesAreSkipped) {
   check({.head_dim = 64,
          .group = 4,
