@@ -526,14 +526,16 @@ __global__ void __launch_bounds__(kDecodeThreads, Tile::kCtasPerSm)
 
 template <class T, class Tile, class Loader>
 void launch_decode(const StreamRef& stream, const AttentionArgs<T>& args) {
+  const size_t shared_bytes = Tile::shared_bytes(min(8, args.cut.heads_per_tile));
+  const int ctas = stream.num_sms * ctas_per_sm(stream, shared_bytes, Tile::kCtasPerSm);
   launch(stream,
-         {.grid = dim3(static_cast<unsigned>(stream.num_sms * Tile::kCtasPerSm)),
+         {.grid = dim3(static_cast<unsigned>(ctas)),
           .threads = kDecodeThreads,
-          .shared_bytes = Tile::shared_bytes(min(8, args.cut.heads_per_tile))},
+          .shared_bytes = shared_bytes},
          decode_kernel<T, Tile, Loader>, args);
 }
 
-// Two CTAs per multiprocessor, for narrow and wide groups.
+// Two CTAs per multiprocessor where they fit, for narrow and wide groups.
 template <class T, int kHeadDim, int kStages, class Loader>
 void launch_decode(const StreamRef& stream, const AttentionArgs<T>& args) {
   if (args.cut.heads_per_tile > 8)

@@ -36,6 +36,7 @@ class Bench {
     stream_.sm = p.major * 10 + p.minor;
     stream_.num_sms = p.multiProcessorCount;
     plain_ = stream_;
+    stream_.shared_per_sm = p.sharedMemPerMultiprocessor;
     stream_.pdl = is_hopper(stream_);
     if (tiny_)
       model_ = {

@@ -70,6 +70,16 @@ TEST_P(Attention, DecodesOfEveryHeadDim) {
            .sequences = decodes({1, 65, 300, 513})});
 }
 
+// The widest heads have one stage where shared memory has no room for two.
+TEST(AttentionSm86, DecodesWithLittleSharedMemory) {
+  const unsigned seed = std::random_device{}() % 1000000;
+  emu::configure({.seed = seed, .stall = 24});
+  AttentionRun run({.sm = 86, .head_dim = 256, .sequences = decodes({1, 65, 300, 513})}, seed);
+  run.run();
+  EXPECT_EQ(run.problem(), "") << "seed " << seed;
+  emu::configure({});
+}
+
 TEST_P(Attention, DecodesOfEveryGroup) {
   for (int group = 1; group <= 16; ++group)
     check({.head_dim = 64,

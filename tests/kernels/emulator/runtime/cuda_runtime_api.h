@@ -76,7 +76,7 @@ constexpr int cudaSharedmemCarveoutMaxShared = 100;
 struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem;
-  size_t sharedMemPerBlockOptin;
+  size_t sharedMemPerBlockOptin, sharedMemPerMultiprocessor;
   int multiProcessorCount;
   int major, minor;
   int l2CacheSize;
