@@ -64,7 +64,8 @@ struct PlannedSequence {
     q_len = real ? args.q_starts[seq + 1] - row : 0;
     decodes = real && seq < args.num_decodes;
     tiles = real && !decodes ? ceil_div(q_len, args.cut.tile_tokens) : 0;
-    if (decodes) splits = split_sequence(kv_len, args.window, args.cut.max_splits);
+    if (decodes)
+      splits = split_sequence(kv_len, args.window, args.cut.max_splits, args.cut.split_pages);
   }
 
   // The first page of a decode that this step writes to. Drafts are decodes that follow the one
@@ -232,6 +233,7 @@ AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape)
   // Enough to fill a device with one long sequence; a constant, so that results do not depend on
   // the device's size.
   cut.max_splits = std::clamp(128 / (shape.num_kv_heads * cut.head_tiles), 4, kMaxSplits);
+  cut.split_pages = shape.tuning.split_pages;
   // Four for each of the two CTAs of a multiprocessor, so that the last to end is not much later
   // than the others.
   cut.wanted_works = stream.num_sms * 8;
@@ -252,7 +254,7 @@ AttentionWorkspace workspace_of(const StreamRef& stream, const AttentionShape& s
                head_tiles = static_cast<size_t>(shape.num_kv_heads * cut.head_tiles);
   const int pages = ceil_div(shape.max_model_len, kBlockTokens);
   const size_t slots =
-      seqs * static_cast<size_t>(std::min(cut.max_splits, ceil_div(pages, kSplitPages)));
+      seqs * static_cast<size_t>(std::min(cut.max_splits, ceil_div(pages, cut.split_pages)));
   size_t at = 0;
   const auto take = [&at, workspace]<class E>(E*& array, size_t count) {
     array = reinterpret_cast<E*>(static_cast<char*>(workspace) + at);
@@ -341,7 +343,8 @@ void attention(const StreamRef& stream, const AttentionShape& shape, const Atten
                       static_cast<const T*>(qkv), typed_out, static_cast<const T*>(kv_pool),
                       b.block_tables, qkv_stride, out_stride, b.table_stride, shape.num_kv_heads,
                       shape.window, (shape.softcap > 0 ? shape.softcap : shape.scale) * kLog2E,
-                      shape.softcap > 0 ? 2 * kLog2E * shape.scale / shape.softcap : 0.0f});
+                      shape.softcap > 0 ? 2 * kLog2E * shape.scale / shape.softcap : 0.0f,
+                      shape.tuning.turns.value_or(shape.head_dim <= 128)});
   };
   if (shape.dtype == DType::kF16)
     run(static_cast<__half*>(out));

@@ -8,10 +8,19 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include "kernels/common.h"
 
 namespace ember::kernels {
+
+// What only measurements can choose. The bits of a decode depend on `split_pages`.
+struct AttentionTuning {
+  int split_pages = 4;  // a decode has a split for each so many pages, up to the most that it may
+  // Whether the two warpgroups of prefill (sm_90) take turns at the tensor cores; none: where
+  // head_dim is at most 128, as in FlashAttention-3.
+  std::optional<bool> turns = {};
+};
 
 struct AttentionShape {
   DType dtype = DType::kF16;
@@ -22,6 +31,7 @@ struct AttentionShape {
   int window = 0;     // a query at position p sees keys at positions > p - window; 0: all up to p
   int max_seqs = 0, max_tokens = 0,
       max_model_len = 0;  // of one batch; the workspace is made for them
+  AttentionTuning tuning = {};
 };
 
 // The batch, int32 arrays in device memory. num_decodes sequences with one token come first, then

@@ -38,10 +38,15 @@ namespace ember::kernels {
 // than ever before. Used by the device's thread.
 class KernelAttributes {
  public:
+  // What share of a multiprocessor's L1 is shared memory, in percent. The same for all kernels: one
+  // that wants another share than the kernel before cannot begin while that runs.
+  explicit KernelAttributes(int shared_percent = cudaSharedmemCarveoutMaxShared)
+      : shared_percent_(shared_percent) {}
   // Before a launch with so many bytes of dynamic shared memory.
   cudaError_t prepare(const void* kernel, size_t shared_bytes);
 
  private:
+  const int shared_percent_;
   std::unordered_map<const void*, size_t> shared_bytes_;  // that each kernel may have
 };
 

@@ -36,6 +36,7 @@ struct AttentionCase {
   bool shared_pages = true;             // sequences of equal content share their full pages
   std::vector<int> drafts = {};         // which sequences share the blocks of the one before them
   int num_sms = 3;
+  AttentionTuning tuning = {};
 };
 
 class AttentionRun {
@@ -69,7 +70,8 @@ class AttentionRun {
             .window = c_.window,
             .max_seqs = num_seqs(),
             .max_tokens = std::max(1, num_tokens()),
-            .max_model_len = std::max(1, max_kv_len_)};
+            .max_model_len = std::max(1, max_kv_len_),
+            .tuning = c_.tuning};
   }
 
   void set_scale(float scale) { scale_ = scale; }

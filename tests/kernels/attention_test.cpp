@@ -197,6 +197,16 @@ TEST_P(Attention, ScoresAreCapped) {
              .shared_pages = false});
 }
 
+TEST_P(Attention, IsRightHoweverItIsTuned) {
+  for (const int head_dim : {64, 256})
+    for (const bool turns : {true, false})
+      check({.head_dim = head_dim,
+             .group = 4,
+             .num_kv_heads = 1,
+             .sequences = {{1, 1025}, {1, 300}, {40, 140}, {3, 3}},
+             .tuning = {.split_pages = turns ? 8 : 2, .turns = turns}});
+}
+
 TEST_P(Attention, DecodesAndChunksInOneStep) {
   check({.head_dim = 128,
          .group = 4,

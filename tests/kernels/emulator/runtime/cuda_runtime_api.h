@@ -71,7 +71,7 @@ enum cudaFuncAttribute {
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
   cudaFuncAttributePreferredSharedMemoryCarveout = 9,
 };
-constexpr int cudaSharedmemCarveoutMaxShared = 100;
+constexpr int cudaSharedmemCarveoutDefault = -1, cudaSharedmemCarveoutMaxShared = 100;
 
 struct cudaDeviceProp {
   char name[256];
