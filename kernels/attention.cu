@@ -25,7 +25,8 @@ struct PlanArgs {
   AttentionCut cut;
   const int32_t* q_starts;
   const int32_t* kv_lens;
-  int num_seqs, num_decodes, head_dim, window, counters_per_seq, piece_counters;
+  const int32_t* tables;
+  int table_stride, num_seqs, num_decodes, head_dim, window, counters_per_seq, piece_counters;
 };
 
 // Exclusive sums of v over the CTA's threads; `total` is that of all. `sums` has one element per
@@ -63,7 +64,22 @@ struct PlannedSequence {
     q_len = real ? args.q_starts[seq + 1] - row : 0;
     decodes = real && seq < args.num_decodes;
     tiles = real && !decodes ? ceil_div(q_len, args.cut.tile_tokens) : 0;
-    if (decodes) splits = split_sequence(kv_len, args.window, args.cut.max_splits);
+    if (decodes)
+      splits = split_sequence(kv_len, args.window, args.cut.max_splits, args.cut.split_pages);
+  }
+
+  // The first page of a decode that this step writes to. Drafts are decodes that follow the one
+  // that they go on from, each a token longer, and share its blocks, also those that are not full:
+  // no other sequences do.
+  EMBER_DEVICE int fresh_page(const PlanArgs& args) const {
+    int first = seq, length = kv_len;
+    const auto block_before = [&](int s) {
+      return args.tables[static_cast<int64_t>(s) * args.table_stride + (length - 2) / kBlockTokens];
+    };
+    while (first > 0 && length > 1 && args.kv_lens[first - 1] == length - 1 &&
+           block_before(first - 1) == block_before(first))
+      --first, --length;
+    return (length - 1) / kBlockTokens;
   }
 };
 
@@ -147,7 +163,8 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
     int all_items, all_slots, all_tiles, all_pieces;
     const int items = ceil_div(s.splits.count, per_item),
               first_item = num_items + exclusive_sum(items, sums, &all_items),
-              first_slot = num_slots + exclusive_sum(s.splits.count, sums, &all_slots);
+              first_slot = num_slots + exclusive_sum(s.splits.count, sums, &all_slots),
+              fresh_page = s.decodes ? s.fresh_page(args) : 0;
     for (int i = 0; i < items; ++i) {
       const int pages = per_item * s.splits.pages_each, begin = s.splits.first_page + i * pages,
                 end = s.splits.first_page + s.splits.pages;
@@ -158,6 +175,7 @@ __global__ void __launch_bounds__(kPlanThreads) plan_kernel(const __grid_constan
           .first_page = begin,
           .end_page = min(begin + pages, end),
           .split_pages = s.splits.pages_each,
+          .fresh_page = fresh_page,
           .slot = s.splits.count > 1 ? first_slot + i * per_item : -1,
           .first_slot = first_slot,
           .num_slots = s.splits.count};
@@ -215,6 +233,7 @@ AttentionCut cut_attention(const StreamRef& stream, const AttentionShape& shape)
   // Enough to fill a device with one long sequence; a constant, so that results do not depend on
   // the device's size.
   cut.max_splits = std::clamp(128 / (shape.num_kv_heads * cut.head_tiles), 4, kMaxSplits);
+  cut.split_pages = shape.tuning.split_pages;
   // Four for each of the two CTAs of a multiprocessor, so that the last to end is not much later
   // than the others.
   cut.wanted_works = stream.num_sms * 8;
@@ -235,7 +254,7 @@ AttentionWorkspace workspace_of(const StreamRef& stream, const AttentionShape& s
                head_tiles = static_cast<size_t>(shape.num_kv_heads * cut.head_tiles);
   const int pages = ceil_div(shape.max_model_len, kBlockTokens);
   const size_t slots =
-      seqs * static_cast<size_t>(std::min(cut.max_splits, ceil_div(pages, kSplitPages)));
+      seqs * static_cast<size_t>(std::min(cut.max_splits, ceil_div(pages, cut.split_pages)));
   size_t at = 0;
   const auto take = [&at, workspace]<class E>(E*& array, size_t count) {
     array = reinterpret_cast<E*>(static_cast<char*>(workspace) + at);
@@ -302,6 +321,8 @@ void plan_attention(const StreamRef& stream, const AttentionShape& shape, const 
                       cut,
                       b.q_starts,
                       b.kv_lens,
+                      b.block_tables,
+                      b.table_stride,
                       b.num_seqs,
                       b.num_decodes,
                       shape.head_dim,
@@ -322,7 +343,8 @@ void attention(const StreamRef& stream, const AttentionShape& shape, const Atten
                       static_cast<const T*>(qkv), typed_out, static_cast<const T*>(kv_pool),
                       b.block_tables, qkv_stride, out_stride, b.table_stride, shape.num_kv_heads,
                       shape.window, (shape.softcap > 0 ? shape.softcap : shape.scale) * kLog2E,
-                      shape.softcap > 0 ? 2 * kLog2E * shape.scale / shape.softcap : 0.0f});
+                      shape.softcap > 0 ? 2 * kLog2E * shape.scale / shape.softcap : 0.0f,
+                      shape.tuning.turns.value_or(shape.head_dim <= 128)});
   };
   if (shape.dtype == DType::kF16)
     run(static_cast<__half*>(out));

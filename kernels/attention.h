@@ -8,10 +8,19 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include "kernels/common.h"
 
 namespace ember::kernels {
+
+// What only measurements can choose. The bits of a decode depend on `split_pages`.
+struct AttentionTuning {
+  int split_pages = 4;  // a decode has a split for each so many pages, up to the most that it may
+  // Whether the two warpgroups of prefill (sm_90) take turns at the tensor cores; none: where
+  // head_dim is at most 128, as in FlashAttention-3.
+  std::optional<bool> turns = {};
+};
 
 struct AttentionShape {
   DType dtype = DType::kF16;
@@ -22,11 +31,18 @@ struct AttentionShape {
   int window = 0;     // a query at position p sees keys at positions > p - window; 0: all up to p
   int max_seqs = 0, max_tokens = 0,
       max_model_len = 0;  // of one batch; the workspace is made for them
+  AttentionTuning tuning = {};
 };
 
 // The batch, int32 arrays in device memory. num_decodes sequences with one token come first, then
 // chunks, also those of one token. Each sequence's last position is its last token; K and V of all
 // its positions are in the cache, those of this step's tokens written since plan_attention.
+//
+// Decodes read other pages while the kernels between are still running. So whatever else fills
+// pages (a copy from another block or from the host) has ended before plan_attention begins: it is
+// on the same stream, or waited for there. And no decode shares a block that this step writes to,
+// but for drafts: decodes that follow the one that they go on from, each a token longer than the
+// one before, with the same blocks.
 struct AttentionBatch {
   const int32_t* q_starts = nullptr;  // [num_seqs + 1] rows of its tokens
   const int32_t* kv_lens = nullptr;   // [num_seqs], 0: padding, skipped

@@ -78,22 +78,31 @@ struct PageRows {
         end(min(ceil_div(end_key - page * kBlockTokens, 16) * 16, kBlockTokens)) {}
 };
 
-// Item and tile of heads number `index` of a step.
-template <class T>
-struct DecodeWork {
-  DecodeItem item;
+// The tile of heads of a step's work number `index`, which is of item `item_index`.
+struct DecodeHeads {
+  int item_index;
   int head_tile;  // kv head * head_tiles + tile
   int kv_head, first_head, heads;
-  int first_key;  // that the query sees
 
-  EMBER_DEVICE DecodeWork(const AttentionArgs<T>& args, int index) {
+  template <class T>
+  EMBER_DEVICE DecodeHeads(const AttentionArgs<T>& args, int index) {
     const int per_item = args.num_kv_heads * args.cut.head_tiles;
-    item = args.work.items[index / per_item];
+    item_index = index / per_item;
     head_tile = index % per_item;
     kv_head = head_tile / args.cut.head_tiles;
     const int tile = head_tile % args.cut.head_tiles;
     first_head = kv_head * args.cut.group + tile * args.cut.heads_per_tile;
     heads = min(args.cut.heads_per_tile, args.cut.group - tile * args.cut.heads_per_tile);
+  }
+};
+
+template <class T>
+struct DecodeWork : DecodeHeads {
+  DecodeItem item;
+  int first_key;  // that the query sees
+
+  EMBER_DEVICE DecodeWork(const AttentionArgs<T>& args, int index)
+      : DecodeHeads(args, index), item(args.work.items[item_index]) {
     first_key = args.window > 0 ? max(0, item.kv_len - args.window) : 0;
   }
 };
@@ -113,9 +122,8 @@ EMBER_DEVICE void produce_pages(const AttentionArgs<T>& args, const DecodeShared
        index += static_cast<int>(gridDim.x)) {
     const DecodeWork<T> work(args, index);
     const int32_t* table = args.tables + static_cast<int64_t>(work.item.seq) * args.table_stride;
-    const int fresh = (work.item.kv_len - 1) / kBlockTokens;  // the page that this step writes to
     for (int page = work.item.first_page; page < work.item.end_page; ++page, position.advance()) {
-      if (!waited && page == fresh) {
+      if (!waited && page >= work.item.fresh_page) {
         wait_for_dependencies();
         Loader::fence();
         waited = true;
@@ -153,6 +161,7 @@ struct DecodeState {
 
 // The queries of a tile of heads as B operands: column l / 4 is a head. Those of a wide group have
 // no room in registers: each lane keeps its own where its warp's sums will be, until a split ends.
+// The others are loaded before the work ahead of theirs ends, so that nobody waits for them.
 template <class T, class Tile>
 struct DecodeQueries {
   static constexpr int kSteps = Tile::kHeadDim / 16, kEights = Tile::kEights;
@@ -165,16 +174,16 @@ struct DecodeQueries {
              lane) {
     static_assert(kEights * kSteps * 32 * sizeof(uint2) <= 8 * Tile::kSumStride * 4 || !kWide);
   }
-  EMBER_DEVICE void load(const AttentionArgs<T>& args, const DecodeWork<T>& work, int lane) {
+  EMBER_DEVICE void load(const AttentionArgs<T>& args, const DecodeHeads& tile, int row, int lane) {
 #pragma unroll
     for (int eight = 0; eight < kEights; ++eight) {
       const int head = eight * 8 + lane / 4;
-      const T* from = args.qkv + static_cast<int64_t>(work.item.row) * args.qkv_stride +
-                      (work.first_head + head) * Tile::kHeadDim + lane % 4 * 2;
+      const T* from = args.qkv + static_cast<int64_t>(row) * args.qkv_stride +
+                      (tile.first_head + head) * Tile::kHeadDim + lane % 4 * 2;
 #pragma unroll
       for (int i = 0; i < kSteps; ++i) {
         uint2 v = make_uint2(0, 0);
-        if (head < work.heads) {
+        if (head < tile.heads) {
           v.x = *reinterpret_cast<const uint32_t*>(from + i * 16);
           v.y = *reinterpret_cast<const uint32_t*>(from + i * 16 + 8);
         }
@@ -450,14 +459,23 @@ EMBER_DEVICE void attend_items(const AttentionArgs<T>& args, const DecodeShared<
                                int warp, int lane) {
   RingPosition<Tile::kStages> position;
   const int works = num_decode_works(args);
-  for (int index = static_cast<int>(blockIdx.x); index < works;
-       index += static_cast<int>(gridDim.x)) {
+  DecodeQueries<T, Tile> q(shared, warp, lane);
+  const auto row_of = [&](int index) {
+    return index < works ? args.work.items[DecodeHeads(args, index).item_index].row : 0;
+  };
+  const auto load_narrow = [&](int index, int row) {
+    if (!q.kWide && index < works) q.load(args, DecodeHeads(args, index), row, lane);
+  };
+  int index = static_cast<int>(blockIdx.x);
+  load_narrow(index, row_of(index));
+  for (int next; index < works; index = next) {
     const DecodeWork<T> work(args, index);
     const DecodeItem& item = work.item;
-    DecodeQueries<T, Tile> q(shared, warp, lane);
+    next = index + static_cast<int>(gridDim.x);
+    const int next_row = row_of(next);
     int splits = 0;
     for (int begin = item.first_page; begin < item.end_page; begin += item.split_pages, ++splits) {
-      if (q.kWide || splits == 0) q.load(args, work, lane);
+      if (q.kWide) q.load(args, work, item.row, lane);
       DecodeState<Tile> state;
       for (int page = begin; page < min(begin + item.split_pages, item.end_page);
            ++page, position.advance()) {
@@ -471,6 +489,7 @@ EMBER_DEVICE void attend_items(const AttentionArgs<T>& args, const DecodeShared<
         __syncwarp();
         if (lane == 0) mbarrier_arrive(shared.empty(stage));
       }
+      if (begin + item.split_pages >= item.end_page) load_narrow(next, next_row);
       // Read again: what only the ends of splits need has no room in registers meanwhile.
       const DecodeWork<T> ending(args, index);
       finish_split<T, Tile>(args, shared, state, ending,
@@ -507,14 +526,16 @@ __global__ void __launch_bounds__(kDecodeThreads, Tile::kCtasPerSm)
 
 template <class T, class Tile, class Loader>
 void launch_decode(const StreamRef& stream, const AttentionArgs<T>& args) {
+  const size_t shared_bytes = Tile::shared_bytes(min(8, args.cut.heads_per_tile));
+  const int ctas = stream.num_sms * ctas_per_sm(stream, shared_bytes, Tile::kCtasPerSm);
   launch(stream,
-         {.grid = dim3(static_cast<unsigned>(stream.num_sms * Tile::kCtasPerSm)),
+         {.grid = dim3(static_cast<unsigned>(ctas)),
           .threads = kDecodeThreads,
-          .shared_bytes = Tile::shared_bytes(min(8, args.cut.heads_per_tile))},
+          .shared_bytes = shared_bytes},
          decode_kernel<T, Tile, Loader>, args);
 }
 
-// Two CTAs per multiprocessor, for narrow and wide groups.
+// Two CTAs per multiprocessor where they fit, for narrow and wide groups.
 template <class T, int kHeadDim, int kStages, class Loader>
 void launch_decode(const StreamRef& stream, const AttentionArgs<T>& args) {
   if (args.cut.heads_per_tile > 8)

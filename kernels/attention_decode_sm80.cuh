@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decode attention with cp.async, for compute capability 8.0 and later. Stages fit the 99 KB of 8.6
-// and 8.9.
+// and 8.9; of the widest heads that is one, and two elsewhere.
 #pragma once
 
 #include "kernels/attention_decode.cuh"
@@ -45,6 +45,8 @@ void decode_sm80(const StreamRef& stream, const AttentionShape& shape,
     case 128:
       return launch_decode<T, 128, 2, CpAsyncLoader>(stream, args);
     default:
+      if (stream.shared_per_sm > DecodeTile<256, 2, 1, 1>::shared_bytes(8) + 1024)
+        return launch_decode<T, DecodeTile<256, 2, 1, 1>, CpAsyncLoader>(stream, args);
       return launch_decode<T, DecodeTile<256, 1, 1, 1>, CpAsyncLoader>(stream, args);
   }
 }

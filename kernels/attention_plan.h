@@ -16,6 +16,7 @@ struct DecodeItem {
   int32_t seq, kv_len;
   int32_t row;  // of qkv and out
   int32_t first_page, end_page, split_pages;
+  int32_t fresh_page;             // the first of its pages that this step writes to
   int32_t slot;                   // of the first split's partial result; -1: the sequence has one
   int32_t first_slot, num_slots;  // of the sequence: one for each of its splits
 };
@@ -41,6 +42,7 @@ struct AttentionCut {
   int prefill_slots;  // results of pieces of keys (prefill), for each kv head
   int few_tiles;      // of prefill: with no more in a step, their pieces are works of their own
   int max_splits;     // of a sequence (decode)
+  int split_pages;    // AttentionTuning
   int wanted_works;   // items x tiles of heads (decode), where there are as many
 };
 
@@ -57,7 +59,6 @@ struct AttentionWorkspace {
   float* partials;  // [slot][num_kv_heads * head_tiles][heads_per_tile][head_dim]
 };
 
-inline constexpr int kSplitPages = 4;   // a split has at least 256 tokens
 inline constexpr int kMaxSplits = 64;   // of any sequence
 inline constexpr int kMergeAhead = 16;  // partial results that a thread loads at a time
 // On sm_90 keys of prefill are cut into pieces at multiples of this: each has a result of its own,
@@ -79,11 +80,11 @@ struct Splits {
 };
 
 // The splits of a sequence of kv_len > 0 tokens whose last is the query.
-EMBER_HOST_DEVICE Splits split_sequence(int kv_len, int window, int max_splits) {
+EMBER_HOST_DEVICE Splits split_sequence(int kv_len, int window, int max_splits, int split_pages) {
   Splits s{};
   s.first_page = window > 0 && kv_len > window ? (kv_len - window) / kBlockTokens : 0;
   s.pages = ceil_div(kv_len, kBlockTokens) - s.first_page;
-  const int wanted = ceil_div(s.pages, kSplitPages);
+  const int wanted = ceil_div(s.pages, split_pages);
   s.count = wanted < max_splits ? wanted : max_splits;
   s.pages_each = ceil_div(s.pages, s.count);
   s.count = ceil_div(s.pages, s.pages_each);
@@ -116,6 +117,7 @@ struct AttentionArgs {
   int table_stride, num_kv_heads, window;
   float scale;      // of scores, or of what tanh makes of them; with log2(e)
   float cap_scale;  // scores are first replaced by cap_score(score, cap_scale); 0: they are not
+  bool turns;       // AttentionTuning
 };
 
 // The implementations, by architecture and type, in files of their own.

@@ -23,6 +23,7 @@ struct PrefillShape80 {
   static constexpr int kColumns = image_columns(kHeadDim);
   static constexpr int kTileBytes = kBlockTokens * kHeadDim * 2;  // of Q, K and V alike
   static constexpr int kSharedBytes = 3 * kTileBytes;
+  static constexpr int kCtasPerSm = kHeadDim > 128 ? 1 : 2;  // that have registers
 };
 
 template <class T, class Shape>
@@ -184,8 +185,9 @@ __global__ void __launch_bounds__(Shape::kThreads)
 template <class T, int kHeadDim>
 void launch_prefill_sm80(const StreamRef& stream, const AttentionArgs<T>& args) {
   using Shape = PrefillShape80<kHeadDim>;
+  const int ctas = stream.num_sms * ctas_per_sm(stream, Shape::kSharedBytes, Shape::kCtasPerSm);
   launch(stream,
-         {.grid = dim3(static_cast<unsigned>(stream.num_sms * 2)),
+         {.grid = dim3(static_cast<unsigned>(ctas)),
           .threads = Shape::kThreads,
           .shared_bytes = Shape::kSharedBytes},
          prefill_sm80_kernel<T, Shape>, args);

@@ -155,11 +155,16 @@ EMBER_DEVICE void produce_tiles(const AttentionArgs<T>& args, const PrefillShare
 struct Turns {
   static constexpr int kFirst = 2;  // named barriers 2 and 3
   int warpgroup;
+  const bool& taken;
   EMBER_DEVICE void begin() const {
-    if (warpgroup == 1) named_barrier_arrive(kFirst, 256);  // warpgroup 0 goes first
+    if (taken && warpgroup == 1) named_barrier_arrive(kFirst, 256);  // warpgroup 0 goes first
   }
-  EMBER_DEVICE void turn() const { named_barrier_sync(kFirst + warpgroup, 256); }
-  EMBER_DEVICE void pass() const { named_barrier_arrive(kFirst + 1 - warpgroup, 256); }
+  EMBER_DEVICE void turn() const {
+    if (taken) named_barrier_sync(kFirst + warpgroup, 256);
+  }
+  EMBER_DEVICE void pass() const {
+    if (taken) named_barrier_arrive(kFirst + 1 - warpgroup, 256);
+  }
 };
 
 // 64 query rows of a warpgroup. A thread has rows r and r + 8 of S and O, as SoftmaxRows says.
@@ -326,7 +331,7 @@ EMBER_DEVICE void attend_tiles(const AttentionArgs<T>& args, const PrefillShared
   const auto release = [lane](uint32_t barrier) {
     if (lane == 0) mbarrier_arrive(barrier);
   };
-  const Turns tensor_cores{warpgroup};
+  const Turns tensor_cores{warpgroup, args.turns};
   tensor_cores.begin();
   RingPosition<Shape::kStages> position;
   int q_phase = 0;

@@ -22,6 +22,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -37,10 +38,15 @@ namespace ember::kernels {
 // than ever before. Used by the device's thread.
 class KernelAttributes {
  public:
+  // What share of a multiprocessor's L1 is shared memory, in percent. The same for all kernels: one
+  // that wants another share than the kernel before cannot begin while that runs.
+  explicit KernelAttributes(int shared_percent = cudaSharedmemCarveoutMaxShared)
+      : shared_percent_(shared_percent) {}
   // Before a launch with so many bytes of dynamic shared memory.
   cudaError_t prepare(const void* kernel, size_t shared_bytes);
 
  private:
+  const int shared_percent_;
   std::unordered_map<const void*, size_t> shared_bytes_;  // that each kernel may have
 };
 
@@ -50,13 +56,20 @@ struct StreamRef {
   cudaStream_t handle = nullptr;
   int sm = 0;  // compute capability: 80, 86, 89, 90
   int num_sms = 0;
-  bool pdl = false;  // programmatic dependent launch between its kernels (sm_90 only)
+  size_t shared_per_sm = 0;  // bytes of shared memory of a multiprocessor
+  bool pdl = false;          // programmatic dependent launch between its kernels (sm_90 only)
   KernelAttributes* attributes = nullptr;  // of the device; null: told at every launch
 };
 
 // Kernels compiled for sm_90a run on compute capability 9.0 alone; any other device >= 8.0 takes
 // the generic ones.
 inline bool is_hopper(const StreamRef& stream) { return stream.sm == 90; }
+
+// How many CTAs with so much shared memory, of which the system takes a kilobyte each, a
+// multiprocessor holds at once: at least one, and at most `most`.
+inline int ctas_per_sm(const StreamRef& stream, size_t shared_bytes, int most) {
+  return std::clamp(static_cast<int>(stream.shared_per_sm / (shared_bytes + 1024)), 1, most);
+}
 
 // A row-major matrix of 16-bit floats in device memory; row r begins at data + r * stride
 // (elements). 16-byte aligned, stride % 8 == 0.

@@ -234,7 +234,7 @@ part 120 bench check "${check_flags[@]}"
 took=$((SECONDS - begin))
 [ "$failed" -eq 0 ] || bisect $((took < 120 ? took + 10 : 30))
 for dtype in bfloat16 float16; do
-  for family in ceilings cases gemm decode prefill norm sample; do
+  for family in ceilings cases gemm decode prefill overlap norm sample; do
     part 45 bench kernels --dtype "$dtype" "${kernel_flags[@]}" $family
   done
 done

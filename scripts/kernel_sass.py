@@ -23,6 +23,7 @@ RULES = [
     (r"gemm_sm80_kernel<\w+, 1,", "LDG.E.64", 1),
     (r"gemm_sm80_kernel<\w+, [01],", "STG.E.64", 1),
     (r"prefill_sm90_kernel<", "HGMMA", 4),
+    (r"decode_kernel<", "LDS.128", 6),  # in the sum over warps: their maxima, totals and four sums
     (r"bench::read_kernel", "LDG.E.128", 4),
 ]
 

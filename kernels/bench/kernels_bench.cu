@@ -37,6 +37,7 @@ class Bench {
     CHECK_CUDA(cudaStreamCreateWithFlags(&stream_.handle, cudaStreamNonBlocking));
     stream_.sm = p.major * 10 + p.minor;
     stream_.num_sms = p.multiProcessorCount;
+    stream_.shared_per_sm = p.sharedMemPerMultiprocessor;
     plain_ = stream_;
     stream_.pdl = is_hopper(stream_);
     if (tiny_)
@@ -79,16 +80,30 @@ class Bench {
 
   void decode() {
     for (const AttentionCase& c : kDecodes) {
-      attend("decode", {c.seqs, 1, tiny_ ? c.kv_len / 8 : c.kv_len});
-      if (tiny_) return;
+      const AttentionCase shape{c.seqs, 1, tiny_ ? c.kv_len / 8 : c.kv_len};
+      attend("decode", name_of(shape), shape_of(model_, dtype_, shape), shape);
+      if (tiny_) break;
     }
+    attend_variants("decode", decode_variants());
   }
 
   void prefill() {
     for (const AttentionCase& c : kPrefills) {
-      attend("prefill", {1, tiny_ ? c.q_len / 32 : c.q_len, tiny_ ? c.kv_len / 32 : c.kv_len});
-      if (tiny_) return;
+      const AttentionCase shape{1, tiny_ ? c.q_len / 32 : c.q_len,
+                                tiny_ ? c.kv_len / 32 : c.kv_len};
+      attend("prefill", name_of(shape), shape_of(model_, dtype_, shape), shape);
+      if (tiny_) break;
     }
+    attend_variants("prefill", prefill_variants());
+  }
+
+  // What runs at the same time: rope with attention behind it, whose first loads do not depend on
+  // it, and decodes with a chunk, one bound by memory and the other by arithmetic.
+  void overlap() {
+    const AttentionCase decodes{tiny_ ? 2 : 64, 1, tiny_ ? 70 : 1024},
+        chunk{1, tiny_ ? 20 : 1024, tiny_ ? 40 : 1024};
+    rope_and_attend(decodes);
+    decode_beside(decodes, chunk);
   }
 
   // The sum with the residual stream, and its norm: few rows are one chain of latencies.
@@ -126,6 +141,13 @@ class Bench {
   }
 
  private:
+  void attend_variants(const char* family, const std::vector<AttentionVariant>& all) {
+    for (AttentionVariant v : all) {
+      if (tiny_) v.c = {1, std::min(v.c.q_len, 40), 40};
+      attend(family, name_of(v), shape_of(model_, dtype_, v), v.c);
+    }
+  }
+
   void sample(const std::string& kind, const SampleRow& row, int rows) {
     const int vocab = model_.vocab, words = ceil_div(vocab, 32);
     const auto count = static_cast<size_t>(rows);
@@ -266,11 +288,10 @@ class Bench {
   // A cache of one or more layers whose sequences all have one length, over blocks in an order of
   // its own, and the step's arrays.
   struct Cache {
-    Cache(Bench& b, int seqs_, int q_len_, int length_, int layers_)
-        : seqs(seqs_), q_len(q_len_), length(length_), layers(layers_), model(b.model_) {
+    Cache(Bench& b, const AttentionShape& shape_, const AttentionCase& c, int layers_)
+        : seqs(c.seqs), q_len(c.q_len), length(c.kv_len), layers(layers_), shape(shape_) {
       pages = ceil_div(length, kBlockTokens);
-      block_elements = static_cast<size_t>(2 * model.kv_heads * kBlockTokens * model.head_dim);
-      shape = shape_of(model, b.dtype_, {seqs, q_len, length});
+      block_elements = static_cast<size_t>(2 * shape.num_kv_heads * kBlockTokens * shape.head_dim);
       pools = std::make_unique<Buffer>(layer_elements() * static_cast<size_t>(layers) * 2);
       b.fill(pools->half(0), layer_elements() * static_cast<size_t>(layers), 8, 1.0f);
       workspace = std::make_unique<Buffer>(attention_workspace_bytes(b.stream_, shape));
@@ -304,19 +325,114 @@ class Bench {
     }
 
     int seqs, q_len, length, layers, pages;
-    Model model;
     size_t block_elements;
     AttentionShape shape;
     std::unique_ptr<Buffer> pools, workspace, arrays;
   };
 
-  void attend(const char* family, const AttentionCase& c) {
+  void rope_and_attend(const AttentionCase& c) {
+    const AttentionShape shape = shape_of(model_, dtype_, c);
+    const int layers = layers_of(shape, c), half = shape.head_dim / 2;
+    const Cache cache(*this, shape, c, layers);
+    const Rows qkv = rows_of(qkv_, c.seqs, model_.qkv()),
+               out = rows_of(attended_, c.seqs, model_.heads * model_.head_dim);
+    fill(static_cast<uint16_t*>(qkv.data),
+         static_cast<size_t>(qkv.rows) * static_cast<size_t>(qkv.stride), 9, 1.0f);
+    std::vector<float> cos_sin(static_cast<size_t>(2 * half), 0.0f);  // position 0: nothing turns
+    std::fill_n(cos_sin.begin(), half, 1.0f);
+    std::vector<int32_t> places(static_cast<size_t>(c.seqs), 0);  // positions, then slots
+    for (int s = 0; s < c.seqs; ++s)
+      places.push_back(cache.block((s + 1) * cache.pages - 1) * kBlockTokens +
+                       (c.kv_len - 1) % kBlockTokens);
+    const Buffer cos_sin_there(cos_sin.size() * 4), places_there(places.size() * 4);
+    cos_sin_there.write(stream_.handle, cos_sin);
+    places_there.write(stream_.handle, places);
+    const auto run = [&](const char* how, const StreamRef& stream) {
+      const auto layer = [&](int i) {
+        void* const pool = cache.pool(i % layers);
+        rope_and_store(stream, dtype_, qkv, cos_sin_there.as<float>(), places_there.as<int32_t>(),
+                       places_there.as<int32_t>() + c.seqs, pool,
+                       {model_.heads, model_.kv_heads, model_.head_dim, model_.head_dim});
+        attention(stream, shape, cache.batch(), out.data, out.stride, qkv.data, qkv.stride, pool,
+                  cache.workspace->data);
+      };
+      plan_attention(stream, shape, cache.batch(), cache.workspace->data);
+      layer(0);  // loads what recording could not
+      report("overlap", name_of(c) + ", rope and attention, " + how, time(layers, layer),
+             layer_bytes(shape, c), 0);
+    };
+    KernelAttributes drivers(cudaSharedmemCarveoutDefault);
+    StreamRef divided = stream_;
+    divided.attributes = &drivers;
+    run("as served", stream_);
+    run("L1 as the driver divides it", divided);
+    run("no early begin", plain_);
+  }
+
+  void decode_beside(const AttentionCase& decodes, const AttentionCase& chunk) {
+    const AttentionShape shapes[] = {shape_of(model_, dtype_, decodes),
+                                     shape_of(model_, dtype_, chunk)};
+    const int layers = layers_of(shapes[0], decodes);
+    const Cache caches[] = {{*this, shapes[0], decodes, layers}, {*this, shapes[1], chunk, layers}};
+    const Rows qkv = rows_of(qkv_, decodes.seqs + chunk.q_len, model_.qkv()),
+               out = rows_of(attended_, qkv.rows, model_.heads * model_.head_dim);
+    fill(static_cast<uint16_t*>(qkv.data),
+         static_cast<size_t>(qkv.rows) * static_cast<size_t>(qkv.stride), 9, 1.0f);
+    const StreamRef main = plain_;
+    StreamRef side = main;
+    cudaEvent_t fork, join;
+    CHECK_CUDA(cudaStreamCreateWithFlags(&side.handle, cudaStreamNonBlocking));
+    CHECK_CUDA(cudaEventCreateWithFlags(&fork, cudaEventDisableTiming));
+    CHECK_CUDA(cudaEventCreateWithFlags(&join, cudaEventDisableTiming));
+    const auto attend = [&](int which, const StreamRef& stream, int layer) {
+      const int64_t row = which == 0 ? 0 : decodes.seqs;
+      const Cache& cache = caches[which];
+      attention(stream, shapes[which], cache.batch(),
+                static_cast<uint16_t*>(out.data) + row * out.stride, out.stride,
+                static_cast<const uint16_t*>(qkv.data) + row * qkv.stride, qkv.stride,
+                cache.pool(layer % layers), cache.workspace->data);
+    };
+    for (int which = 0; which < 2; ++which) {
+      plan_attention(main, shapes[which], caches[which].batch(), caches[which].workspace->data);
+      attend(which, main, 0);
+    }
+    const auto run = [&](const char* how, const std::function<void(int)>& layer) {
+      report("overlap", name_of(decodes) + " and " + name_of(chunk) + ", " + how,
+             time(layers, layer), layer_bytes(shapes[0], decodes), 0);
+    };
+    run("one after the other", [&](int layer) {
+      attend(0, main, layer);
+      attend(1, main, layer);
+    });
+    run("side by side", [&](int layer) {
+      CHECK_CUDA(cudaEventRecord(fork, main.handle));
+      CHECK_CUDA(cudaStreamWaitEvent(side.handle, fork, 0));
+      attend(0, side, layer);
+      attend(1, main, layer);
+      CHECK_CUDA(cudaEventRecord(join, side.handle));
+      CHECK_CUDA(cudaStreamWaitEvent(main.handle, join, 0));
+    });
+    cudaEventDestroy(fork), cudaEventDestroy(join);
+    cudaStreamDestroy(side.handle);
+  }
+
+  static double layer_bytes(const AttentionShape& shape, const AttentionCase& c) {
+    return 4.0 * c.seqs * c.kv_len * shape.num_kv_heads * shape.head_dim;
+  }
+  // So many that they exceed the L2 cache.
+  int layers_of(const AttentionShape& shape, const AttentionCase& c) const {
+    return tiny_ ? 2 : std::clamp(static_cast<int>(256e6 / layer_bytes(shape, c)), 2, 16);
+  }
+
+  void attend(const char* family, const std::string& name, const AttentionShape& shape,
+              const AttentionCase& c) {
     const auto& [seqs, q_len, length] = c;
-    const double one_layer = 4.0 * seqs * length * model_.kv_heads * model_.head_dim;
-    const int layers = tiny_ ? 2 : std::clamp(static_cast<int>(256e6 / one_layer), 2, 16);
-    const Cache cache(*this, seqs, q_len, length, layers);
-    const Rows qkv = rows_of(qkv_, seqs * q_len, model_.qkv()),
-               out = rows_of(attended_, seqs * q_len, model_.heads * model_.head_dim);
+    const double one_layer = layer_bytes(shape, c);
+    const int layers = layers_of(shape, c);
+    const Cache cache(*this, shape, c, layers);
+    const Rows qkv = rows_of(qkv_, seqs * q_len,
+                             (shape.num_heads + 2 * shape.num_kv_heads) * shape.head_dim),
+               out = rows_of(attended_, seqs * q_len, shape.num_heads * shape.head_dim);
     fill(static_cast<uint16_t*>(qkv.data),
          static_cast<size_t>(qkv.rows) * static_cast<size_t>(qkv.stride), 9, 1.0f);
     plan_attention(stream_, cache.shape, cache.batch(), cache.workspace->data);
@@ -324,22 +440,21 @@ class Bench {
       attention(stream_, cache.shape, cache.batch(), out.data, out.stride, qkv.data, qkv.stride,
                 cache.pool(layer % layers), cache.workspace->data);
     };
-    const std::string shape = name_of(c);
     const size_t results = static_cast<size_t>(out.rows) * static_cast<size_t>(out.stride);
     if (results * static_cast<size_t>(length) < size_t{1} << 34) {
       run(0);
       Buffer reference(results * 4);
-      const ReferenceAttention a{qkv.data,     cache.pool(0),    cache.tables(),  cache.pages,
-                                 model_.heads, model_.kv_heads,  model_.head_dim, q_len,
-                                 length,       cache.shape.scale};
+      const ReferenceAttention a{qkv.data,        cache.pool(0),      cache.tables(), cache.pages,
+                                 shape.num_heads, shape.num_kv_heads, shape.head_dim, q_len,
+                                 length,          shape.scale};
       with_type([&]<class T>(T*) {
         launch(plain_, grid(), reference_attention_kernel<T>, reference.as<float>(), a, seqs);
       });
-      compare(family, shape, out.data, reference, results, dtype_ == DType::kF16 ? 2e-3 : 1.5e-2);
+      compare(family, name, out.data, reference, results, dtype_ == DType::kF16 ? 2e-3 : 1.5e-2);
     }
     const double pairs = static_cast<double>(seqs) * q_len * (length - (q_len - 1) / 2.0);
-    report(family, shape, time(layers, run), one_layer,
-           4.0 * pairs * model_.heads * model_.head_dim, 0, ", " + predicted(cache.shape, c));
+    report(family, name, time(layers, run), one_layer,
+           4.0 * pairs * shape.num_heads * shape.head_dim, 0, ", " + predicted(shape, c));
   }
 
   static int width(const Matrix& w, Epilogue epilogue) {
@@ -501,8 +616,8 @@ class Bench {
 bool run(const Options& options) {
   const std::map<std::string, void (Bench::*)()> families = {
       {"ceilings", &Bench::ceilings}, {"cases", &Bench::cases},     {"gemm", &Bench::gemm},
-      {"decode", &Bench::decode},     {"prefill", &Bench::prefill}, {"norm", &Bench::norm},
-      {"sample", &Bench::sample}};
+      {"decode", &Bench::decode},     {"prefill", &Bench::prefill}, {"overlap", &Bench::overlap},
+      {"norm", &Bench::norm},         {"sample", &Bench::sample}};
   Bench bench(options);
   for (const std::string& family : options.families) (bench.*families.at(family))();
   return bench.ok();

@@ -12,8 +12,8 @@
 
 namespace ember::kernels::bench {
 
-inline constexpr const char* kFamilies[] = {"ceilings", "cases", "gemm",  "decode",
-                                            "prefill",  "norm",  "sample"};
+inline constexpr const char* kFamilies[] = {"ceilings", "cases",   "gemm", "decode",
+                                            "prefill",  "overlap", "norm", "sample"};
 
 // y[t, o] = sum_i x[t, i] * w[o, i]: all of `dtype`, rows behind each other.
 struct Product {

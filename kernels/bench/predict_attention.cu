@@ -61,7 +61,7 @@ int last_end(const std::vector<int>& costs, int sms) {
 KernelModel model_decode(const DeviceModel& device, const AttentionShape& shape, int seqs,
                          int kv_len) {
   const AttentionCut cut = cut_on(device, shape);
-  const Splits splits = split_sequence(kv_len, shape.window, cut.max_splits);
+  const Splits splits = split_sequence(kv_len, shape.window, cut.max_splits, cut.split_pages);
   const int first_key = shape.window > 0 ? std::max(0, kv_len - shape.window) : 0,
             rows = ceil_div(kv_len, 16) * 16 - first_key / 16 * 16,
             tiles = shape.num_kv_heads * cut.head_tiles;

@@ -54,10 +54,18 @@ void print_predictions(const Options& options) {
   const auto attention = [&](const char* family, const AttentionCase& c) {
     print(options, family, name_of(c), predicted(shape_of(model, options.dtype, c), c));
   };
-  if (asked("decode"))
+  const auto variants = [&](const char* family, const std::vector<AttentionVariant>& all) {
+    for (const AttentionVariant& v : all)
+      print(options, family, name_of(v), predicted(shape_of(model, options.dtype, v), v.c));
+  };
+  if (asked("decode")) {
     for (const AttentionCase& c : kDecodes) attention("decode", c);
-  if (asked("prefill"))
+    variants("decode", decode_variants());
+  }
+  if (asked("prefill")) {
     for (const AttentionCase& c : kPrefills) attention("prefill", c);
+    variants("prefill", prefill_variants());
+  }
 }
 
 }  // namespace ember::kernels::bench

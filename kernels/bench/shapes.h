@@ -43,6 +43,29 @@ inline constexpr AttentionCase kDecodes[] = {{1, 1, 1024},  {1, 1, 8192},  {8, 1
                                              {64, 1, 1024}, {256, 1, 512}, {64, 1, 129}};
 inline constexpr AttentionCase kPrefills[] = {{1, 1024, 1024}, {1, 8192, 8192}, {1, 1000, 3001}};
 
+// What a measurement is to choose from: other widths of heads, each with what might suit it.
+struct AttentionVariant {
+  AttentionCase c;
+  int head_dim;
+  AttentionTuning tuning = {};
+};
+inline std::vector<AttentionVariant> decode_variants() {
+  std::vector<AttentionVariant> all;
+  constexpr AttentionCase kCases[] = {{1, 1, 1024}, {8, 1, 4096}, {64, 1, 1024}};
+  for (const AttentionCase& c : kCases) {
+    for (const int split_pages : {4, 8}) all.push_back({c, 64, {.split_pages = split_pages}});
+    for (const int head_dim : {96, 256}) all.push_back({c, head_dim});
+  }
+  return all;
+}
+inline std::vector<AttentionVariant> prefill_variants() {
+  std::vector<AttentionVariant> all;
+  for (const int head_dim : {64, 96, 128, 256})
+    for (const bool turns : {true, false})
+      all.push_back({{1, 8192, 8192}, head_dim, {.turns = turns}});
+  return all;
+}
+
 inline AttentionShape shape_of(const Model& m, DType dtype, const AttentionCase& c) {
   return {.dtype = dtype,
           .num_heads = m.heads,
@@ -53,6 +76,12 @@ inline AttentionShape shape_of(const Model& m, DType dtype, const AttentionCase&
           .max_tokens = c.seqs * c.q_len,
           .max_model_len = c.kv_len};
 }
+inline AttentionShape shape_of(Model m, DType dtype, const AttentionVariant& v) {
+  m.head_dim = v.head_dim;
+  AttentionShape shape = shape_of(m, dtype, v.c);
+  shape.tuning = v.tuning;
+  return shape;
+}
 
 inline std::string name_of(const GemmCase& c, int tokens) {
   return std::string(c.name) + " " + std::to_string(tokens);
@@ -60,6 +89,11 @@ inline std::string name_of(const GemmCase& c, int tokens) {
 inline std::string name_of(const AttentionCase& c) {
   return std::to_string(c.seqs) + " x " + std::to_string(c.q_len) + " of " +
          std::to_string(c.kv_len);
+}
+inline std::string name_of(const AttentionVariant& v) {
+  std::string name = name_of(v.c) + ", head_dim " + std::to_string(v.head_dim);
+  if (v.tuning.turns) return name + (*v.tuning.turns ? ", in turns" : ", no turns");
+  return name + ", splits of " + std::to_string(v.tuning.split_pages);
 }
 
 }  // namespace ember::kernels::bench

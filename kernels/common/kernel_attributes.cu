@@ -11,11 +11,9 @@ constexpr size_t kAlwaysThere = 48 * 1024;  // dynamic shared memory that nobody
 
 cudaError_t KernelAttributes::prepare(const void* kernel, size_t shared_bytes) {
   const auto [known, first] = shared_bytes_.try_emplace(kernel, kAlwaysThere);
-  // The same division of L1 and shared memory for all: a multiprocessor that has to change it
-  // between two kernels cannot begin the second while the first runs.
   if (first)
     if (const cudaError_t status = cudaFuncSetAttribute(
-            kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared);
+            kernel, cudaFuncAttributePreferredSharedMemoryCarveout, shared_percent_);
         status != cudaSuccess)
       return status;
   if (shared_bytes > known->second) {

@@ -73,7 +73,8 @@ struct BenchModelSettings {
 };
 
 struct BenchKernelsSettings {
-  // Which kernels: "ceilings", "cases", "gemm", "decode", "prefill", "sample". Empty: all.
+  // Which kernels: "ceilings", "cases", "gemm", "decode", "prefill", "overlap", "norm", "sample".
+  // Empty: all.
   std::vector<std::string> families;
   // Of the operands: "float16", or "bfloat16", which "auto" is.
   std::string dtype = "auto";

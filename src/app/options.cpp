@@ -319,7 +319,7 @@ void add_bench_model_options(CLI::App& app, Settings& settings) {
 void add_bench_kernels_options(CLI::App& app, BenchKernelsSettings& s) {
   const Group options(app, kOptions);
   options.add("FAMILY", s.families,
-              "ceilings, cases, gemm, decode, prefill, norm, sample; default: all");
+              "ceilings, cases, gemm, decode, prefill, overlap, norm, sample; default: all");
   options.add("--dtype", s.dtype, "of the operands; auto is bfloat16")
       ->check(CLI::IsMember({"auto", "float16", "bfloat16"}));
   options.add_flag("--tiny", s.tiny, "small shapes, for the emulated GPU and compute-sanitizer");

@@ -34,7 +34,9 @@ struct AttentionCase {
   std::vector<CaseSequence> sequences;  // those with one token first
   int num_decodes = -1;                 // -1: all sequences of one token and padding at the front
   bool shared_pages = true;             // sequences of equal content share their full pages
+  std::vector<int> drafts = {};         // which sequences share the blocks of the one before them
   int num_sms = 3;
+  AttentionTuning tuning = {};
 };
 
 class AttentionRun {
@@ -68,7 +70,8 @@ class AttentionRun {
             .window = c_.window,
             .max_seqs = num_seqs(),
             .max_tokens = std::max(1, num_tokens()),
-            .max_model_len = std::max(1, max_kv_len_)};
+            .max_model_len = std::max(1, max_kv_len_),
+            .tuning = c_.tuning};
   }
 
   void set_scale(float scale) { scale_ = scale; }
@@ -160,6 +163,7 @@ class AttentionRun {
   int qkv_stride() const { return (c_.group + 2) * c_.num_kv_heads * c_.head_dim + 8; }
   int out_stride() const { return num_heads() * c_.head_dim + 8; }
   size_t block_elements() const { return index(2 * c_.num_kv_heads * kBlockTokens * c_.head_dim); }
+  bool is_draft(int seq) const { return std::ranges::find(c_.drafts, seq) != c_.drafts.end(); }
   int32_t& table(int seq, int page) { return (*tables_)[index(seq * table_stride() + page)]; }
 
   // Pages of a sequence: with sharing, full pages before this step's tokens come from one common
@@ -170,15 +174,16 @@ class AttentionRun {
       int page, written, owner;
     };
     std::vector<Use> uses;
-    std::vector<std::pair<int, int>> places;  // (seq, page) of each use or of a shared one
     std::vector<int> block_of_shared(index(pages_needed_ + 1), -1);
     tables_ = std::make_unique<Guarded<int32_t>>(index(std::max(1, num_seqs()) * table_stride()),
                                                  -1000000);
     std::vector<std::vector<int>> use_of(index(num_seqs()));
-    for (int s = 0; s < num_seqs(); ++s) {
-      const auto [q_len, kv_len] = c_.sequences[index(s)];
+    for (int s = 0, last; s < num_seqs(); s = last + 1) {
+      for (last = s; is_draft(last + 1);) ++last;
+      const int kv_len = c_.sequences[index(last)].kv_len,
+                computed = c_.sequences[index(s)].kv_len - c_.sequences[index(s)].q_len;
       for (int page = 0; page * kBlockTokens < kv_len; ++page) {
-        const bool full = (page + 1) * kBlockTokens <= kv_len - q_len;
+        const bool full = (page + 1) * kBlockTokens <= computed;
         int& shared = block_of_shared[index(page)];
         if (c_.shared_pages && full && shared >= 0) {
           use_of[index(s)].push_back(shared);
@@ -188,6 +193,10 @@ class AttentionRun {
         use_of[index(s)].push_back(static_cast<int>(uses.size()));
         uses.push_back({page, std::min(kBlockTokens, kv_len - page * kBlockTokens),
                         c_.shared_pages && full ? 0 : kv_len});
+      }
+      for (int t = last; t >= s; --t) {
+        use_of[index(t)] = use_of[index(s)];
+        use_of[index(t)].resize(index(ceil_div(c_.sequences[index(t)].kv_len, kBlockTokens)));
       }
     }
     const int blocks = static_cast<int>(uses.size()) + 5;

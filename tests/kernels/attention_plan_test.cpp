@@ -19,12 +19,14 @@ TEST(AttentionPlan, SplitsCoverWhatTheQuerySees) {
   for (int kv_len = 1; kv_len < 3000; kv_len += kv_len < 700 ? 1 : 37) {
     for (const int window : {0, 1, 64, 65, 500}) {
       for (const int max_splits : {4, 16, 64}) {
-        const Splits s = split_sequence(kv_len, window, max_splits);
+        const int split_pages = max_splits == 16 ? 8 : 4;
+        const Splits s = split_sequence(kv_len, window, max_splits, split_pages);
         const int first_key = window > 0 ? std::max(0, kv_len - window) : 0;
         ASSERT_EQ(s.first_page, first_key / kBlockTokens);
         ASSERT_EQ(s.first_page + s.pages, (kv_len + kBlockTokens - 1) / kBlockTokens);
         ASSERT_GE(s.count, 1);
         ASSERT_LE(s.count, max_splits);
+        ASSERT_LE(s.count, ceil_div(s.pages, split_pages));
         ASSERT_GE(s.count * s.pages_each, s.pages);
         ASSERT_LT((s.count - 1) * s.pages_each, s.pages) << "an empty split";
       }

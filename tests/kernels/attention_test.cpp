@@ -70,6 +70,16 @@ TEST_P(Attention, DecodesOfEveryHeadDim) {
            .sequences = decodes({1, 65, 300, 513})});
 }
 
+// The widest heads have one stage where shared memory has no room for two.
+TEST(AttentionSm86, DecodesWithLittleSharedMemory) {
+  const unsigned seed = std::random_device{}() % 1000000;
+  emu::configure({.seed = seed, .stall = 24});
+  AttentionRun run({.sm = 86, .head_dim = 256, .sequences = decodes({1, 65, 300, 513})}, seed);
+  run.run();
+  EXPECT_EQ(run.problem(), "") << "seed " << seed;
+  emu::configure({});
+}
+
 TEST_P(Attention, DecodesOfEveryGroup) {
   for (int group = 1; group <= 16; ++group)
     check({.head_dim = 64,
@@ -95,6 +105,24 @@ TEST_P(Attention, DecodesWithAWindow) {
            .window = window,
            .sequences = decodes({1, 64, 65, 128, 330, 700}),
            .shared_pages = false});
+  }
+}
+
+// Also where the first of them fill a block and the others begin the next.
+TEST_P(Attention, DraftsSeeTheTokensOfTheStepBeforeThem) {
+  for (const int window : {0, 3}) {
+    const std::vector<int> drafts = {2, 3, 4, 6, 7, 8};
+    const AttentionCase c =
+        with({.head_dim = 64,
+              .group = 4,
+              .num_kv_heads = 1,
+              .window = window,
+              .sequences = decodes({300, 63, 64, 65, 66, 127, 128, 129, 130, 131, 64, 65}),
+              .shared_pages = false,
+              .drafts = drafts});
+    AttentionRun run(c, seed_);
+    run.run();
+    EXPECT_EQ(run.problem(), "") << "seed " << seed_;
   }
 }
 
@@ -167,6 +195,16 @@ TEST_P(Attention, ScoresAreCapped) {
              .softcap = softcap,
              .sequences = {{1, 5}, {1, 330}, {40, 40}, {35, 185}},
              .shared_pages = false});
+}
+
+TEST_P(Attention, IsRightHoweverItIsTuned) {
+  for (const int head_dim : {64, 256})
+    for (const bool turns : {true, false})
+      check({.head_dim = head_dim,
+             .group = 4,
+             .num_kv_heads = 1,
+             .sequences = {{1, 1025}, {1, 300}, {40, 140}, {3, 3}},
+             .tuning = {.split_pages = turns ? 8 : 2, .turns = turns}});
 }
 
 TEST_P(Attention, DecodesAndChunksInOneStep) {

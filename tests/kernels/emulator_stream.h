@@ -9,7 +9,12 @@ namespace ember::kernels {
 // Its grids ask for an early begin, also where no device grants one: the kernels of all devices
 // keep the same rules. They get it within an emu::Chain.
 inline StreamRef emulator_stream(int sm, int num_sms = 3) {
-  return {.handle = nullptr, .sm = sm, .num_sms = num_sms, .pdl = true};
+  const size_t kilobytes = sm == 80 ? 164 : sm < 90 ? 100 : 228;
+  return {.handle = nullptr,
+          .sm = sm,
+          .num_sms = num_sms,
+          .shared_per_sm = kilobytes << 10,
+          .pdl = true};
 }
 
 }  // namespace ember::kernels

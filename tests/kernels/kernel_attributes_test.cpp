@@ -37,6 +37,20 @@ TEST(KernelAttributes, AreSetOnceAndWhenMoreSharedMemoryIsNeeded) {
               cudaSharedmemCarveoutMaxShared);
 }
 
+TEST(KernelAttributes, ShareOfL1IsThatOfTheLastToLaunch) {
+  KernelAttributes drivers(cudaSharedmemCarveoutDefault);
+  StreamRef stream = emulator_stream(90);
+  int launched = 0;
+  for (KernelAttributes* const attributes : {&drivers, static_cast<KernelAttributes*>(nullptr)}) {
+    stream.attributes = attributes;
+    launch(stream, {.threads = 32}, first_kernel, &launched);
+    EXPECT_EQ(
+        fake_cuda::attribute(reinterpret_cast<const void*>(first_kernel),
+                             cudaFuncAttributePreferredSharedMemoryCarveout),
+        attributes != nullptr ? cudaSharedmemCarveoutDefault : cudaSharedmemCarveoutMaxShared);
+  }
+}
+
 TEST(KernelAttributes, WithoutThemEveryLaunchAsks) {
   int launched = 0;
   const uint64_t before = calls();

@@ -12,6 +12,7 @@
 #include "kernels/attention_decode_sm90.cuh"
 #include "kernels/attention_prefill_sm80.cuh"
 #include "kernels/attention_prefill_sm90.cuh"
+#include "kernels/emulator_stream.h"
 #include "kernels/gemm_sm80.cuh"
 #include "kernels/gemm_sm90.cuh"
 #include "kernels/sample_row.cuh"
@@ -108,12 +109,20 @@ TEST(Resources, Gemm) {
   expect_gemm80<128, 128>();
 }
 
+// That what a launch takes for the number of CTAs is what the calculator says.
+void expect_grid(const Device& device, size_t shared, int most, int wanted) {
+  const StreamRef stream = emulator_stream(device.major * 10 + device.minor);
+  EXPECT_EQ(stream.shared_per_sm, device.shared_per_sm);
+  EXPECT_EQ(ctas_per_sm(stream, shared, most), wanted);
+}
+
 template <class Tile>
 void expect_decode(const char* arch, const Device& device, const char* loader, int wanted) {
   const std::string name = "decode_kernel<T, DecodeTile<" + std::to_string(Tile::kHeadDim) + ", " +
                            std::to_string(Tile::kStages) + ", " + std::to_string(Tile::kCtasPerSm) +
                            ", " + std::to_string(Tile::kEights) + ">, " + loader + ">";
   expect_ctas(arch, device, name, kDecodeThreads, Tile::shared_bytes(8), wanted);
+  expect_grid(device, Tile::shared_bytes(8), Tile::kCtasPerSm, wanted);
 }
 
 // For narrow and wide groups.
@@ -129,9 +138,13 @@ TEST(Resources, Decode) {
   expect_decodes<128, 3>("sm_90a", kH100, "BulkLoader", 2);
   expect_decode<DecodeTile<256, 3, 1, 1>>("sm_90a", kH100, "BulkLoader", 1);
   expect_decodes<64, 4>("sm_80", kA100, "CpAsyncLoader", 2);
+  expect_decodes<128, 2>("sm_80", kA100, "CpAsyncLoader", 2);
+  expect_decode<DecodeTile<256, 2, 1, 1>>("sm_80", kA100, "CpAsyncLoader", 1);
+  expect_decodes<64, 4>("sm_80", kA10, "CpAsyncLoader", 1);
   expect_decodes<96, 3>("sm_80", kA10, "CpAsyncLoader", 1);
   expect_decodes<128, 2>("sm_80", kA10, "CpAsyncLoader", 1);
   expect_decode<DecodeTile<256, 1, 1, 1>>("sm_80", kA10, "CpAsyncLoader", 1);
+  EXPECT_GT((DecodeTile<256, 2, 1, 1>::shared_bytes(8)), kA10.shared_per_cta);
 }
 
 template <int kHeadDim>
@@ -141,6 +154,8 @@ void expect_prefill(int wanted_a10) {
               PrefillShape<kHeadDim>::kThreads, PrefillShape<kHeadDim>::kSharedBytes, 1);
   expect_ctas("sm_80", kA10, "prefill_sm80_kernel<T, PrefillShape80<" + dim + "> >",
               PrefillShape80<kHeadDim>::kThreads, PrefillShape80<kHeadDim>::kSharedBytes,
+              wanted_a10);
+  expect_grid(kA10, PrefillShape80<kHeadDim>::kSharedBytes, PrefillShape80<kHeadDim>::kCtasPerSm,
               wanted_a10);
 }
 

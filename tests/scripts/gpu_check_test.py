@@ -25,7 +25,7 @@ def test_every_part_runs(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     assert all(row["right"] for row in rows if "right" in row)
     assert {row["family"] for row in rows if "check" in row} == {"llama", "qwen3", "glm4", "gemma2", "olmo2"}
-    assert {row["kernel"] for row in rows if "us" in row} == {"read", "copy", "cublas", "gemm", "decode", "prefill", "norm", "sample"}
+    assert {row["kernel"] for row in rows if "us" in row} == {"read", "copy", "cublas", "gemm", "decode", "prefill", "overlap", "norm", "sample"}
     assert [row["bench"] for row in rows if "bench" in row] == ["load", "decode", "decode", "prefill"]
     assert [row["server"] for row in rows if "server" in row] == ["ready", "memory", "ended", "ready", "memory", "ended"]
     assert [(row["signal"], row["status"]) for row in rows if row.get("server") == "ended"] == [("KILL", 137), ("TERM", 0)]

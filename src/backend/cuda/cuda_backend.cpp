@@ -99,6 +99,7 @@ class CudaBackend final : public Backend {
     queue_ = {.handle = stream_.get(),
               .sm = device_.sm,
               .num_sms = device_.num_sms,
+              .shared_per_sm = device_.shared_per_sm,
               .pdl = options.overlap_launches && device_.sm == 90,
               .attributes = &attributes_};
     kernels::launch_check = options.synchronous ? &after_synchronous_launch : &after_launch;

@@ -85,6 +85,7 @@ DeviceInfo open_device(int index) {
           .bus_id = bus_id,
           .sm = properties.major * 10 + properties.minor,
           .num_sms = properties.multiProcessorCount,
+          .shared_per_sm = properties.sharedMemPerMultiprocessor,
           .integrated = properties.integrated != 0,
           .version = fmt::format("{} (driver {})", version_text(runtime), version_text(driver))};
 }

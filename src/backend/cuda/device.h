@@ -12,8 +12,9 @@ struct DeviceInfo {
   std::string bus_id;  // of PCI: "0000:1B:00.0"
   int sm = 0;          // compute capability, 10 * major + minor
   int num_sms = 0;
-  bool integrated = false;  // its memory is the host's
-  std::string version;      // "13.0 (driver 13.0)"
+  size_t shared_per_sm = 0;  // bytes of shared memory of a multiprocessor
+  bool integrated = false;   // its memory is the host's
+  std::string version;       // "13.0 (driver 13.0)"
 };
 
 // Makes the device this thread's: every call of the CUDA runtime on this thread is for it from here

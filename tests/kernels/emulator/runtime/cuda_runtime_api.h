@@ -71,12 +71,12 @@ enum cudaFuncAttribute {
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
   cudaFuncAttributePreferredSharedMemoryCarveout = 9,
 };
-constexpr int cudaSharedmemCarveoutMaxShared = 100;
+constexpr int cudaSharedmemCarveoutDefault = -1, cudaSharedmemCarveoutMaxShared = 100;
 
 struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem;
-  size_t sharedMemPerBlockOptin;
+  size_t sharedMemPerBlockOptin, sharedMemPerMultiprocessor;
   int multiProcessorCount;
   int major, minor;
   int l2CacheSize;

@@ -157,7 +157,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
   std::snprintf(properties->name, sizeof properties->name, "emulated GPU");
   properties->totalGlobalMem = state().device.memory_bytes;
-  properties->sharedMemPerBlockOptin = 227 << 10;
+  const int sm = state().device.major * 10 + state().device.minor;
+  properties->sharedMemPerMultiprocessor = (sm == 80 ? size_t{164} : sm < 90 ? 100 : 228) << 10;
+  properties->sharedMemPerBlockOptin = properties->sharedMemPerMultiprocessor - (1 << 10);
   properties->multiProcessorCount = state().device.num_sms;
   properties->major = state().device.major;
   properties->minor = state().device.minor;

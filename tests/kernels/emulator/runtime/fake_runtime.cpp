@@ -48,7 +48,8 @@ struct Event {
   std::condition_variable cv;
   uint64_t recorded = 0, reached = 0;  // numbers of records made, and passed by their stream
   std::chrono::steady_clock::time_point time;
-  std::shared_ptr<Event> self;  // until destroyed
+  std::shared_ptr<Event> self;    // until destroyed
+  Stream* recorded_by = nullptr;  // whose capture the last record is in
 };
 
 struct Graph {
@@ -101,8 +102,11 @@ struct Stream {
   std::condition_variable cv;
   std::deque<Work> queue;
   bool busy = false, done = false;
-  std::unique_ptr<Graph> capture;  // used by the thread that launches
-  std::thread thread;              // last: it uses everything above
+  // Used by the thread that launches. A stream that has waited for an event of another's capture is
+  // part of that until it ends; the graph has all in the order in which it was enqueued.
+  std::unique_ptr<Graph> capture;
+  Stream* captured_by = nullptr;
+  std::thread thread;  // last: it uses everything above
 };
 
 void enqueue(cudaStream_t stream, Work work) {
@@ -111,13 +115,13 @@ void enqueue(cudaStream_t stream, Work work) {
     begin_work();
     return run_work(work);
   }
-  if (stream->capture)
-    stream->capture->nodes.push_back(std::move(work));
+  if (stream->captured_by != nullptr)
+    stream->captured_by->capture->nodes.push_back(std::move(work));
   else
     stream->push(std::move(work));
 }
 
-bool recording(cudaStream_t stream) { return stream != nullptr && stream->capture != nullptr; }
+bool recording(cudaStream_t stream) { return stream != nullptr && stream->captured_by != nullptr; }
 
 }  // namespace fake_cuda
 
@@ -209,6 +213,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     const std::lock_guard lock(event->mu);
     wanted = event->recorded;
   }
+  if (stream != nullptr && event->recorded_by != nullptr && event->recorded_by->capture)
+    stream->captured_by = event->recorded_by;
   fake_cuda::enqueue(stream, [event = event->self, wanted] {
     std::unique_lock lock(event->mu);
     while (event->reached < wanted && !fake_cuda::lost())
@@ -236,6 +242,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     const std::lock_guard lock(event->mu);
     number = ++event->recorded;
   }
+  event->recorded_by = stream == nullptr ? nullptr : stream->captured_by;
   fake_cuda::enqueue(stream, [event = event->self, number] {
     const std::lock_guard lock(event->mu);
     event->reached = number;
@@ -267,8 +274,9 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEve
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
-  if (stream == nullptr || stream->capture) return result(cudaErrorInvalidValue);
+  if (stream == nullptr || stream->captured_by != nullptr) return result(cudaErrorInvalidValue);
   stream->capture = std::make_unique<fake_cuda::Graph>();
+  stream->captured_by = stream;
   return cudaSuccess;
 }
 
@@ -276,6 +284,9 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (const cudaError_t error = reach_device(); error != cudaSuccess) return error;
   if (stream == nullptr || !stream->capture) return result(cudaErrorInvalidValue);
   *graph = stream->capture.release();
+  const std::lock_guard lock(state().mu);
+  for (const cudaStream_t other : state().streams)
+    if (other->captured_by == stream) other->captured_by = nullptr;
   return cudaSuccess;
 }
 
