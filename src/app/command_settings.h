@@ -78,7 +78,7 @@ struct BenchFleetSettings {
   std::string policy = "all";
   int replicas = 1000;
   // Requests that arrive a second, and for how long.
-  double request_rate = 5000, duration = 600;
+  double request_rate = 8000, duration = 60;
   // "chat": conversations that share system prompts; "unique": prompts that share nothing;
   // "bursts": chat whose conversations come in bursts.
   std::string workload = "chat";

@@ -246,7 +246,9 @@ TEST(Router, HashKeepsAKeyOnItsReplica) {
   // One that is lost moves its own keys only.
   router.failed(3, kStart);
   for (uint64_t key = 0; key < 2000; ++key)
-    if (homes[key] != 3) ASSERT_EQ(choose(key, kStart), homes[key]);
+    if (homes[key] != 3) {
+      ASSERT_EQ(choose(key, kStart), homes[key]);
+    }
 }
 
 TEST(Router, HashBoundsTheLoadOfAPopularKey) {
@@ -342,7 +344,6 @@ struct NaiveBooks {
   struct Entry {
     uint64_t id = 0;
     ReplicaId replica = 0;
-    bool started = false;
   };
   int count(ReplicaId replica) const {
     return static_cast<int>(
@@ -371,7 +372,9 @@ void run_random_events(RoutingPolicy policy, uint64_t seed, std::vector<ReplicaI
   for (uint64_t id = 1; id <= 500; ++id) {
     now += milliseconds(random.below(300));
     const auto replica = static_cast<ReplicaId>(random.below(static_cast<uint64_t>(n)));
-    if (random.below(60) == 0) ASSERT_EQ(router.failed(replica, now), books.take(replica));
+    if (random.below(60) == 0) {
+      ASSERT_EQ(router.failed(replica, now), books.take(replica));
+    }
     if (random.below(10) == 0) router.rebuilt(replica, now);
     if (random.below(3) == 0)
       router.report(replica, {.decode_tokens = 5, .prefill_tokens = 100}, 0.02, now);
@@ -379,7 +382,6 @@ void run_random_events(RoutingPolicy policy, uint64_t seed, std::vector<ReplicaI
       const size_t i = random.below(books.entries.size());
       if (random.below(2) == 0) {
         router.first_token(books.entries[i].id, 0, now);
-        books.entries[i].started = true;
       } else {
         router.done(books.entries[i].id, Outcome::kAnswered, 50, now);
         books.entries.erase(books.entries.begin() + static_cast<std::ptrdiff_t>(i));
@@ -403,9 +405,10 @@ void run_random_events(RoutingPolicy policy, uint64_t seed, std::vector<ReplicaI
     if (!chosen) continue;
     const auto at = std::ranges::find(may, *chosen);
     ASSERT_NE(at, may.end());
-    if (policy == RoutingPolicy::kLeast || policy == RoutingPolicy::kPrefix)
+    if (policy == RoutingPolicy::kLeast || policy == RoutingPolicy::kPrefix) {
       ASSERT_LE(there[static_cast<size_t>(at - may.begin())],
                 1.05 * std::ranges::min(there) * (1 + 1e-9));
+    }
     books.entries.push_back({.id = id, .replica = *chosen});
     choices.push_back(*chosen);
   }
