@@ -42,8 +42,8 @@ double p99(const FleetResult& result) { return percentile(result.ttft, 0.99); }
 TEST(FleetSimulation, TheSameSeedIsTheSameRun) {
   FleetConfig config = fleet(WorkloadKind::kBursts, 6, 3, 40);
   config.slow_share = 0.3;
-  config.crash_mtbf = 60;
-  config.hang_mtbf = 60;
+  config.crash_mtbf = 240;
+  config.hang_mtbf = 240;
   for (const RoutingPolicyName& policy : kRoutingPolicies) {
     const FleetResult first = run(config, policy.policy), second = run(config, policy.policy);
     EXPECT_EQ(first.trace, second.trace) << policy.name;
@@ -56,8 +56,8 @@ TEST(FleetSimulation, TheSameSeedIsTheSameRun) {
 
 TEST(FleetSimulation, NoRequestIsLostWhenReplicasFail) {
   FleetConfig config = fleet(WorkloadKind::kChat, 20, 3, 60);
-  config.crash_mtbf = 120;
-  config.hang_mtbf = 240;
+  config.crash_mtbf = 240;
+  config.hang_mtbf = 480;
   for (const RoutingPolicyName& policy : kRoutingPolicies) {
     const FleetResult result = run(config, policy.policy);
     EXPECT_GT(result.crashes, 0) << policy.name;
@@ -94,7 +94,7 @@ TEST(FleetSimulation, PredictionsAvoidSlowReplicas) {
 
 TEST(FleetSimulation, AFleetThatIsAlwaysBrokenEndsAndSaysSo) {
   FleetConfig config = fleet(WorkloadKind::kUnique, 2, 1, 20);
-  config.crash_mtbf = 0.5;
+  config.crash_mtbf = 0.01;
   const FleetResult result = FleetSimulation(config, RoutingPolicy::kLeast).run();
   EXPECT_EQ(result.completed + result.errors + result.unanswered, result.requests);
   EXPECT_GT(result.errors + result.unanswered, 0);
