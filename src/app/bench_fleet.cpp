@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ostream>
+#include <string>
 
 #include "check_settings.h"
 #include "commands.h"

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "ember/base/check.h"
 #include "ember/base/integers.h"

@@ -132,7 +132,7 @@ class Router {
   ReplicaId hashed(uint64_t key) const;
   void weigh(TimePoint now);
   void place(const RouteRequest& request, ReplicaId replica, int num_cached, TimePoint now);
-  // No longer on its replica; returns whether it was anywhere.
+  // Takes it off its replica and returns it; nullopt: it was on none.
   std::optional<Placed> remove(uint64_t id);
   void start(Placed& placed);
 

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "../load_report.h"
+#include "load_report.h"
 
 namespace ember {
 

@@ -2,6 +2,7 @@
 #include "replica_model.h"
 
 #include <algorithm>
+#include <span>
 
 namespace ember {
 

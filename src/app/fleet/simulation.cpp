@@ -2,6 +2,7 @@
 #include "simulation.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ember/base/splitmix64.h"
 
