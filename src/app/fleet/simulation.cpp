@@ -35,12 +35,12 @@ uint64_t index(ReplicaId replica) { return static_cast<uint64_t>(replica); }
 FleetSimulation::FleetSimulation(const FleetConfig& config, RoutingPolicy policy)
     : config_(config),
       workload_(config.workload, config.rate, config.seed),
-      router_({.policy = policy}, splitmix64(config.seed)),
-      faults_(splitmix64(config.seed + 1)) {
+      router_({.policy = policy}, splitmix64(config.seed)) {
   const StepCost cost = learnt(config.replica);
   for (int i = 0; i < config.num_replicas; ++i) {
-    const bool slow = faults_.uniform() < config.slow_share;
-    replicas_.push_back({.model = ReplicaModel(config.replica, slow ? 0.5 : 1)});
+    Random faults(splitmix64(config.seed + 1) ^ mix_bits(index(i) + 1));
+    const bool slow = faults.uniform() < config.slow_share;
+    replicas_.push_back({.model = ReplicaModel(config.replica, slow ? 0.5 : 1), .faults = faults});
     router_.add({.step_tokens = config.replica.step_tokens,
                  .max_num_seqs = config.replica.max_num_seqs,
                  .kv_tokens = config.replica.kv_tokens,
@@ -83,6 +83,7 @@ void FleetSimulation::handle(const Event& event) {
   const bool of_replica = event.kind == Kind::kStep || event.kind == Kind::kCrash ||
                           event.kind == Kind::kHang || event.kind == Kind::kReady;
   if (of_replica && replicas_[event.subject].life != event.life) return;
+  if ((event.kind == Kind::kCrash || event.kind == Kind::kHang) && !open()) return;
   result_.trace = mix_bits(result_.trace ^ static_cast<uint64_t>(now_.time_since_epoch().count()) ^
                            splitmix64(event.subject * 8 + static_cast<uint64_t>(event.kind)));
   switch (event.kind) {
@@ -236,8 +237,8 @@ void FleetSimulation::ready(uint64_t replica) {
 
 void FleetSimulation::plan_faults(uint64_t replica) {
   const auto plan = [&](double mtbf, Kind kind) {
-    if (mtbf > 0 && open())
-      schedule(faults_.exponential(mtbf), kind, replica, replicas_[replica].life);
+    if (mtbf > 0)
+      schedule(replicas_[replica].faults.exponential(mtbf), kind, replica, replicas_[replica].life);
   };
   plan(config_.crash_mtbf, Kind::kCrash);
   plan(config_.hang_mtbf, Kind::kHang);

@@ -22,7 +22,8 @@ struct FleetConfig {
   WorkloadKind workload = WorkloadKind::kChat;
   ReplicaSpec replica;
   double slow_share = 0;  // of the replicas: half as fast
-  // Seconds from a replica's (re)start to its crash, or until it hangs, on average; 0: never.
+  // Seconds from a replica's (re)start to its crash, or until it hangs, on average; 0: never. The
+  // same for all policies as long as they rebuild alike, and none when no more requests arrive.
   double crash_mtbf = 0, hang_mtbf = 0;
   uint64_t seed = 0;
 };
@@ -65,6 +66,7 @@ class FleetSimulation {
   };
   struct Replica {
     ReplicaModel model;
+    Random faults;
     uint32_t life = 0;
     bool up = true, hung = false, stepping = false;
     StepWork work;
@@ -97,7 +99,6 @@ class FleetSimulation {
   const FleetConfig config_;
   Workload workload_;
   Router router_;
-  Random faults_;
   std::vector<Replica> replicas_;
   std::unordered_map<uint64_t, Flight> flights_;  // by conversation; also while its user thinks
   std::vector<uint64_t> waiting_;                 // flights that no replica could be asked for

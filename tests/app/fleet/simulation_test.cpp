@@ -57,7 +57,7 @@ TEST(FleetSimulation, TheSameSeedIsTheSameRun) {
 TEST(FleetSimulation, NoRequestIsLostWhenReplicasFail) {
   FleetConfig config = fleet(WorkloadKind::kChat, 20, 3, 60);
   config.crash_mtbf = 240;
-  config.hang_mtbf = 480;
+  config.hang_mtbf = 240;
   for (const RoutingPolicyName& policy : kRoutingPolicies) {
     const FleetResult result = run(config, policy.policy);
     EXPECT_GT(result.crashes, 0) << policy.name;
@@ -93,7 +93,7 @@ TEST(FleetSimulation, PredictionsAvoidSlowReplicas) {
 }
 
 TEST(FleetSimulation, AFleetThatIsAlwaysBrokenEndsAndSaysSo) {
-  FleetConfig config = fleet(WorkloadKind::kUnique, 2, 1, 20);
+  FleetConfig config = fleet(WorkloadKind::kUnique, 2, 1, 200);
   config.crash_mtbf = 0.01;
   const FleetResult result = FleetSimulation(config, RoutingPolicy::kLeast).run();
   EXPECT_EQ(result.completed + result.errors + result.unanswered, result.requests);
