@@ -199,7 +199,7 @@ void FleetSimulation::complete(uint64_t id) {
   ++result_.completed;
   --asked_;
   if (ttft <= kGoodTtft && tpot <= kGoodTpot) ++result_.good;
-  flight = {.conversation = std::move(c)};
+  flight = {.conversation = c};
   if (workload_.next_turn(flight.conversation))
     schedule(workload_.think_time(flight.conversation), Kind::kTurn, id);
   else
