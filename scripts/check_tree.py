@@ -15,6 +15,7 @@ LAYERS = {  # layer: the layers it may include
     "model": {"base", "backend"},
     "cache": {"base"},
     "scheduler": {"base", "cache"},
+    "routing": {"base", "scheduler"},
     "text": {"base"},
     "engine": {"base", "backend", "model", "cache", "scheduler"},
     "server": {"base", "scheduler", "text", "engine"},

@@ -23,6 +23,8 @@ ExitCode run(const Settings& settings) {
       return bench_serve(settings, std::cout);
     case CommandKind::kBenchModel:
       return bench_model(settings, std::cout);
+    case CommandKind::kBenchFleet:
+      return bench_fleet(settings, std::cout);
     case CommandKind::kBenchKernels:
       return bench_kernels(settings, std::cout);
     case CommandKind::kBenchCheck:

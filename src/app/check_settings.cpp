@@ -93,6 +93,22 @@ void check_serve_settings(const Settings& s) {
                     s.http.host));
 }
 
+void check_bench_fleet_settings(const BenchFleetSettings& s) {
+  constexpr int64_t kLongestText = 32768;  // of a conversation, with room for its last answer
+  in_range("--replicas", s.replicas, 1, 100000);
+  in_range("--request-rate", s.request_rate, 0.001, 1e6);
+  check_seconds("--duration", s.duration);
+  in_range("--step-ms", s.step_ms, 0.001, 60000.0);
+  in_range("--decode-token-ms", s.decode_token_ms, 0.0, 60000.0);
+  in_range("--prefill-token-ms", s.prefill_token_ms, 0.0, 60000.0);
+  in_range("--max-num-batched-tokens", s.max_num_batched_tokens, 1, 1 << 20);
+  in_range("--max-num-seqs", s.max_num_seqs, 1, std::min(s.max_num_batched_tokens, 65536));
+  in_range("--kv-cache-tokens", s.kv_cache_tokens, kLongestText, int64_t{1} << 40);
+  in_range("--slow-share", s.slow_share, 0.0, 1.0);
+  check_seconds("--crash-mtbf", s.crash_mtbf, 0);
+  check_seconds("--hang-mtbf", s.hang_mtbf, 0);
+}
+
 int connections_that_fit(int max_connections) {
   constexpr rlim_t kOwn = 64;  // listeners, epoll, event descriptors, logs, model files
   rlimit limit{};

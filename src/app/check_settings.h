@@ -11,6 +11,7 @@ namespace ember {
 void check_engine_settings(const EngineSettings& settings);
 // Everything that serve reads; a host that other machines reach needs keys.
 void check_serve_settings(const Settings& settings);
+void check_bench_fleet_settings(const BenchFleetSettings& settings);
 
 // Raises this process's limit of open files to what max_connections needs, as far as allowed, and
 // returns how many connections fit. Throws StartError(kConfig) where not even 16 do.

@@ -72,6 +72,32 @@ struct BenchModelSettings {
   int steps = 32, repetitions = 3;
 };
 
+// A simulated fleet. Times in seconds unless they say milliseconds.
+struct BenchFleetSettings {
+  // A name of kRoutingPolicies, or "all" of them, one after the other.
+  std::string policy = "all";
+  int replicas = 1000;
+  // Requests that arrive a second, and for how long.
+  double request_rate = 8000, duration = 60;
+  // "chat": conversations that share system prompts; "unique": prompts that share nothing;
+  // "bursts": chat whose conversations come in bursts.
+  std::string workload = "chat";
+  // Share of the replicas that take twice as long for everything.
+  double slow_share = 0;
+  // From the start of a replica to its crash, and until it hangs, on average. 0: never.
+  double crash_mtbf = 0, hang_mtbf = 0;
+  // What a step takes, in milliseconds, and what each token of an answer and of a prompt adds. Set
+  // them to what bench model measured.
+  double step_ms = 8, decode_token_ms = 0.03, prefill_token_ms = 0.03;
+  // Tokens of one step, sequences that run at once, tokens that the KV cache holds.
+  int max_num_batched_tokens = 8192, max_num_seqs = 256;
+  int64_t kv_cache_tokens = 400000;
+  // Of conversations, failures and choices.
+  uint64_t seed = 0;
+  // As JSON instead of a table.
+  bool json = false;
+};
+
 struct BenchKernelsSettings {
   // Which kernels: "ceilings", "cases", "gemm", "decode", "prefill", "overlap", "norm", "sample".
   // Empty: all.

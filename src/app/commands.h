@@ -18,6 +18,8 @@ ExitCode chat(const Settings& settings, std::istream& in, std::ostream& out);
 // A load of random prompts on a running server. Ends with kNoDevice when not one was answered.
 ExitCode bench_serve(const Settings& settings, std::ostream& out);
 ExitCode bench_model(const Settings& settings, std::ostream& out);
+// Ends with kEngineFailed when a request was lost.
+ExitCode bench_fleet(const Settings& settings, std::ostream& out);
 // Both end with kEngineFailed when a result was wrong.
 ExitCode bench_kernels(const Settings& settings, std::ostream& out);
 ExitCode bench_check(const Settings& settings, std::ostream& out);

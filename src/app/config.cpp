@@ -25,7 +25,8 @@ constexpr const char* kDescription =
     "--config FILE (JSON).";
 
 constexpr const char* kBenchDescription =
-    "Measure a server, a model or the kernels, or check a device against the CPU.";
+    "Measure a server, a model or the kernels, simulate a fleet, or check a device against the "
+    "CPU.";
 
 struct Command {
   CommandKind kind;
@@ -45,6 +46,8 @@ constexpr Command kCommands[] = {
      "Send requests to a running server and report throughput and latencies."},
     {CommandKind::kBenchModel, true, "model",
      "Time decode steps and prefills of a model, without a server. Prints JSON lines."},
+    {CommandKind::kBenchFleet, true, "fleet",
+     "Simulate many replicas and compare how requests are routed to them, without a model."},
     {CommandKind::kBenchKernels, true, "kernels",
      "Check and time the CUDA kernels, beside cuBLAS and what the GPU can do. Prints JSON lines."},
     {CommandKind::kBenchCheck, true, "check",

@@ -21,6 +21,7 @@ enum class CommandKind {
   kChat,
   kBenchServe,
   kBenchModel,
+  kBenchFleet,
   kBenchKernels,
   kBenchCheck
 };
@@ -50,6 +51,7 @@ struct Settings {
   ChatSettings chat;
   BenchServeSettings bench_serve;
   BenchModelSettings bench_model;
+  BenchFleetSettings bench_fleet;
   BenchKernelsSettings bench_kernels;
   BenchCheckSettings bench_check;
 

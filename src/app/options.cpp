@@ -6,6 +6,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "ember/routing/router.h"
 #include "ember/text/reasoning_parser.h"
 #include "ember/text/tool_dialect.h"
 
@@ -316,6 +317,36 @@ void add_bench_model_options(CLI::App& app, Settings& settings) {
   options.add("--repetitions", s.repetitions, "of each prefill")->check(CLI::Range(1, 1000));
 }
 
+void add_bench_fleet_options(CLI::App& app, BenchFleetSettings& s) {
+  std::vector<std::string> policies = {"all"};
+  for (const RoutingPolicyName& policy : kRoutingPolicies) policies.emplace_back(policy.name);
+  const Group options(app, kOptions);
+  options.add("--policy", s.policy, "which replica gets a request")
+      ->check(CLI::IsMember(std::move(policies)));
+  options.add("--replicas", s.replicas);
+  options.add("--request-rate", s.request_rate, "requests per second, on average");
+  options.add("--duration", s.duration, "virtual seconds in which requests arrive");
+  options
+      .add("--workload", s.workload,
+           "chat: conversations that share system prompts; unique: prompts that share nothing; "
+           "bursts: chat, five times as much for 10 s now and then")
+      ->check(CLI::IsMember({"chat", "unique", "bursts"}));
+  options.add("--seed", s.seed, "of conversations, failures and choices");
+  options.add_flag("--json", s.json, "as JSON instead of a table");
+  const Group replica(app, "Replica");
+  replica.add("--step-ms", s.step_ms, "milliseconds of a step, which bench model measures...");
+  replica.add("--decode-token-ms", s.decode_token_ms, "...and of each answer in it...");
+  replica.add("--prefill-token-ms", s.prefill_token_ms, "...and of each token of a prompt");
+  replica.add("--max-num-batched-tokens", s.max_num_batched_tokens, "tokens of one step");
+  replica.add("--max-num-seqs", s.max_num_seqs, "sequences that run at once");
+  replica.add("--kv-cache-tokens", s.kv_cache_tokens, "tokens that the KV cache holds");
+  const Group failures(app, "Failures");
+  failures.add("--slow-share", s.slow_share, "share of the replicas that are half as fast");
+  failures.add("--crash-mtbf", s.crash_mtbf,
+               "seconds from the start of a replica to its crash, on average; 0: never");
+  failures.add("--hang-mtbf", s.hang_mtbf, "seconds until it hangs, on average; 0: never");
+}
+
 void add_bench_kernels_options(CLI::App& app, BenchKernelsSettings& s) {
   const Group options(app, kOptions);
   options.add("FAMILY", s.families,
@@ -356,6 +387,8 @@ void add_options(CLI::App& command, CommandKind kind, Settings& settings) {
     case CommandKind::kBenchModel:
       add_bench_model_options(command, settings);
       break;
+    case CommandKind::kBenchFleet:
+      return add_bench_fleet_options(command, settings.bench_fleet);
     case CommandKind::kBenchKernels:
       add_bench_kernels_options(command, settings.bench_kernels);
       break;

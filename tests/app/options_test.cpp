@@ -30,6 +30,7 @@ TEST(Options, EveryCommandsHelpIsTheTextInTheRepository) {
                                              {"bench"},
                                              {"bench", "serve"},
                                              {"bench", "model"},
+                                             {"bench", "fleet"},
                                              {"bench", "kernels"},
                                              {"bench", "check"}}) {
     std::string name = command.empty() ? "ember" : command[0];
@@ -81,6 +82,7 @@ TEST(Options, FlagsOfOneCommandAreNoFlagsOfAnother) {
   EXPECT_THROW(parse({"serve", "d", "--deep"}), StartError);
   EXPECT_EQ(parse({"bench", "serve", "--seed", "7"}).bench_serve.seed, 7u);
   EXPECT_EQ(parse({"serve", "d", "--seed", "7"}).scheduler.seed, 7u);
+  EXPECT_EQ(parse({"bench", "fleet", "--seed", "7"}).bench_fleet.seed, 7u);
   EXPECT_EQ(parse({"bench", "kernels", "--dtype", "float16"}).bench_kernels.dtype, "float16");
 }
 

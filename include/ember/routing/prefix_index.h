@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which beginnings of prompts a replica has seen.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace ember {
+
+// Tokens from one name of a prompt to the next: name i stands for the prompt's first
+// (i + 1) * kPrefixGrain tokens, and equal names are equal beginnings. A hash of the tokens, their
+// predecessors and their CacheScope.
+inline constexpr int kPrefixGrain = 128;
+
+// For each replica the names that were touched last. It knows no device: what it says is a guess
+// about the replica's cache, which evicts by the same rule.
+class PrefixIndex {
+ public:
+  explicit PrefixIndex(int num_replicas = 0);
+
+  void add_replica();
+  // How many of `names`, from the first one on, each replica has. Valid until the next call.
+  std::span<const int> matches(std::span<const uint64_t> names);
+  // `replica` has these names now. It forgets those that were touched longest ago, the end of a
+  // prompt before its beginning, until it has `limit` at most.
+  void touch(int replica, std::span<const uint64_t> names, int64_t limit);
+  // Forgets the `count` names of `replica` that were touched longest ago.
+  void forget_oldest(int replica, int64_t count);
+  void clear(int replica);
+  int64_t size(int replica) const;
+
+ private:
+  using Order = std::list<uint64_t>;  // touched last first
+  struct Replica {
+    Order order;
+    std::unordered_map<uint64_t, Order::iterator> places;
+  };
+
+  std::vector<Replica> replicas_;
+  std::unordered_map<uint64_t, std::vector<int>> holders_;  // of each name that anyone has
+  std::vector<int> matches_;
+};
+
+}  // namespace ember

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replica_model.h"
+
+#include <algorithm>
+#include <span>
+
+namespace ember {
+
+bool ReplicaModel::fits(const Job& job, int num_cached) const {
+  const auto running = static_cast<int>(prompts_.size() + answers_.size());
+  return running < spec_.max_num_seqs &&
+         in_use_ + job.prompt_tokens - num_cached + job.output_tokens <= spec_.kv_tokens;
+}
+
+int ReplicaModel::find_cached(const Job& job) {
+  const auto whole = static_cast<size_t>(job.prompt_tokens / kPrefixGrain);
+  const std::span names(job.names.data(), std::min(whole, job.names.size()));
+  // The last token is always computed.
+  return std::min(cache_.matches(names)[0] * kPrefixGrain, job.prompt_tokens - 1);
+}
+
+void ReplicaModel::publish(const Job& job, size_t num_names) {
+  const std::span names(job.names.data(), std::min(num_names, job.names.size()));
+  cache_.touch(0, names, (spec_.kv_tokens - in_use_) / kPrefixGrain);
+}
+
+void ReplicaModel::admit() {
+  int64_t planned = 0;
+  for (const Running& r : prompts_) planned += r.to_compute;
+  while (!waiting_.empty() && planned < budget_) {
+    const int num_cached = find_cached(waiting_.front());
+    if (!fits(waiting_.front(), num_cached)) return;
+    Running r = {.job = std::move(waiting_.front()), .num_cached = num_cached};
+    waiting_.pop_front();
+    r.to_compute = r.job.prompt_tokens - num_cached;
+    planned += r.to_compute;
+    in_use_ += need(r);
+    publish(r.job, static_cast<size_t>(num_cached / kPrefixGrain));
+    prompts_.push_back(std::move(r));
+  }
+}
+
+std::optional<ReplicaModel::Step> ReplicaModel::begin_step() {
+  Step step;
+  step.work.decode_tokens = static_cast<int>(answers_.size());
+  budget_ = std::max(spec_.step_tokens - step.work.decode_tokens, 0);
+  admit();
+  int64_t prompts = 0;
+  for (const Running& r : prompts_) prompts += r.to_compute;
+  step.work.prefill_tokens = static_cast<int>(std::min<int64_t>(prompts, budget_));
+  if (step.work.decode_tokens + step.work.prefill_tokens == 0) return std::nullopt;
+  step.seconds = (spec_.step_seconds + spec_.decode_token_seconds * step.work.decode_tokens +
+                  spec_.prefill_token_seconds * step.work.prefill_tokens) /
+                 speed_;
+  return step;
+}
+
+void ReplicaModel::finish(const Running& r) {
+  in_use_ -= need(r);
+  publish(r.job, r.job.names.size());
+  ended_.done.push_back(r.job.id);
+}
+
+const ReplicaModel::Ended& ReplicaModel::end_step() {
+  ended_.first_tokens.clear();
+  ended_.done.clear();
+  ++num_steps_;
+  while (!answers_.empty() && answers_.front().last_step() == num_steps_) {
+    std::ranges::pop_heap(answers_, EndsLater());
+    finish(answers_.back());
+    answers_.pop_back();
+  }
+  int left = budget_;
+  while (!prompts_.empty() && left > 0) {
+    Running& r = prompts_.front();
+    const int computed = std::min(left, r.to_compute);
+    r.to_compute -= computed;
+    left -= computed;
+    if (r.to_compute > 0) break;
+    r.first_step = num_steps_;
+    ended_.first_tokens.push_back({r.job.id, r.num_cached});
+    publish(r.job, static_cast<size_t>(r.job.prompt_tokens / kPrefixGrain));
+    if (r.job.output_tokens == 1) {
+      finish(r);
+    } else {
+      answers_.push_back(std::move(r));
+      std::ranges::push_heap(answers_, EndsLater());
+    }
+    prompts_.pop_front();
+  }
+  return ended_;
+}
+
+std::vector<ReplicaModel::Lost> ReplicaModel::fail() {
+  std::vector<Lost> lost;
+  for (const Job& job : waiting_) lost.push_back({job.id, 0});
+  for (const Running& r : prompts_) lost.push_back({r.job.id, 0});
+  for (const Running& r : answers_)
+    lost.push_back({r.job.id, static_cast<int>(num_steps_ - r.first_step) + 1});
+  waiting_.clear();
+  prompts_.clear();
+  answers_.clear();
+  in_use_ = 0;
+  cache_.clear(0);
+  return lost;
+}
+
+}  // namespace ember

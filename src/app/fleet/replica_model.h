@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// A replica of a simulated fleet: a queue, a running set and a cache of prompt beginnings.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "ember/routing/prefix_index.h"
+#include "ember/scheduler/step_cost.h"
+
+namespace ember {
+
+// What a step takes, and what fits.
+struct ReplicaSpec {
+  double step_seconds = 0, decode_token_seconds = 0, prefill_token_seconds = 0;
+  int step_tokens = 0, max_num_seqs = 0;
+  int64_t kv_tokens = 0;
+};
+
+// A request to a replica. `names` are those of its prompt and of its answer to come.
+struct Job {
+  uint64_t id = 0;
+  int prompt_tokens = 0, output_tokens = 0;
+  std::vector<uint64_t> names;
+};
+
+// Steps as the engine makes them: running answers first, then prompts in their order, as far as a
+// step's tokens go. A waiting request runs when a place and the memory of its whole text are free,
+// so nobody is preempted; beginnings that it shares with a running one count twice.
+class ReplicaModel {
+ public:
+  // speed: 0.5 takes twice as long for everything.
+  ReplicaModel(const ReplicaSpec& spec, double speed) : spec_(spec), speed_(speed), cache_(1) {}
+
+  struct Step {
+    StepWork work;
+    double seconds = 0;
+  };
+  struct FirstToken {
+    uint64_t id = 0;
+    int num_cached = 0;
+  };
+  struct Ended {
+    std::vector<FirstToken> first_tokens;
+    std::vector<uint64_t> done;  // in order of their first tokens
+  };
+  struct Lost {
+    uint64_t id = 0;
+    int num_output = 0;  // tokens that it had given
+  };
+
+  void submit(Job job) { waiting_.push_back(std::move(job)); }
+  // What the next step computes; nullopt: nothing. Each step ends before the next begins.
+  std::optional<Step> begin_step();
+  // Valid until the next call.
+  const Ended& end_step();
+  // Forgets its requests and its cache, and returns what it had, in no particular order.
+  std::vector<Lost> fail();
+
+ private:
+  struct Running {
+    Job job;
+    int num_cached = 0, to_compute = 0;
+    int64_t first_step = 0;  // the one that gave its first token
+    int64_t last_step() const { return first_step + job.output_tokens - 1; }
+  };
+  struct EndsLater {
+    bool operator()(const Running& a, const Running& b) const {
+      return a.last_step() != b.last_step() ? a.last_step() > b.last_step() : a.job.id > b.job.id;
+    }
+  };
+
+  void admit();
+  bool fits(const Job& job, int num_cached) const;
+  int find_cached(const Job& job);
+  int64_t need(const Running& r) const {
+    return r.job.prompt_tokens - r.num_cached + r.job.output_tokens;
+  }
+  void publish(const Job& job, size_t num_names);
+  void finish(const Running& r);
+
+  const ReplicaSpec spec_;
+  const double speed_;
+  PrefixIndex cache_;
+  std::deque<Job> waiting_;
+  std::deque<Running> prompts_;
+  std::vector<Running> answers_;  // a heap: the one that ends first is in front
+  int64_t in_use_ = 0;            // tokens of the KV cache that belong to running requests
+  int64_t num_steps_ = 0;
+  int budget_ = 0;  // prompt tokens of the step that runs
+  Ended ended_;
+};
+
+}  // namespace ember
