@@ -50,7 +50,7 @@ emulated() {
   return $rc
 }
 
-SANITIZED=(base cache scheduler text engine server app)  # the model and backend tests compute too much for a debug build
+SANITIZED=(base cache scheduler routing text engine server app)  # the model and backend tests compute too much for a debug build
 THREADED=(base engine server)
 
 install "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
