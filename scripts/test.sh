@@ -86,31 +86,35 @@ step() {
   summary+=("$(printf '%-16s %5d passed %4d failed %4d skipped %5d s' "$name" "${counts[@]}" $((SECONDS - started)))")
 }
 
-# unit_tests NAME PRESET LAYER...: the layers' gtest binaries that exist, each to its end even if one fails, its tests in two halves at
+# unit_tests NAME PRESET LAYER...: the layers' gtest binaries that exist, each to its end even if one fails, in parts of which two run at
 # once. A failure shows the end of what was printed, which names the test that a crash happened in.
 unit_tests() {
-  local name=$1 preset=$2 layer half pids log rc bad=0
+  local name=$1 preset=$2 layer part log rc bad=0 parts=()
   shift 2
   for layer in "$@"; do
     [ -x "build/$preset/${layer}_tests" ] || continue
-    pids=()
-    for half in 0 1; do
-      log=$reports/$name/$layer.$half
-      GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=$half timeout 900 "build/$preset/${layer}_tests" --gtest_output="xml:$log.xml" >"$log.log" 2>&1 &
-      pids+=($!)
+    for part in 0 1 2 3; do
+      log=$reports/$name/$layer.$part
+      [ "${#parts[@]}" -lt 2 ] || wait -n || true
+      (
+        rc=0
+        GTEST_TOTAL_SHARDS=4 GTEST_SHARD_INDEX=$part timeout 900 "build/$preset/${layer}_tests" --gtest_output="xml:$log.xml" >"$log.log" 2>&1 || rc=$?
+        echo "$rc" >"$log.rc"
+      ) &
+      parts+=("$log")
     done
-    for half in 0 1; do
-      log=$reports/$name/$layer.$half.log rc=0
-      wait "${pids[half]}" || rc=$?
-      if [ "$rc" -eq 0 ]; then
-        tail -n 1 "$log"
-      else
-        bad=1
-        grep -A 25 -E 'FAILED|Failure|ERROR: |WARNING: ThreadSanitizer' "$log" | head -n 100
-        tail -n 100 "$log"
-        echo "$layer, half $half: exit status $rc"
-      fi
-    done
+  done
+  wait
+  for log in "${parts[@]}"; do
+    rc=$(cat "$log.rc")
+    if [ "$rc" -eq 0 ]; then
+      tail -n 1 "$log.log"
+    else
+      bad=1
+      grep -A 25 -E 'FAILED|Failure|ERROR: |WARNING: ThreadSanitizer' "$log.log" | head -n 100
+      tail -n 100 "$log.log"
+      echo "${log##*/}: exit status $rc"
+    fi
   done
   return $bad
 }
