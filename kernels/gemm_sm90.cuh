@@ -265,6 +265,10 @@ EMBER_DEVICE void multiply(const GemmShared<Tile>& shared, const GemmRank<Tile>&
       if (lane < 2) mbarrier_arrive_peer(shared.empty(stage), rank.of_pair(lane));
     }
   };
+  // Not by a first product that ignores them: ptxas 12.4 serialises wgmma whose accumulators it
+  // does not see defined.
+#pragma unroll
+  for (float& sum : sums.v) sum = 0;
   int previous = 0;
   for (int block = first; block < end; ++block, position.advance()) {
     const int stage = position.stage;
@@ -274,8 +278,7 @@ EMBER_DEVICE void multiply(const GemmShared<Tile>& shared, const GemmRank<Tile>&
     const uint64_t b = wgmma_descriptor<64>(shared.tokens(stage));
     wgmma_fence(sums.v);
 #pragma unroll
-    for (int k = 0; k < 4; ++k)
-      wgmma_ss<T, Tile::kTokens>(sums.v, a + k * 2, b + k * 2, block != first || k != 0);
+    for (int k = 0; k < 4; ++k) wgmma_ss<T, Tile::kTokens>(sums.v, a + k * 2, b + k * 2, true);
     wgmma_commit();
     if constexpr (Tile::kLarge) {  // one group stays in flight
       if (block != first) {
