@@ -307,6 +307,21 @@ TEST(Router, ARebuiltReplicaGetsOneRequestAtATimeWhileAnotherIsClosed) {
   }
 }
 
+// One long answer proves a replica as well as three short ones.
+TEST(Router, StepsOfHalfAMinuteCloseARebuiltReplica) {
+  Router router = router_of(RoutingPolicy::kLeast, 1);
+  router.failed(0, kStart);
+  const TimePoint now = kStart + seconds(2);
+  router.rebuilt(0, now);
+  ASSERT_EQ(router.choose(request(1), now), 0);
+  for (const int second : {0, 15, 29}) {
+    router.report(0, {.decode_tokens = 1}, 0.01, now + seconds(second));
+    EXPECT_EQ(router.state(0, now + seconds(second)), Breaker::State::kHalfOpen);
+  }
+  router.report(0, {.decode_tokens = 1}, 0.01, now + seconds(30));
+  EXPECT_EQ(router.state(0, now + seconds(30)), Breaker::State::kClosed);
+}
+
 TEST(Router, ThreeAnswersThatTheReplicaSpoiltOpenIt) {
   Router router = router_of(RoutingPolicy::kLeast, 1);
   const auto end = [&](uint64_t id, Outcome outcome) {
