@@ -25,8 +25,8 @@ constexpr int kCpuBlockSize = 16;
 constexpr int kCpuStepTokens =
     512;  // longer steps are no faster, and running answers would wait longer for a long prompt
 constexpr double kHostUtilization = 0.5;  // of memory that other programs need too
-// With 8 clients of SmolLM2 Q4_1, 40 ms gives 9 % fewer tokens per second than 100 ms and 101 ms
-// instead of 115 between tokens at the 99th percentile (tests/bench/README.md). Shorter steps cut
+// With 8 clients of SmolLM2 Q4_1, 40 ms gives 10 % fewer tokens per second than 100 ms and 65 ms
+// instead of 119 between tokens at the 99th percentile (tests/bench/README.md). Shorter steps cut
 // prompts into still smaller pieces, which cost more of the tokens per second.
 constexpr double kCpuStepMs = 40;
 constexpr int kGpuStepTokens = 2048, kLargeGpuStepTokens = 8192;
