@@ -35,6 +35,22 @@ static constexpr int64_t packed_index(DType dtype, int64_t in, int64_t n, int64_
                                : block + k * kBlockOutputs + lane;
 }
 
+// A sum over inputs is taken in leaves, neighbouring inputs each, which are added up as a balanced
+// tree: ((0 + 1) + (2 + 3)) + ... So whoever has the leaves of a subtree computes its part of the
+// sum, and the bits are the same whoever adds up the parts.
+struct Leaves {
+  // Of each leaf, ascending, even but for the last. Null: one leaf, all inputs.
+  const int64_t* ends = nullptr;
+  int count = 1;  // a power of two, kMaxLeaves at most
+  // All leaves of the matrix, also those that others compute, begin at multiples of kPaddedInputs.
+  bool padded = true;
+};
+inline constexpr int kMaxLeaves = 8, kLeafDepth = 4;  // subtrees that wait, and the newest one
+
+static constexpr int64_t leaf_end(const Leaves& leaves, int leaf, int64_t in) {
+  return leaves.ends == nullptr ? in : leaves.ends[leaf];
+}
+
 // y[m, n] = scale * (sum_k x[m, k] * w[n, k] + bias[n]), or that added to y[m, n].
 struct LinearArgs {
   const void* weights = nullptr;  // packed; what pads it is zero
@@ -47,6 +63,7 @@ struct LinearArgs {
   float scale = 1;
   bool add = false;
   int64_t rows = 0, in = 0, out = 0;  // M, K, N
+  Leaves leaves;                      // of the K inputs
   uint16_t* parts = nullptr;          // what split makes of x: parts_size(M, K) elements
   int num_threads = 1;                // that share the tasks
 };

@@ -8,10 +8,14 @@
 #include <immintrin.h>
 
 #include "cpu/kernel_tables.h"
+#include "cpu/vec_avx512.h"
 
 namespace ember::cpu {
 
 namespace {
+
+using namespace avx512;
+#include "cpu/outputs_impl.h"
 
 constexpr int kRows = 16,
               kStep =
@@ -25,7 +29,8 @@ constexpr int64_t kRowsAtOnce = 128, kStepsAtOnce = 16,
                   kBlocksAtOnce = 16;  // what of inputs, k and outputs stays in the cache
 static_assert(kSplitRows == kRows && kPaddedInputs == kStep && kBlockOutputs == 2 * kRows);
 
-// A thread's memory: sums [block][row tile][half][16][16].
+// A thread's memory: sums [block][row tile][half][16][16], of each subtree that waits and of the
+// newest leaf.
 constexpr int64_t kSums = kRows * kRows, kSumFloats = kRowsAtOnce * kBlocksAtOnce * kBlockOutputs;
 
 // Tile registers: sums 0 to 3, inputs 4 and 5, weights 6 and 7. Fewer rows of inputs and sums take
@@ -105,13 +110,13 @@ struct Ahead {
   }
 };
 
-// sums[Tiles][2] += inputs * weights over some steps of k.
+// sums[Tiles][2] += inputs * weights over some steps of k; the inputs of the second row tile lie
+// x_tile behind those of the first.
 template <int Tiles>
-void multiply(const uint16_t* x, const uint16_t* w, float* sums, int64_t steps, bool first,
-              Ahead& next_weights, Ahead& next_inputs) {
+void multiply(const uint16_t* x, int64_t x_tile, const uint16_t* w, float* sums, int64_t steps,
+              bool first, Ahead& next_weights, Ahead& next_inputs) {
   constexpr int64_t kSumRow = kRows * sizeof(float), kRow = kStep * sizeof(uint16_t),
                     kWeightRow = 2 * kRow;
-  const int64_t x_tile = steps * kParts * kTile;
   if (first) {
     _tile_zero(0);
     _tile_zero(1);
@@ -175,21 +180,12 @@ struct Plan {
   int64_t row_groups, blocks, task_blocks;
 };
 
-// The outputs of one block: with the bias, and written or added.
+// The outputs of one block.
 void finish(const LinearArgs& args, Range rows, int64_t block, const float* sums) {
   for (int64_t r = 0; r < rows.end - rows.begin; ++r)
-    for (int64_t half = 0; half < 2; ++half) {
-      const int64_t n = block * kBlockOutputs + half * kRows,
-                    count = args.out - n < kRows ? args.out - n : kRows;
-      if (count <= 0) continue;
-      __m512 sum = _mm512_loadu_ps(sums + ((r / kRows * 2 + half) * kRows + r % kRows) * kRows);
-      if (args.bias != nullptr) sum = _mm512_add_ps(sum, _mm512_loadu_ps(args.bias + n));
-      sum = _mm512_mul_ps(sum, _mm512_set1_ps(args.scale));
-      const auto mask = static_cast<__mmask16>((1u << count) - 1);
-      float* y = args.y + (rows.begin + r) * args.y_stride + n;
-      if (args.add) sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sum);
-      _mm512_mask_storeu_ps(y, mask, sum);
-    }
+    for (int64_t half = 0; half < 2; ++half)
+      store_outputs(args, rows.begin + r, block * kBlockOutputs + half * kRows,
+                    load(sums + ((r / kRows * 2 + half) * kRows + r % kRows) * kRows));
 }
 
 // All rows that a task has by some blocks: first over kStepsAtOnce steps, for which the inputs stay
@@ -204,10 +200,17 @@ void multiply_blocks(const LinearArgs& args, Range rows, Range blocks, float* sc
   const int64_t weight_lines = 2 * kLinesOfTile / (kParts * pairs) + 1;
   const int64_t input_lines =
       num_blocks == 1 ? 0 : kLinesOfTile * row_tiles / (pairs * num_blocks) + 1;
-  for (int64_t step = 0; step < steps; step += kStepsAtOnce) {
-    const int64_t n = steps_together(args, step);
-    const uint16_t* x = args.parts + parts_index(args, rows.begin, step);
-    Ahead inputs{reinterpret_cast<const char*>(x + row_tiles * n * kParts * kTile), input_lines};
+  float* top = scratch;  // sums of the newest leaf
+  int leaf = 0;
+  bool first = true;  // of the leaf
+  for (int64_t step = 0, n = 0; step < steps; step += n) {
+    const int64_t group = step / kStepsAtOnce * kStepsAtOnce,
+                  together = steps_together(args, group), x_tile = together * kParts * kTile,
+                  leaf_steps = round_up(leaf_end(args.leaves, leaf, args.in), kStep) / kStep;
+    n = (group + together < leaf_steps ? group + together : leaf_steps) - step;
+    const uint16_t* inputs_of_group = args.parts + parts_index(args, rows.begin, group);
+    const uint16_t* x = inputs_of_group + (step - group) * kParts * kTile;
+    Ahead inputs{reinterpret_cast<const char*>(inputs_of_group + row_tiles * x_tile), input_lines};
     for (int64_t block = blocks.begin; block < blocks.end; ++block) {
       const uint16_t* w =
           static_cast<const uint16_t*>(args.weights) + (block * steps + step) * 2 * kTile;
@@ -215,20 +218,22 @@ void multiply_blocks(const LinearArgs& args, Range rows, Range blocks, float* sc
           reinterpret_cast<const char*>(w + (num_blocks == 1 ? kStepsAhead : steps) * 2 * kTile),
           weight_lines};
       for (int64_t tile = 0; tile < row_tiles; tile += 2) {
-        const uint16_t* tile_inputs = x + tile * n * kParts * kTile;
-        float* sums = scratch + (block - blocks.begin) * block_sums + tile * 2 * kSums;
+        const uint16_t* tile_inputs = x + tile * x_tile;
+        float* sums = top + (block - blocks.begin) * block_sums + tile * 2 * kSums;
         if (tile + 2 <= row_tiles)
-          multiply<2>(tile_inputs, w, sums, n, step == 0, weights, inputs);
+          multiply<2>(tile_inputs, x_tile, w, sums, n, first, weights, inputs);
         else
-          multiply<1>(tile_inputs, w, sums, n, step == 0, weights, inputs);
+          multiply<1>(tile_inputs, x_tile, w, sums, n, first, weights, inputs);
       }
     }
+    first = step + n == leaf_steps;
+    if (first) top = add_leaf(leaf++, top, num_blocks * block_sums);
   }
   for (int64_t i = 0; i < num_blocks; ++i)
     finish(args, rows, blocks.begin + i, scratch + i * block_sums);
 }
 
-bool in_tiles(const LinearArgs& args) { return args.dtype == DType::kBF16; }
+bool in_tiles(const LinearArgs& args) { return args.dtype == DType::kBF16 && args.leaves.padded; }
 
 int64_t linear_tasks(const LinearArgs& args) {
   return in_tiles(args) ? Plan(args).tasks() : avx512_kernels().linear_tasks(args);
@@ -255,7 +260,7 @@ const Kernels& amx_kernels() {
     Kernels k = avx512_kernels();
     k.linear_tasks = linear_tasks;
     k.linear = linear;
-    if (k.linear_scratch < kSumFloats) k.linear_scratch = kSumFloats;
+    if (k.linear_scratch < kLeafDepth * kSumFloats) k.linear_scratch = kLeafDepth * kSumFloats;
     k.split = split;
     return k;
   }();

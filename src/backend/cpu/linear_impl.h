@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products with plain weights, once over Vec; included behind kernels_impl.h, under its rules.
 //
-// Every output is one chain of fused multiply-adds over its inputs, in order. A few rows convert
-// the weights where they use them; many rows convert some inputs of a task's outputs once, and
-// their sums wait in memory in between, which changes no bit.
+// Every leaf of an output is one chain of fused multiply-adds over its inputs, in order. A few rows
+// convert the weights where they use them; many rows convert some inputs of a task's outputs once,
+// and their sums wait in memory in between, which changes no bit.
 
 // Weights [16 * half, 16 * half + 16) of a block at k, which is even for First and odd otherwise.
 template <bool First, class W>
@@ -16,50 +16,51 @@ inline Vec load_weights(const BF16* block, int64_t k, int half) {
 }
 
 // The products of one k.
-template <bool First, class W, int R, int B>
+template <bool First, class W, int R, int N>
 inline void add_products(const W* w, int64_t block_size, const float* x, int64_t x_stride,
-                         int64_t k, Vec (&sums)[R][B][2]) {
-  Vec weights[B][2];
-#pragma GCC unroll 4
-  for (int b = 0; b < B; ++b) {
-    weights[b][0] = load_weights<First>(w + b * block_size, k, 0);
-    weights[b][1] = load_weights<First>(w + b * block_size, k, 1);
-  }
+                         int64_t k, Vec (&sums)[R][N]) {
+  Vec weights[N];
+#pragma GCC unroll 8
+  for (int n = 0; n < N; ++n) weights[n] = load_weights<First>(w + n / 2 * block_size, k, n % 2);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     const Vec input = splat(x[r * x_stride + k]);
-#pragma GCC unroll 4
-    for (int b = 0; b < B; ++b) {
-      sums[r][b][0] = fma(input, weights[b][0], sums[r][b][0]);
-      sums[r][b][1] = fma(input, weights[b][1], sums[r][b][1]);
-    }
+#pragma GCC unroll 8
+    for (int n = 0; n < N; ++n) sums[r][n] = fma(input, weights[n], sums[r][n]);
   }
 }
 
 // A few rows: R rows and B blocks of outputs in registers over the whole of K, in order, one fused
-// multiply-add each.
+// multiply-add each, and the tree of the leaves.
 template <class W, int R, int B>
 inline void linear_tile(const LinearArgs& args, int64_t row, int64_t block) {
   const int64_t block_size = round_up(args.in, kPaddedInputs) * kBlockOutputs;
   const W* w = static_cast<const W*>(args.weights) + block * block_size;
   const float* x = args.x + row * args.x_stride;
-  Vec sums[R][B][2];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-    for (int b = 0; b < B; ++b) sums[r][b][0] = sums[r][b][1] = zero();
+  Vec sums[R][2 * B];
+  LeafTree<R, 2 * B> tree;
   int64_t k = 0;
-  for (; k + 2 <= args.in; k += 2) {
-    add_products<true>(w, block_size, x, args.x_stride, k, sums);
-    add_products<false>(w, block_size, x, args.x_stride, k + 1, sums);
-  }
-  if (k < args.in) add_products<true>(w, block_size, x, args.x_stride, k, sums);
+  int leaf = 0;
+  do {
+    const int64_t end = leaf_end(args.leaves, leaf, args.in);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+      for (int n = 0; n < 2 * B; ++n) sums[r][n] = zero();
+    for (; k + 2 <= end; k += 2) {
+      add_products<true>(w, block_size, x, args.x_stride, k, sums);
+      add_products<false>(w, block_size, x, args.x_stride, k + 1, sums);
+    }
+    if (k < end) add_products<true>(w, block_size, x, args.x_stride, k, sums);
+    if (args.leaves.count > 1) tree.add_leaf(leaf, sums);
+  } while (++leaf < args.leaves.count);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int b = 0; b < B; ++b)
       for (int half = 0; half < 2; ++half)
-        store_outputs(args, row + r, (block + b) * kBlockOutputs + half * kLanes, sums[r][b][half]);
+        store_outputs(args, row + r, (block + b) * kBlockOutputs + half * kLanes,
+                      sums[r][2 * b + half]);
 }
 
 template <class W, int B, int R>
@@ -86,10 +87,12 @@ int64_t linear_tasks(const LinearArgs& args) {
 }
 
 // Many rows. Scratch is the converted weights, [Vec of outputs][input][lane], and the sums,
-// [Vec of outputs][row][lane].
+// [Vec of outputs][row][lane], of each subtree that waits and of the newest leaf.
 constexpr int kPanelVecs = kTaskBlocks * kBlockOutputs / kLanes;
 constexpr int kPanelRows = 96;
-constexpr int64_t kPanelFloats = int64_t{kPanelVecs} * kLanes * (kPanelInputs + kPanelRows);
+constexpr int64_t kPanelSums = int64_t{kPanelVecs} * kLanes * kPanelRows;
+constexpr int64_t kPanelFloats =
+    int64_t{kPanelVecs} * kLanes * kPanelInputs + kLeafDepth * kPanelSums;
 
 // Inputs [begin, begin + count) of a task's outputs, begin even; zeros where there is no output.
 template <class W>
@@ -154,14 +157,13 @@ inline void panel_rest(int64_t rows, const float* panel, const float* x, int64_t
 }
 inline void panel_rest(int64_t, const float*, const float*, int64_t, int64_t, float*, Count<0>) {}
 
-// At most kPanelRows rows of a task.
+// Inputs [begin, end) of at most kPanelRows rows of a task.
 template <class W>
-inline void panel_task(const LinearArgs& args, int64_t task, int64_t first, int64_t rows,
-                       float* panel) {
-  float* const sums = panel + kPanelVecs * kPanelInputs * kLanes;
-  for (int64_t i = 0; i < kPanelVecs * kPanelRows; ++i) store(sums + i * kLanes, zero());
-  for (int64_t begin = 0; begin < args.in; begin += kPanelInputs) {
-    const int64_t count = args.in - begin < kPanelInputs ? args.in - begin : kPanelInputs;
+inline void panel_leaf(const LinearArgs& args, int64_t task, int64_t first, int64_t rows,
+                       int64_t begin, int64_t end, float* panel, float* sums) {
+  for (int64_t i = 0; i < kPanelSums; i += kLanes) store(sums + i, zero());
+  for (; begin < end; begin += kPanelInputs) {
+    const int64_t count = end - begin < kPanelInputs ? end - begin : kPanelInputs;
     convert_panel<W>(args, task, begin, count, panel);
     const float* x = args.x + first * args.x_stride + begin;
     int64_t r = 0;
@@ -170,6 +172,19 @@ inline void panel_task(const LinearArgs& args, int64_t task, int64_t first, int6
                                  sums + r * kLanes);
     panel_rest(rows - r, panel, x + r * args.x_stride, args.x_stride, count, sums + r * kLanes,
                Count<kPanelTileRows - 1>{});
+  }
+}
+
+// At most kPanelRows rows of a task.
+template <class W>
+inline void panel_task(const LinearArgs& args, int64_t task, int64_t first, int64_t rows,
+                       float* panel) {
+  float* const sums = panel + kPanelVecs * kPanelInputs * kLanes;
+  float* top = sums;
+  for (int leaf = 0; leaf < args.leaves.count; ++leaf) {
+    const int64_t begin = leaf == 0 ? 0 : leaf_end(args.leaves, leaf - 1, args.in);
+    panel_leaf<W>(args, task, first, rows, begin, leaf_end(args.leaves, leaf, args.in), panel, top);
+    top = add_leaf(leaf, top, kPanelSums);
   }
   for (int64_t r = 0; r < rows; ++r)
     for (int v = 0; v < kPanelVecs; ++v)

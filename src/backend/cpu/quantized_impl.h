@@ -119,10 +119,16 @@ PackedTile<l> packed_tile(const QuantizedArgs& args, int64_t panel, int64_t b) {
 template <class Inputs, PanelLayout l, int R>
 void multiply_rows(const QuantizedArgs& args, int64_t row, int64_t panel) {
   Vec sums[R][2];
+  LeafTree<R, 2> tree;
+  int64_t b = 0;
+  int leaf = 0;
+  do {
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = zero();
-  for (int64_t b = 0; b < args.in / kTileInputs; ++b)
-    add_tile<Inputs, PackedTile<l>, R>(args, row, b, packed_tile<l>(args, panel, b), sums);
+    for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = zero();
+    for (; b < leaf_end(args.leaves, leaf, args.in) / kTileInputs; ++b)
+      add_tile<Inputs, PackedTile<l>, R>(args, row, b, packed_tile<l>(args, panel, b), sums);
+    if (args.leaves.count > 1) tree.add_leaf(leaf, sums);
+  } while (++leaf < args.leaves.count);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
@@ -161,23 +167,35 @@ void add_expanded(const QuantizedArgs& args, int64_t row, int64_t b, int64_t end
 
 constexpr int64_t kExpandedRows = 128;  // that share expanded tiles
 
-// Many rows: tiles are expanded, and their rows are taken in turn.
+// Many rows, tiles [b, end): tiles are expanded, and their rows are taken in turn.
 template <class Inputs, PanelLayout l>
-void multiply_many(const QuantizedArgs& args, int64_t first_row, int64_t rows, int64_t panel) {
+void expand_leaf(const QuantizedArgs& args, int64_t first_row, int64_t rows, int64_t panel,
+                 int64_t b, int64_t end, float* partial) {
   using Tile = ExpandedTile<Inputs, Inputs::zero_of(l), l.groups, l.minimum, l.low_lines == 8>;
   Expanded<Inputs> expanded;
-  alignas(64) float partial[kExpandedRows * kBlockOutputs];
   for (int64_t i = 0; i < rows * kBlockOutputs; i += kLanes) store(partial + i, zero());
-  const int64_t blocks = args.in / kTileInputs;
-  for (int64_t b = 0; b < blocks; b += kExpandedTiles) {
-    const int64_t end = blocks - b < kExpandedTiles ? blocks : b + kExpandedTiles;
-    for (int64_t i = b; i < end; ++i) expand(packed_tile<l>(args, panel, i), i - b, expanded);
+  for (; b < end; b += kExpandedTiles) {
+    const int64_t stop = end - b < kExpandedTiles ? end : b + kExpandedTiles;
+    for (int64_t i = b; i < stop; ++i) expand(packed_tile<l>(args, panel, i), i - b, expanded);
     int64_t r = 0;
     for (; rows - r >= kQuantizedRows; r += kQuantizedRows)
-      add_expanded<Tile, kQuantizedRows>(args, first_row + r, b, end, expanded,
+      add_expanded<Tile, kQuantizedRows>(args, first_row + r, b, stop, expanded,
                                          partial + r * kBlockOutputs);
     for (; r < rows; ++r)
-      add_expanded<Tile, 1>(args, first_row + r, b, end, expanded, partial + r * kBlockOutputs);
+      add_expanded<Tile, 1>(args, first_row + r, b, stop, expanded, partial + r * kBlockOutputs);
+  }
+}
+
+template <class Inputs, PanelLayout l>
+void multiply_many(const QuantizedArgs& args, int64_t first_row, int64_t rows, int64_t panel) {
+  alignas(64) float partial[kLeafDepth * kExpandedRows * kBlockOutputs];
+  float* top = partial;
+  int64_t b = 0;
+  for (int leaf = 0; leaf < args.leaves.count; ++leaf) {
+    const int64_t end = leaf_end(args.leaves, leaf, args.in) / kTileInputs;
+    expand_leaf<Inputs, l>(args, first_row, rows, panel, b, end, top);
+    top = add_leaf(leaf, top, rows * kBlockOutputs);
+    b = end;
   }
   for (int64_t r = 0; r < rows; ++r)
     for (int half = 0; half < 2; ++half)

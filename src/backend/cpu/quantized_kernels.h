@@ -7,13 +7,15 @@
 // ascending,
 //   sum = fma(float(sum of v * (code - zero)), scale * dx, sum)          for each group,
 //   sum = fma(float(sum of v) * dx, minimum, sum)                        where there is a minimum,
-// then its bias and the scale of the product. Sums of integers have no order, and the chain over
+// in each leaf of its inputs, whose ends are multiples of 32; then its bias and the scale of the
+// product. Sums of integers have no order, and the chain over
 // blocks has one: the bits are the same for every instruction set, number of rows and task.
 #pragma once
 
 #include <cstdint>
 
 #include "cpu/isa.h"
+#include "cpu/kernels.h"
 #include "ember/base/weight_format.h"
 
 namespace ember::cpu {
@@ -45,6 +47,7 @@ struct QuantizedArgs {
   float scale = 1;
   bool add = false;
   int64_t rows = 0, in = 0, out = 0;  // M, K, N
+  Leaves leaves;                      // of the K inputs
 };
 
 struct QuantizedKernels {

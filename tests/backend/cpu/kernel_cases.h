@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "backend/cpu/attention_cases.h"
+#include "backend/cpu/leaf_cases.h"
 
 namespace ember::cpu {
 
@@ -24,8 +25,10 @@ namespace ember::cpu {
 // A matrix [out][in] and the same packed for the kernel, in one type.
 struct Matrix {
   Matrix(DType type, int64_t out_features, int64_t in_features, uint64_t seed)
-      : dtype(type), out(out_features), in(in_features) {
-    values = random_floats(static_cast<size_t>(out * in), seed);
+      : Matrix(type, out_features, in_features,
+               random_floats(static_cast<size_t>(out_features * in_features), seed)) {}
+  Matrix(DType type, int64_t out_features, int64_t in_features, std::vector<float> weights)
+      : dtype(type), out(out_features), in(in_features), values(std::move(weights)) {
     halves.resize(static_cast<size_t>(round_up(out, kBlockOutputs) * round_up(in, kPaddedInputs)));
     floats.resize(halves.size());
     for (int64_t n = 0; n < out; ++n)
@@ -38,6 +41,12 @@ struct Matrix {
         halves[at] = bits;
         floats[at] = v;
       }
+  }
+  Matrix columns(int64_t begin, int64_t end) const {
+    std::vector<float> weights;
+    for (int64_t n = 0; n < out; ++n)
+      weights.insert(weights.end(), values.begin() + n * in + begin, values.begin() + n * in + end);
+    return {dtype, out, end - begin, std::move(weights)};
   }
   LinearArgs args(const std::vector<float>& x, std::vector<float>& y,
                   const std::vector<float>& bias, int64_t rows) const {
@@ -65,7 +74,7 @@ struct Matrix {
 // long, and nothing is written between.
 inline std::vector<float> run_linear(const Kernels& kernels, const Matrix& m,
                                      const std::vector<float>& x, const std::vector<float>& bias,
-                                     int64_t rows, int num_threads = 1) {
+                                     int64_t rows, int num_threads = 1, const Leaves& leaves = {}) {
   constexpr float kUntouched = 777;
   constexpr int64_t kGap = 3;
   std::vector<float> wide_x(static_cast<size_t>(rows * (m.in + kGap)), NAN),
@@ -79,6 +88,7 @@ inline std::vector<float> run_linear(const Kernels& kernels, const Matrix& m,
   args.y_stride += kGap;
   args.parts = parts.data();
   args.num_threads = num_threads;
+  args.leaves = leaves;
   if (kernels.split != nullptr)
     for (int64_t r = 0; r < rows; r += kSplitRows) kernels.split(args, r);
   for (int64_t task = kernels.linear_tasks(args) - 1; task >= 0; --task)
@@ -143,6 +153,46 @@ inline void check_linear(const Kernels& kernels) {
           run_linear(kernels, m, {x.begin() + begin * in, x.begin() + (begin + n) * in}, bias, n);
       ASSERT_EQ(part, std::vector<float>(y.begin() + begin * out, y.begin() + (begin + n) * out));
     }
+  }
+}
+
+// The sum in leaves is, bit for bit, the tree of what the leaves are as products of their own; then
+// comes the bias.
+inline void check_leaves(const Kernels& kernels) {
+  const unsigned seed = std::random_device{}();
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 60; ++round) {
+    const DType dtype = std::array{DType::kF32, DType::kF16, DType::kBF16}[round % 3];
+    const bool padded = random() % 2 == 0;
+    const auto any_of = [&](std::initializer_list<int64_t> values) {
+      return values.begin()[random() % values.size()];
+    };
+    const int64_t out = any_of({1, 32, 33, 97, 300}), in = any_of({64, 96, 256, 1200, 2049}),
+                  rows = any_of({1, 3, 8, 17, 40, 150});
+    const std::vector<int64_t> ends = random_leaf_ends(in, padded ? kPaddedInputs : 2, random);
+    SCOPED_TRACE(testing::Message()
+                 << "seed " << seed << ", round " << round << ": " << name_of(dtype) << " " << rows
+                 << "x" << in << "x" << out << ", " << ends.size() << " leaves");
+    const Matrix m(dtype, out, in, random());
+    const std::vector<float> x = random_floats(static_cast<size_t>(rows * in), random()),
+                             bias = random_floats(static_cast<size_t>(round_up(out, 32)), random());
+    const auto leaves_of = [&](const std::vector<int64_t>& e) {
+      return Leaves{.ends = e.data(), .count = static_cast<int>(e.size()), .padded = padded};
+    };
+    std::vector<std::vector<float>> parts;
+    for (int64_t begin = 0; const int64_t end : ends) {
+      std::vector<float> x_part;
+      for (int64_t r = 0; r < rows; ++r)
+        x_part.insert(x_part.end(), x.begin() + r * in + begin, x.begin() + r * in + end);
+      const std::vector<int64_t> one = {end - begin};
+      parts.push_back(
+          run_linear(kernels, m.columns(begin, end), x_part, {}, rows, 1, leaves_of(one)));
+      begin = end;
+    }
+    std::vector<float> expected = tree_of(std::move(parts));
+    for (size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % static_cast<size_t>(out)];
+    ASSERT_EQ(run_linear(kernels, m, x, bias, rows, 1, leaves_of(ends)), expected);
+    ASSERT_EQ(run_linear(kernels, m, x, bias, rows, 64, leaves_of(ends)), expected);
   }
 }
 
@@ -231,6 +281,7 @@ inline void check_kernels(Isa isa) {
   EMBER_NEEDS(isa);
   const Kernels& kernels = kernels_of(isa);
   check_linear(kernels);
+  check_leaves(kernels);
   check_extremes(kernels);
   check_exp(kernels);
   check_rows(kernels);
