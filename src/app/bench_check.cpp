@@ -64,23 +64,28 @@ std::vector<DecoderConfig> families(bool tiny) {
   return all;
 }
 
-BenchEngine::Loaded load(std::unique_ptr<Backend> backend, const DecoderConfig& config,
+BenchEngine::Loaded load(std::unique_ptr<RankGroup> ranks, const DecoderConfig& config,
                          DType dtype) {
   Layout layout;
-  const int block_size = backend->block_size() > 0 ? backend->block_size() : 16;
+  const Backend& backend = *ranks->at(0).backend;
+  const int block_size = backend.block_size() > 0 ? backend.block_size() : 16;
   layout.limits = {.max_tokens = kStepTokens,
                    .max_logit_rows = 8,
                    .max_model_len = kMaxLen,
                    .num_blocks = kMaxSeqs * kMaxLen / block_size,
                    .block_size = block_size};
   const size_t kv_bytes = static_cast<size_t>(layout.limits.num_blocks) *
-                          backend->kv_block_bytes(kv_cache_spec(config, layout.limits));
-  layout.plan = plan_memory(*backend, config, layout.limits, kMaxSeqs,
-                            {.dtype = dtype, .kv_cache_bytes = kv_bytes});
-  backend->reserve(layout.plan.total_bytes());
-  auto decoder = std::make_unique<Decoder>(*backend, config, DummyCheckpoint(config, 1, dtype),
-                                           LoadOptions{.dtype = dtype});
-  return {std::move(backend), std::move(decoder), layout};
+                          backend.kv_block_bytes(kv_cache_spec(config, layout.limits));
+  layout.plans = plan_memory(backend, config, ranks->size(), layout.limits, kMaxSeqs,
+                             {.dtype = dtype, .kv_cache_bytes = kv_bytes});
+  ranks->run([&](int r) {
+    Rank& rank = ranks->at(r);
+    rank.backend->reserve(layout.plans[static_cast<size_t>(r)].total_bytes());
+    rank.decoder =
+        std::make_unique<Decoder>(*rank.backend, Shard(config, r, ranks->size()),
+                                  DummyCheckpoint(config, 1, dtype), LoadOptions{.dtype = dtype});
+  });
+  return {std::move(ranks), layout};
 }
 
 std::vector<Request> requests(const DecoderConfig& config, const std::vector<int>& prompt_lens) {
@@ -121,10 +126,11 @@ bool check_family(const Settings& settings, DecoderConfig config, DType dtype, s
   EngineSettings typed = settings.engine();
   typed.model.dtype = name_of(dtype);
   const auto reference_device = [&] {
-    return make_cpu_backend({.num_threads = settings.device.cpu_threads, .isa = "avx2"});
+    return std::make_unique<RankGroup>(
+        make_cpu_backend({.num_threads = settings.device.cpu_threads, .isa = "avx2"}), nullptr);
   };
   BenchEngine reference([&] { return load(reference_device(), config, dtype); }, false);
-  BenchEngine tested([&] { return load(open_device(typed, config), config, dtype); }, false);
+  BenchEngine tested([&] { return load(open_ranks(typed, config), config, dtype); }, false);
   bool right = true;
   const auto report = [&](const char* check, const AnswerComparison& c) {
     nlohmann::ordered_json row = {{"check", check},

@@ -58,9 +58,9 @@ BenchEngine::BenchEngine(const std::function<Loaded()>& load, bool enable_prefix
   thread_ = std::make_unique<EngineThread>([&](const LoadProgress&) {
     Loaded loaded = load();
     layout_ = loaded.layout;
-    device_ = loaded.backend->describe();
+    device_ = loaded.ranks->at(0).backend->describe();
     const DecoderLimits& limits = layout_.limits;
-    const int max_num_seqs = layout_.plan.max_num_seqs;
+    const int max_num_seqs = layout_.plan().max_num_seqs;
     return std::make_unique<Engine>(
         SchedulerConfig{.max_num_batched_tokens = limits.max_tokens,
                         .max_num_seqs = max_num_seqs,
@@ -69,8 +69,7 @@ BenchEngine::BenchEngine(const std::function<Loaded()>& load, bool enable_prefix
         BlockPoolConfig{.num_blocks = limits.num_blocks,
                         .block_size = limits.block_size,
                         .enable_prefix_caching = enable_prefix_caching},
-        std::make_unique<DecoderRunner>(std::move(loaded.backend), std::move(loaded.decoder),
-                                        limits, max_num_seqs,
+        std::make_unique<DecoderRunner>(std::move(loaded.ranks), limits, max_num_seqs,
                                         1),  // its requests have no constraints
         *log_);
   });

@@ -30,8 +30,7 @@ class BenchEngine {
 
   // A model on a device; the layout is the one that the device has reserved.
   struct Loaded {
-    std::unique_ptr<Backend> backend;
-    std::unique_ptr<Decoder> decoder;
+    std::unique_ptr<RankGroup> ranks;
     Layout layout;
   };
 

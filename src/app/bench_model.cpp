@@ -78,11 +78,10 @@ class ModelBench {
     engine_.emplace(
         [&] {
           BenchEngine::Loaded loaded;
-          loaded.backend = open_device(sized, config_);
-          loaded.layout = lay_out(sized, *loaded.backend, config_);
+          loaded.ranks = open_ranks(sized, config_);
+          loaded.layout = lay_out(sized, *loaded.ranks->at(0).backend, config_);
           begin = Clock::now();
-          loaded.decoder =
-              load_decoder(sized.model, *loaded.backend, config_, loaded.layout.plan, {});
+          load_decoders(sized.model, *loaded.ranks, config_, loaded.layout.plans, {});
           return loaded;
         },
         true);
@@ -90,7 +89,7 @@ class ModelBench {
     print({{"bench", "load"},
            {"device", engine_->device()},
            {"model", config_.architecture},
-           {"weight_bytes", layout_.plan.weight_bytes},
+           {"weight_bytes", weight_bytes()},
            {"step_tokens", layout_.limits.max_tokens},
            {"seconds", seconds(Clock::now() - begin)}});
   }
@@ -101,6 +100,17 @@ class ModelBench {
   }
 
  private:
+  // Of all ranks together.
+  size_t weight_bytes() const {
+    size_t bytes = 0;
+    for (const MemoryPlan& plan : layout_.plans) bytes += plan.weight_bytes;
+    return bytes;
+  }
+  size_t kv_block_bytes() const {
+    size_t bytes = 0;
+    for (const MemoryPlan& plan : layout_.plans) bytes += plan.kv_block_bytes;
+    return bytes;
+  }
   int num_steps() const { return settings_.bench_model.steps + kFewSteps; }
 
   // The first run leaves the prompts in the prefix cache; all that the second one computes is one
@@ -161,9 +171,8 @@ class ModelBench {
             ? 0
             : static_cast<double>(config_.vocab_size) /
                   (weights_of_layers(config_) / config_.hidden_size + 2.0 * config_.vocab_size);
-    return static_cast<double>(layout_.plan.weight_bytes) * (1 - table) +
-           static_cast<double>(layout_.plan.kv_block_bytes) / layout_.plan.block_size * c.batch *
-               c.context;
+    return static_cast<double>(weight_bytes()) * (1 - table) +
+           static_cast<double>(kv_block_bytes()) / layout_.limits.block_size * c.batch * c.context;
   }
 
   double operations_of_prefill(double tokens) const {

@@ -26,6 +26,9 @@ void check_seconds(const char* flag, double value, double low = 0.001) {
 
 void check_device(const DeviceSettings& s) {
   in_range("--cpu-threads", s.cpu_threads, 0, 1024);
+  in_range("--tensor-parallel-size", s.tensor_parallel_size, 1, 8);
+  if ((s.tensor_parallel_size & (s.tensor_parallel_size - 1)) != 0)
+    refuse(fmt::format("--tensor-parallel-size {}: must be 1, 2, 4 or 8", s.tensor_parallel_size));
   if (s.memory_utilization && !(*s.memory_utilization > 0 && *s.memory_utilization <= 1))
     refuse(fmt::format("--gpu-memory-utilization {}: must be above 0 and at most 1",
                        *s.memory_utilization));

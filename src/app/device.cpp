@@ -8,6 +8,7 @@
 
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/base/clock.h"
+#include "ember/base/cpus.h"
 #include "ember/base/files.h"
 #include "ember/base/log.h"
 #include "ember/base/start_error.h"
@@ -87,6 +88,19 @@ int block_size(const DeviceSettings& settings, const Backend& backend) {
   return only > 0 ? only : settings.block_size > 0 ? settings.block_size : kCpuBlockSize;
 }
 
+std::unique_ptr<Backend> open_cpu(const DeviceSettings& device, int rank,
+                                  std::shared_ptr<cpu::Exchange> exchange) {
+  const int threads = device.cpu_threads > 0 ? device.cpu_threads : usable_cpus();
+  return make_cpu_backend({.num_threads = std::max(1, threads / device.tensor_parallel_size),
+                           .isa = device.cpu_isa,
+                           .activations = device.cpu_activations == "float" ? CpuActivations::kFloat
+                                          : device.cpu_activations == "int8"
+                                              ? CpuActivations::kInt8
+                                              : CpuActivations::kInt16,
+                           .rank = rank,
+                           .exchange = std::move(exchange)});
+}
+
 // Random weights are of dummy_dtype.
 std::unique_ptr<Checkpoint> open_checkpoint(const ModelSettings& settings,
                                             const DecoderConfig& config, DType dummy_dtype) {
@@ -121,12 +135,23 @@ std::unique_ptr<Backend> open_device(const EngineSettings& settings, const Decod
   if (wants_gpu(device)) return open_cuda(settings, config);
   if (device.kind == DeviceKind::kAuto)
     spdlog::info("there is no NVIDIA GPU: the CPU is the device");
-  return make_cpu_backend({.num_threads = device.cpu_threads,
-                           .isa = device.cpu_isa,
-                           .activations = device.cpu_activations == "float" ? CpuActivations::kFloat
-                                          : device.cpu_activations == "int8"
-                                              ? CpuActivations::kInt8
-                                              : CpuActivations::kInt16});
+  return open_cpu(device, 0, nullptr);
+}
+
+std::unique_ptr<RankGroup> open_ranks(const EngineSettings& settings, const DecoderConfig& config) {
+  const int num_ranks = settings.device.tensor_parallel_size;
+  if (num_ranks == 1) return std::make_unique<RankGroup>(open_device(settings, config), nullptr);
+  if (wants_gpu(settings.device))
+    throw StartError(ExitCode::kConfig,
+                     fmt::format("--tensor-parallel-size {}: only the CPU is shared by several "
+                                 "ranks; a GPU is one",
+                                 num_ranks));
+  auto meeting = std::make_shared<Rendezvous>(num_ranks);
+  const std::shared_ptr<cpu::Exchange> exchange = make_cpu_exchange(meeting);
+  auto ranks = std::make_unique<RankGroup>(std::move(meeting));
+  ranks->run(
+      [&](int rank) { ranks->at(rank).backend = open_cpu(settings.device, rank, exchange); });
+  return ranks;
 }
 
 std::optional<DType> weight_dtype(const ModelSettings& settings, const Backend& backend,
@@ -160,26 +185,35 @@ Layout lay_out(const EngineSettings& settings, const Backend& backend,
   budget.dtype = weight_dtype(settings.model, backend, config);
   budget.may_shorten_context = settings.model.max_model_len == 0;
   if (settings.device.kv_cache_bytes) budget.kv_cache_bytes = settings.device.kv_cache_bytes;
-  layout.plan =
-      plan_memory(backend, config, layout.limits, settings.scheduler.max_num_seqs, budget);
-  layout.limits.max_model_len = layout.plan.max_model_len;
-  layout.limits.num_blocks = layout.plan.num_blocks;
+  layout.plans = plan_memory(backend, config, settings.device.tensor_parallel_size, layout.limits,
+                             settings.scheduler.max_num_seqs, budget);
+  layout.limits.max_model_len = layout.plan().max_model_len;
+  layout.limits.num_blocks = layout.plan().num_blocks;
   return layout;
 }
 
-std::unique_ptr<Decoder> load_decoder(const ModelSettings& settings, Backend& backend,
-                                      const DecoderConfig& config, const MemoryPlan& plan,
-                                      std::function<void(size_t, size_t)> progress) {
+void load_decoders(const ModelSettings& settings, RankGroup& ranks, const DecoderConfig& config,
+                   const std::vector<MemoryPlan>& plans,
+                   const std::function<void(size_t, size_t)>& progress) {
   const TimePoint begin = Clock::now();
-  const LoadOptions options{.dtype = weight_dtype(settings, backend, config),
-                            .progress = std::move(progress)};
-  const std::unique_ptr<Checkpoint> checkpoint =
-      open_checkpoint(settings, config, options.dtype.value_or(config.dtype));
-  backend.reserve(plan.total_bytes());
-  auto decoder = std::make_unique<Decoder>(backend, config, *checkpoint, options);
-  spdlog::info("loaded {:.2f} GB in {:.1f} s", static_cast<double>(checkpoint->total_bytes()) / 1e9,
-               seconds(Clock::now() - begin));
-  return decoder;
+  ranks.run([&](int r) {
+    Rank& rank = ranks.at(r);
+    const auto of_rank = [&](size_t done, size_t total) {
+      if (ranks.failed()) throw RanksAborted();
+      if (r == 0 && progress) progress(done, total);
+    };
+    const LoadOptions options{.dtype = weight_dtype(settings, *rank.backend, config),
+                              .progress = of_rank};
+    const std::unique_ptr<Checkpoint> checkpoint =
+        open_checkpoint(settings, config, options.dtype.value_or(config.dtype));
+    rank.backend->reserve(plans[static_cast<size_t>(r)].total_bytes());
+    rank.decoder = std::make_unique<Decoder>(*rank.backend, Shard(config, r, ranks.size()),
+                                             *checkpoint, options);
+    if (r == 0)
+      spdlog::info("loaded {:.2f} GB in {:.1f} s",
+                   static_cast<double>(checkpoint->total_bytes()) / 1e9,
+                   seconds(Clock::now() - begin));
+  });
 }
 
 }  // namespace ember

@@ -6,10 +6,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ember/backend/backend.h"
 #include "ember/base/clock.h"
 #include "ember/engine/memory_plan.h"
+#include "ember/engine/rank_group.h"
 #include "ember/model/decoder.h"
 #include "settings.h"
 
@@ -29,11 +31,16 @@ std::string last_device_call();
 // Throws StartError: kNoDevice; kConfig for a --dtype that the device does not compute in. The CPU
 // stands in for a GPU only where there is no sign of one, and says so.
 std::unique_ptr<Backend> open_device(const EngineSettings& settings, const DecoderConfig& config);
+// The same for --tensor-parallel-size ranks, each of which opens its device. kConfig for more than
+// one rank on a device that is one.
+std::unique_ptr<RankGroup> open_ranks(const EngineSettings& settings, const DecoderConfig& config);
 
 struct Layout {
   DecoderLimits limits;
-  Duration step_time_target{};  // as SchedulerConfig's
-  MemoryPlan plan;
+  Duration step_time_target{};    // as SchedulerConfig's
+  std::vector<MemoryPlan> plans;  // of each rank
+
+  const MemoryPlan& plan() const { return plans.front(); }
 };
 
 // Throws StartError: kConfig for a --max-model-len that the model or a --block-size that the device
@@ -45,10 +52,11 @@ Layout lay_out(const EngineSettings& settings, const Backend& backend, const Dec
 std::optional<DType> weight_dtype(const ModelSettings& settings, const Backend& backend,
                                   const DecoderConfig& config);
 
-// Reserves the plan's memory and loads the model into it: the checkpoint of --model-path, or random
-// weights for --load-format dummy. Throws StartError, and whatever `progress` throws.
-std::unique_ptr<Decoder> load_decoder(
-    const ModelSettings& settings, Backend& backend, const DecoderConfig& config,
-    const MemoryPlan& plan, std::function<void(size_t bytes_done, size_t bytes_total)> progress);
+// Each rank reserves its plan's memory and loads its part of the model into it: the checkpoint of
+// --model-path, or random weights for --load-format dummy. `progress` is of rank 0, on its thread.
+// Throws StartError, and whatever `progress` throws.
+void load_decoders(const ModelSettings& settings, RankGroup& ranks, const DecoderConfig& config,
+                   const std::vector<MemoryPlan>& plans,
+                   const std::function<void(size_t bytes_done, size_t bytes_total)>& progress);
 
 }  // namespace ember

@@ -104,6 +104,8 @@ void add_device_options(CLI::App& app, DeviceSettings& s) {
       ->transform(CLI::AsSizeValue(false));
   device.add("--block-size", s.block_size,
              "tokens of a KV block; 0 is the device's (16 on the CPU; a GPU has 64 only)");
+  device.add("--tensor-parallel-size,--tp", s.tensor_parallel_size,
+             "ranks that share each layer of the model: 1, 2, 4 or 8; on the CPU");
   device.add("--cpu-threads", s.cpu_threads,
              "threads of the CPU device; 0 is all this process may use");
   device.add("--cpu-isa", s.cpu_isa, "instruction set of the CPU device")

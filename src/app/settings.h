@@ -80,8 +80,13 @@ struct DeviceSettings {
   // --dtype). Set float for a reference.
   std::string cpu_activations = "int16";
 
-  // Threads of the CPU device. 0: as many as this process may run on. Lower it when the machine has
-  // other work.
+  // How many ranks share the model: each has a part of every layer, and they compute each step
+  // together. 1, 2, 4 or 8, as far as the model's heads can be divided; on the CPU only. More than
+  // 1 helps where the ranks have memory of their own: a socket each.
+  int tensor_parallel_size = 1;
+
+  // Threads of the CPU device, which its ranks share. 0: as many as this process may run on. Lower
+  // it when the machine has other work.
   int cpu_threads = 0;
 
   // Share, (0, 1], of a GPU's memory or of the host's available memory that weights, activations

@@ -15,29 +15,35 @@ BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs) {
           .block_size = limits.block_size};
 }
 
-DecoderRunner::DecoderRunner(std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
-                             const DecoderLimits& limits, int max_num_seqs, int cpu_threads,
+DecoderRunner::DecoderRunner(std::unique_ptr<RankGroup> ranks, const DecoderLimits& limits,
+                             int max_num_seqs, int cpu_threads,
                              const std::function<void()>& progress)
-    : backend_(std::move(backend)),
-      decoder_(std::move(decoder)),
-      masks_(static_cast<int32_t>(decoder_->config().vocab_size), cpu_threads) {
-  CHECK(backend_->max_in_flight() <= static_cast<int>(launched_.size()));
-  const BatchLimits of_batch = batch_limits(limits, max_num_seqs);
-  decoder_->allocate(limits);
-  StepLimits of_step = step_limits(decoder_->config(), limits, max_num_seqs);
-  of_step.written_bytes = DeviceBatch::bytes(*backend_, of_batch);
-  backend_->prepare(of_step);
-  builder_.emplace(of_batch, backend_->repeatable_shapes());
-  device_batch_.emplace(*backend_, of_batch);
-  for (Launched& launched : launched_)
-    launched.sampled.resize(static_cast<size_t>(limits.max_logit_rows));
-  for (const BatchShape& shape : backend_->repeatable_shapes()) {
+    : ranks_(std::move(ranks)),
+      masks_(static_cast<int32_t>(decoder().config().vocab_size), cpu_threads) {
+  CHECK(backend().max_in_flight() <= static_cast<int>(launched_.size()));
+  allocate(limits, max_num_seqs);
+  for (const BatchShape& shape : backend().repeatable_shapes()) {
     compute(builder_->build_padding(shape));
-    backend_->wait();
+    wait_for_ranks();
     progress();
   }
-  if (!backend_->first_uses().empty()) warm_up(limits, max_num_seqs, progress);
-  backend_->seal();
+  if (!backend().first_uses().empty()) warm_up(limits, max_num_seqs, progress);
+  ranks_->run([&](int rank) { ranks_->at(rank).backend->seal(); });
+}
+
+void DecoderRunner::allocate(const DecoderLimits& limits, int max_num_seqs) {
+  const BatchLimits of_batch = batch_limits(limits, max_num_seqs);
+  ranks_->run([&](int r) {
+    Rank& rank = ranks_->at(r);
+    rank.decoder->allocate(limits);
+    StepLimits of_step = step_limits(rank.decoder->shard(), limits, max_num_seqs);
+    of_step.written_bytes = DeviceBatch::bytes(*rank.backend, of_batch);
+    rank.backend->prepare(of_step);
+    rank.batch.emplace(*rank.backend, of_batch);
+  });
+  builder_.emplace(of_batch, backend().repeatable_shapes());
+  for (Launched& launched : launched_)
+    launched.sampled.resize(static_cast<size_t>(limits.max_logit_rows));
 }
 
 DecoderRunner::~DecoderRunner() = default;
@@ -47,23 +53,30 @@ void DecoderRunner::warm_up(const DecoderLimits& limits, int max_num_seqs,
   HostBatch& decode = builder_->build_padding({.num_seqs = 1, .q_len = 1});
   decode.view.shape.reset();  // there may be no recorded one, and longer steps are not recorded
   compute(decode);
-  backend_->wait();
-  WarmUp warm_up(limits, max_num_seqs, decoder_->config().vocab_size);
-  for (const int num_tokens : backend_->first_uses()) {
+  wait_for_ranks();
+  WarmUp warm_up(limits, max_num_seqs, decoder().config().vocab_size);
+  for (const int num_tokens : backend().first_uses()) {
     HostBatch& batch = builder_->build(warm_up.step(num_tokens));
     warm_up.finish(batch);
     compute(batch);
     const size_t num_rows = batch.rows.size();
-    backend_->sample(decoder_->logits(static_cast<int>(num_rows)), batch.rows,
+    backend().sample(decoder().logits(static_cast<int>(num_rows)), batch.rows,
                      std::span(launched_[0].sampled).first(num_rows));
-    backend_->wait();
+    wait_for_ranks();
     progress();
   }
 }
 
 void DecoderRunner::compute(const HostBatch& batch) {
-  const BatchView& view = device_batch_->upload(batch);
-  backend_->run(view, [&] { decoder_->forward(view); });
+  ranks_->run([&](int r) {
+    Rank& rank = ranks_->at(r);
+    const BatchView& view = rank.batch->upload(batch);
+    rank.backend->run(view, [&] { rank.decoder->forward(view); });
+  });
+}
+
+void DecoderRunner::wait_for_ranks() {
+  ranks_->run([&](int rank) { ranks_->at(rank).backend->wait(); });
 }
 
 void DecoderRunner::launch(const Step& step) {
@@ -71,7 +84,7 @@ void DecoderRunner::launch(const Step& step) {
   launched.num_rows = static_cast<size_t>(step.num_logit_rows);
   batch_ = &builder_->build(step);
   if (step.samples_after_commit) return compute(*batch_);
-  MaskBuilder::Round masks = masks_.begin(step, batch_->rows, backend_->mask_memory());
+  MaskBuilder::Round masks = masks_.begin(step, batch_->rows, backend().mask_memory());
   compute(*batch_);  // while the masks are computed
   finish(step, masks);
 }
@@ -79,19 +92,19 @@ void DecoderRunner::launch(const Step& step) {
 // The rows are as they were at the launch, with tokens pending that are committed by now: the
 // device has them as those.
 void DecoderRunner::sample(const Step& step) {
-  MaskBuilder::Round masks = masks_.begin(step, batch_->rows, backend_->mask_memory());
+  MaskBuilder::Round masks = masks_.begin(step, batch_->rows, backend().mask_memory());
   finish(step, masks);
 }
 
 void DecoderRunner::finish(const Step& step, MaskBuilder::Round& masks) {
   Launched& launched = launched_[(num_launched_ - 1) % launched_.size()];
   masks.finish();
-  backend_->sample(decoder_->logits(step.num_logit_rows), batch_->rows,
+  backend().sample(decoder().logits(step.num_logit_rows), batch_->rows,
                    std::span(launched.sampled).first(launched.num_rows));
 }
 
 std::span<const SampledToken> DecoderRunner::wait() {
-  backend_->wait();
+  wait_for_ranks();
   const Launched& launched = launched_[num_waited_for_++ % launched_.size()];
   return std::span<const SampledToken>(launched.sampled).first(launched.num_rows);
 }

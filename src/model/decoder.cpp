@@ -15,21 +15,21 @@ float round_to(DType dtype, float x) {
 
 }  // namespace
 
-Decoder::Decoder(Backend& backend, const DecoderConfig& config, const Checkpoint& checkpoint,
+Decoder::Decoder(Backend& backend, const Shard& shard, const Checkpoint& checkpoint,
                  const LoadOptions& options)
-    : backend_(backend), config_(config) {
-  WeightLoader loader(backend, checkpoint, config.dtype, options);
-  visit_weights(config, weights_, loader);
-  weights_.embedding.scale = round_to(backend.activation_dtype(), config.embedding_scale);
-  weights_.lm_head.scale = config.logit_scale;
+    : backend_(backend), shard_(shard), config_(shard_.part) {
+  WeightLoader loader(backend, checkpoint, config_.dtype, options);
+  visit_weights(shard_, weights_, loader);
+  weights_.embedding.scale = round_to(backend.activation_dtype(), config_.embedding_scale);
+  weights_.lm_head.scale = config_.logit_scale;
   for (LayerWeights& layer : weights_.layers)
-    layer.output.scale = layer.down.scale = config.residual_scale;
-  for (int i = 0; i < config.num_layers; ++i)
-    attention_.push_back(backend.make_attention(attention_spec(config, i)));
+    layer.output.scale = layer.down.scale = config_.residual_scale;
+  for (int i = 0; i < config_.num_layers; ++i)
+    attention_.push_back(backend.make_attention(attention_spec(shard_, i)));
 }
 
 void Decoder::allocate(const DecoderLimits& limits) {
-  activations_ = make_activations(config_, limits, backend_.activation_dtype(),
+  activations_ = make_activations(shard_, limits, backend_.activation_dtype(),
                                   [&](DType dtype, std::initializer_list<int64_t> shape) {
                                     return backend_.allocate(dtype, shape);
                                   });
@@ -37,7 +37,7 @@ void Decoder::allocate(const DecoderLimits& limits) {
     const std::vector<float> table = rope_table(config_.ropes[i], limits.max_model_len);
     backend_.write(activations_.cos_sin[i], table.data(), table.size() * sizeof(float));
   }
-  kv_cache_ = backend_.make_kv_cache(kv_cache_spec(config_, limits));
+  kv_cache_ = backend_.make_kv_cache(kv_cache_spec(shard_, limits));
 }
 
 Tensor Decoder::forward(const BatchView& batch) {
@@ -77,10 +77,19 @@ void Decoder::attention_block(size_t i, Tensor x, const BatchView& batch) {
 }
 
 void Decoder::normalise_queries_and_keys(const LayerWeights& layer, Tensor qkv) {
-  const int64_t q_columns = layer.q_norm.shape[0];
-  const Tensor q = qkv.columns(0, q_columns), k = qkv.columns(q_columns, layer.k_norm.shape[0]);
-  backend_.rms_norm(q, q, layer.q_norm, config_.norm_eps);
-  backend_.rms_norm(k, k, layer.k_norm, config_.norm_eps);
+  const int64_t q_columns = int64_t{config_.num_heads} * config_.head_dim,
+                k_columns = int64_t{config_.num_kv_heads} * config_.head_dim;
+  normalise_projection(qkv.columns(0, q_columns), layer.q_norm, shard_.heads);
+  normalise_projection(qkv.columns(q_columns, k_columns), layer.k_norm, shard_.kv_heads);
+}
+
+// Of all ranks' heads as one, of which the rank keeps its own.
+void Decoder::normalise_projection(Tensor own, Tensor weights, Range heads) {
+  if (shard_.num_ranks == 1) return backend_.rms_norm(own, own, weights, config_.norm_eps);
+  const Tensor whole = activations_.projection.rows(own.shape[0]).columns(0, weights.shape[0]);
+  backend_.gather_columns(whole, own);
+  backend_.rms_norm(whole, whole, weights, config_.norm_eps);
+  backend_.rms_norm(own, whole.columns(heads.begin * config_.head_dim, own.shape[1]), Tensor(), 0);
 }
 
 void Decoder::mlp_block(size_t i, Tensor x) {

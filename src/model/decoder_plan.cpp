@@ -13,8 +13,9 @@
 
 namespace ember {
 
-Activations make_activations(const DecoderConfig& config, const DecoderLimits& limits,
+Activations make_activations(const Shard& shard, const DecoderLimits& limits,
                              DType activation_dtype, const Allocate& allocate) {
+  const DecoderConfig& config = shard.part;
   const int64_t head_dim = config.head_dim, mlp = config.intermediate_size;
   const auto rows = [&](int64_t columns) {
     return allocate(activation_dtype, {limits.max_tokens, columns});
@@ -26,6 +27,8 @@ Activations make_activations(const DecoderConfig& config, const DecoderLimits& l
   a.attention = rows(config.num_heads * head_dim);
   a.gate_up = rows(2 * mlp);
   a.mlp = rows(mlp);
+  if (shard.num_ranks > 1 && config.qk_norm == QkNormScope::kProjection)
+    a.projection = rows(shard.whole.num_heads * head_dim);
   a.last = allocate(activation_dtype, {limits.max_logit_rows, config.hidden_size});
   a.logits = allocate(DType::kF32, {limits.max_logit_rows, config.vocab_size});
   for (const RopeConfig& rope : config.ropes)
@@ -37,18 +40,20 @@ namespace {
 
 class WeightCounter final : public WeightVisitor {
  public:
-  WeightCounter(const Backend& backend, const DecoderConfig& config, std::optional<DType> dtype)
-      : backend_(backend), config_(config), dtype_(dtype) {}
+  WeightCounter(const Backend& backend, const Shard& shard, std::optional<DType> dtype)
+      : backend_(backend), config_(shard.whole), dtype_(dtype) {}
 
   void matrix(const MatrixSpec& spec, Linear&) override {
     std::vector<WeightShape> shapes;
     for (const TensorSpec& weight : spec.weights) {
       const WeightFormat stored = stored_format(weight),
                          loaded = loaded_format(stored, config_.dtype, dtype_, backend_);
-      shapes.push_back({loaded, weight.shape[0], weight.shape[1]});
-      loaded_weights[loaded] += weight.shape[0] * weight.shape[1];
-      if (loaded != stored && !dtype_of(stored))
-        dequantized_weights[stored] += weight.shape[0] * weight.shape[1];
+      for (const Range& rows : weight.rows) {
+        shapes.push_back({loaded, rows.size(), weight.columns.size()});
+        const int64_t count = rows.size() * weight.columns.size();
+        loaded_weights[loaded] += count;
+        if (loaded != stored && !dtype_of(stored)) dequantized_weights[stored] += count;
+      }
     }
     bytes += backend_.linear_bytes(shapes, !spec.biases.empty());
   }
@@ -82,28 +87,25 @@ std::string names_of(const std::map<WeightFormat, int64_t>& weights) {
 
 }  // namespace
 
-size_t weight_bytes(const Backend& backend, const DecoderConfig& config,
-                    std::optional<DType> dtype) {
-  WeightCounter counter(backend, config, dtype);
+size_t weight_bytes(const Backend& backend, const Shard& shard, std::optional<DType> dtype) {
+  WeightCounter counter(backend, shard, dtype);
   DecoderWeights none;
-  visit_weights(config, none, counter);
+  visit_weights(shard, none, counter);
   return counter.bytes;
 }
 
-std::string weight_formats(const Backend& backend, const DecoderConfig& config,
-                           std::optional<DType> dtype) {
-  WeightCounter counter(backend, config, dtype);
+std::string weight_formats(const Backend& backend, const Shard& shard, std::optional<DType> dtype) {
+  WeightCounter counter(backend, shard, dtype);
   DecoderWeights none;
-  visit_weights(config, none, counter);
+  visit_weights(shard, none, counter);
   const std::string loaded = names_of(counter.loaded_weights);
   if (counter.dequantized_weights.empty()) return loaded;
   return fmt::format("{} (from {})", loaded, names_of(counter.dequantized_weights));
 }
 
-size_t activation_bytes(const Backend& backend, const DecoderConfig& config,
-                        const DecoderLimits& limits) {
+size_t activation_bytes(const Backend& backend, const Shard& shard, const DecoderLimits& limits) {
   size_t bytes = 0;
-  make_activations(config, limits, backend.activation_dtype(),
+  make_activations(shard, limits, backend.activation_dtype(),
                    [&](DType dtype, std::initializer_list<int64_t> shape) {
                      bytes += backend.tensor_bytes(dtype, shape);
                      return Tensor(nullptr, dtype, shape);
@@ -111,15 +113,16 @@ size_t activation_bytes(const Backend& backend, const DecoderConfig& config,
   return bytes;
 }
 
-KvCacheSpec kv_cache_spec(const DecoderConfig& config, const DecoderLimits& limits) {
-  return {.num_layers = config.num_layers,
+KvCacheSpec kv_cache_spec(const Shard& shard, const DecoderLimits& limits) {
+  return {.num_layers = shard.part.num_layers,
           .num_blocks = limits.num_blocks,
           .block_size = limits.block_size,
-          .num_kv_heads = config.num_kv_heads,
-          .head_dim = config.head_dim};
+          .num_kv_heads = shard.part.num_kv_heads,
+          .head_dim = shard.part.head_dim};
 }
 
-AttentionSpec attention_spec(const DecoderConfig& config, int layer) {
+AttentionSpec attention_spec(const Shard& shard, int layer) {
+  const DecoderConfig& config = shard.part;
   const int rope = config.layer_rope[static_cast<size_t>(layer)];
   AttentionSpec spec{.num_heads = config.num_heads,
                      .num_kv_heads = config.num_kv_heads,
@@ -134,7 +137,8 @@ AttentionSpec attention_spec(const DecoderConfig& config, int layer) {
   return spec;
 }
 
-StepLimits step_limits(const DecoderConfig& config, const DecoderLimits& limits, int max_num_seqs) {
+StepLimits step_limits(const Shard& shard, const DecoderLimits& limits, int max_num_seqs) {
+  const DecoderConfig& config = shard.part;
   StepLimits result{
       .max_tokens = limits.max_tokens,
       .max_seqs = max_num_seqs,
@@ -142,9 +146,10 @@ StepLimits step_limits(const DecoderConfig& config, const DecoderLimits& limits,
       .max_model_len = limits.max_model_len,
       .vocab_size = config.vocab_size,
       .max_in_features = std::max<int64_t>({config.hidden_size, config.intermediate_size,
-                                            int64_t{config.num_heads} * config.head_dim})};
+                                            int64_t{config.num_heads} * config.head_dim}),
+      .summed_features = shard.num_ranks > 1 ? config.hidden_size : 0};
   for (int layer = 0; layer < config.num_layers; ++layer)
-    if (const AttentionSpec spec = attention_spec(config, layer);
+    if (const AttentionSpec spec = attention_spec(shard, layer);
         std::ranges::find(result.attention, spec) == result.attention.end())
       result.attention.push_back(spec);
   return result;

@@ -15,6 +15,18 @@ Tensor vector_of(const StoredTensor& stored) {
   return {const_cast<void*>(stored.data), dtype_of(*stored.format).value(), {stored.shape[0]}};
 }
 
+// What the rank has of a whole tensor: a view for each range of rows.
+std::vector<WeightView> own_views(const WeightView& whole, const TensorSpec& spec) {
+  const size_t skipped = row_bytes(whole.format, spec.columns.begin);
+  std::vector<WeightView> views;
+  for (const Range& rows : spec.rows)
+    views.push_back({{whole.format, rows.size(), spec.columns.size()},
+                     whole.row(rows.begin) + skipped,
+                     whole.row_bytes});
+  return views;
+}
+
+// A bias is a matrix of one column.
 Tensor vector_of(const WeightView& view) {
   return {const_cast<std::byte*>(view.data), dtype_of(view.format).value(), {view.rows}};
 }
@@ -43,16 +55,18 @@ void WeightLoader::matrix(const MatrixSpec& spec, Linear& slot) {
     stored.push_back(checkpoint_.tensor(weight.name, weight.shape));
     const WeightFormat to =
         loaded_format(*stored.back().format, of_model_, options_.dtype, backend_);
-    weights.push_back(convert_weights(stored.back(), weight, to, storage.emplace_back()));
+    const WeightView whole = convert_weights(stored.back(), weight, to, storage.emplace_back());
+    for (const WeightView& view : own_views(whole, weight)) weights.push_back(view);
     count(stored.back());
   }
   for (const TensorSpec& bias : spec.biases) {
     stored.push_back(checkpoint_.tensor(bias.name, bias.shape));
-    biases.push_back(vector_of(
-        convert_weights(stored.back(), bias, *stored.back().format, storage.emplace_back())));
+    const WeightView whole =
+        convert_weights(stored.back(), bias, *stored.back().format, storage.emplace_back());
+    for (const WeightView& view : own_views(whole, bias)) biases.push_back(vector_of(view));
     count(stored.back());
   }
-  slot = backend_.make_linear(weights, biases, spec.split, spec.gated);
+  slot = backend_.make_linear(weights, biases, spec.partition, spec.gated);
   for (const StoredTensor& tensor : stored) checkpoint_.release(tensor);
 }
 

@@ -5,9 +5,11 @@ namespace ember {
 
 namespace {
 
+// A tensor of a matrix: its rows, and which of them the rank has.
 struct Part {
   Role role;
   int64_t rows;
+  std::vector<Range> own;
 };
 
 // The specs of one layer, or of what lies outside of layers.
@@ -15,24 +17,40 @@ struct Specs {
   const DecoderConfig& config;
   int layer = 0;
 
-  MatrixSpec matrix(const std::vector<Part>& parts, int64_t columns, bool bias, Split split) const {
-    MatrixSpec spec{.split = split};
-    for (const auto& [role, rows] : parts) {
+  // columns: those that the rank has of so many.
+  MatrixSpec matrix(const std::vector<Part>& parts, int64_t num_columns, Range columns, bool bias,
+                    const Partition& partition) const {
+    MatrixSpec spec{.partition = partition};
+    for (const auto& [role, rows, own] : parts) {
       const std::string name = name_of(role);
       const bool paired = config.paired_qk_rows && (role == Role::kQ || role == Role::kK);
       const int paired_rows = paired ? config.head_dim : 0;
       spec.weights.push_back({.role = role,
                               .name = name + ".weight",
-                              .shape = {rows, columns},
-                              .paired_rows = paired_rows});
+                              .shape = {rows, num_columns},
+                              .paired_rows = paired_rows,
+                              .rows = own,
+                              .columns = columns});
       if (bias)
         spec.biases.push_back({.role = role,
                                .name = name + ".bias",
                                .shape = {rows},
                                .bias = true,
-                               .paired_rows = paired_rows});
+                               .paired_rows = paired_rows,
+                               .rows = own,
+                               .columns = {0, 1}});
     }
     return spec;
+  }
+  // Of hidden_size columns, all of which each rank has.
+  MatrixSpec of_hidden(const std::vector<Part>& parts, bool bias, Split split) const {
+    return matrix(parts, config.hidden_size, {0, config.hidden_size}, bias, {.split = split});
+  }
+  // Of all rows.
+  MatrixSpec to_hidden(Role role, int64_t num_columns, Range columns, bool bias,
+                       const Partition& partition) const {
+    return matrix({{role, config.hidden_size, {{0, config.hidden_size}}}}, num_columns, columns,
+                  bias, partition);
   }
   // Weights of a norm.
   TensorSpec norm(Role role, int64_t size) const {
@@ -44,24 +62,39 @@ struct Specs {
   std::string name_of(Role role) const { return tensor_name(config, role, layer); }
 };
 
-void visit_layer(const Specs& specs, LayerWeights& layer, WeightVisitor& visitor) {
-  const DecoderConfig& c = specs.config;
-  const int64_t hidden = c.hidden_size, mlp = c.intermediate_size, head_dim = c.head_dim,
-                q = c.num_heads * head_dim, kv = c.num_kv_heads * head_dim;
+Range times(Range range, int64_t n) { return {range.begin * n, range.end * n}; }
+Range after(int64_t begin, Range range) { return {begin + range.begin, begin + range.end}; }
+
+MatrixSpec qkv_spec(const Specs& specs, const Shard& shard) {
+  const DecoderConfig& c = shard.whole;
+  const int64_t q = int64_t{c.num_heads} * c.head_dim, kv = int64_t{c.num_kv_heads} * c.head_dim;
+  const Range heads = times(shard.heads, c.head_dim), kv_heads = times(shard.kv_heads, c.head_dim);
   const std::vector<Part> qkv =
-      c.fused_qkv ? std::vector<Part>{{Role::kQkv, q + 2 * kv}}
-                  : std::vector<Part>{{Role::kQ, q}, {Role::kK, kv}, {Role::kV, kv}};
-  visitor.matrix(specs.matrix(qkv, hidden, c.qkv_bias, Split::kOutputs), layer.qkv);
-  visitor.matrix(specs.matrix({{Role::kOutput, hidden}}, q, c.output_bias, Split::kInputs),
-                 layer.output);
-  MatrixSpec gate_up = c.fused_gate_up ? specs.matrix({{Role::kGateUp, 2 * mlp}}, hidden,
-                                                      c.mlp_bias, Split::kOutputs)
-                                       : specs.matrix({{Role::kGate, mlp}, {Role::kUp, mlp}},
-                                                      hidden, c.mlp_bias, Split::kOutputs);
-  gate_up.gated = true;
-  visitor.matrix(gate_up, layer.gate_up);
-  visitor.matrix(specs.matrix({{Role::kDown, hidden}}, mlp, c.mlp_bias, Split::kInputs),
-                 layer.down);
+      c.fused_qkv
+          ? std::vector<Part>{{Role::kQkv,
+                               q + 2 * kv,
+                               {heads, after(q, kv_heads), after(q + kv, kv_heads)}}}
+          : std::vector<Part>{
+                {Role::kQ, q, {heads}}, {Role::kK, kv, {kv_heads}}, {Role::kV, kv, {kv_heads}}};
+  return specs.of_hidden(qkv, c.qkv_bias, Split::kOutputs);
+}
+
+MatrixSpec gate_up_spec(const Specs& specs, const Shard& shard) {
+  const DecoderConfig& c = shard.whole;
+  const int64_t mlp = c.intermediate_size;
+  const Range columns = shard.mlp_columns;
+  const std::vector<Part> gate_up =
+      c.fused_gate_up
+          ? std::vector<Part>{{Role::kGateUp, 2 * mlp, {columns, after(mlp, columns)}}}
+          : std::vector<Part>{{Role::kGate, mlp, {columns}}, {Role::kUp, mlp, {columns}}};
+  MatrixSpec spec = specs.of_hidden(gate_up, c.mlp_bias, Split::kOutputs);
+  spec.gated = true;
+  return spec;
+}
+
+void visit_norms(const Specs& specs, LayerWeights& layer, WeightVisitor& visitor) {
+  const DecoderConfig& c = specs.config;
+  const int64_t hidden = c.hidden_size;
   if (c.norm_placement != NormPlacement::kPost) {
     visitor.vector(specs.norm(Role::kInputNorm, hidden), layer.input_norm);
     visitor.vector(specs.norm(Role::kMlpNorm, hidden), layer.mlp_norm);
@@ -72,9 +105,25 @@ void visit_layer(const Specs& specs, LayerWeights& layer, WeightVisitor& visitor
   }
   if (c.qk_norm != QkNormScope::kNone) {
     const bool heads = c.qk_norm == QkNormScope::kHead;
-    visitor.vector(specs.norm(Role::kQNorm, heads ? head_dim : q), layer.q_norm);
-    visitor.vector(specs.norm(Role::kKNorm, heads ? head_dim : kv), layer.k_norm);
+    visitor.vector(specs.norm(Role::kQNorm, heads ? c.head_dim : c.num_heads * c.head_dim),
+                   layer.q_norm);
+    visitor.vector(specs.norm(Role::kKNorm, heads ? c.head_dim : c.num_kv_heads * c.head_dim),
+                   layer.k_norm);
   }
+}
+
+void visit_layer(const Specs& specs, const Shard& shard, LayerWeights& layer,
+                 WeightVisitor& visitor) {
+  const DecoderConfig& c = shard.whole;
+  visitor.matrix(qkv_spec(specs, shard), layer.qkv);
+  visitor.matrix(specs.to_hidden(Role::kOutput, int64_t{c.num_heads} * c.head_dim,
+                                 times(shard.heads, c.head_dim), c.output_bias, shard.output),
+                 layer.output);
+  visitor.matrix(gate_up_spec(specs, shard), layer.gate_up);
+  visitor.matrix(
+      specs.to_hidden(Role::kDown, c.intermediate_size, shard.mlp_columns, c.mlp_bias, shard.down),
+      layer.down);
+  visit_norms(specs, layer, visitor);
 }
 
 class Collector final : public WeightVisitor {
@@ -92,16 +141,17 @@ class Collector final : public WeightVisitor {
 
 }  // namespace
 
-void visit_weights(const DecoderConfig& config, DecoderWeights& weights, WeightVisitor& visitor) {
+void visit_weights(const Shard& shard, DecoderWeights& weights, WeightVisitor& visitor) {
+  const DecoderConfig& config = shard.whole;
   const Specs specs{config};
-  const MatrixSpec embedding = specs.matrix({{Role::kEmbedding, config.vocab_size}},
-                                            config.hidden_size, false, Split::kVocab),
-                   lm_head = specs.matrix({{Role::kLmHead, config.vocab_size}}, config.hidden_size,
-                                          false, Split::kVocab);
+  const auto table = [&](Role role) {
+    return specs.of_hidden({{role, config.vocab_size, {shard.vocabulary}}}, false, Split::kVocab);
+  };
+  const MatrixSpec embedding = table(Role::kEmbedding), lm_head = table(Role::kLmHead);
   visitor.matrix(embedding, weights.embedding);
   weights.layers.resize(static_cast<size_t>(config.num_layers));
   for (int i = 0; i < config.num_layers; ++i)
-    visit_layer({config, i}, weights.layers[static_cast<size_t>(i)], visitor);
+    visit_layer({config, i}, shard, weights.layers[static_cast<size_t>(i)], visitor);
   visitor.vector(specs.norm(Role::kFinalNorm, config.hidden_size), weights.final_norm);
   if (config.tie_word_embeddings) {
     weights.lm_head = weights.embedding;

@@ -9,6 +9,7 @@
 
 #include "ember/model/checkpoint.h"
 #include "ember/model/decoder_weights.h"
+#include "ember/model/shard.h"
 #include "tensor_names.h"
 
 namespace ember {
@@ -21,13 +22,16 @@ struct TensorSpec {
   bool bias = false;
   float offset = 0;     // is added to every number
   int paired_rows = 0;  // rows of a head, where DecoderConfig::paired_qk_rows applies; 0: in order
+  // What the rank has: rows of the model's order, of a matrix with these columns. Empty: all.
+  std::vector<Range> rows;
+  Range columns;
 };
 
 // A matrix that is stored as one or several tensors, stacked in this order.
 struct MatrixSpec {
   std::vector<TensorSpec> weights;
   std::vector<TensorSpec> biases;  // one for each weight, or none
-  Split split = Split::kNone;      // over the ranks
+  Partition partition;             // over the ranks
   bool gated = false;              // the first half of the rows are gates
 };
 
@@ -43,9 +47,9 @@ class WeightVisitor {
   virtual void tied(const TensorSpec& /*spec*/, const TensorSpec& /*other*/) {}
 };
 
-// Visits every weight of the decoder once, and makes room for its layers. The one list of a
+// Visits every weight of a rank's decoder once, and makes room for its layers. The one list of a
 // decoder's tensors: loading, planning and checking are visitors.
-void visit_weights(const DecoderConfig& config, DecoderWeights& weights, WeightVisitor& visitor);
+void visit_weights(const Shard& shard, DecoderWeights& weights, WeightVisitor& visitor);
 
 // All tensors that a checkpoint must have.
 std::vector<TensorSpec> required_tensors(const DecoderConfig& config);

@@ -22,9 +22,9 @@ TEST(BenchEngine, RunsFollowEachOther) {
       [&] {
         const DecoderConfig config = config_of(*open_model(s.model.path), s.model);
         BenchEngine::Loaded loaded;
-        loaded.backend = open_device(s, config);
-        loaded.layout = lay_out(s, *loaded.backend, config);
-        loaded.decoder = load_decoder(s.model, *loaded.backend, config, loaded.layout.plan, {});
+        loaded.ranks = open_ranks(s, config);
+        loaded.layout = lay_out(s, *loaded.ranks->at(0).backend, config);
+        load_decoders(s.model, *loaded.ranks, config, loaded.layout.plans, {});
         return loaded;
       },
       false);

@@ -19,7 +19,7 @@ TEST(Device, LaysOutWhatTheModelNeeds) {
   const Layout layout = lay_out(settings, *backend, config);
   EXPECT_EQ(layout.limits.max_model_len, 2048);
   EXPECT_EQ(layout.limits.block_size, 16);
-  EXPECT_EQ(layout.limits.num_blocks, layout.plan.num_blocks);
+  EXPECT_EQ(layout.limits.num_blocks, layout.plan().num_blocks);
   EXPECT_GE(layout.limits.max_logit_rows, settings.scheduler.max_num_seqs);
 }
 
@@ -62,9 +62,9 @@ TEST(Device, DefaultsAreThoseOfTheKindOfDevice) {
   for (const Layout* gpu : {&small, &large, &integrated})
     EXPECT_EQ(gpu->step_time_target, Duration::zero());
   EXPECT_EQ(cpu.step_time_target, std::chrono::milliseconds(40));
-  EXPECT_EQ(large.plan.budget_bytes, 70 * kGiB) << "0.9 of 80 are more than is free";
-  EXPECT_EQ(integrated.plan.budget_bytes, 40 * kGiB);
-  EXPECT_EQ(cpu.plan.budget_bytes, kGiB / 2);
+  EXPECT_EQ(large.plan().budget_bytes, 70 * kGiB) << "0.9 of 80 are more than is free";
+  EXPECT_EQ(integrated.plan().budget_bytes, 40 * kGiB);
+  EXPECT_EQ(cpu.plan().budget_bytes, kGiB / 2);
 }
 
 TEST(Device, RefusesAContextBeyondTheModels) {

@@ -44,7 +44,7 @@ void bench_rows(const std::string& isa, DType dtype, int64_t rows, cpu::ThreadPo
   const WeightView weight = weight_view(Tensor(host.data(), dtype, {kOut, kIn}));
   std::vector<Linear> matrices;
   for (int i = 0; i < (rows == 1 ? 32 : 1); ++i)
-    matrices.push_back(backend->make_linear(std::span(&weight, 1), {}, Split::kNone));
+    matrices.push_back(backend->make_linear(std::span(&weight, 1), {}, {}));
   const Tensor x = backend->allocate(DType::kF32, {rows, kIn}),
                y = backend->allocate(DType::kF32, {rows, kOut});
   for (int64_t i = 0; i < x.elements(); ++i) x.as<float>()[i] = static_cast<float>(i % 97) * 0.01f;

@@ -76,8 +76,9 @@ std::unique_ptr<Engine> make_engine(const Setup& setup, OutputSink& sink) {
       BlockPoolConfig{.num_blocks = setup.num_blocks,
                       .block_size = setup.block_size,
                       .enable_prefix_caching = setup.caching},
-      std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits, 16,
-                                      setup.num_threads),
+      std::make_unique<DecoderRunner>(
+          std::make_unique<RankGroup>(std::move(backend), std::move(decoder)), limits, 16,
+          setup.num_threads),
       sink);
 }
 

@@ -15,7 +15,7 @@ constexpr DecoderLimits kLimits{
 
 MemoryPlan plan(const MemoryBudget& budget, DecoderLimits limits = kLimits) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
-  return plan_memory(*backend, load_decoder_config(kDemo), limits, 8, budget);
+  return plan_memory(*backend, load_decoder_config(kDemo), 1, limits, 8, budget).front();
 }
 
 std::string refusal(const MemoryBudget& budget, DecoderLimits limits = kLimits) {
@@ -37,7 +37,8 @@ TEST(MemoryPlan, TakesWhatAllSequencesCanUseAndNoMore) {
             2u * 8 * 16 * 2 * 64 * 4);  // K and V, layers, tokens, kv heads, head size, float
   EXPECT_NEAR(static_cast<double>(p.weight_bytes), 25.2e6, 0.5e6);
   EXPECT_LE(p.total_bytes(), p.budget_bytes);
-  EXPECT_NE(p.table().find("512 blocks of 16 tokens"), std::string::npos) << p.table();
+  EXPECT_NE(memory_table(std::span(&p, 1)).find("512 blocks of 16 tokens"), std::string::npos)
+      << memory_table(std::span(&p, 1));
 }
 
 TEST(MemoryPlan, AnExactSizeIsKept) {

@@ -31,6 +31,7 @@ class ModelRunner {
         blocks_of_seq_(limits.num_blocks / num_seqs),
         lengths_(static_cast<size_t>(num_seqs)) {
     decoder.allocate(limits);
+    backend.prepare(step_limits(decoder.shard(), limits, num_seqs));
     blocks_.resize(static_cast<size_t>(limits.num_blocks));
     std::iota(blocks_.begin(), blocks_.end(), 0);
     std::shuffle(blocks_.begin(), blocks_.end(), std::mt19937_64(seed));
@@ -40,7 +41,7 @@ class ModelRunner {
   void clear(int seq = 0) { lengths_[static_cast<size_t>(seq)] = 0; }
 
   // Computes the next tokens of the first sequence and returns the logits of the last num_rows of
-  // them: [num_rows, vocab].
+  // them: [num_rows, vocab]; nothing on ranks other than the first.
   std::vector<float> forward(const std::vector<int32_t>& tokens, int num_rows) {
     return forward({{0, tokens, num_rows}}).front();
   }
@@ -80,7 +81,7 @@ class ModelRunner {
     std::vector<std::vector<float>> results;
     const float* next = logits.as<float>();
     for (const Part& part : parts) {
-      const int64_t count = int64_t{part.num_rows} * decoder_.config().vocab_size;
+      const int64_t count = int64_t{part.num_rows} * decoder_.shard().part.vocab_size;
       results.emplace_back(next, next + count);
       next += count;
     }

@@ -73,9 +73,9 @@ class NaiveBackend : public Backend {
   }
 
   Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
-                     Split split, bool) override {
+                     const Partition& partition, bool) override {
     auto matrix = std::make_unique<Matrix>();
-    matrix->split = split;
+    matrix->split = partition.split;
     for (size_t part = 0; part < weights.size(); ++part) {
       const WeightView& w = weights[part];
       CHECK(w.columns == weights[0].columns);
@@ -198,6 +198,7 @@ class NaiveBackend : public Backend {
         at(y, t, i) =
             static_cast<float>(opened(gate, at(gate_up, t, i)) * at(gate_up, t, y.shape[1] + i));
   }
+  void gather_columns(Tensor, Tensor) override { CHECK(false, "this device is the only rank"); }
   void softcap(Tensor x, float cap) override {
     for (int64_t t = 0; t < x.shape[0]; ++t)
       for (int64_t i = 0; i < x.shape[1]; ++i)

@@ -18,7 +18,7 @@ class CountingBackend final : public NaiveBackend {
     return dtype_of(format) || (takes_blocks_ && can_dequantize(format));
   }
   Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
-                     Split /*split*/, bool /*gated*/) override {
+                     const Partition& /*partition*/, bool /*gated*/) override {
     const std::vector<WeightShape> shapes(weights.begin(), weights.end());
     bytes += linear_bytes(shapes, !biases.empty());
     return {};

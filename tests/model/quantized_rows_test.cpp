@@ -36,7 +36,7 @@ TEST(QuantizedRows, OfTheCpuAreTheDequantisedOnesBitForBit) {
     ASSERT_GT(rows, 0);
     const WeightView view{
         {format, rows, columns}, reinterpret_cast<const std::byte*>(bytes.data()), row};
-    const Linear table = backend->make_linear(std::span(&view, 1), {}, Split::kVocab);
+    const Linear table = backend->make_linear(std::span(&view, 1), {}, {.split = Split::kVocab});
     std::vector<float> expected(static_cast<size_t>(columns));
     for (int32_t r = 0; r < rows; ++r) {
       dequantize(format, view.row(r), columns, expected.data());

@@ -40,9 +40,19 @@ struct RowInvariance {
 };
 
 // Which part of a matrix each rank has. An operation on a matrix that is split by inputs sums over
-// the ranks; one on a matrix that is split by vocabulary gathers from them. The order of a sum is
-// the communicator's and always the same for one number of ranks. One rank has all of every matrix.
+// the ranks; one on a matrix that is split by vocabulary gathers from them: embed gives every rank
+// its rows, linear gives all columns to rank 0 alone, whose y is the only one that counts. One rank
+// has all of every matrix.
 enum class Split : uint8_t { kNone, kOutputs, kInputs, kVocab };
+
+// How the ranks divide a matrix, and its sums. Where a backend promises bits that do not depend on
+// the number of ranks, the sum over the inputs is a balanced tree of leaves, neighbouring inputs
+// each: the same ones however many ranks share them.
+struct Partition {
+  Split split = Split::kNone;
+  std::vector<int64_t> leaf_ends;  // of this rank's inputs, at most 8; empty: one leaf
+  int64_t leaf_unit = 0;  // all leaves, those of others too, begin at multiples of it; 0: one leaf
+};
 
 // A matrix prepared by make_linear: y[t, out] = scale * (sum_in x[t, in] * weight[out, in] +
 // bias[out]). make_linear makes a scale of 1, and copies may have others: a matrix that is used
@@ -100,8 +110,9 @@ struct KvCacheSpec {
 struct StepLimits {
   int max_tokens = 0, max_seqs = 0, max_logit_rows = 0, max_model_len = 0;
   int64_t vocab_size = 0, max_in_features = 0;  // the latter: of any linear layer
-  size_t written_bytes = 0;                     // by write(), in one step
-  std::vector<AttentionSpec> attention;         // each distinct one
+  int64_t summed_features = 0;  // outputs of a layer whose sums several ranks share; 0: of none
+  size_t written_bytes = 0;     // by write(), in one step
+  std::vector<AttentionSpec> attention;  // each distinct one
 };
 
 // Batches of one shape take the same operations, whatever their values: num_seqs sequences, each
@@ -200,11 +211,11 @@ class Backend {
   virtual bool takes(WeightFormat format) const { return dtype_of(format).has_value(); }
   // Stacks the weights' rows into one matrix: all have the same columns, each its own format.
   // biases is empty or has one entry per weight, itself empty or [rows]. The weights are this
-  // rank's part, as `split` says. gated: for linear_gated only, the first half of the rows are the
-  // gates. The host's memory may be reused at once. Throws StartError naming what exists where
-  // there is no variant.
+  // rank's part; biases of what is split by inputs are whole, and added once. gated: for
+  // linear_gated only, the first half of the rows are the gates. The host's memory may be reused at
+  // once. Throws StartError naming what exists where there is no variant.
   virtual Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
-                             Split split, bool gated = false) = 0;
+                             const Partition& partition, bool gated = false) = 0;
   virtual AttentionOp make_attention(const AttentionSpec& spec) = 0;
   virtual std::vector<KvLayer> make_kv_cache(const KvCacheSpec& spec) = 0;
 
@@ -236,6 +247,9 @@ class Backend {
                          const AttentionOp& op) = 0;
   // x[i] = cap * tanh(x[i] / cap), in place, of float32 rows.
   virtual void softcap(Tensor x, float cap) = 0;
+  // Of several ranks: whole[t] = the ranks' rows part[t] side by side. Where that is more than
+  // whole's columns, ranks that follow each other have the same part, which counts once.
+  virtual void gather_columns(Tensor whole, Tensor part) = 0;
   // y[i] = x[rows[i]]; negative: y[i] stays.
   virtual void gather_rows(Tensor y, Tensor x, Tensor rows) = 0;
   // Host memory for the masks of the step that sample() ends next, one after the other: what lies

@@ -9,10 +9,9 @@
 #include <vector>
 
 #include "ember/engine/batch_builder.h"
-#include "ember/engine/device_batch.h"
 #include "ember/engine/mask_builder.h"
+#include "ember/engine/rank_group.h"
 #include "ember/engine/step_runner.h"
-#include "ember/model/decoder.h"
 
 namespace ember {
 
@@ -21,17 +20,16 @@ BatchLimits batch_limits(const DecoderLimits& limits, int max_num_seqs);
 
 class DecoderRunner final : public StepRunner {
  public:
-  // Takes device and model over. Allocates everything a step of these limits needs, records what
-  // the device repeats, and does what it does when it is first used: a request finds nothing new.
-  // cpu_threads: as for MaskBuilder. Calls `progress` between the steps that it computes; lets
-  // through what that throws.
+  // Takes the ranks over, each with its device and its part of the model. Allocates everything a
+  // step of these limits needs, records what the device repeats, and does what it does when it is
+  // first used: a request finds nothing new. cpu_threads: as for MaskBuilder. Calls `progress`
+  // between the steps that it computes; lets through what that throws.
   DecoderRunner(
-      std::unique_ptr<Backend> backend, std::unique_ptr<Decoder> decoder,
-      const DecoderLimits& limits, int max_num_seqs, int cpu_threads,
-      const std::function<void()>& progress = [] {});
+      std::unique_ptr<RankGroup> ranks, const DecoderLimits& limits, int max_num_seqs,
+      int cpu_threads, const std::function<void()>& progress = [] {});
   ~DecoderRunner() override;
 
-  int max_in_flight() const override { return backend_->max_in_flight(); }
+  int max_in_flight() const override { return backend().max_in_flight(); }
   void launch(const Step& step) override;
   void sample(const Step& step) override;
   std::span<const SampledToken> wait() override;
@@ -39,15 +37,17 @@ class DecoderRunner final : public StepRunner {
  private:
   void warm_up(const DecoderLimits& limits, int max_num_seqs,
                const std::function<void()>& progress);
+  // Of the rank that samples.
+  Backend& backend() const { return *ranks_->at(0).backend; }
+  Decoder& decoder() const { return *ranks_->at(0).decoder; }
+  void allocate(const DecoderLimits& limits, int max_num_seqs);
   void compute(const HostBatch& batch);
+  void wait_for_ranks();
   void finish(const Step& step, MaskBuilder::Round& masks);
 
-  std::unique_ptr<Backend> backend_;
-  std::unique_ptr<Decoder> decoder_;
-  // Both are made once the backend is prepared.
-  std::optional<BatchBuilder> builder_;
-  std::optional<DeviceBatch> device_batch_;
-  HostBatch* batch_ = nullptr;  // of the step launched last
+  std::unique_ptr<RankGroup> ranks_;
+  std::optional<BatchBuilder> builder_;  // made once the backends are prepared
+  HostBatch* batch_ = nullptr;           // of the step launched last
   MaskBuilder masks_;
   struct Launched {
     std::vector<SampledToken> sampled;  // sized for the largest step

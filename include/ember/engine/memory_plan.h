@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "ember/backend/backend.h"
 #include "ember/model/decoder_plan.h"
@@ -20,6 +22,7 @@ struct MemoryBudget {
       kv_cache_bytes;  // exact size of the KV cache instead of what the share leaves
 };
 
+// Of one rank.
 struct MemoryPlan {
   size_t free_bytes = 0;    // on the device, before
   size_t budget_bytes = 0;  // of it, what Ember may use
@@ -35,14 +38,20 @@ struct MemoryPlan {
   size_t kv_bytes() const { return kv_block_bytes * static_cast<size_t>(num_blocks); }
   size_t total_bytes() const { return weight_bytes + activation_bytes + kv_bytes(); }
   int64_t kv_tokens() const { return int64_t{num_blocks} * block_size; }
-  std::string table() const;  // for people, several lines
 };
 
-// As many KV blocks as the budget holds after weights and activations, but not more than
-// max_num_seqs sequences of full length need. `limits.num_blocks` is ignored. Throws StartError
-// with the bytes needed and those there are: kNoDevice when the plan does not fit or cannot hold
-// one sequence of max_model_len, kConfig when that is the fault of kv_cache_bytes.
-MemoryPlan plan_memory(const Backend& backend, const DecoderConfig& config,
-                       const DecoderLimits& limits, int max_num_seqs, const MemoryBudget& budget);
+// One plan for each of num_ranks ranks on devices like `backend`; where that is in memory which
+// other programs of the host use, the ranks share it equally. As many KV blocks as the budget holds
+// after weights and activations on the rank that has the least room, but not more than max_num_seqs
+// sequences of full length need. kv_cache_bytes is of each rank. `limits.num_blocks` is ignored.
+// Throws StartError with the bytes needed and those there are: kNoDevice when the plan does not fit
+// or cannot hold one sequence of max_model_len, kConfig when that is the fault of kv_cache_bytes,
+// or of num_ranks (see Shard).
+std::vector<MemoryPlan> plan_memory(const Backend& backend, const DecoderConfig& config,
+                                    int num_ranks, const DecoderLimits& limits, int max_num_seqs,
+                                    const MemoryBudget& budget);
+
+// For people, several lines, with a column for each rank.
+std::string memory_table(std::span<const MemoryPlan> plans);
 
 }  // namespace ember

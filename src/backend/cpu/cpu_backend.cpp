@@ -6,14 +6,13 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
-#include <limits>
-#include <optional>
-#include <variant>
 
+#include "cpu/exchange.h"
 #include "cpu/isa.h"
 #include "cpu/kernels.h"
 #include "cpu/memory.h"
 #include "cpu/packed_linear.h"
+#include "cpu/products.h"
 #include "cpu/quantized_kernels.h"
 #include "cpu/quantized_linear.h"
 #include "cpu/rope.h"
@@ -29,8 +28,6 @@ namespace cpu {
 
 namespace {
 
-constexpr int kAnyNumber = std::numeric_limits<int>::max();
-
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(const CpuOptions& options)
@@ -41,10 +38,13 @@ class CpuBackend final : public Backend {
                                                   : Integers::k16Bits)),
         activations_(options.activations),
         max_in_flight_(options.max_in_flight),
-        pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()) {
-    scratch_.resize(static_cast<size_t>(pool_.num_threads()));
-    grow_scratch(kernels_.linear_scratch);
+        rank_(options.rank),
+        exchange_(options.exchange),
+        pool_(options.num_threads > 0 ? options.num_threads : usable_cpus()),
+        scratch_(pool_.num_threads()),
+        products_(kernels_, quantized_, pool_, scratch_, exchange_.get(), rank_) {
     sample_scratch_.resize(static_cast<size_t>(pool_.num_threads()));
+    if (exchange_ && rank_ == 0) exchange_->set_tokens(&previous_);
   }
 
   std::string describe() const override {
@@ -75,20 +75,14 @@ class CpuBackend final : public Backend {
       scratch = std::max(scratch, attention_scratch(spec.head_dim));
     const size_t of_thread =
         static_cast<size_t>(scratch) * sizeof(float) + SampleScratch::bytes(limits.vocab_size);
-    const int64_t parts =
-        kernels_.split != nullptr ? parts_size(kMaxSplitProduct, limits.max_in_features) : 0;
-    const int64_t prepared =
-        activations_ == CpuActivations::kFloat
-            ? 0
-            : PreparedRows::bytes(quantized_.integers, kMaxSplitProduct, limits.max_in_features);
     return static_cast<size_t>(pool_.num_threads()) * of_thread +
-           static_cast<size_t>(parts) * sizeof(uint16_t) + static_cast<size_t>(prepared);
+           products_.step_bytes(limits, activations_ != CpuActivations::kFloat);
   }
   bool takes(WeightFormat format) const override {
     return dtype_of(format) || (activations_ != CpuActivations::kFloat && has_panels(format));
   }
   void reserve(size_t bytes) override { arena_.reserve(bytes); }
-  void prepare(const StepLimits&) override {}
+  void prepare(const StepLimits& limits) override { products_.prepare(limits); }
   void seal() override {}
 
   Tensor allocate(DType dtype, std::initializer_list<int64_t> shape) override {
@@ -118,18 +112,18 @@ class CpuBackend final : public Backend {
     return tensor;
   }
 
-  Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases, Split,
-                     bool) override {
-    const PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_, pool_));
-    if (splits(matrix))
-      grow(parts_, parts_size(kMaxSplitProduct, matrix.in) * int64_t{sizeof(uint16_t)});
-    if (quantized(matrix))
-      grow(prepared_, PreparedRows::bytes(quantized_.integers, kMaxSplitProduct, matrix.in));
+  Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
+                     const Partition& partition, bool) override {
+    PackedLinear& matrix = matrices_.emplace_back(pack(weights, biases, arena_, pool_));
+    matrix.partition = partition;
+    if (exchange_ && partition.split == Split::kVocab)
+      matrix.table = exchange_->add_table(rank_, &matrix);
+    products_.prepare(matrix);
     return {.in_features = matrix.in, .out_features = matrix.out, .impl = &matrix};
   }
 
   AttentionOp make_attention(const AttentionSpec& spec) override {
-    grow_scratch(attention_scratch(spec.head_dim));
+    scratch_.grow(attention_scratch(spec.head_dim));
     return {.spec = spec};
   }
 
@@ -148,19 +142,21 @@ class CpuBackend final : public Backend {
 
   void embed(Tensor y, const Linear& table, Tensor ids) override {
     const auto& matrix = *static_cast<const PackedLinear*>(table.impl);
-    for_rows(ids.shape[0], [&](int64_t t) {
+    for_rows(pool_, ids.shape[0], [&](int64_t t) {
       const int32_t id = ids.as<int32_t>()[t],
-                    token = id >= 0 ? id : previous_.at(static_cast<size_t>(-1 - id));
-      if (token >= 0)
-        unpack_row(matrix, token, row(y, t));
-      else
+                    token = id >= 0 ? id : previous().at(static_cast<size_t>(-1 - id));
+      if (token < 0)
         std::fill_n(row(y, t), y.shape[1], 0.0f);
+      else if (exchange_)
+        exchange_->table_row(matrix.table, token, row(y, t));
+      else
+        unpack_row(matrix, token, row(y, t));
       for (int64_t i = 0; table.scale != 1 && i < y.shape[1]; ++i) row(y, t)[i] *= table.scale;
     });
   }
 
   void rms_norm(Tensor y, Tensor x, Tensor w, float eps) override {
-    for_rows(x.shape[0], [&](int64_t t) {
+    for_rows(pool_, x.shape[0], [&](int64_t t) {
       if (w)
         kernels_.rms_norm(row(y, t), row(x, t), w.as<float>(), eps, x.shape[1]);
       else
@@ -169,7 +165,7 @@ class CpuBackend final : public Backend {
   }
 
   void add_rms_norm(Tensor y, Tensor residual, Tensor x, Tensor w, float eps) override {
-    for_rows(x.shape[0], [&](int64_t t) {
+    for_rows(pool_, x.shape[0], [&](int64_t t) {
       float* const sum = row(residual, t);
       if (w) {
         kernels_.add_rms_norm(row(y, t), sum, row(x, t), w.as<float>(), eps, x.shape[1]);
@@ -179,21 +175,31 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void linear(Tensor y, Tensor x, const Linear& w) override { multiply(y, x, w, false); }
+  void linear(Tensor y, Tensor x, const Linear& w) override { products_.multiply(y, x, w, false); }
   void linear_add_norm(Tensor x, Tensor residual, Tensor input, const Linear& w, Tensor norm,
                        float eps) override {
-    multiply(residual, input, w, true);
+    products_.multiply(residual, input, w, true);
     rms_norm(x, residual, norm, eps);
   }
   void linear_gated(Tensor y, Tensor x, const Linear& w, Tensor scratch, Gate gate) override {
     linear(scratch, x, w);
     const auto gate_mul = gate == Gate::kSilu ? kernels_.silu_mul : kernels_.gelu_mul;
-    for_rows(y.shape[0], [&](int64_t t) {
+    for_rows(pool_, y.shape[0], [&](int64_t t) {
       gate_mul(row(y, t), row(scratch, t), row(scratch, t) + y.shape[1], y.shape[1]);
     });
   }
+  void gather_columns(Tensor whole, Tensor part) override {
+    const std::span<const Tensor> parts = exchange_->share(rank_, part);
+    const int64_t n = part.shape[1], distinct = whole.shape[1] / n,
+                  same = exchange_->num_ranks() / distinct;
+    for_rows(pool_, whole.shape[0], [&](int64_t t) {
+      for (int64_t i = 0; i < distinct; ++i)
+        std::copy_n(row(parts[static_cast<size_t>(i * same)], t), n, row(whole, t) + i * n);
+    });
+    exchange_->meet();  // until then nobody may change his part
+  }
   void softcap(Tensor x, float cap) override {
-    for_rows(x.shape[0], [&](int64_t t) { kernels_.softcap(row(x, t), cap, x.shape[1]); });
+    for_rows(pool_, x.shape[0], [&](int64_t t) { kernels_.softcap(row(x, t), cap, x.shape[1]); });
   }
 
   void rope_and_store(Tensor qkv, const QkNorm& norm, Tensor cos_sin, KvLayer kv,
@@ -201,7 +207,7 @@ class CpuBackend final : public Backend {
     const AttentionSpec& spec = op.spec;
     const auto& [k, v] = *static_cast<const Cache*>(kv.impl);
     const int block_size = static_cast<int>(k.shape[3]);
-    for_rows(b.num_tokens, [&](int64_t t) {
+    for_rows(pool_, b.num_tokens, [&](int64_t t) {
       for (int h = 0; norm.q_weight && h < spec.num_heads + spec.num_kv_heads; ++h) {
         float* head = row(qkv, t) + int64_t{h} * spec.head_dim;
         kernels_.rms_norm(head, head,
@@ -218,7 +224,7 @@ class CpuBackend final : public Backend {
     plan_attention(b, op.spec);
     pool_.run(static_cast<int>(attention_tasks_.size()), [&](int task, int thread) {
       attend(attention_tasks_[static_cast<size_t>(task)], y, qkv,
-             *static_cast<const Cache*>(kv.impl), b, op.spec, scratch_of(thread));
+             *static_cast<const Cache*>(kv.impl), b, op.spec, scratch_.of(thread));
     });
   }
 
@@ -259,129 +265,12 @@ class CpuBackend final : public Backend {
     int sequence, first_token, num_tokens, kv_head;
   };
 
-  // The product with one segment of a matrix, and which of a product's tasks are its.
-  struct SegmentProduct {
-    std::variant<LinearArgs, QuantizedArgs> args;
-    int64_t first_task = 0;
-  };
-
-  void multiply(Tensor y, Tensor x, const Linear& w, bool add) {
-    const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
-    const int64_t at_once = splits(matrix) || quantized(matrix) ? kMaxSplitProduct : x.shape[0];
-    for (int64_t t = 0; t < x.shape[0]; t += at_once) {
-      const int64_t rows = std::min(at_once, x.shape[0] - t);
-      const int64_t tasks =
-          plan_products(w, row(y, t), y.row_stride, row(x, t), x.row_stride, rows, add);
-      prepare_inputs(matrix, row(x, t), x.row_stride, rows);
-      const auto product_of = [&](int task, int thread) {
-        auto product = products_.end() - 1;
-        while (product->first_task > task) --product;
-        const int64_t own = task - product->first_task;
-        if (const auto* blocks = std::get_if<QuantizedArgs>(&product->args))
-          quantized_.multiply(*blocks, own);
-        else
-          kernels_.linear(std::get<LinearArgs>(product->args), own, scratch_of(thread));
-      };
-      pool_.run(static_cast<int>(tasks), product_of, kAnyNumber);
-    }
-  }
-
-  // What the products read beside the inputs themselves.
-  void prepare_inputs(const PackedLinear& matrix, const float* x, int64_t x_stride, int64_t rows) {
-    if (quantized(matrix))
-      pool_.run(static_cast<int>(ceil_div(rows, kSplitRows)), [&](int group, int) {
-        const int64_t begin = int64_t{group} * kSplitRows;
-        quantized_.prepare(prepared(rows, matrix.in), x, x_stride, matrix.in, begin,
-                           std::min(rows, begin + kSplitRows));
-      });
-    if (splits(matrix))
-      pool_.run(static_cast<int>(ceil_div(rows, kSplitRows)), [&](int group, int) {
-        const LinearArgs args{
-            .x = x, .x_stride = x_stride, .rows = rows, .in = matrix.in, .parts = parts()};
-        kernels_.split(args, int64_t{group} * kSplitRows);
-      });
-  }
-
-  // Fills products_ and returns the number of their tasks.
-  int64_t plan_products(const Linear& w, float* y, int64_t y_stride, const float* x,
-                        int64_t x_stride, int64_t rows, bool add) {
-    const auto& matrix = *static_cast<const PackedLinear*>(w.impl);
-    products_.clear();
-    int64_t tasks = 0;
-    for (const Segment& segment : matrix.segments) {
-      const std::optional<DType> dtype = dtype_of(segment.format);
-      if (!dtype) {
-        products_.push_back({QuantizedArgs{.format = segment.format,
-                                           .panels = segment.weights,
-                                           .bias = segment.bias,
-                                           .x = prepared(rows, matrix.in),
-                                           .y = y + segment.first_output,
-                                           .y_stride = y_stride,
-                                           .scale = w.scale,
-                                           .add = add,
-                                           .rows = rows,
-                                           .in = matrix.in,
-                                           .out = segment.outputs},
-                             tasks});
-        tasks += segment.blocks();
-        continue;
-      }
-      const LinearArgs args{.weights = segment.weights,
-                            .dtype = *dtype,
-                            .bias = segment.bias,
-                            .x = x,
-                            .x_stride = x_stride,
-                            .y = y + segment.first_output,
-                            .y_stride = y_stride,
-                            .scale = w.scale,
-                            .add = add,
-                            .rows = rows,
-                            .in = matrix.in,
-                            .out = segment.outputs,
-                            .parts = parts(),
-                            .num_threads = pool_.num_threads()};
-      products_.push_back({args, tasks});
-      tasks += kernels_.linear_tasks(args);
-    }
-    return tasks;
+  const std::vector<int32_t>& previous() const {
+    return exchange_ ? exchange_->tokens() : previous_;
   }
 
   static float* row(const Tensor& tensor, int64_t i) {
     return tensor.as<float>() + i * tensor.row_stride;
-  }
-
-  // Few rows at a time, so that small operations do not wake anybody.
-  template <class Body>
-  void for_rows(int64_t rows, const Body& body) {
-    constexpr int64_t kRows = 8;
-    pool_.run(static_cast<int>(ceil_div(rows, kRows)), [&](int task, int) {
-      for (int64_t t = task * kRows; t < std::min(rows, (task + 1) * kRows); ++t) body(t);
-    });
-  }
-
-  // What was in it is lost.
-  static void grow(Mapping& memory, int64_t bytes) {
-    if (static_cast<size_t>(bytes) > memory.bytes()) memory = Mapping(static_cast<size_t>(bytes));
-  }
-  void grow_scratch(int64_t floats) {
-    for (Mapping& scratch : scratch_) grow(scratch, floats * int64_t{sizeof(float)});
-  }
-  float* scratch_of(int thread) const {
-    return reinterpret_cast<float*>(scratch_[static_cast<size_t>(thread)].data());
-  }
-  uint16_t* parts() const { return reinterpret_cast<uint16_t*>(parts_.data()); }
-
-  bool splits(const PackedLinear& matrix) const {
-    return kernels_.split != nullptr && std::ranges::any_of(matrix.segments, [](const Segment& s) {
-             return s.format == WeightFormat::kBF16;
-           });
-  }
-  static bool quantized(const PackedLinear& matrix) {
-    return std::ranges::any_of(matrix.segments,
-                               [](const Segment& s) { return has_panels(s.format); });
-  }
-  PreparedRows prepared(int64_t rows, int64_t in) const {
-    return PreparedRows::in_memory(quantized_.integers, prepared_.data(), rows, in);
   }
 
   void plan_attention(const BatchView& b, const AttentionSpec& spec) {
@@ -426,16 +315,15 @@ class CpuBackend final : public Backend {
   const Kernels& kernels_;
   const QuantizedKernels& quantized_;
   const CpuActivations activations_;
-  const int max_in_flight_;
+  const int max_in_flight_, rank_;
+  const std::shared_ptr<Exchange> exchange_;  // null: there are no other ranks
   ThreadPool pool_;
+  ThreadScratch scratch_;
+  Products products_;
   Arena arena_;
   std::deque<PackedLinear> matrices_;
   std::deque<Cache> caches_;
-  Mapping parts_;                 // of the inputs of a product (see Kernels::split)
-  Mapping prepared_;              // the inputs of a product (see PreparedRows)
-  std::vector<Mapping> scratch_;  // one per thread
   std::vector<SampleScratch> sample_scratch_;
-  std::vector<SegmentProduct> products_;
   std::vector<AttentionTask> attention_tasks_;
   std::vector<int32_t> previous_,
       sampling_previous_;  // tokens of the last sample(), and while it runs of the one before
@@ -444,6 +332,10 @@ class CpuBackend final : public Backend {
 }  // namespace
 
 }  // namespace cpu
+
+std::shared_ptr<cpu::Exchange> make_cpu_exchange(std::shared_ptr<Rendezvous> meeting) {
+  return std::make_shared<cpu::Exchange>(std::move(meeting));
+}
 
 std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
   return std::make_unique<cpu::CpuBackend>(options);

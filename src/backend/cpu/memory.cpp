@@ -97,6 +97,10 @@ void Arena::reserve(size_t bytes) {
   if (bytes > 0) reserved_ = Mapping(bytes);
 }
 
+void ThreadScratch::grow(int64_t floats) {
+  for (Mapping& memory : memory_) memory.grow(static_cast<size_t>(floats) * sizeof(float));
+}
+
 void* Arena::allocate(size_t bytes) {
   bytes = round_up(std::max<size_t>(bytes, 1), kLine);
   if (bytes > reserved_.bytes() - used_) return others_.emplace_back(bytes).data();

@@ -28,10 +28,29 @@ class Mapping {
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
 
+  // At least so much; what was in it is lost when it grows.
+  void grow(size_t bytes) {
+    if (bytes > bytes_) *this = Mapping(bytes);
+  }
+
  private:
   void* address_ = nullptr;  // of the whole; data_ is where huge pages can begin
   std::byte* data_ = nullptr;
   size_t bytes_ = 0;
+};
+
+// Each thread's own memory, of one size; what was in it is lost when that grows.
+class ThreadScratch {
+ public:
+  explicit ThreadScratch(int num_threads) : memory_(static_cast<size_t>(num_threads)) {}
+
+  void grow(int64_t floats);
+  float* of(int thread) const {
+    return reinterpret_cast<float*>(memory_[static_cast<size_t>(thread)].data());
+  }
+
+ private:
+  std::vector<Mapping> memory_;
 };
 
 // Owns zeroed memory, aligned to a cache line, freed with the arena.

@@ -27,7 +27,16 @@ struct Segment {
 // Its product is that of each segment; neighbouring outputs of one format are one segment.
 struct PackedLinear {
   int64_t in = 0, out = 0;
+  Partition partition;
+  size_t table = 0;               // its number in the Exchange, where it is split by vocabulary
   std::vector<Segment> segments;  // in the order of the outputs
+
+  Leaves leaves() const {
+    if (partition.leaf_ends.empty()) return {};
+    return {.ends = partition.leaf_ends.data(),
+            .count = static_cast<int>(partition.leaf_ends.size()),
+            .padded = partition.leaf_unit % kPaddedInputs == 0};
+  }
 
   static size_t bytes(std::span<const WeightShape> weights, bool bias);
 };

@@ -1,29 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/thread_pool.h"
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <system_error>
 
+#include "ember/base/await_change.h"
+
 namespace ember::cpu {
-
-namespace {
-
-// Operations follow each other within microseconds, so a thread looks for a while before it sleeps.
-constexpr int kSpins = 4000;
-
-// Returns once `value` is not `old`.
-template <class T>
-void await_change(const std::atomic<T>& value, T old) {
-  for (int i = 0; i < kSpins; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    _mm_pause();
-  }
-  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
-}
-
-}  // namespace
 
 ThreadPool::ThreadPool(int num_threads) {
   for (int thread = 1; thread < num_threads; ++thread) try {

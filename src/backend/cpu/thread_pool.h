@@ -49,4 +49,14 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
 };
 
+// Calls body(row) for each row, a few rows as one task, so that small operations wake nobody.
+template <class Body>
+void for_rows(ThreadPool& pool, int64_t rows, const Body& body) {
+  constexpr int64_t kRows = 8;
+  pool.run(static_cast<int>((rows + kRows - 1) / kRows), [&](int task, int) {
+    const int64_t begin = task * kRows, end = begin + kRows < rows ? begin + kRows : rows;
+    for (int64_t t = begin; t < end; ++t) body(t);
+  });
+}
+
 }  // namespace ember::cpu

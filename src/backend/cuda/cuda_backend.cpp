@@ -221,11 +221,11 @@ class CudaBackend final : public Backend {
   }
 
   Linear make_linear(std::span<const WeightView> weights, std::span<const Tensor> biases,
-                     Split split, bool gated) override {
+                     const Partition& partition, bool gated) override {
     Matrix& made = matrices_.emplace_back(planned([&] {
       return make_matrix(arena_, upload_, queue_, options_.dtype, weights, biases, gated);
     }));
-    made.split = split;
+    made.split = partition.split;
     return {.in_features = made.in, .out_features = made.plan.out, .impl = &made};
   }
 
@@ -286,6 +286,7 @@ class CudaBackend final : public Backend {
     (silu ? kernels::silu_mul : kernels::gelu_mul)(queue_, options_.dtype, rows_of(y), scratch.data,
                                                    scratch.row_stride);
   }
+  void gather_columns(Tensor, Tensor) override { CHECK(false, "this device is the only rank"); }
   void softcap(Tensor x, float cap) override {
     kernels::softcap(queue_, x.as<float>(), x.row_stride, static_cast<int>(x.shape[0]),
                      static_cast<int>(x.shape[1]), cap);

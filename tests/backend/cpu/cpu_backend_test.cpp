@@ -24,7 +24,7 @@ TEST(CpuBackend, ResultsDoNotDependOnThreads) {
   for (const int threads : {1, 2, 3}) {
     const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = threads});
     const WeightView weight = float_weights(weights, 200, 96);
-    const Linear linear = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
+    const Linear linear = backend->make_linear(std::span(&weight, 1), {}, {});
     const Tensor x = backend->allocate(DType::kF32, {40, 96}),
                  y = backend->allocate(DType::kF32, {40, 200});
     backend->write(x, input.data(), input.size() * sizeof(float));
@@ -67,7 +67,7 @@ TEST(CpuBackend, ATokenOfTheStepBeforeIsEmbeddedAndPenalizedByItsRow) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2, .max_in_flight = 2});
   std::vector<float> weights = {0, 10, 20, 30}, logits = {1, 2, 3, 0, 9, 2, 8, 0};
   const WeightView weight = float_weights(weights, 4, 1);
-  const Linear table = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
+  const Linear table = backend->make_linear(std::span(&weight, 1), {}, {});
   const SamplingParams greedy{.temperature = 0, .frequency_penalty = 5};
   const auto step = [&](std::vector<float> values, std::vector<SamplingRow> rows) {
     std::vector<SampledToken> out(rows.size());
@@ -99,7 +99,7 @@ TEST(CpuBackend, LinearAddNormHasTheBitsOfItsParts) {
                            start = cpu::random_floats(9 * 70, 5);
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2});
   const WeightView weight = float_weights(weights, 70, 33);
-  const Linear w = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
+  const Linear w = backend->make_linear(std::span(&weight, 1), {}, {});
   const Tensor x = backend->allocate(DType::kF32, {9, 33}),
                y = backend->allocate(DType::kF32, {9, 70}),
                sum = backend->allocate(DType::kF32, {9, 70}),
@@ -132,7 +132,7 @@ TEST(CpuBackend, AMatrixHasTheScaleThatItIsUsedWith) {
                                     ? float_weights(weights, 70, 33)
                                     : weight_view(Tensor(halves.data(), DType::kBF16, {70, 33}));
       const Tensor biases = Tensor(const_cast<float*>(bias.data()), DType::kF32, {70});
-      Linear w = backend->make_linear(std::span(&weight, 1), std::span(&biases, 1), Split::kNone);
+      Linear w = backend->make_linear(std::span(&weight, 1), std::span(&biases, 1), {});
       const auto rows = [&](int64_t columns) {
         return backend->allocate(DType::kF32, {9, columns});
       };
@@ -179,7 +179,7 @@ TEST(CpuBackend, GatesAndCaps) {
   const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 2});
   const std::vector<float> weights = cpu::random_floats(8 * 3, 3), input = {1, -2, 0.5f};
   const WeightView weight = float_weights(weights, 8, 3);
-  const Linear w = backend->make_linear(std::span(&weight, 1), {}, Split::kNone, true);
+  const Linear w = backend->make_linear(std::span(&weight, 1), {}, {}, true);
   const auto row = [&](int64_t columns) { return backend->allocate(DType::kF32, {1, columns}); };
   const Tensor x = row(3), y = row(4), scratch = row(8), all = row(8);
   backend->write(x, input.data(), input.size() * sizeof(float));
@@ -221,7 +221,7 @@ TEST(CpuBackend, EveryInstructionSetOfTheMachineGivesTheSameUpToRounding) {
       void* data = halves.data();
       if (dtype == DType::kF32) data = const_cast<float*>(m.values.data());
       const WeightView weight = weight_view(Tensor(data, dtype, {out, in}));
-      const Linear linear = backend->make_linear(std::span(&weight, 1), {}, Split::kNone);
+      const Linear linear = backend->make_linear(std::span(&weight, 1), {}, {});
       const Tensor x = backend->allocate(DType::kF32, {rows, in}),
                    y = backend->allocate(DType::kF32, {rows, out});
       const Tensor one = backend->allocate(DType::kF32, {1, out});
@@ -268,7 +268,7 @@ TEST(CpuBackend, AStackOfSeveralTypesIsTheProductsOfItsPartsBitForBit) {
   for (const cpu::Isa isa : cpu::available_isas()) {
     const std::unique_ptr<Backend> backend =
         make_cpu_backend({.num_threads = 2, .isa = cpu::name_of(isa)});
-    const Linear stack = backend->make_linear(parts, biases, Split::kNone);
+    const Linear stack = backend->make_linear(parts, biases, {});
     ASSERT_EQ(stack.out_features, 170);
     for (const int64_t rows : {1, 7, 600}) {
       SCOPED_TRACE(testing::Message() << cpu::name_of(isa) << ", " << rows << " rows");
@@ -283,7 +283,7 @@ TEST(CpuBackend, AStackOfSeveralTypesIsTheProductsOfItsPartsBitForBit) {
       int64_t first = 0;
       for (size_t i = 0; i < 3; ++i) {
         const Linear alone =
-            backend->make_linear(std::span(&parts[i], 1), std::span(&biases[i], 1), Split::kNone);
+            backend->make_linear(std::span(&parts[i], 1), std::span(&biases[i], 1), {});
         const Tensor one = backend->allocate(DType::kF32, {rows, outs[i]}),
                      normed_one = backend->allocate(DType::kF32, {rows, outs[i]});
         std::fill_n(one.as<float>(), one.elements(), 2.0f);
@@ -331,7 +331,7 @@ TEST(CpuBackend, AStackOfBlocksAndNumbersIsTheProductsOfItsPartsForAnyRowsAndThr
     for (const int threads : {1, 2}) {
       const std::unique_ptr<Backend> backend =
           make_cpu_backend({.num_threads = threads, .isa = cpu::name_of(isa)});
-      Linear stack = backend->make_linear(parts, biases, Split::kNone);
+      Linear stack = backend->make_linear(parts, biases, {});
       stack.scale = 0.5f;
       ASSERT_EQ(stack.out_features, 190);
       const Tensor x = backend->allocate(DType::kF32, {most, in}),
@@ -350,8 +350,7 @@ TEST(CpuBackend, AStackOfBlocksAndNumbersIsTheProductsOfItsPartsForAnyRowsAndThr
       }
       int64_t column = 0;
       for (size_t i = 0; i < 4; column += outs[i++]) {
-        Linear alone =
-            backend->make_linear(std::span(&parts[i], 1), std::span(&biases[i], 1), Split::kNone);
+        Linear alone = backend->make_linear(std::span(&parts[i], 1), std::span(&biases[i], 1), {});
         alone.scale = 0.5f;
         const Tensor part = backend->allocate(DType::kF32, {most, outs[i]});
         backend->linear(part, x, alone);

@@ -80,8 +80,9 @@ class Cuda : public testing::Test {
     backend->reserve(built.plan.total_bytes());
     auto decoder = std::make_unique<Decoder>(*backend, config, DummyCheckpoint(config, 1, s.dtype),
                                              LoadOptions{.dtype = s.dtype});
-    built.runner = std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder), limits,
-                                                   s.max_num_seqs, 2);
+    built.runner = std::make_unique<DecoderRunner>(
+        std::make_unique<RankGroup>(std::move(backend), std::move(decoder)), limits, s.max_num_seqs,
+        2);
     if (on_cuda) {
       EXPECT_EQ(fake_cuda::stats().device_bytes - before, built.plan.total_bytes());
     }

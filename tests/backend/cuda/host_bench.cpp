@@ -225,8 +225,9 @@ class HostBench {
           auto decoder = std::make_unique<Decoder>(
               *backend, config, DummyCheckpoint(config, 1, DType::kBF16), LoadOptions{});
           const int threads = static_cast<int>(std::thread::hardware_concurrency());
-          auto runner = std::make_unique<DecoderRunner>(std::move(backend), std::move(decoder),
-                                                        limits, kMaxSeqs, threads);
+          auto runner = std::make_unique<DecoderRunner>(
+              std::make_unique<RankGroup>(std::move(backend), std::move(decoder)), limits, kMaxSeqs,
+              threads);
           serving = true;
           return std::make_unique<Engine>(
               SchedulerConfig{.max_num_batched_tokens = limits.max_tokens,
