@@ -66,6 +66,11 @@ def test_numbers_of_threads(start, expected, threads):
     check(start("--cpu-threads", threads), expected, 2)
 
 
+@pytest.mark.parametrize("ranks", [2])
+def test_numbers_of_ranks(start, expected, ranks):
+    check(start("--tensor-parallel-size", ranks, "--max-num-batched-tokens", 64, "--max-num-seqs", 16), expected, 4)
+
+
 REPEATS = [6136] + [17, 230, 4711, 99, 5, 1203] * 20  # what the model goes on with
 
 

@@ -3,15 +3,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <random>
-#include <set>
 #include <thread>
 
 #include "ember/backend/cpu/cpu_backend.h"
 #include "ember/base/start_error.h"
-#include "ember/engine/rank_group.h"
+#include "ember/engine/decoder_runner.h"
+#include "ember/engine/engine_thread.h"
 #include "ember/model/quantized_checkpoint.h"
+#include "engine/faulty_backend.h"
+#include "engine/recorder.h"
 #include "model/model_runner.h"
 #include "model/temp_model.h"
 
@@ -32,18 +36,21 @@ struct Setup {
   int threads = 1;
 };
 
-std::unique_ptr<RankGroup> load(const std::filesystem::path& dir, int num_ranks,
-                                const Setup& setup) {
+using Wrap = std::function<std::unique_ptr<Backend>(int rank, std::unique_ptr<Backend>)>;
+
+std::unique_ptr<RankGroup> load(
+    const std::filesystem::path& dir, int num_ranks, const Setup& setup,
+    const Wrap& wrap = [](int, std::unique_ptr<Backend> backend) { return backend; }) {
   const DecoderConfig config = load_decoder_config(dir);
   const auto meeting = std::make_shared<Rendezvous>(num_ranks);
   const auto exchange = num_ranks > 1 ? make_cpu_exchange(meeting) : nullptr;
   auto group = std::make_unique<RankGroup>(meeting);
   group->run([&](int r) {
-    group->at(r).backend = make_cpu_backend({.num_threads = setup.threads,
-                                             .isa = setup.isa,
-                                             .activations = setup.activations,
-                                             .rank = r,
-                                             .exchange = exchange});
+    group->at(r).backend = wrap(r, make_cpu_backend({.num_threads = setup.threads,
+                                                     .isa = setup.isa,
+                                                     .activations = setup.activations,
+                                                     .rank = r,
+                                                     .exchange = exchange}));
     group->at(r).decoder =
         std::make_unique<Decoder>(*group->at(r).backend, Shard(config, r, num_ranks),
                                   *open_weights(dir), LoadOptions{.dtype = setup.dtype});
@@ -142,6 +149,52 @@ TEST(TensorParallel, LateRanksChangeNoBit) {
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   const std::filesystem::path dir = kData / "tiny/llama3";
   EXPECT_EQ(logits_of(*load(dir, 4, {}), seed, true), logits_of(*load(dir, 1, {}), seed));
+}
+
+// An engine of two ranks, of which one fails in an operation after it was loaded.
+std::unique_ptr<Engine> faulty_engine(int faulty, int fail_at, std::atomic<bool>& failed,
+                                      OutputSink& sink) {
+  std::unique_ptr<RankGroup> group =
+      load(kData / "tiny/olmo2", 2, {}, [&](int rank, std::unique_ptr<Backend> inner) {
+        auto backend = std::make_unique<FaultyBackend>(std::move(inner), failed);
+        if (rank == faulty) backend->arm(fail_at);
+        return backend;
+      });
+  return std::make_unique<Engine>(SchedulerConfig{.max_num_batched_tokens = 128,
+                                                  .max_num_seqs = 4,
+                                                  .max_num_logit_rows = 4,
+                                                  .max_model_len = 128},
+                                  BlockPoolConfig{.num_blocks = 16, .block_size = 16},
+                                  std::make_unique<DecoderRunner>(std::move(group), kLimits, 4, 1),
+                                  sink);
+}
+
+// Whichever operation of whichever rank fails: the engine says so, and nobody waits for ever.
+TEST(TensorParallel, AFaultOfAnyRankInAnyOperationFailsTheEngine) {
+  for (int faulty = 0; faulty < 2; ++faulty)
+    for (int fail_at = 0;; ++fail_at) {
+      SCOPED_TRACE(testing::Message() << "operation " << fail_at << " of rank " << faulty);
+      Recorder sink;
+      std::atomic<bool> failed{false};
+      EngineThread thread(
+          [&](const LoadProgress&) { return faulty_engine(faulty, fail_at, failed, sink); });
+      try {
+        const std::shared_ptr<Engine> engine = thread.engine();
+        Request request;
+        request.id = 1;
+        request.prompt = {1, 2, 3, 4, 5};
+        request.max_tokens = 2;
+        engine->submit(share(request));
+        ASSERT_TRUE(sink.wait_finished(1));
+        EXPECT_EQ(sink.answer(1).finish == FinishReason::kEngineFailed, failed.load());
+      } catch (const DeviceError&) {
+        EXPECT_TRUE(failed) << "while the runner was made";
+      }
+      if (!failed) {
+        EXPECT_GT(fail_at, 30) << "several steps have so many operations";
+        break;
+      }
+    }
 }
 
 }  // namespace
