@@ -27,6 +27,7 @@ FleetConfig config_of(const BenchFleetSettings& s) {
                       .step_tokens = s.max_num_batched_tokens,
                       .max_num_seqs = s.max_num_seqs,
                       .kv_tokens = s.kv_cache_tokens},
+          .exact = s.replica_model == "exact",
           .slow_share = s.slow_share,
           .crash_mtbf = s.crash_mtbf,
           .hang_mtbf = s.hang_mtbf,

@@ -82,6 +82,8 @@ struct BenchFleetSettings {
   // "chat": conversations that share system prompts; "unique": prompts that share nothing;
   // "bursts": chat whose conversations come in bursts.
   std::string workload = "chat";
+  // "fast": a queue, a running set and a cache of prompt beginnings; "exact": the real scheduler.
+  std::string replica_model = "fast";
   // Share of the replicas that take twice as long for everything.
   double slow_share = 0;
   // From the start of a replica to its crash, and until it hangs, on average. 0: never.

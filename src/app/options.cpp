@@ -334,6 +334,11 @@ void add_bench_fleet_options(CLI::App& app, BenchFleetSettings& s) {
   options.add("--seed", s.seed, "of conversations, failures and choices");
   options.add_flag("--json", s.json, "as JSON instead of a table");
   const Group replica(app, "Replica");
+  replica
+      .add("--replica-model", s.replica_model,
+           "fast: a queue, a running set and a cache of prompt beginnings; exact: the real "
+           "scheduler and block pool, for few replicas")
+      ->check(CLI::IsMember({"fast", "exact"}));
   replica.add("--step-ms", s.step_ms, "milliseconds of a step, which bench model measures...");
   replica.add("--decode-token-ms", s.decode_token_ms, "...and of each answer in it...");
   replica.add("--prefill-token-ms", s.prefill_token_ms, "...and of each token of a prompt");

@@ -40,7 +40,7 @@ void ReplicaModel::admit() {
   }
 }
 
-std::optional<ReplicaModel::Step> ReplicaModel::begin_step() {
+std::optional<FleetReplica::Step> ReplicaModel::begin_step() {
   Step step;
   step.work.decode_tokens = static_cast<int>(answers_.size());
   budget_ = std::max(spec_.step_tokens - step.work.decode_tokens, 0);
@@ -49,9 +49,7 @@ std::optional<ReplicaModel::Step> ReplicaModel::begin_step() {
   for (const Running& r : prompts_) prompts += r.to_compute;
   step.work.prefill_tokens = static_cast<int>(std::min<int64_t>(prompts, budget_));
   if (step.work.decode_tokens + step.work.prefill_tokens == 0) return std::nullopt;
-  step.seconds = (spec_.step_seconds + spec_.decode_token_seconds * step.work.decode_tokens +
-                  spec_.prefill_token_seconds * step.work.prefill_tokens) /
-                 speed_;
+  step.seconds = spec_.seconds(step.work) / speed_;
   return step;
 }
 
@@ -61,7 +59,7 @@ void ReplicaModel::finish(const Running& r) {
   ended_.done.push_back(r.job.id);
 }
 
-const ReplicaModel::Ended& ReplicaModel::end_step() {
+const FleetReplica::Ended& ReplicaModel::end_step() {
   ended_.first_tokens.clear();
   ended_.done.clear();
   ++num_steps_;
@@ -91,7 +89,7 @@ const ReplicaModel::Ended& ReplicaModel::end_step() {
   return ended_;
 }
 
-std::vector<ReplicaModel::Lost> ReplicaModel::fail() {
+std::vector<FleetReplica::Lost> ReplicaModel::fail() {
   std::vector<Lost> lost;
   for (const Job& job : waiting_) lost.push_back({job.id, 0});
   for (const Running& r : prompts_) lost.push_back({r.job.id, 0});

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "ember/base/splitmix64.h"
+#include "exact_replica.h"
+#include "replica_model.h"
 
 namespace ember {
 
@@ -17,15 +19,17 @@ constexpr int kNoLimit = 1 << 20;  // clients ask for no particular length
 
 StepCost learnt(const ReplicaSpec& spec) {
   StepCost cost;
-  const auto learn = [&](const StepWork& work) {
-    cost.learn(work, spec.step_seconds + spec.decode_token_seconds * work.decode_tokens +
-                         spec.prefill_token_seconds * work.prefill_tokens);
-  };
+  const auto learn = [&](const StepWork& work) { cost.learn(work, spec.seconds(work)); };
   for (int i = 0; i < 200; ++i) {
     learn({.decode_tokens = 1 + i % 32});
     learn({.decode_tokens = i % 16, .prefill_tokens = 64 + 8 * i});
   }
   return cost;
+}
+
+std::unique_ptr<FleetReplica> make_replica(const FleetConfig& config, double speed) {
+  if (config.exact) return std::make_unique<ExactReplica>(config.replica, speed);
+  return std::make_unique<ReplicaModel>(config.replica, speed);
 }
 
 uint64_t index(ReplicaId replica) { return static_cast<uint64_t>(replica); }
@@ -40,7 +44,7 @@ FleetSimulation::FleetSimulation(const FleetConfig& config, RoutingPolicy policy
   for (int i = 0; i < config.num_replicas; ++i) {
     Random faults(splitmix64(config.seed + 1) ^ mix_bits(index(i) + 1));
     const bool slow = faults.uniform() < config.slow_share;
-    replicas_.push_back({.model = ReplicaModel(config.replica, slow ? 0.5 : 1), .faults = faults});
+    replicas_.push_back({.model = make_replica(config, slow ? 0.5 : 1), .faults = faults});
     router_.add({.step_tokens = config.replica.step_tokens,
                  .max_num_seqs = config.replica.max_num_seqs,
                  .kv_tokens = config.replica.kv_tokens,
@@ -143,8 +147,10 @@ void FleetSimulation::place(uint64_t id) {
     waiting_.push_back(id);
     return;
   }
-  replicas_[index(*chosen)].model.submit(
+  replicas_[index(*chosen)].model->submit(
       {.id = id,
+       .system = c.system,
+       .system_tokens = c.system_tokens,
        .prompt_tokens = prompt,
        .output_tokens = c.output_tokens - flight.num_output,
        .names = Workload::names(c, c.prompt_tokens + c.output_tokens)});
@@ -158,7 +164,7 @@ void FleetSimulation::place_waiting() {
 void FleetSimulation::begin_step(uint64_t replica) {
   Replica& r = replicas_[replica];
   if (!r.up || r.hung || r.stepping) return;
-  const std::optional<ReplicaModel::Step> step = r.model.begin_step();
+  const std::optional<FleetReplica::Step> step = r.model->begin_step();
   if (!step) return;
   r.stepping = true;
   r.work = step->work;
@@ -172,13 +178,13 @@ void FleetSimulation::end_step(uint64_t replica) {
   r.stepping = false;
   r.busy += r.step_seconds;
   router_.report(static_cast<ReplicaId>(replica), r.work, r.step_seconds, now_);
-  const ReplicaModel::Ended& ended = r.model.end_step();
-  for (const ReplicaModel::FirstToken& token : ended.first_tokens) first_token(token);
+  const FleetReplica::Ended& ended = r.model->end_step();
+  for (const FleetReplica::FirstToken& token : ended.first_tokens) first_token(token);
   for (const uint64_t id : ended.done) complete(id);
   begin_step(replica);
 }
 
-void FleetSimulation::first_token(const ReplicaModel::FirstToken& token) {
+void FleetSimulation::first_token(const FleetReplica::FirstToken& token) {
   router_.first_token(token.id, token.num_cached, now_);
   Flight& flight = flights_.at(token.id);
   if (flight.has_first) return;
@@ -210,7 +216,7 @@ void FleetSimulation::end_life(uint64_t replica) {
   Replica& r = replicas_[replica];
   ++r.life;
   r.up = r.hung = r.stepping = false;
-  for (const ReplicaModel::Lost& lost : r.model.fail())
+  for (const FleetReplica::Lost& lost : r.model->fail())
     flights_.at(lost.id).num_output += lost.num_output;
   const auto id = static_cast<ReplicaId>(replica);
   const std::vector<uint64_t> lost = router_.failed(id, now_);

@@ -4,13 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <queue>
 #include <unordered_map>
 #include <vector>
 
 #include "ember/base/clock.h"
 #include "ember/routing/router.h"
-#include "replica_model.h"
+#include "fleet_replica.h"
 #include "workload.h"
 
 namespace ember {
@@ -21,6 +22,8 @@ struct FleetConfig {
   double duration = 0;  // seconds in which requests arrive; answers may take kDrain more
   WorkloadKind workload = WorkloadKind::kChat;
   ReplicaSpec replica;
+  // Replicas with the real scheduler and real tokens instead of ReplicaModel.
+  bool exact = false;
   double slow_share = 0;  // of the replicas: half as fast
   // Seconds from a replica's (re)start to its crash, or until it hangs, on average; 0: never. The
   // same for all policies as long as they rebuild alike, and none when no more requests arrive.
@@ -65,7 +68,7 @@ class FleetSimulation {
     bool operator>(const Event& o) const { return at != o.at ? at > o.at : order > o.order; }
   };
   struct Replica {
-    ReplicaModel model;
+    std::unique_ptr<FleetReplica> model;
     Random faults;
     uint32_t life = 0;
     bool up = true, hung = false, stepping = false;
@@ -88,7 +91,7 @@ class FleetSimulation {
   void place_waiting();
   void begin_step(uint64_t replica);
   void end_step(uint64_t replica);
-  void first_token(const ReplicaModel::FirstToken& token);
+  void first_token(const FleetReplica::FirstToken& token);
   void complete(uint64_t id);
   void end_life(uint64_t replica);
   void ready(uint64_t replica);

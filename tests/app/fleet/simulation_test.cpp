@@ -93,6 +93,20 @@ TEST(FleetSimulation, PredictionsAvoidSlowReplicas) {
   EXPECT_LT(least, p99(run(config, RoutingPolicy::kRoundRobin)));
 }
 
+// What the fast replicas leave out does not matter to what the policies are compared by.
+TEST(FleetSimulation, FastReplicasAreLikeExactOnes) {
+  for (const WorkloadKind workload : {WorkloadKind::kChat, WorkloadKind::kUnique})
+    for (const double rate_of_each : {4, 8}) {
+      FleetConfig config = fleet(workload, 4, rate_of_each, 60);
+      const FleetResult fast = run(config, RoutingPolicy::kPrefix);
+      config.exact = true;
+      const FleetResult exact = run(config, RoutingPolicy::kPrefix);
+      for (const double part : {0.5, 0.99})
+        EXPECT_NEAR(percentile(fast.ttft, part) / percentile(exact.ttft, part), 1, 0.15)
+            << part << " of " << exact.ttft.size();
+    }
+}
+
 TEST(FleetSimulation, AFleetThatIsAlwaysBrokenEndsAndSaysSo) {
   FleetConfig config = fleet(WorkloadKind::kUnique, 2, 1, 200);
   config.crash_mtbf = 0.01;
