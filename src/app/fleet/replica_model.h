@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "ember/routing/name_table.h"
 #include "ember/routing/prefix_index.h"
 #include "fleet_replica.h"
 
@@ -15,7 +16,7 @@ namespace ember {
 
 // Steps as the engine makes them: running answers first, then prompts in their order, as far as a
 // step's tokens go. A waiting request runs when a place and the memory of its whole text are free,
-// so nobody is preempted; beginnings that it shares with a running one count twice.
+// so nobody is preempted; what running ones share is there once.
 class ReplicaModel : public FleetReplica {
  public:
   // speed: 0.5 takes twice as long for everything.
@@ -31,6 +32,7 @@ class ReplicaModel : public FleetReplica {
   struct Running {
     Job job;
     int num_cached = 0, to_compute = 0;
+    size_t num_held = 0;     // names that it holds
     int64_t first_step = 0;  // the one that gave its first token
     int64_t last_step() const { return first_step + job.output_tokens - 1; }
   };
@@ -43,9 +45,8 @@ class ReplicaModel : public FleetReplica {
   void admit();
   bool fits(const Job& job, int num_cached) const;
   int find_cached(const Job& job);
-  int64_t need(const Running& r) const {
-    return r.job.prompt_tokens - r.num_cached + r.job.output_tokens;
-  }
+  // Its first so many tokens are computed: it shares their names with whoever asks.
+  void hold(Running& r, int num_tokens);
   void publish(const Job& job, size_t num_names);
   void finish(const Running& r);
 
@@ -55,7 +56,9 @@ class ReplicaModel : public FleetReplica {
   std::deque<Job> waiting_;
   std::deque<Running> prompts_;
   std::vector<Running> answers_;  // a heap: the one that ends first is in front
-  int64_t in_use_ = 0;            // tokens of the KV cache that belong to running requests
+  // The KV cache of running requests: names and by how many each is held, and all other tokens.
+  NameTable<int> held_;
+  int64_t own_ = 0;
   int64_t num_steps_ = 0;
   int budget_ = 0;  // prompt tokens of the step that runs
   Ended ended_;
