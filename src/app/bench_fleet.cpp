@@ -28,6 +28,8 @@ FleetConfig config_of(const BenchFleetSettings& s) {
                       .max_num_seqs = s.max_num_seqs,
                       .kv_tokens = s.kv_cache_tokens},
           .exact = s.replica_model == "exact",
+          .num_front_ends = s.front_ends,
+          .report_delay = s.report_delay_ms / 1e3,
           .slow_share = s.slow_share,
           .crash_mtbf = s.crash_mtbf,
           .hang_mtbf = s.hang_mtbf,

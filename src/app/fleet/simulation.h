@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <queue>
@@ -24,6 +25,12 @@ struct FleetConfig {
   ReplicaSpec replica;
   // Replicas with the real scheduler and real tokens instead of ReplicaModel.
   bool exact = false;
+  // Processes that place requests, each with a Router of its own, which knows of the others'
+  // requests only by what they make a step take. A conversation stays with one of them.
+  int num_front_ends = 1;
+  // Seconds until a front end hears of a step, a first token or an end. Deaths are heard of at
+  // once.
+  double report_delay = 0;
   double slow_share = 0;  // of the replicas: half as fast
   // Seconds from a replica's (re)start to its crash, or until it hangs, on average; 0: never. The
   // same for all policies as long as they rebuild alike, and none when no more requests arrive.
@@ -81,8 +88,18 @@ class FleetSimulation {
     bool has_first = false;
     int num_output = 0;  // tokens that replicas that failed had given
     int deaths = 0;
+    uint64_t route = 0;  // the id of its newest placing, which no other one has
+  };
+  struct Message {
+    TimePoint at{};
+    size_t front_end = 0;
+    std::function<void(Router&, TimePoint)> tell;
   };
 
+  size_t front_end_of(uint64_t conversation) const { return conversation % routers_.size(); }
+  // The front end is told when the delay has passed. Its messages arrive in order.
+  void report(size_t front_end, std::function<void(Router&, TimePoint)> tell);
+  void deliver();
   void schedule(double after, Kind kind, uint64_t subject, uint32_t life = 0);
   void handle(const Event& event);
   void begin_conversation();
@@ -101,7 +118,9 @@ class FleetSimulation {
 
   const FleetConfig config_;
   Workload workload_;
-  Router router_;
+  std::vector<Router> routers_;   // of the front ends
+  std::deque<Message> messages_;  // on their way, in order of arrival
+  uint64_t num_routes_ = 0;
   std::vector<Replica> replicas_;
   std::unordered_map<uint64_t, Flight> flights_;  // by conversation; also while its user thinks
   std::vector<uint64_t> waiting_;                 // flights that no replica could be asked for
