@@ -107,6 +107,8 @@ void check_bench_fleet_settings(const BenchFleetSettings& s) {
   in_range("--max-num-batched-tokens", s.max_num_batched_tokens, 1, 1 << 20);
   in_range("--max-num-seqs", s.max_num_seqs, 1, std::min(s.max_num_batched_tokens, 65536));
   in_range("--kv-cache-tokens", s.kv_cache_tokens, kLongestText, int64_t{1} << 40);
+  in_range("--front-ends", s.front_ends, 1, 64);
+  in_range("--report-delay-ms", s.report_delay_ms, 0.0, 5000.0);
   in_range("--slow-share", s.slow_share, 0.0, 1.0);
   check_seconds("--crash-mtbf", s.crash_mtbf, 0);
   check_seconds("--hang-mtbf", s.hang_mtbf, 0);

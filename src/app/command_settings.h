@@ -82,6 +82,11 @@ struct BenchFleetSettings {
   // "chat": conversations that share system prompts; "unique": prompts that share nothing;
   // "bursts": chat whose conversations come in bursts.
   std::string workload = "chat";
+  // "fast": a queue, a running set and a cache of prompt beginnings; "exact": the real scheduler.
+  std::string replica_model = "fast";
+  // Processes that place requests, each with its own view, and how late they hear of the replicas.
+  int front_ends = 1;
+  double report_delay_ms = 0;
   // Share of the replicas that take twice as long for everything.
   double slow_share = 0;
   // From the start of a replica to its crash, and until it hangs, on average. 0: never.

@@ -333,9 +333,18 @@ void add_bench_fleet_options(CLI::App& app, BenchFleetSettings& s) {
            "chat: conversations that share system prompts; unique: prompts that share nothing; "
            "bursts: chat, five times as much for 10 s now and then")
       ->check(CLI::IsMember({"chat", "unique", "bursts"}));
+  options.add("--front-ends", s.front_ends,
+              "processes that place requests, each knowing only its own");
+  options.add("--report-delay-ms", s.report_delay_ms,
+              "milliseconds until they hear what a replica has done, its death apart");
   options.add("--seed", s.seed, "of conversations, failures and choices");
   options.add_flag("--json", s.json, "as JSON instead of a table");
   const Group replica(app, "Replica");
+  replica
+      .add("--replica-model", s.replica_model,
+           "fast: a queue, a running set and a cache of prompt beginnings; exact: the real "
+           "scheduler and block pool, for few replicas")
+      ->check(CLI::IsMember({"fast", "exact"}));
   replica.add("--step-ms", s.step_ms, "milliseconds of a step, which bench model measures...");
   replica.add("--decode-token-ms", s.decode_token_ms, "...and of each answer in it...");
   replica.add("--prefill-token-ms", s.prefill_token_ms, "...and of each token of a prompt");

@@ -12,9 +12,9 @@ void PrefixIndex::add_replica() { replicas_.emplace_back(); }
 std::span<const int> PrefixIndex::matches(std::span<const uint64_t> names) {
   matches_.assign(replicas_.size(), 0);
   for (int i = 0; const uint64_t name : names) {
-    const auto found = holders_.find(name);
-    if (found == holders_.end()) break;
-    for (const int replica : found->second) {
+    const Holders::Place found = holders_.find(name);
+    if (found == Holders::kNone) break;
+    for (const int replica : holders_.at(found)) {
       int& match = matches_[static_cast<size_t>(replica)];
       if (match == i) ++match;
     }
@@ -26,36 +26,60 @@ std::span<const int> PrefixIndex::matches(std::span<const uint64_t> names) {
 void PrefixIndex::touch(int replica, std::span<const uint64_t> names, int64_t limit) {
   Replica& r = replicas_[static_cast<size_t>(replica)];
   for (size_t i = names.size(); i-- > 0;) {
-    const auto [place, added] = r.places.try_emplace(names[i]);
-    if (added) {
-      r.order.push_front(names[i]);
-      place->second = r.order.begin();
-      holders_[names[i]].push_back(replica);
+    int32_t place = r.names.find(names[i]);
+    if (place >= 0) {
+      unlink(r, place);
     } else {
-      r.order.splice(r.order.begin(), r.order, place->second);
+      place = r.names.insert(names[i]);
+      r.names.at(place).holders = hold(replica, names[i]);
     }
+    push_front(r, place);
   }
   forget_oldest(replica, size(replica) - std::max<int64_t>(limit, 0));
 }
 
+void PrefixIndex::push_front(Replica& replica, int32_t place) {
+  Link& link = replica.names.at(place);
+  link.newer = -1;
+  link.older = replica.newest;
+  (replica.newest >= 0 ? replica.names.at(replica.newest).newer : replica.oldest) = place;
+  replica.newest = place;
+}
+
+void PrefixIndex::unlink(Replica& replica, int32_t place) {
+  const Link& link = replica.names.at(place);
+  (link.newer >= 0 ? replica.names.at(link.newer).older : replica.newest) = link.older;
+  (link.older >= 0 ? replica.names.at(link.older).newer : replica.oldest) = link.newer;
+}
+
+PrefixIndex::Holders::Place PrefixIndex::hold(int replica, uint64_t name) {
+  Holders::Place place = holders_.find(name);
+  if (place == Holders::kNone) place = holders_.insert(name);
+  holders_.at(place).push_back(replica);
+  return place;
+}
+
+void PrefixIndex::drop(int replica, Holders::Place place) {
+  std::vector<int>& list = holders_.at(place);
+  *std::ranges::find(list, replica) = list.back();
+  list.pop_back();
+  if (list.empty()) holders_.erase(place);
+}
+
 void PrefixIndex::forget_oldest(int replica, int64_t count) {
   Replica& r = replicas_[static_cast<size_t>(replica)];
-  for (; count > 0 && !r.order.empty(); --count) {
-    const uint64_t name = r.order.back();
-    const auto holders = holders_.find(name);
-    std::vector<int>& list = holders->second;
-    *std::ranges::find(list, replica) = list.back();
-    list.pop_back();
-    if (list.empty()) holders_.erase(holders);
-    r.places.erase(name);
-    r.order.pop_back();
+  for (; count > 0 && r.oldest >= 0; --count) {
+    const int32_t oldest = r.oldest;
+    drop(replica, r.names.at(oldest).holders);
+    unlink(r, oldest);
+    r.names.erase(oldest);
   }
 }
 
 void PrefixIndex::clear(int replica) { forget_oldest(replica, size(replica)); }
 
 int64_t PrefixIndex::size(int replica) const {
-  return static_cast<int64_t>(replicas_[static_cast<size_t>(replica)].places.size());
+  return static_cast<int64_t>(replicas_[static_cast<size_t>(replica)].names.size());
 }
 
 }  // namespace ember

@@ -58,16 +58,18 @@ std::optional<ReplicaId> Router::choose(const RouteRequest& request, TimePoint n
 
 void Router::find_candidates(TimePoint now) {
   candidates_.clear();
-  bool any_closed = false;
-  for (const Replica& r : replicas_)
-    any_closed = any_closed || r.breaker.state(now) == Breaker::State::kClosed;
+  bool any_closed = false, any_half_open = false;
   for (ReplicaId i = 0; i < static_cast<ReplicaId>(replicas_.size()); ++i) {
     const Breaker::State state = at(i).breaker.state(now);
-    // Who has to prove itself gets one request at a time, unless there is nobody else.
-    const bool trusted = at(i).num_requests == 0 || !any_closed;
-    if (state == Breaker::State::kClosed || (state == Breaker::State::kHalfOpen && trusted))
-      candidates_.push_back(i);
+    if (state != Breaker::State::kClosed && state != Breaker::State::kHalfOpen) continue;
+    (state == Breaker::State::kClosed ? any_closed : any_half_open) = true;
+    candidates_.push_back(i);
   }
+  if (!any_closed || !any_half_open) return;
+  // Who has to prove itself gets one request at a time, unless there is nobody else.
+  std::erase_if(candidates_, [&](ReplicaId i) {
+    return at(i).num_requests > 0 && at(i).breaker.state(now) == Breaker::State::kHalfOpen;
+  });
 }
 
 ReplicaId Router::pick(const RouteRequest& request, const std::vector<int>& cached) {
@@ -174,16 +176,20 @@ double Router::predicted(ReplicaId replica, const RouteRequest& request, int num
   const int output = expected_output(request), rows = std::min(r.num_requests, can.max_num_seqs);
   const int64_t to_compute = std::max<int64_t>(r.unstarted - r.progress, 0) +
                              std::max(request.prompt_tokens - num_cached, 1);
-  const auto steps = static_cast<double>(ceil_div<int64_t>(to_compute, can.step_tokens));
   const int prompts = static_cast<int>(std::min<int64_t>(to_compute, 1 << 30));
-  const double first_token = can.cost.seconds({.decode_tokens = rows, .prefill_tokens = prompts}) +
-                             (steps - 1) * can.cost.seconds({.decode_tokens = rows});
+  double first_token = can.cost.seconds({.decode_tokens = rows, .prefill_tokens = prompts});
+  // A thousand replicas are compared for one request: whoever has room needs no division.
+  if (to_compute > can.step_tokens) {
+    const auto steps = static_cast<double>(ceil_div<int64_t>(to_compute, can.step_tokens));
+    first_token += (steps - 1) * can.cost.seconds({.decode_tokens = rows});
+  }
   const double answer = output * can.cost.seconds({.decode_tokens = rows + 1});
+  const int64_t demand = r.demand + request.prompt_tokens + output;
+  if (demand <= can.kv_tokens && r.num_requests < can.max_num_seqs) return first_token + answer;
   // Where there are more requests than can run, as many answers as are too many have to end first.
-  const double fullness = std::max(static_cast<double>(r.demand + request.prompt_tokens + output) /
-                                       static_cast<double>(can.kv_tokens),
+  const double fullness = std::max(static_cast<double>(demand) / static_cast<double>(can.kv_tokens),
                                    (r.num_requests + 1.0) / can.max_num_seqs);
-  return first_token + answer * std::max(fullness, 1.0);
+  return first_token + answer * fullness;
 }
 
 void Router::place(const RouteRequest& request, ReplicaId replica, int num_cached, TimePoint now) {

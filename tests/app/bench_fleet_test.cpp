@@ -65,6 +65,8 @@ TEST(BenchFleet, RefusesWhatCannotBeSimulated) {
   with("--max-num-batched-tokens", &BenchFleetSettings::max_num_batched_tokens, 0);
   with("--max-num-seqs", &BenchFleetSettings::max_num_seqs, 8193);
   with("--kv-cache-tokens", &BenchFleetSettings::kv_cache_tokens, int64_t{1000});
+  with("--front-ends", &BenchFleetSettings::front_ends, 0);
+  with("--report-delay-ms", &BenchFleetSettings::report_delay_ms, -1.0);
   with("--slow-share", &BenchFleetSettings::slow_share, 1.5);
   with("--crash-mtbf", &BenchFleetSettings::crash_mtbf, -1.0);
   with("--hang-mtbf", &BenchFleetSettings::hang_mtbf, nan);

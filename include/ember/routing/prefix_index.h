@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <span>
-#include <unordered_map>
 #include <vector>
+
+#include "ember/routing/name_table.h"
 
 namespace ember {
 
@@ -33,14 +33,25 @@ class PrefixIndex {
   int64_t size(int replica) const;
 
  private:
-  using Order = std::list<uint64_t>;  // touched last first
+  using Holders = NameTable<std::vector<int>>;
+  // A name in a replica's order, whose neighbours are places in the same table.
+  struct Link {
+    int32_t newer = -1, older = -1;
+    Holders::Place holders = -1;
+  };
   struct Replica {
-    Order order;
-    std::unordered_map<uint64_t, Order::iterator> places;
+    NameTable<Link> names;
+    int32_t newest = -1, oldest = -1;  // touched last, touched longest ago
   };
 
+  static void push_front(Replica& replica, int32_t place);
+  static void unlink(Replica& replica, int32_t place);
+  // The entry of `name`, which `replica` holds from now on.
+  Holders::Place hold(int replica, uint64_t name);
+  void drop(int replica, Holders::Place place);
+
   std::vector<Replica> replicas_;
-  std::unordered_map<uint64_t, std::vector<int>> holders_;  // of each name that anyone has
+  Holders holders_;  // of each name that anyone has
   std::vector<int> matches_;
 };
 

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "ember/base/splitmix64.h"
+#include "exact_replica.h"
+#include "replica_model.h"
 
 namespace ember {
 
@@ -17,10 +19,7 @@ constexpr int kNoLimit = 1 << 20;  // clients ask for no particular length
 
 StepCost learnt(const ReplicaSpec& spec) {
   StepCost cost;
-  const auto learn = [&](const StepWork& work) {
-    cost.learn(work, spec.step_seconds + spec.decode_token_seconds * work.decode_tokens +
-                         spec.prefill_token_seconds * work.prefill_tokens);
-  };
+  const auto learn = [&](const StepWork& work) { cost.learn(work, spec.seconds(work)); };
   for (int i = 0; i < 200; ++i) {
     learn({.decode_tokens = 1 + i % 32});
     learn({.decode_tokens = i % 16, .prefill_tokens = 64 + 8 * i});
@@ -28,23 +27,29 @@ StepCost learnt(const ReplicaSpec& spec) {
   return cost;
 }
 
+std::unique_ptr<FleetReplica> make_replica(const FleetConfig& config, double speed) {
+  if (config.exact) return std::make_unique<ExactReplica>(config.replica, speed);
+  return std::make_unique<ReplicaModel>(config.replica, speed);
+}
+
 uint64_t index(ReplicaId replica) { return static_cast<uint64_t>(replica); }
 
 }  // namespace
 
 FleetSimulation::FleetSimulation(const FleetConfig& config, RoutingPolicy policy)
-    : config_(config),
-      workload_(config.workload, config.rate, config.seed),
-      router_({.policy = policy}, splitmix64(config.seed)) {
+    : config_(config), workload_(config.workload, config.rate, config.seed) {
+  for (int i = 0; i < config.num_front_ends; ++i)
+    routers_.emplace_back(RouterConfig{.policy = policy}, splitmix64(config.seed) + index(i));
   const StepCost cost = learnt(config.replica);
   for (int i = 0; i < config.num_replicas; ++i) {
     Random faults(splitmix64(config.seed + 1) ^ mix_bits(index(i) + 1));
     const bool slow = faults.uniform() < config.slow_share;
-    replicas_.push_back({.model = ReplicaModel(config.replica, slow ? 0.5 : 1), .faults = faults});
-    router_.add({.step_tokens = config.replica.step_tokens,
-                 .max_num_seqs = config.replica.max_num_seqs,
-                 .kv_tokens = config.replica.kv_tokens,
-                 .cost = cost});
+    replicas_.push_back({.model = make_replica(config, slow ? 0.5 : 1), .faults = faults});
+    for (Router& router : routers_)
+      router.add({.step_tokens = config.replica.step_tokens,
+                  .max_num_seqs = config.replica.max_num_seqs,
+                  .kv_tokens = config.replica.kv_tokens,
+                  .cost = cost});
     plan_faults(index(i));
   }
 }
@@ -58,6 +63,7 @@ FleetResult FleetSimulation::run() {
     now_ = event.at;
     const double passed = seconds(now_ - TimePoint{});
     if (!open() && (asked_ == 0 || passed > config_.duration + kDrain)) break;
+    deliver();
     handle(event);
   }
   double most = 0, sum = 0;
@@ -68,6 +74,20 @@ FleetResult FleetSimulation::run() {
   if (sum > 0) result_.imbalance = most / (sum / config_.num_replicas);
   result_.unanswered = asked_;
   return std::move(result_);
+}
+
+void FleetSimulation::report(size_t front_end, std::function<void(Router&, TimePoint)> tell) {
+  if (config_.report_delay == 0) return tell(routers_[front_end], now_);
+  const std::chrono::duration<double> wait(config_.report_delay);
+  messages_.push_back(
+      {now_ + std::chrono::duration_cast<Duration>(wait), front_end, std::move(tell)});
+}
+
+void FleetSimulation::deliver() {
+  for (; !messages_.empty() && messages_.front().at <= now_; messages_.pop_front()) {
+    const Message& message = messages_.front();
+    message.tell(routers_[message.front_end], message.at);
+  }
 }
 
 void FleetSimulation::schedule(double after, Kind kind, uint64_t subject, uint32_t life) {
@@ -127,24 +147,27 @@ void FleetSimulation::ask(Flight& flight) {
 }
 
 void FleetSimulation::place(uint64_t id) {
-  const Flight& flight = flights_.at(id);
+  Flight& flight = flights_.at(id);
   const Conversation& c = flight.conversation;
+  flight.route = ++num_routes_;
   const int prompt = c.prompt_tokens + flight.num_output;
-  const RouteRequest request = {.id = id,
+  const RouteRequest request = {.id = flight.route,
                                 .key = c.id,
                                 .names = Workload::names(c, prompt),
                                 .prompt_tokens = prompt,
                                 .max_tokens = kNoLimit};
   const TimePoint begin = Clock::now();
-  const std::optional<ReplicaId> chosen = router_.choose(request, now_);
+  const std::optional<ReplicaId> chosen = routers_[front_end_of(id)].choose(request, now_);
   result_.choice_seconds += seconds(Clock::now() - begin);
   ++result_.choices;
   if (!chosen) {
     waiting_.push_back(id);
     return;
   }
-  replicas_[index(*chosen)].model.submit(
+  replicas_[index(*chosen)].model->submit(
       {.id = id,
+       .system = c.system,
+       .system_tokens = c.system_tokens,
        .prompt_tokens = prompt,
        .output_tokens = c.output_tokens - flight.num_output,
        .names = Workload::names(c, c.prompt_tokens + c.output_tokens)});
@@ -158,7 +181,7 @@ void FleetSimulation::place_waiting() {
 void FleetSimulation::begin_step(uint64_t replica) {
   Replica& r = replicas_[replica];
   if (!r.up || r.hung || r.stepping) return;
-  const std::optional<ReplicaModel::Step> step = r.model.begin_step();
+  const std::optional<FleetReplica::Step> step = r.model->begin_step();
   if (!step) return;
   r.stepping = true;
   r.work = step->work;
@@ -171,16 +194,22 @@ void FleetSimulation::end_step(uint64_t replica) {
   if (r.hung) return;
   r.stepping = false;
   r.busy += r.step_seconds;
-  router_.report(static_cast<ReplicaId>(replica), r.work, r.step_seconds, now_);
-  const ReplicaModel::Ended& ended = r.model.end_step();
-  for (const ReplicaModel::FirstToken& token : ended.first_tokens) first_token(token);
+  for (size_t i = 0; i < routers_.size(); ++i)
+    report(i, [replica, work = r.work, took = r.step_seconds](Router& router, TimePoint at) {
+      router.report(static_cast<ReplicaId>(replica), work, took, at);
+    });
+  const FleetReplica::Ended& ended = r.model->end_step();
+  for (const FleetReplica::FirstToken& token : ended.first_tokens) first_token(token);
   for (const uint64_t id : ended.done) complete(id);
   begin_step(replica);
 }
 
-void FleetSimulation::first_token(const ReplicaModel::FirstToken& token) {
-  router_.first_token(token.id, token.num_cached, now_);
+void FleetSimulation::first_token(const FleetReplica::FirstToken& token) {
   Flight& flight = flights_.at(token.id);
+  report(front_end_of(token.id),
+         [route = flight.route, cached = token.num_cached](Router& router, TimePoint at) {
+           router.first_token(route, cached, at);
+         });
   if (flight.has_first) return;
   flight.has_first = true;
   flight.first = now_;
@@ -191,7 +220,10 @@ void FleetSimulation::first_token(const ReplicaModel::FirstToken& token) {
 void FleetSimulation::complete(uint64_t id) {
   Flight& flight = flights_.at(id);
   Conversation& c = flight.conversation;
-  router_.done(id, Outcome::kAnswered, c.output_tokens, now_);
+  report(front_end_of(id),
+         [route = flight.route, length = c.output_tokens](Router& router, TimePoint at) {
+           router.done(route, Outcome::kAnswered, length, at);
+         });
   const double ttft = seconds(flight.first - flight.asked);
   const double tpot = seconds(now_ - flight.first) / std::max(c.output_tokens - 1, 1);
   result_.ttft.push_back(ttft);
@@ -210,12 +242,19 @@ void FleetSimulation::end_life(uint64_t replica) {
   Replica& r = replicas_[replica];
   ++r.life;
   r.up = r.hung = r.stepping = false;
-  for (const ReplicaModel::Lost& lost : r.model.fail())
-    flights_.at(lost.id).num_output += lost.num_output;
+  // Whose end is on its way to its front end is not replayed: so what the replica had counts.
+  std::vector<uint64_t> lost;
+  for (const FleetReplica::Lost& l : r.model->fail()) {
+    flights_.at(l.id).num_output += l.num_output;
+    lost.push_back(l.id);
+  }
+  std::ranges::sort(lost);
   const auto id = static_cast<ReplicaId>(replica);
-  const std::vector<uint64_t> lost = router_.failed(id, now_);
-  if (router_.state(id, now_) != Breaker::State::kOutOfService)
-    schedule(kRebuild, Kind::kReady, replica, r.life);
+  for (Router& router : routers_) router.failed(id, now_);
+  const auto given_up = [&](const Router& router) {
+    return router.state(id, now_) == Breaker::State::kOutOfService;
+  };
+  if (!std::ranges::all_of(routers_, given_up)) schedule(kRebuild, Kind::kReady, replica, r.life);
   for (const uint64_t flight : lost) {
     if (++flights_.at(flight).deaths > kMaxReplays) {
       ++result_.errors;
@@ -230,7 +269,7 @@ void FleetSimulation::end_life(uint64_t replica) {
 
 void FleetSimulation::ready(uint64_t replica) {
   replicas_[replica].up = true;
-  router_.rebuilt(static_cast<ReplicaId>(replica), now_);
+  for (Router& router : routers_) router.rebuilt(static_cast<ReplicaId>(replica), now_);
   plan_faults(replica);
   place_waiting();
 }
@@ -245,7 +284,9 @@ void FleetSimulation::plan_faults(uint64_t replica) {
 }
 
 void FleetSimulation::tick() {
-  for (const ReplicaId replica : router_.stalled(now_)) end_life(index(replica));
+  for (const Router& router : routers_)
+    for (const ReplicaId replica : router.stalled(now_))
+      if (replicas_[index(replica)].up) end_life(index(replica));
   place_waiting();
   schedule(kTickEvery, Kind::kTick, 0);
 }

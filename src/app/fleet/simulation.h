@@ -3,14 +3,16 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <queue>
 #include <unordered_map>
 #include <vector>
 
 #include "ember/base/clock.h"
 #include "ember/routing/router.h"
-#include "replica_model.h"
+#include "fleet_replica.h"
 #include "workload.h"
 
 namespace ember {
@@ -21,6 +23,14 @@ struct FleetConfig {
   double duration = 0;  // seconds in which requests arrive; answers may take kDrain more
   WorkloadKind workload = WorkloadKind::kChat;
   ReplicaSpec replica;
+  // Replicas with the real scheduler and real tokens instead of ReplicaModel.
+  bool exact = false;
+  // Processes that place requests, each with a Router of its own, which knows of the others'
+  // requests only by what they make a step take. A conversation stays with one of them.
+  int num_front_ends = 1;
+  // Seconds until a front end hears of a step, a first token or an end. Deaths are heard of at
+  // once.
+  double report_delay = 0;
   double slow_share = 0;  // of the replicas: half as fast
   // Seconds from a replica's (re)start to its crash, or until it hangs, on average; 0: never. The
   // same for all policies as long as they rebuild alike, and none when no more requests arrive.
@@ -65,7 +75,7 @@ class FleetSimulation {
     bool operator>(const Event& o) const { return at != o.at ? at > o.at : order > o.order; }
   };
   struct Replica {
-    ReplicaModel model;
+    std::unique_ptr<FleetReplica> model;
     Random faults;
     uint32_t life = 0;
     bool up = true, hung = false, stepping = false;
@@ -78,8 +88,18 @@ class FleetSimulation {
     bool has_first = false;
     int num_output = 0;  // tokens that replicas that failed had given
     int deaths = 0;
+    uint64_t route = 0;  // the id of its newest placing, which no other one has
+  };
+  struct Message {
+    TimePoint at{};
+    size_t front_end = 0;
+    std::function<void(Router&, TimePoint)> tell;
   };
 
+  size_t front_end_of(uint64_t conversation) const { return conversation % routers_.size(); }
+  // The front end is told when the delay has passed. Its messages arrive in order.
+  void report(size_t front_end, std::function<void(Router&, TimePoint)> tell);
+  void deliver();
   void schedule(double after, Kind kind, uint64_t subject, uint32_t life = 0);
   void handle(const Event& event);
   void begin_conversation();
@@ -88,7 +108,7 @@ class FleetSimulation {
   void place_waiting();
   void begin_step(uint64_t replica);
   void end_step(uint64_t replica);
-  void first_token(const ReplicaModel::FirstToken& token);
+  void first_token(const FleetReplica::FirstToken& token);
   void complete(uint64_t id);
   void end_life(uint64_t replica);
   void ready(uint64_t replica);
@@ -98,7 +118,9 @@ class FleetSimulation {
 
   const FleetConfig config_;
   Workload workload_;
-  Router router_;
+  std::vector<Router> routers_;   // of the front ends
+  std::deque<Message> messages_;  // on their way, in order of arrival
+  uint64_t num_routes_ = 0;
   std::vector<Replica> replicas_;
   std::unordered_map<uint64_t, Flight> flights_;  // by conversation; also while its user thinks
   std::vector<uint64_t> waiting_;                 // flights that no replica could be asked for

@@ -85,6 +85,20 @@ TEST(ReplicaModel, KeepsToItsPlacesAndItsMemory) {
   EXPECT_EQ(full.prefill_tokens, 0);
 }
 
+TEST(ReplicaModel, WhatRunningRequestsShareIsInMemoryOnce) {
+  ReplicaModel model(kSpec, 1);
+  model.submit(job(1, 6000, 1000, 1));
+  for (int steps = 0; steps < 6; ++steps) {
+    next(model);
+    model.end_step();
+  }
+  model.submit(job(2, 6000, 1000, 1));
+  EXPECT_EQ(next(model).prefill_tokens, 6000 - 5888);
+  EXPECT_EQ(model.end_step().first_tokens.front().num_cached, 5888);
+  model.submit(job(3, 2000, 1000, 2));
+  EXPECT_EQ(next(model).prefill_tokens, 0) << "beside 5,888 tokens and two rests of 1,112";
+}
+
 TEST(ReplicaModel, TellsWhatItHadGivenWhenItFails) {
   ReplicaModel model(kSpec, 1);
   model.submit(job(1, 100, 50, 1));

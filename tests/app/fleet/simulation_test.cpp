@@ -93,6 +93,58 @@ TEST(FleetSimulation, PredictionsAvoidSlowReplicas) {
   EXPECT_LT(least, p99(run(config, RoutingPolicy::kRoundRobin)));
 }
 
+// Several front ends each keep books of their own requests only, so the one best replica of each is
+// often that of the others too, and what they see of its steps makes it look better, not worse.
+TEST(FleetSimulation, SeveralFrontEndsHerdUnlessTwoAreDrawn) {
+  FleetConfig config = fleet(WorkloadKind::kUnique, 32, 6, 20);
+  for (const int front_ends : {4, 16})
+    for (const double delay : {0.0, 0.05, 1.0}) {
+      config.num_front_ends = front_ends;
+      config.report_delay = delay;
+      const double two = p99(run(config, RoutingPolicy::kPowerOfTwo));
+      EXPECT_LT(two, kGoodTtft) << front_ends << ' ' << delay;
+      EXPECT_LT(two, p99(run(config, RoutingPolicy::kLeast))) << front_ends << ' ' << delay;
+    }
+}
+
+// What the only front end places is in its books at once: late reports alone make no herd.
+TEST(FleetSimulation, LateReportsAloneDoNotHerd) {
+  FleetConfig config = fleet(WorkloadKind::kUnique, 32, 6, 40);
+  const double in_time = p99(run(config, RoutingPolicy::kLeast));
+  config.report_delay = 1;
+  const double late = p99(run(config, RoutingPolicy::kLeast));
+  EXPECT_LE(late, 1.1 * in_time);
+  EXPECT_LE(late, p99(run(config, RoutingPolicy::kPowerOfTwo)));
+}
+
+// A replica may die while the ends of its answers are on their way to their front ends.
+TEST(FleetSimulation, LateReportsLoseNothingWhenReplicasFail) {
+  FleetConfig config = fleet(WorkloadKind::kChat, 40, 3, 60);
+  config.crash_mtbf = 600;
+  config.hang_mtbf = 600;
+  config.num_front_ends = 4;
+  config.report_delay = 1;
+  for (const RoutingPolicy policy : {RoutingPolicy::kPowerOfTwo, RoutingPolicy::kHash})
+    EXPECT_GT(run(config, policy).replayed, 0);
+}
+
+// What the fast replicas leave out (preemption, blocks smaller than a name) does not matter as long
+// as the fleet keeps up, be its caches large or small.
+TEST(FleetSimulation, FastReplicasAreLikeExactOnes) {
+  for (const WorkloadKind workload : {WorkloadKind::kChat, WorkloadKind::kUnique})
+    for (const double rate_of_each : {4, 8})
+      for (const int64_t kv_tokens : {100000, 400000}) {
+        FleetConfig config = fleet(workload, 4, rate_of_each, 120);
+        config.replica.kv_tokens = kv_tokens;
+        const FleetResult fast = run(config, RoutingPolicy::kPrefix);
+        config.exact = true;
+        const FleetResult exact = run(config, RoutingPolicy::kPrefix);
+        for (const double part : {0.5, 0.99})
+          EXPECT_NEAR(percentile(fast.ttft, part) / percentile(exact.ttft, part), 1, 0.15)
+              << part << " at " << rate_of_each << " a second, " << kv_tokens;
+      }
+}
+
 TEST(FleetSimulation, AFleetThatIsAlwaysBrokenEndsAndSaysSo) {
   FleetConfig config = fleet(WorkloadKind::kUnique, 2, 1, 200);
   config.crash_mtbf = 0.01;
