@@ -55,9 +55,9 @@ class Engine final : public Generator {
 
   void take_commands(std::vector<Command> commands);
   bool launch_next();
-  int commit_oldest();  // number of tokens in the step
+  StepReport commit_oldest();  // what the step did
   void fail(const std::string& why);
-  void publish(int num_tokens);
+  void publish(StepReport report);
 
   const int max_model_len_;
   BlockPool pool_;
