@@ -22,6 +22,9 @@ SchedulerConfig with_depth(SchedulerConfig config, int max_in_flight) {
 Engine::Engine(const SchedulerConfig& config, const BlockPoolConfig& cache,
                std::unique_ptr<StepRunner> runner, OutputSink& sink)
     : max_model_len_(config.max_model_len),
+      capacity_{.step_tokens = config.max_num_batched_tokens,
+                .max_num_seqs = config.max_num_seqs,
+                .kv_tokens = int64_t{cache.num_blocks} * cache.block_size},
       pool_(cache),
       scheduler_(with_depth(config, runner->max_in_flight()), pool_),
       runner_(std::move(runner)),

@@ -35,26 +35,28 @@ RequestRef continued(const Request& request, const std::vector<int32_t>& output,
 ReplicaSet::ReplicaSet(const ReplicaSetOptions& options, OutputSink& out)
     : options_(options), out_(out), router_(options.router, options.seed) {}
 
-ReplicaId ReplicaSet::add(const ReplicaCapacity& capacity, OutputSink& load) {
+ReplicaId ReplicaSet::add(OutputSink& load) {
   MutexLock lock(mu_);
   slots_.push_back({.load = &load});
-  return router_.add(capacity);
+  return router_.add({.step_tokens = 1, .max_num_seqs = 1, .kv_tokens = 1});  // until it is ready
 }
 
 uint64_t ReplicaSet::begin_life(ReplicaId replica) {
   MutexLock lock(mu_);
-  CHECK(!at(replica).alive && !at(replica).stalled);
+  CHECK(!at(replica).alive && !at(replica).given_up);
   at(replica).alive = true;
   at(replica).engine.reset();
   return ++at(replica).life;
 }
 
-void ReplicaSet::ready(ReplicaId replica, uint64_t life, std::shared_ptr<Generator> engine) {
+void ReplicaSet::ready(ReplicaId replica, uint64_t life, std::shared_ptr<Generator> engine,
+                       const ReplicaCapacity& capacity) {
   MutexLock lock(mu_);
   Slot& slot = at(replica);
   if (!slot.alive || slot.life != life) return;
   const TimePoint now = options_.now();
   slot.engine = std::move(engine);
+  router_.set_capacity(replica, capacity);
   router_.rebuilt(replica, now);
   place_waiting(now);
 }
@@ -145,18 +147,27 @@ void ReplicaSet::interrupt(RequestId id) {
 void ReplicaSet::tick() {
   MutexLock lock(mu_);
   const TimePoint now = options_.now();
-  for (const ReplicaId replica : router_.stalled(now)) {
-    spdlog::critical("replica {} is stalled and out of service", replica);
-    at(replica).stalled = true;
-    end_life(replica, now);
-  }
+  for (const ReplicaId replica : router_.stalled(now)) lose(replica, now);
   expire(now);
   place_waiting(now);
 }
 
+void ReplicaSet::give_up(ReplicaId replica) {
+  MutexLock lock(mu_);
+  const TimePoint now = options_.now();
+  lose(replica, now);
+  place_waiting(now);
+}
+
+void ReplicaSet::lose(ReplicaId replica, TimePoint now) {
+  spdlog::critical("replica {} hangs: it is out of service for ever", replica);
+  at(replica).given_up = true;
+  if (at(replica).alive) end_life(replica, now);
+}
+
 void ReplicaSet::restart(ReplicaId replica) {
   MutexLock lock(mu_);
-  if (at(replica).stalled) return;
+  if (at(replica).given_up) return;
   const TimePoint now = options_.now();
   if (at(replica).alive) end_life(replica, now);
   router_.restart(replica);
@@ -281,7 +292,7 @@ std::future<std::vector<SequenceTrace>> ReplicaSet::traces() {
 }
 
 ReplicaState ReplicaSet::state(ReplicaId replica, TimePoint now) const {
-  if (slots_[static_cast<size_t>(replica)].stalled) return ReplicaState::kOutOfService;
+  if (slots_[static_cast<size_t>(replica)].given_up) return ReplicaState::kOutOfService;
   switch (router_.state(replica, now)) {
     case Breaker::State::kClosed:
       return ReplicaState::kClosed;

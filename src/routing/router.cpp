@@ -42,6 +42,12 @@ ReplicaId Router::add(const ReplicaCapacity& capacity) {
   return static_cast<ReplicaId>(replicas_.size()) - 1;
 }
 
+void Router::set_capacity(ReplicaId replica, const ReplicaCapacity& capacity) {
+  const StepCost learnt = at(replica).capacity.cost;
+  at(replica).capacity = capacity;
+  at(replica).capacity.cost = learnt;
+}
+
 std::optional<ReplicaId> Router::choose(const RouteRequest& request, TimePoint now,
                                         Company company) {
   find_candidates(now, company);

@@ -41,8 +41,7 @@ class World {
         max_replays_(options.max_replays),
         front_(clients_),
         set_(with_clock(options), front_) {
-    for (int i = 0; i < num_replicas; ++i)
-      set_.add({.step_tokens = 8, .max_num_seqs = 4, .kv_tokens = 80}, none_);
+    for (int i = 0; i < num_replicas; ++i) set_.add(none_);
     engines_.resize(static_cast<size_t>(num_replicas));
     for (ReplicaId i = 0; i < num_replicas; ++i) {
       begin(i);
@@ -68,7 +67,7 @@ class World {
     alive_.insert(i);
   }
   void ready(ReplicaId i) {
-    set_.ready(i, at(i)->life(), at(i));
+    set_.ready(i, at(i)->life(), at(i), {.step_tokens = 8, .max_num_seqs = 4, .kv_tokens = 80});
     ready_.insert(i);
   }
   void step(ReplicaId i) {

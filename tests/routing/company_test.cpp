@@ -88,6 +88,14 @@ TEST(Company, FollowsANewPolicyFromTheNextChoiceOn) {
   }
 }
 
+TEST(Company, ANewCapacityKeepsWhatStepsTake) {
+  Router router = router_of(RoutingPolicy::kLeast, 1);
+  router.report(0, {.decode_tokens = 4}, 0.1, kStart);
+  const double before = router.predicted(0, request(1), 0);
+  router.set_capacity(0, {.step_tokens = 512, .max_num_seqs = 64, .kv_tokens = 100000});
+  EXPECT_GT(router.predicted(0, request(1), 0), before) << "a prompt takes two steps now";
+}
+
 TEST(Company, ARestartBringsBackWhoIsOutOfService) {
   Router router = router_of(RoutingPolicy::kLeast, 1);
   for (int i = 0; i < 7; ++i) router.failed(0, kStart);

@@ -16,6 +16,7 @@
 #include "ember/engine/generator.h"
 #include "ember/engine/speed_meter.h"
 #include "ember/engine/step_runner.h"
+#include "ember/routing/router.h"
 #include "ember/scheduler/request.h"
 #include "ember/scheduler/scheduler.h"
 
@@ -44,6 +45,8 @@ class Engine final : public Generator {
   bool failed() const override { return failed_.load(std::memory_order_acquire); }
   // Of one sequence, prompt and answer, in tokens. Any thread.
   int max_model_len() const { return max_model_len_; }
+  // Any thread.
+  const ReplicaCapacity& capacity() const { return capacity_; }
   TimePoint last_progress() const override {
     return TimePoint(Duration(last_progress_.load(std::memory_order_acquire)));
   }
@@ -60,6 +63,7 @@ class Engine final : public Generator {
   void publish(StepReport report);
 
   const int max_model_len_;
+  const ReplicaCapacity capacity_;
   BlockPool pool_;
   Scheduler scheduler_;
   std::unique_ptr<StepRunner> runner_;

@@ -65,19 +65,21 @@ class ReplicaSet final : public Generator {
 
   // Before anything else is called; the first life of each must be ready before the first request.
   // `load` gets every report of the replica, without its events, and outlives the set.
-  ReplicaId add(const ReplicaCapacity& capacity, OutputSink& load);
+  ReplicaId add(OutputSink& load);
 
   // A life of the replica begins; its number, which names it in all that follows.
   uint64_t begin_life(ReplicaId replica) EXCLUDES(mu_);
   // The replica can be asked. A first life may be at once, a later one when its back-off is over.
-  void ready(ReplicaId replica, uint64_t life, std::shared_ptr<Generator> engine) EXCLUDES(mu_);
+  void ready(ReplicaId replica, uint64_t life, std::shared_ptr<Generator> engine,
+             const ReplicaCapacity& capacity) EXCLUDES(mu_);
   // What the replica's engine says. A report that it failed ends this life.
   void on_step(ReplicaId replica, uint64_t life, std::vector<TokenOutput> events,
                const StepReport& report) EXCLUDES(mu_);
   // It could not be made, or has to be ended.
   void failed(ReplicaId replica, uint64_t life) EXCLUDES(mu_);
-  // To be called now and then. Replicas that are stalled are out of service from then on, for ever:
-  // their engines cannot be ended.
+  // Its engine cannot be ended: it is out of service for ever.
+  void give_up(ReplicaId replica) EXCLUDES(mu_);
+  // To be called now and then. Gives up the replicas that are stalled.
   void tick() EXCLUDES(mu_);
   // Whether the replica's life has ended and another one should begin.
   bool wants_life(ReplicaId replica) EXCLUDES(mu_);
@@ -104,8 +106,8 @@ class ReplicaSet final : public Generator {
   struct Slot {
     OutputSink* load = nullptr;
     uint64_t life = 0;
-    bool alive = false;    // life has begun and not ended
-    bool stalled = false;  // for ever
+    bool alive = false;  // life has begun and not ended
+    bool given_up = false;
     uint64_t num_choices = 0;
     std::shared_ptr<Generator> engine;  // of the newest life that was ready
   };
@@ -133,6 +135,7 @@ class ReplicaSet final : public Generator {
   // Whether the event is one for the client, and what it says there.
   bool take(TokenOutput& event, const StepReport& report, TimePoint now) REQUIRES(mu_);
   void go_on(Flight& flight, TokenOutput& event, TimePoint now) REQUIRES(mu_);
+  void lose(ReplicaId replica, TimePoint now) REQUIRES(mu_);
   void end_life(ReplicaId replica, TimePoint now) REQUIRES(mu_);
   void interrupt(RequestId id) REQUIRES(mu_);
   // Places what waits, as far as possible.

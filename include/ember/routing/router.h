@@ -85,6 +85,9 @@ class Router {
 
   ReplicaId add(const ReplicaCapacity& capacity);
 
+  // What it can do in the life that comes; what its steps take has been learnt.
+  void set_capacity(ReplicaId replica, const ReplicaCapacity& capacity);
+
   // From the next choice on; what is placed stays where it is.
   void set_policy(RoutingPolicy policy) { config_.policy = policy; }
   RoutingPolicy policy() const { return config_.policy; }
