@@ -17,8 +17,8 @@ LAYERS = {  # layer: the layers it may include
     "scheduler": {"base", "cache"},
     "routing": {"base", "scheduler"},
     "text": {"base"},
-    "engine": {"base", "backend", "model", "cache", "scheduler"},
-    "server": {"base", "scheduler", "text", "engine"},
+    "engine": {"base", "backend", "model", "cache", "scheduler", "routing"},
+    "server": {"base", "scheduler", "routing", "text", "engine"},
 }
 LAYERS["app"] = set(LAYERS)  # what main wires together
 FOLDERS = ("include", "src", "kernels", "tests")

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fake_faults.h"
+
 namespace ember {
 
 namespace {
@@ -37,6 +39,7 @@ void check_device(const DeviceSettings& s) {
     refuse(fmt::format("--block-size {}: must be a power of two", s.block_size));
   if (s.device_timeout) check_seconds("--device-timeout", *s.device_timeout, 0);
   in_range<int64_t>("--fake-step-ms", s.fake_step_ms, 0, 60000);
+  (void)fake_faults(s.fake_faults);
 }
 
 void check_scheduler(const SchedulerSettings& s) {
@@ -71,6 +74,12 @@ void check_http(const HttpSettings& s) {
   check_seconds("--sse-keep-alive-interval", s.sse_keep_alive_interval);
 }
 
+void check_replicas(const ReplicaSettings& s) {
+  in_range("--data-parallel-size", s.data_parallel_size, 1, 64);
+  in_range("--max-replays", s.max_replays, 0, 1000);
+  check_seconds("--replica-stall-timeout", s.replica_stall_timeout, 0);
+}
+
 bool loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
 }
@@ -88,6 +97,7 @@ void check_serve_settings(const Settings& s) {
   check_engine_settings(s.engine());
   check_limits(s.limits);
   check_http(s.http);
+  check_replicas(s.replicas);
   const bool has_keys = !s.access.api_keys.empty() || !s.access.api_key_file.empty();
   if (s.http.uds.empty() && !loopback(s.http.host) && !has_keys && !s.access.insecure_no_auth)
     refuse(

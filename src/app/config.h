@@ -41,6 +41,7 @@ struct Settings {
   HttpSettings http;
   LimitSettings limits;
   AccessSettings access;
+  ReplicaSettings replicas;
   std::string notify_socket;  // systemd's NOTIFY_SOCKET; empty: none
 
   // One for each other command that has settings of its own. `client`: chat and bench serve.
@@ -58,7 +59,7 @@ struct Settings {
   ModelSettings& model() { return models.front(); }
   const ModelSettings& model() const { return models.front(); }
   // The settings of the first model's engine.
-  EngineSettings engine() const { return {models.front(), device, scheduler}; }
+  EngineSettings engine() const { return {models.front(), device, scheduler, 0}; }
 };
 
 // nullopt when the line asked for help or the version, which is then in `out`. Throws StartError:

@@ -25,7 +25,6 @@ namespace {
 constexpr int kCpuBlockSize = 16;
 constexpr int kCpuStepTokens =
     512;  // longer steps are no faster, and running answers would wait longer for a long prompt
-constexpr double kHostUtilization = 0.5;  // of memory that other programs need too
 // With 8 clients of SmolLM2 Q4_1, 40 ms gives 10 % fewer tokens per second than 100 ms and 65 ms
 // instead of 119 between tokens at the 99th percentile (tests/bench/README.md). Shorter steps cut
 // prompts into still smaller pieces, which cost more of the tokens per second.

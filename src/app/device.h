@@ -17,6 +17,9 @@
 
 namespace ember {
 
+// Share of the host's available memory, which other programs need too.
+inline constexpr double kHostUtilization = 0.5;
+
 // Whether the machine whose files are below `root` has an NVIDIA GPU: a driver's device, or what
 // Windows shows of its driver to a Linux guest (WSL), which has no such device.
 bool has_nvidia_gpu(const std::filesystem::path& root = "/");

@@ -9,6 +9,7 @@
 #include "ember/base/log.h"
 #include "ember/engine/decoder_runner.h"
 #include "ember/engine/fake_runner.h"
+#include "fake_faults.h"
 
 namespace ember {
 
@@ -43,7 +44,8 @@ std::unique_ptr<StepRunner> make_runner(const EngineSettings& settings, const Mo
                                         const LoadProgress& progress) {
   if (settings.device.kind == DeviceKind::kFake)
     return std::make_unique<FakeRunner>(files.tokenizer->vocab_size(),
-                                        std::chrono::milliseconds(settings.device.fake_step_ms));
+                                        std::chrono::milliseconds(settings.device.fake_step_ms), 2,
+                                        fault_of(settings.device.fake_faults, settings.num_made));
   size_t done = 0, total = 0;
   load_decoders(settings.model, *ranks, files.config, layout.plans,
                 [&](size_t bytes, size_t of) { progress(done = bytes, total = of); });

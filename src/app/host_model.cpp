@@ -101,12 +101,12 @@ std::vector<std::string> served_names(const ModelSettings& settings, const Model
 ModelRef host_model(const ModelSource& source, const EngineSettings& settings, ModelFiles files,
                     ModelEngine engine) {
   auto model = std::make_shared<ServedModel>();
-  model->info = info_of(source, settings, files, engine.engine->max_model_len());
+  model->info = info_of(source, settings, files, engine.max_model_len);
   model->tokenizer = std::move(files.tokenizer);
   model->chat_template = std::move(files.chat_template);
   model->metrics = std::move(engine.metrics);
-  model->engine_metrics = std::move(engine.engine_metrics);
-  model->generator = std::move(engine.engine);
+  model->engine_metrics.assign(engine.engine_metrics.begin(), engine.engine_metrics.end());
+  model->generator = std::move(engine.generator);
   choose_dialects(settings.model, *model);
   add_stops(*model);
   model->grammars = make_grammars(*model->tokenizer, model->info.eos_token_ids, source.path());

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ember/engine/admission.h"
-#include "ember/engine/engine.h"
+#include "ember/engine/generator.h"
 #include "ember/server/served_model.h"
 #include "model_source.h"
 #include "settings.h"
@@ -19,11 +19,12 @@ namespace ember {
 // the name of its source.
 std::vector<std::string> served_names(const ModelSettings& settings, const ModelSource& source);
 
-// The engine of a model, and its metrics.
+// What runs a model, and its metrics.
 struct ModelEngine {
-  std::shared_ptr<Engine> engine;
+  std::shared_ptr<Generator> generator;
+  int max_model_len = 0;  // of one sequence, prompt and answer, in tokens
   std::shared_ptr<ModelMetrics> metrics;
-  std::shared_ptr<const EngineMetrics> engine_metrics;
+  std::vector<std::shared_ptr<EngineMetrics>> engine_metrics;  // of each engine
 };
 
 // What the API serves. `files` are those of `source`. Throws StartError(kBadModel) for a tokenizer

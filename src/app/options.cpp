@@ -125,6 +125,7 @@ void add_device_options(CLI::App& app, DeviceSettings& s) {
                   "wait for every kernel, so that an error names it; without graphs");
   const Group hidden(app, "");
   hidden.add("--fake-step-ms", s.fake_step_ms);
+  hidden.add("--fake-faults", s.fake_faults);
 }
 
 void add_scheduler_options(CLI::App& app, SchedulerSettings& s) {
@@ -230,6 +231,22 @@ void add_log_options(CLI::App& app, LogSettings& s) {
   logs.add("--log-format", s.format)->check(CLI::IsMember({"text", "json"}));
 }
 
+void add_replica_options(CLI::App& app, ReplicaSettings& s) {
+  std::vector<std::string> policies;
+  for (const RoutingPolicyName& policy : kRoutingPolicies) policies.emplace_back(policy.name);
+  const Group replicas(app, "Replicas");
+  replicas.add("--data-parallel-size,--dp", s.data_parallel_size,
+               "engines of the model in this process, not on a GPU: the crash of one is seen by no "
+               "client");
+  replicas.add("--routing-policy", s.routing_policy, "which replica gets a request")
+      ->check(CLI::IsMember(std::move(policies)));
+  replicas.add("--max-replays", s.max_replays,
+               "failures of its replicas that a request survives; one more ends it; 0: none");
+  replicas.add("--replica-stall-timeout", s.replica_stall_timeout,
+               "seconds without progress after which a replica with work is out of service; 0 is "
+               "for ever");
+}
+
 void add_serve_options(CLI::App& app, Settings& s) {
   add_model_options(app, s.models.front());
   add_device_options(app, s.device);
@@ -239,6 +256,7 @@ void add_serve_options(CLI::App& app, Settings& s) {
   add_limit_options(app, s.limits, s.scheduler);
   add_serving_options(app, s.models.front());
   add_access_options(app, s.access);
+  add_replica_options(app, s.replicas);
 }
 
 void add_plan_options(CLI::App& app, Settings& s) {

@@ -3,13 +3,17 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <optional>
+#include <vector>
 
 #include "api_keys.h"
 #include "check_settings.h"
 #include "commands.h"
 #include "device.h"
 #include "ember/base/log.h"
+#include "ember/engine/replica_supervisor.h"
 #include "ember/server/api_context.h"
 #include "ember/server/generation_services.h"
 #include "ember/server/hub.h"
@@ -22,6 +26,7 @@
 #include "engine_factory.h"
 #include "host_model.h"
 #include "progress_line.h"
+#include "replicas.h"
 #include "sd_notify.h"
 #include "signals.h"
 #include "start_log.h"
@@ -80,8 +85,9 @@ class Server {
              [this](std::unique_ptr<Connection> connection) {
                http_.give_back(std::move(connection));
              }),
-        model_metrics_(std::make_shared<ModelMetrics>(metrics_, model_name())),
-        engine_metrics_(std::make_shared<EngineMetrics>(metrics_, model_name(), 0, hub_)) {
+        model_metrics_(std::make_shared<ModelMetrics>(metrics_, model_name())) {
+    for (int i = 0; i < num_replicas(); ++i)
+      engine_metrics_.push_back(std::make_shared<EngineMetrics>(metrics_, model_name(), i, hub_));
     status_.version = kVersion;
     status_.started = std::chrono::duration_cast<std::chrono::seconds>(
                           std::chrono::system_clock::now().time_since_epoch())
@@ -115,33 +121,31 @@ class Server {
 
   // Throws StartError, or LoadStopped when a signal came meanwhile.
   void load(const Signals& signals) {
+    check_replica_device(settings_.replicas, settings_.device);
     ModelFiles files = read_model_files(*source_, settings_.model());
-    engine_thread_.emplace(
-        [this, &files](const LoadProgress& progress) {
-          return make_engine(settings_.engine(), files, *engine_metrics_, progress);
-        },
-        patience_for(settings_.device));
-    wait_for_engine(signals);
-    engine_ = engine_thread_->engine();
+    if (num_replicas() > 1)
+      load_replicas(signals);
+    else
+      load_engine(signals, files);
     models_.add(host_model(*source_, settings_.engine(), std::move(files),
-                           {engine_, model_metrics_, engine_metrics_}));
-    add_room(admission_, settings_.engine().scheduler, settings_.limits.max_num_queued_tokens,
-             engine_->max_model_len());
+                           {generator_, max_model_len_, model_metrics_, engine_metrics_}));
+    add_room(admission_, joint_settings(settings_.engine().scheduler, num_replicas()),
+             settings_.limits.max_num_queued_tokens, max_model_len_);
     hub_.start([this](const SequenceTrace& trace) { requests_.add_trace(trace); });
     ::malloc_trim(0);  // the memory that loading has freed
     status_.state.store(ServerState::kReady, std::memory_order_release);
   }
 
   bool failed() {
-    if (!engine_->failed()) return false;
+    if (!generator_->failed()) return false;
     status_.state.store(ServerState::kFailed, std::memory_order_release);
     return true;
   }
 
   // Ends the process when the device hangs, after telling the clients: it can be neither waited for
-  // nor freed. To be called now and then.
+  // nor freed. To be called now and then. Of several replicas one may hang.
   void end_if_hung() {
-    if (engine_thread_->hangs()) end_hung();
+    if (engine_thread_ && engine_thread_->hangs()) end_hung();
   }
 
   // New work is refused; what runs goes on until it is done, or the time is over, or another signal
@@ -152,7 +156,7 @@ class Server {
     spdlog::info("shutting down: {} answers are unfinished", hub_.num_open());
     const TimePoint until = Clock::now() + as_duration(settings_.limits.shutdown_timeout);
     while (hub_.num_open() > 0 && Clock::now() < until && signals.stops() == seen &&
-           !engine_->failed()) {
+           !generator_->failed()) {
       signals.wait(seen, std::chrono::milliseconds(20));
       end_if_hung();
     }
@@ -178,13 +182,58 @@ class Server {
   }
 
  private:
+  int num_replicas() const { return settings_.replicas.data_parallel_size; }
+
+  void load_engine(const Signals& signals, const ModelFiles& files) {
+    engine_thread_.emplace(
+        [this, &files](const LoadProgress& progress) {
+          return make_engine(settings_.engine(), files, *engine_metrics_[0], progress);
+        },
+        patience_for(settings_.device));
+    wait_for_engine(signals);
+    const std::shared_ptr<Engine> engine = engine_thread_->engine();
+    max_model_len_ = engine->max_model_len();
+    generator_ = engine;
+  }
+
+  void load_replicas(const Signals& signals) {
+    const ReplicaSetOptions options = replica_options(settings_);
+    replicas_ = std::make_shared<ReplicaSet>(options, hub_);
+    for (const auto& metrics : engine_metrics_) replicas_->add(*metrics);
+    generator_ = replicas_;
+    supervisor_.emplace(*replicas_, num_replicas(), options.router.stall_timeout,
+                        [this](ReplicaId, OutputSink& sink, const LoadProgress& progress) {
+                          return make_replica(sink, progress);
+                        });
+    ProgressLine line;
+    supervisor_->start([&](EngineThread& loading) {
+      if (signals.stops() > 0) throw LoadStopped();
+      if (loading.bytes_total() > 0) line.update(loading.bytes_done(), loading.bytes_total());
+    });
+  }
+
+  // On the thread of a replica. What is served was decided by the first one.
+  std::unique_ptr<Engine> make_replica(OutputSink& sink, const LoadProgress& progress) {
+    const int num_made = num_made_.fetch_add(1);
+    EngineSettings settings = replica_settings(settings_.engine(), num_replicas(),
+                                               std::min(num_made, num_replicas() - 1));
+    settings.num_made = num_made;
+    if (num_made > 0) settings.model.max_model_len = max_model_len_;
+    std::unique_ptr<Engine> engine =
+        make_engine(settings, read_model_files(*source_, settings_.model()), sink, progress);
+    if (num_made == 0) max_model_len_ = engine->max_model_len();
+    return engine;
+  }
+
   void stop_engine() {
     if (engine_thread_ && !engine_thread_->stop()) end_hung();
+    if (supervisor_ && !supervisor_->stop()) end_hung();
   }
 
   [[noreturn]] void end_hung() {
     const std::string call = last_device_call();
-    spdlog::critical("the device hangs: no sign of it for longer than --device-timeout allows{}{}",
+    spdlog::critical("the device hangs: no sign of it for longer than {} allows{}{}",
+                     supervisor_ ? "--replica-stall-timeout" : "--device-timeout",
                      call.empty() ? "" : "; the last call was ", call);
     status_.state.store(ServerState::kFailed, std::memory_order_release);
     hub_.stop(
@@ -229,9 +278,15 @@ class Server {
                       .reload_keys = [this] { return reload_keys(); }};
   // From the start, so that a scrape while the model is loaded finds every name.
   const std::shared_ptr<ModelMetrics> model_metrics_;
-  const std::shared_ptr<EngineMetrics> engine_metrics_;
+  std::vector<std::shared_ptr<EngineMetrics>> engine_metrics_;
+  int max_model_len_ = 0;
+  std::shared_ptr<Generator> generator_;
+  // One engine:
   std::optional<EngineThread> engine_thread_;
-  std::shared_ptr<Engine> engine_;
+  // Or several:
+  std::atomic<int> num_made_{0};  // engines, in all lives
+  std::shared_ptr<ReplicaSet> replicas_;
+  std::optional<ReplicaSupervisor> supervisor_;
 };
 
 }  // namespace

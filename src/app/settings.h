@@ -119,6 +119,9 @@ struct DeviceSettings {
 
   // How long a step of the fake device takes, in milliseconds.
   int64_t fake_step_ms = 0;
+
+  // What befalls fake devices, see fake_faults.h: for tests of what is done about it.
+  std::string fake_faults;
 };
 
 // How requests share the device.
@@ -168,6 +171,26 @@ struct EngineSettings {
   ModelSettings model;
   DeviceSettings device;
   SchedulerSettings scheduler;
+  int num_made = 0;  // engines of this model by this process before; see fake_faults.h
+};
+
+// Several engines of one model in this process.
+struct ReplicaSettings {
+  // How many. They divide the CPU's threads and the memory among them. More than one: the crash of
+  // one is seen by no client. Not with a GPU.
+  int data_parallel_size = 1;
+
+  // Which replica gets a request: a name from kRoutingPolicies. "prefix" takes the one where the
+  // answer is predicted to end first, given what each has cached. Change it to compare.
+  std::string routing_policy = "prefix";
+
+  // So many failures of its replicas does a request survive; one more ends it. 0: none. Raise it
+  // where replicas fail for reasons of their own.
+  int max_replays = 2;
+
+  // A replica with work and without progress for so many seconds is out of service. 0: for ever.
+  // Raise it where one step may take so long.
+  double replica_stall_timeout = 60;
 };
 
 // The two listeners and their connections. Times in seconds.

@@ -22,6 +22,9 @@ SchedulerConfig with_depth(SchedulerConfig config, int max_in_flight) {
 Engine::Engine(const SchedulerConfig& config, const BlockPoolConfig& cache,
                std::unique_ptr<StepRunner> runner, OutputSink& sink)
     : max_model_len_(config.max_model_len),
+      capacity_{.step_tokens = config.max_num_batched_tokens,
+                .max_num_seqs = config.max_num_seqs,
+                .kv_tokens = int64_t{cache.num_blocks} * cache.block_size},
       pool_(cache),
       scheduler_(with_depth(config, runner->max_in_flight()), pool_),
       runner_(std::move(runner)),
@@ -39,18 +42,18 @@ void Engine::run() {
   while (!stopping_) {
     const bool idle = in_flight_.empty() && (failed() || !scheduler_.has_work());
     take_commands(idle ? commands_.wait_all(kIdleTick) : commands_.take_all());
-    int num_tokens = 0;
+    StepReport report;
     try {
       const bool launched = !failed() && launch_next();
       const bool full = in_flight_.size() >= static_cast<size_t>(runner_->max_in_flight());
-      if (full || (!launched && !in_flight_.empty())) num_tokens = commit_oldest();
+      if (full || (!launched && !in_flight_.empty())) report = commit_oldest();
     } catch (const std::exception& e) {
       fail(e.what());
     }
-    publish(num_tokens);
+    publish(report);
   }
   scheduler_.abort_all(FinishReason::kEngineFailed);
-  publish(0);
+  publish({});
   runner_.reset();
 }
 
@@ -92,16 +95,19 @@ bool Engine::launch_next() {
   return true;
 }
 
-int Engine::commit_oldest() {
+StepReport Engine::commit_oldest() {
   const std::span<const SampledToken> sampled = runner_->wait();
   const Step& step = *in_flight_.front();
   in_flight_.erase(in_flight_.begin());
-  const int num_tokens = step.num_tokens;
   const TimePoint done = Clock::now();  // the device goes on with the next one, if there is one
-  scheduler_.commit(step, sampled, done - std::exchange(device_busy_since_, done));
+  const Duration took = done - std::exchange(device_busy_since_, done);
+  const StepReport report{.num_tokens = step.num_tokens,
+                          .num_decode_tokens = step.num_decode_tokens,
+                          .step_seconds = seconds(took)};
+  scheduler_.commit(step, sampled, took);
   if (!in_flight_.empty() && in_flight_.front()->samples_after_commit)
     runner_->sample(*in_flight_.front());
-  return num_tokens;
+  return report;
 }
 
 // The device is gone: the steps in flight are lost, and every request ends with kEngineFailed.
@@ -112,14 +118,15 @@ void Engine::fail(const std::string& why) {
   failed_.store(true, std::memory_order_release);
 }
 
-void Engine::publish(int num_tokens) {
+void Engine::publish(StepReport report) {
   const TimePoint now = Clock::now();
   last_progress_.store(now.time_since_epoch().count(), std::memory_order_release);
-  speed_.measure(num_tokens, now);
+  speed_.measure(report.num_tokens, now);
   scheduler_.take_events(events_);
-  sink_.on_step(std::exchange(events_, {}), {.num_tokens = num_tokens,
-                                             .scheduler = scheduler_.stats(),
-                                             .tokens_per_second = speed_.tokens_per_second()});
+  report.scheduler = scheduler_.stats();
+  report.tokens_per_second = speed_.tokens_per_second();
+  report.failed = failed();
+  sink_.on_step(std::exchange(events_, {}), report);
 }
 
 }  // namespace ember

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ember/engine/fake_runner.h"
 
+#include <fmt/format.h>
+
 #include <bit>
+#include <stdexcept>
 #include <thread>
 
 #include "ember/base/splitmix64.h"
@@ -72,6 +75,10 @@ void FakeRunner::sample(const Step& step) {
 }
 
 std::span<const SampledToken> FakeRunner::wait() {
+  if (++num_steps_ == fault_.step) {
+    if (!fault_.hangs) throw std::runtime_error(fmt::format("the fault of step {}", num_steps_));
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
   if (step_time_ > Duration::zero()) std::this_thread::sleep_for(step_time_);
   return launched_.at(num_waited_for_++);
 }

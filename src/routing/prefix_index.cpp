@@ -1,9 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ember/routing/prefix_index.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 
 namespace ember {
+
+std::vector<uint64_t> prefix_names(const Request& request) {
+  constexpr size_t kMaxNames = 256;
+  std::vector<uint64_t> names(std::min(request.prompt.size() / kPrefixGrain, kMaxNames));
+  uint64_t name = request.cache_scope.root().low;
+  const int32_t* tokens = request.prompt.data();
+  for (uint64_t& next : names) {
+    name = next = XXH3_64bits_withSeed(tokens, kPrefixGrain * sizeof *tokens, name);
+    tokens += kPrefixGrain;
+  }
+  return names;
+}
 
 PrefixIndex::PrefixIndex(int num_replicas) : replicas_(static_cast<size_t>(num_replicas)) {}
 

@@ -42,8 +42,15 @@ ReplicaId Router::add(const ReplicaCapacity& capacity) {
   return static_cast<ReplicaId>(replicas_.size()) - 1;
 }
 
-std::optional<ReplicaId> Router::choose(const RouteRequest& request, TimePoint now) {
-  find_candidates(now);
+void Router::set_capacity(ReplicaId replica, const ReplicaCapacity& capacity) {
+  const StepCost learnt = at(replica).capacity.cost;
+  at(replica).capacity = capacity;
+  at(replica).capacity.cost = learnt;
+}
+
+std::optional<ReplicaId> Router::choose(const RouteRequest& request, TimePoint now,
+                                        Company company) {
+  find_candidates(now, company);
   if (candidates_.empty()) return std::nullopt;
   const int most = std::max(request.prompt_tokens - 1, 0);  // the last one is always computed
   std::ranges::fill(cached_, 0);
@@ -53,23 +60,31 @@ std::optional<ReplicaId> Router::choose(const RouteRequest& request, TimePoint n
   if (weighed_ == TimePoint::min() || now - weighed_ >= kWeighEvery) weigh(now);
   const ReplicaId chosen = pick(request, cached_);
   place(request, chosen, cached_[static_cast<size_t>(chosen)], now);
+  at(chosen).alone = company == Company::kNone;
   return chosen;
 }
 
-void Router::find_candidates(TimePoint now) {
+void Router::find_candidates(TimePoint now, Company company) {
   candidates_.clear();
-  bool any_closed = false, any_half_open = false;
+  bool any_closed = false, any_broken = false;  // broken: open or half-open
+  for (const Replica& r : replicas_) {
+    const Breaker::State state = r.breaker.state(now);
+    any_closed = any_closed || state == Breaker::State::kClosed;
+    any_broken = any_broken || state == Breaker::State::kOpen || state == Breaker::State::kHalfOpen;
+  }
   for (ReplicaId i = 0; i < static_cast<ReplicaId>(replicas_.size()); ++i) {
     const Breaker::State state = at(i).breaker.state(now);
-    if (state != Breaker::State::kClosed && state != Breaker::State::kHalfOpen) continue;
-    (state == Breaker::State::kClosed ? any_closed : any_half_open) = true;
-    candidates_.push_back(i);
+    const bool closed = state == Breaker::State::kClosed, idle = at(i).num_requests == 0;
+    if ((!closed && state != Breaker::State::kHalfOpen) || at(i).alone) continue;
+    // Who has to prove itself gets one request at a time, unless there is nobody else.
+    const bool takes = company == Company::kAny    ? closed || idle || !any_closed
+                       : company == Company::kRest ? closed
+                                                   : idle && (!closed || !any_broken);
+    if (takes) candidates_.push_back(i);
   }
-  if (!any_closed || !any_half_open) return;
-  // Who has to prove itself gets one request at a time, unless there is nobody else.
-  std::erase_if(candidates_, [&](ReplicaId i) {
-    return at(i).num_requests > 0 && at(i).breaker.state(now) == Breaker::State::kHalfOpen;
-  });
+  if (company == Company::kRest && !any_broken && !candidates_.empty())
+    candidates_.erase(std::ranges::min_element(candidates_, {},
+                                               [this](ReplicaId i) { return at(i).num_requests; }));
 }
 
 ReplicaId Router::pick(const RouteRequest& request, const std::vector<int>& cached) {
@@ -209,6 +224,11 @@ void Router::place(const RouteRequest& request, ReplicaId replica, int num_cache
     index_.touch(replica, request.names, r.capacity.kv_tokens / kPrefixGrain);
 }
 
+void Router::join(uint64_t id) {
+  if (const auto found = placed_.find(id); found != placed_.end())
+    at(found->second.replica).alone = false;
+}
+
 void Router::start(Placed& placed) {
   Replica& r = at(placed.replica);
   placed.started = true;
@@ -239,6 +259,7 @@ std::optional<Router::Placed> Router::remove(uint64_t id) {
   placed_.erase(found);
   Replica& r = at(placed.replica);
   --r.num_requests;
+  r.alone = false;
   r.demand -= placed.demand;
   if (r.unstarted == 0) r.progress = 0;
   return placed;

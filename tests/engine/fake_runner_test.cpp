@@ -24,6 +24,18 @@ TEST(FakeRunner, TheNextTokenDependsOnEveryTokenAndTheSeed) {
   }
 }
 
+TEST(FakeRunner, ThrowsInTheStepOfItsFault) {
+  FakeRunner runner(100, Duration::zero(), 1, {.step = 3});
+  const Step empty;
+  for (int step = 1; step <= 3; ++step) {
+    runner.launch(empty);
+    if (step < 3)
+      runner.wait();
+    else
+      EXPECT_THROW(runner.wait(), std::runtime_error);
+  }
+}
+
 TEST(FakeRunner, GivesOneTokenPerRow) {
   Sequence seq;
   seq.request = share({.prompt = {5, 6, 7}});

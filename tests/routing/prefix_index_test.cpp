@@ -128,5 +128,39 @@ TEST(PrefixIndex, IsAsANaiveOne) {
   }
 }
 
+Request prompt_of(size_t length) {
+  Request request;
+  for (size_t i = 0; i < length; ++i) request.prompt.push_back(static_cast<int32_t>(i % 1000));
+  return request;
+}
+
+TEST(PrefixNames, EqualBeginningsHaveEqualNames) {
+  constexpr size_t kGrain = kPrefixGrain;
+  EXPECT_TRUE(prefix_names(prompt_of(kGrain - 1)).empty());
+  Request a = prompt_of(5 * kGrain + 3), b = prompt_of(4 * kGrain);
+  const Names all = prefix_names(a);
+  EXPECT_EQ(all.size(), 5u);
+  EXPECT_EQ(prefix_names(b), Names(all.begin(), all.begin() + 4));
+  for (size_t at = 0; at < b.prompt.size(); at += 37) {
+    Request changed = b;
+    ++changed.prompt[at];
+    const Names names = prefix_names(changed);
+    for (size_t i = 0; i < names.size(); ++i)
+      EXPECT_EQ(names[i] == all[i], i < at / kGrain) << "token " << at << ", name " << i;
+  }
+}
+
+TEST(PrefixNames, DependOnTheScopeAndAreNotEndless) {
+  Request request = prompt_of(300 * kPrefixGrain);
+  const Names plain = prefix_names(request);
+  EXPECT_EQ(plain.size(), 256u);
+  request.cache_scope.tenant = "a";
+  const Names of_tenant = prefix_names(request);
+  request.cache_scope = {.salt = "a"};
+  EXPECT_NE(plain[0], of_tenant[0]);
+  EXPECT_NE(prefix_names(request)[0], of_tenant[0]);
+  EXPECT_NE(prefix_names(request)[0], plain[0]);
+}
+
 }  // namespace
 }  // namespace ember

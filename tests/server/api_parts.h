@@ -58,7 +58,7 @@ struct ApiParts {
                                      std::shared_ptr<Generator> generator = {}) {
     auto made = std::make_shared<ServedModel>();
     made->metrics = std::make_shared<ModelMetrics>(metrics, names.front());
-    made->engine_metrics = std::make_shared<EngineMetrics>(metrics, names.front(), 0, hub);
+    made->engine_metrics = {std::make_shared<EngineMetrics>(metrics, names.front(), 0, hub)};
     made->info.names = std::move(names);
     made->generator = generator ? std::move(generator) : std::make_shared<SilentGenerator>();
     return made;

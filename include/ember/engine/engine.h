@@ -16,6 +16,7 @@
 #include "ember/engine/generator.h"
 #include "ember/engine/speed_meter.h"
 #include "ember/engine/step_runner.h"
+#include "ember/routing/router.h"
 #include "ember/scheduler/request.h"
 #include "ember/scheduler/scheduler.h"
 
@@ -44,6 +45,8 @@ class Engine final : public Generator {
   bool failed() const override { return failed_.load(std::memory_order_acquire); }
   // Of one sequence, prompt and answer, in tokens. Any thread.
   int max_model_len() const { return max_model_len_; }
+  // Any thread.
+  const ReplicaCapacity& capacity() const { return capacity_; }
   TimePoint last_progress() const override {
     return TimePoint(Duration(last_progress_.load(std::memory_order_acquire)));
   }
@@ -55,11 +58,12 @@ class Engine final : public Generator {
 
   void take_commands(std::vector<Command> commands);
   bool launch_next();
-  int commit_oldest();  // number of tokens in the step
+  StepReport commit_oldest();  // what the step did
   void fail(const std::string& why);
-  void publish(int num_tokens);
+  void publish(StepReport report);
 
   const int max_model_len_;
+  const ReplicaCapacity capacity_;
   BlockPool pool_;
   Scheduler scheduler_;
   std::unique_ptr<StepRunner> runner_;

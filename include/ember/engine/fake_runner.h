@@ -12,13 +12,20 @@
 
 namespace ember {
 
+// What befalls it instead of a step.
+struct FakeFault {
+  int step = 0;        // the first one is 1; 0: nothing ever
+  bool hangs = false;  // for ever, else it throws
+};
+
 class FakeRunner final : public StepRunner {
  public:
   // Each step takes step_time. max_in_flight 2: as a device that is given one step ahead.
-  FakeRunner(int32_t vocab_size, Duration step_time, int max_in_flight = 2)
+  FakeRunner(int32_t vocab_size, Duration step_time, int max_in_flight = 2, FakeFault fault = {})
       : vocab_size_(vocab_size),
         step_time_(step_time),
         max_in_flight_(max_in_flight),
+        fault_(fault),
         masks_(vocab_size, 1) {}
 
   // The token that follows `tokens`.
@@ -36,6 +43,8 @@ class FakeRunner final : public StepRunner {
   const int32_t vocab_size_;
   const Duration step_time_;
   const int max_in_flight_;
+  const FakeFault fault_;
+  int num_steps_ = 0;
   MaskBuilder masks_;
   std::vector<SamplingRow> rows_;                   // of the step being launched
   std::deque<std::vector<SampledToken>> launched_;  // oldest first; the last one is always kept

@@ -15,8 +15,11 @@ namespace ember {
 // What one iteration of an engine's loop did.
 struct StepReport {
   int num_tokens = 0;            // in the step committed; 0 when there was none
+  int num_decode_tokens = 0;     // of them: of answers, drafts included
+  double step_seconds = 0;       // that the device took for it
   SchedulerStats scheduler;      // after it
   double tokens_per_second = 0;  // of the last seconds with work; 0: not measured yet
+  bool failed = false;           // as Generator::failed
 };
 
 // Receives what an engine produces. Called on the engine's thread after every step, also when

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ember/routing/name_table.h"
+#include "ember/scheduler/request.h"
 
 namespace ember {
 
@@ -14,6 +15,9 @@ namespace ember {
 // (i + 1) * kPrefixGrain tokens, and equal names are equal beginnings. A hash of the tokens, their
 // predecessors and their CacheScope.
 inline constexpr int kPrefixGrain = 128;
+
+// The names of the request's prompt: the first 256 of them, shortest beginning first.
+std::vector<uint64_t> prefix_names(const Request& request);
 
 // For each replica the names that were touched last. It knows no device: what it says is a guess
 // about the replica's cache, which evicts by the same rule.

@@ -59,6 +59,14 @@ enum class Outcome {
   kRequestEnded,  // cancelled, too late, or wrong in itself: tells nothing of the replica
 };
 
+// Whom a request meets on its replica.
+enum class Company {
+  kAny,
+  kNone,  // nobody, until Router::join(): half-open replicas, or idle ones if none is broken
+  kRest,  // as kAny, but it leaves a replica to those that want none: the half-open ones, or that
+          // with the fewest requests if none is broken
+};
+
 struct RouterConfig {
   RoutingPolicy policy = RoutingPolicy::kPrefix;
   // A replica with work and without progress for so long is stalled.
@@ -77,8 +85,18 @@ class Router {
 
   ReplicaId add(const ReplicaCapacity& capacity);
 
+  // What it can do in the life that comes; what its steps take has been learnt.
+  void set_capacity(ReplicaId replica, const ReplicaCapacity& capacity);
+
+  // From the next choice on; what is placed stays where it is.
+  void set_policy(RoutingPolicy policy) { config_.policy = policy; }
+  RoutingPolicy policy() const { return config_.policy; }
+
   // Places the request. nullopt: no replica may be asked now.
-  std::optional<ReplicaId> choose(const RouteRequest& request, TimePoint now);
+  std::optional<ReplicaId> choose(const RouteRequest& request, TimePoint now,
+                                  Company company = Company::kAny);
+  // Others may come to the replica of this request again.
+  void join(uint64_t id);
   // The first token of a request is there; num_cached tokens of its prompt were not computed.
   void first_token(uint64_t id, int num_cached, TimePoint now);
   // The request has ended with so many tokens.
@@ -94,6 +112,9 @@ class Router {
   // Those with work that have been without progress for config.stall_timeout.
   std::vector<ReplicaId> stalled(TimePoint now) const;
 
+  // The operator's, see Breaker::restart().
+  void restart(ReplicaId replica) { at(replica).breaker.restart(); }
+
   Breaker::State state(ReplicaId replica, TimePoint now) const;
   // Seconds until this request's answer would have ended on that replica, num_cached tokens of its
   // prompt being cached there.
@@ -104,6 +125,7 @@ class Router {
     ReplicaCapacity capacity;
     Breaker breaker;
     int num_requests = 0;     // that are placed on it
+    bool alone = false;       // the one that is wants no company
     int64_t demand = 0;       // tokens of the KV cache that they will need
     int64_t unstarted = 0;    // prompt tokens to compute of those without a first token...
     int64_t progress = 0;     // ...and how many of these have been computed
@@ -123,7 +145,7 @@ class Router {
   const Replica& at(ReplicaId replica) const { return replicas_[static_cast<size_t>(replica)]; }
   int expected_output(const RouteRequest& request) const;
   // Those that may be asked, into candidates_.
-  void find_candidates(TimePoint now);
+  void find_candidates(TimePoint now, Company company);
   // The candidate that the policy takes; cached: tokens of the prompt, per replica.
   ReplicaId pick(const RouteRequest& request, const std::vector<int>& cached);
   ReplicaId least(const RouteRequest& request, const std::vector<int>& cached);
@@ -136,7 +158,7 @@ class Router {
   std::optional<Placed> remove(uint64_t id);
   void start(Placed& placed);
 
-  const RouterConfig config_;
+  RouterConfig config_;
   Random random_;
   std::vector<Replica> replicas_;
   std::unordered_map<uint64_t, Placed> placed_;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "ember/engine/generator.h"
 #include "ember/engine/model_info.h"
@@ -25,9 +26,12 @@ struct ServedModel {
   std::optional<ReasoningStyle> reasoning_style;      // nullopt: reasoning stays in the content
   std::shared_ptr<GrammarCompiler> grammars;
   std::shared_ptr<ModelMetrics> metrics;
-  std::shared_ptr<const EngineMetrics> engine_metrics;
+  std::vector<std::shared_ptr<const EngineMetrics>> engine_metrics;  // of each engine
   std::shared_ptr<Generator> generator;
 };
+
+// Of all its engines together: sums, and the mean of kv_cache_usage.
+EngineLoad load_of(const ServedModel& model);
 
 using ModelRef = std::shared_ptr<const ServedModel>;
 

@@ -204,6 +204,7 @@ void EngineMetrics::on_step(std::vector<TokenOutput> events, const StepReport& r
   impl_->waiting.Set(s.num_waiting);
   impl_->kv_usage.Set(s.num_blocks > 0 ? static_cast<double>(s.num_used_blocks) / s.num_blocks : 0);
   const auto advance = [](prometheus::Counter& counter, uint64_t& seen, uint64_t now) {
+    if (now < seen) seen = 0;  // the engine was made again
     if (now > seen) counter.Increment(static_cast<double>(now - std::exchange(seen, now)));
   };
   advance(impl_->prefix_queries, impl_->seen_queries, s.prefix_cache_queries);

@@ -21,7 +21,7 @@ int retry_after(int64_t queued_tokens, double tokens_per_second, uint64_t dice) 
 int retry_after_now(const GenerationServices& services) {
   double tokens_per_second = 0;
   for (const ModelRef& model : services.models.all())
-    tokens_per_second += model->engine_metrics->load().tokens_per_second;
+    tokens_per_second += load_of(*model).tokens_per_second;
   const uint64_t dice =
       services.next_request.load(std::memory_order_relaxed) * kSplitMix64Step >> 40;
   return retry_after(services.admission.tokens(), tokens_per_second, dice);

@@ -7,6 +7,21 @@
 
 namespace ember {
 
+EngineLoad load_of(const ServedModel& model) {
+  EngineLoad all;
+  for (const auto& metrics : model.engine_metrics) {
+    const EngineLoad one = metrics->load();
+    all.num_running += one.num_running;
+    all.num_waiting += one.num_waiting;
+    all.kv_cache_usage += one.kv_cache_usage / static_cast<double>(model.engine_metrics.size());
+    all.tokens_per_second += one.tokens_per_second;
+    all.prefix_cache_queries += one.prefix_cache_queries;
+    all.prefix_cache_hits += one.prefix_cache_hits;
+    all.num_preemptions += one.num_preemptions;
+  }
+  return all;
+}
+
 bool is_ready(const ServerStatus& status, const ModelRegistry& models) {
   constexpr Duration kHang = std::chrono::seconds(5);
   if (status.state.load(std::memory_order_acquire) != ServerState::kReady) return false;
@@ -33,7 +48,7 @@ const char* state_name(const ServerStatus& status, const ModelRegistry& models) 
 Json status_json(const ServerStatus& status, const ModelRegistry& models) {
   const std::vector<ModelRef> all = models.all();
   const ServedModel* first = all.empty() ? nullptr : all.front().get();
-  const EngineLoad load = first ? first->engine_metrics->load() : EngineLoad();
+  const EngineLoad load = first ? load_of(*first) : EngineLoad();
   return {{"status", state_name(status, models)},
           {"version", status.version},
           {"model", first ? Json(first->info.names.front()) : Json(nullptr)},

@@ -57,7 +57,7 @@ TEST(Status, NamesTheModelOnceItIsLoaded) {
   StepReport report{.num_tokens = 3, .tokens_per_second = 12.4};
   report.scheduler.num_running = 2;
   metrics->on_step({}, report);
-  model->engine_metrics = metrics;
+  model->engine_metrics = {metrics};
   parts.models.add(model);
   parts.status.state = ServerState::kReady;
   const Json ready = status_json(parts.status, parts.models);
