@@ -107,6 +107,7 @@ ModelRef host_model(const ModelSource& source, const EngineSettings& settings, M
   model->metrics = std::move(engine.metrics);
   model->engine_metrics.assign(engine.engine_metrics.begin(), engine.engine_metrics.end());
   model->generator = std::move(engine.generator);
+  model->replicas = std::move(engine.replicas);
   choose_dialects(settings.model, *model);
   add_stops(*model);
   model->grammars = make_grammars(*model->tokenizer, model->info.eos_token_ids, source.path());

@@ -127,8 +127,9 @@ class Server {
       load_replicas(signals);
     else
       load_engine(signals, files);
-    models_.add(host_model(*source_, settings_.engine(), std::move(files),
-                           {generator_, max_model_len_, model_metrics_, engine_metrics_}));
+    models_.add(
+        host_model(*source_, settings_.engine(), std::move(files),
+                   {generator_, replicas_, max_model_len_, model_metrics_, engine_metrics_}));
     add_room(admission_, joint_settings(settings_.engine().scheduler, num_replicas()),
              settings_.limits.max_num_queued_tokens, max_model_len_);
     hub_.start([this](const SequenceTrace& trace) { requests_.add_trace(trace); });

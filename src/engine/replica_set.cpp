@@ -76,7 +76,7 @@ void ReplicaSet::on_step(ReplicaId replica, uint64_t life, std::vector<TokenOutp
                 [&](TokenOutput& event) REQUIRES(mu_) { return !take(event, report, now); });
   slot.load->on_step({}, report);
   if (!events.empty()) out_.on_step(std::move(events), report);
-  if (report.failed) end_life(replica, now);
+  if (report.failed) end_life(replica, true, now);
   place_waiting(now);
 }
 
@@ -118,24 +118,26 @@ void ReplicaSet::failed(ReplicaId replica, uint64_t life) {
   MutexLock lock(mu_);
   if (!at(replica).alive || at(replica).life != life) return;
   const TimePoint now = options_.now();
-  end_life(replica, now);
+  end_life(replica, true, now);
   place_waiting(now);
 }
 
-void ReplicaSet::end_life(ReplicaId replica, TimePoint now) {
+void ReplicaSet::end_life(ReplicaId replica, bool by_failure, TimePoint now) {
   at(replica).alive = false;
   at(replica).load->on_step({}, {.failed = true});
   const std::vector<uint64_t> ids = router_.failed(replica, now);
-  spdlog::warn("replica {} failed: {} requests go on elsewhere", replica, ids.size());
-  for (const RequestId id : ids) interrupt(id);
+  spdlog::warn("replica {} {}: {} requests go on elsewhere", replica,
+               by_failure ? "failed" : "is restarted", ids.size());
+  for (const RequestId id : ids) interrupt(id, by_failure);
 }
 
-void ReplicaSet::interrupt(RequestId id) {
+void ReplicaSet::interrupt(RequestId id, bool by_failure) {
   Flight& flight = flights_.at(id);
   flight.replica = -1;
   flight.begun = flight.alone = false;
   if (flight.cancelled) return end(id, FinishReason::kCancelled);
-  if (flight.num_deaths++ >= options_.max_replays) {
+  flight.interrupted = true;
+  if (by_failure && flight.num_deaths++ >= options_.max_replays) {
     spdlog::error("request {}: {} replicas failed while they had it, that is its end", id,
                   flight.num_deaths);
     return end(id, FinishReason::kEngineFailed);
@@ -162,14 +164,14 @@ void ReplicaSet::give_up(ReplicaId replica) {
 void ReplicaSet::lose(ReplicaId replica, TimePoint now) {
   spdlog::critical("replica {} hangs: it is out of service for ever", replica);
   at(replica).given_up = true;
-  if (at(replica).alive) end_life(replica, now);
+  if (at(replica).alive) end_life(replica, true, now);
 }
 
 void ReplicaSet::restart(ReplicaId replica) {
   MutexLock lock(mu_);
   if (at(replica).given_up) return;
   const TimePoint now = options_.now();
-  if (at(replica).alive) end_life(replica, now);
+  if (at(replica).alive) end_life(replica, false, now);
   router_.restart(replica);
   place_waiting(now);
 }
@@ -185,7 +187,7 @@ void ReplicaSet::expire(TimePoint now) {
     const Flight& flight = flights_.at(id);
     if (flight.request->deadline <= now)
       end(id, FinishReason::kDeadline);
-    else if (flight.num_deaths == 0 && flight.request->start_deadline <= now)
+    else if (!flight.interrupted && flight.request->start_deadline <= now)
       end(id, FinishReason::kQueueTimeout);
   }
 }
@@ -225,7 +227,7 @@ bool ReplicaSet::place(Flight& flight, bool suspects_wait, TimePoint now) {
   flight.alone = alone;
   ++at(*chosen).num_choices;
   ++totals_.num_choices[static_cast<size_t>(router_.policy())];
-  if (flight.num_deaths == 0) {
+  if (!flight.interrupted) {
     at(*chosen).engine->submit(flight.request);
     return true;
   }

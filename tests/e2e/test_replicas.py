@@ -84,6 +84,32 @@ def test_both_replicas_get_requests(start):
         assert server.metric("vllm:iteration_tokens_total_sum", engine) > 0
 
 
+def test_orders_of_the_operator(start, undisturbed):
+    server = start(*FAKE, "--dp", 2, "--max-replays", 9)
+
+    def order(path, status=200, **body):
+        response = server.admin.post(path, json=body)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    def replicas():
+        return server.admin.get("/admin/replicas").json()["data"][0]
+
+    assert [r["state"] for r in replicas()["replicas"]] == ["closed", "closed"]
+    assert order("/admin/routing", policy="round-robin")["policy"] == "round-robin"
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(answers, server)
+        for replica in (0, 1, 0):
+            order("/admin/replicas/restart", replica=replica)
+        assert future.result() == undisturbed
+    assert replicas()["policy"] == "round-robin"
+    assert server.metric("ember_replica_restarts_total") >= 1
+    assert server.metric("ember_router_choices_total", 'policy="round-robin"') > 0
+    assert server.metric("ember_replica_state", 'engine="0"') == 1
+    assert order("/admin/replicas/restart", 400, replica=2)["error"]["param"] == "replica"
+    assert order("/admin/routing", 400, policy="best")["error"]["param"] == "policy"
+
+
 def test_a_model_on_the_cpu(server, start):
     fields = {"temperature": 0.9, "seed": 5, "logprobs": 2}
     other = start("--dp", 2)
@@ -105,6 +131,15 @@ def test_a_replica_that_hangs_is_left(start, undisturbed, tmp_path):
     assert answers(server) == undisturbed
     server.terminate()
     assert server.wait() == 70, "a thread in a device's call cannot be ended"
+    server.kill()
+
+
+def test_the_end_when_all_are_out_of_service(tmp_path):
+    server = Server(tmp_path / "log", *FAKE, "--dp", 2, "--fake-faults", "step=5:hang,step=5:hang", "--replica-stall-timeout", 0.5)
+    with ThreadPoolExecutor(4) as pool:
+        statuses = {r.status_code for r in pool.map(lambda i: server.post("/v1/completions", body(i)), range(4))}
+    assert statuses == {503}
+    assert server.wait() == 70
     server.kill()
 
 

@@ -171,6 +171,22 @@ TEST(ReplicaSet, WithoutReplaysAFailureEndsWhatWasThere) {
   EXPECT_EQ(world.seen(1).tokens.size(), num_tokens);
 }
 
+TEST(ReplicaSet, ARestartIsNoFailureOfTheRequests) {
+  World world(small_setup(), 2, {.max_replays = 0});
+  world.submit(plain_request(1));
+  for (int i = 0; i < 3; ++i) {
+    step_all(world, 1);
+    const ReplicaId place = place_of(world);
+    world.restart(place);
+    EXPECT_EQ(place_of(world), 1 - place);
+    world.revive(place);
+    world.wait(seconds(70));  // longer than any back-off
+  }
+  world.finish();
+  EXPECT_EQ(world.seen(1).finish, FinishReason::kLength);
+  EXPECT_EQ(world.set().totals().num_replays, 3u);
+}
+
 TEST(ReplicaSet, WhatWasCancelledIsNotReplayed) {
   World world(small_setup(), 2, {});
   world.submit(plain_request(1));

@@ -107,5 +107,22 @@ TEST(ReplicaSupervisor, WhatStopsTheFirstLoadingStopsTheStart) {
   EXPECT_THROW(broken.start([](EngineThread&) {}), std::runtime_error);
 }
 
+TEST(ReplicaSupervisor, WhoWatchesTheLoadingMayEndIt) {
+  NoSink none;
+  Recorder sink;
+  ReplicaSet set({}, sink);
+  set.add(none);
+  ReplicaSupervisor endless(
+      set, 1, Duration::max(),
+      [](ReplicaId, OutputSink&, const LoadProgress& progress) -> std::unique_ptr<Engine> {
+        for (;;) {
+          progress(1, 2);
+          std::this_thread::yield();
+        }
+      });
+  EXPECT_THROW(endless.start([](EngineThread&) { throw LoadStopped(); }), LoadStopped);
+  EXPECT_TRUE(endless.stop());
+}
+
 }  // namespace
 }  // namespace ember

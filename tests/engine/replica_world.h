@@ -83,7 +83,7 @@ class World {
   }
   void restart(ReplicaId i) {
     if (hung_.contains(i)) return;
-    if (alive_.contains(i)) at(i)->leave();
+    if (alive_.contains(i)) at(i)->end();
     dead(i);
     set_.restart(i);
   }

@@ -85,7 +85,8 @@ class ReplicaSet final : public Generator {
   bool wants_life(ReplicaId replica) EXCLUDES(mu_);
 
   // The operator's: ends the replica's life, if it has one, so that another one begins; also brings
-  // back one that is out of service, unless it is stalled.
+  // back one that is out of service, unless it is stalled. For the requests on it that is no
+  // failure.
   void restart(ReplicaId replica) EXCLUDES(mu_);
 
   RoutingPolicy policy() const EXCLUDES(mu_);
@@ -119,6 +120,7 @@ class ReplicaSet final : public Generator {
     int num_prompt_logprobs = 0;
     ReplicaId replica = -1;  // that it is placed on; -1: it waits
     int num_deaths = 0;
+    bool interrupted = false;  // by the end of a life: the next replica goes on from there
     size_t proven_at = 0;  // a suspect is none any more when its output is so long
     bool alone = false;    // on its replica
     bool cancelled = false;
@@ -136,8 +138,8 @@ class ReplicaSet final : public Generator {
   bool take(TokenOutput& event, const StepReport& report, TimePoint now) REQUIRES(mu_);
   void go_on(Flight& flight, TokenOutput& event, TimePoint now) REQUIRES(mu_);
   void lose(ReplicaId replica, TimePoint now) REQUIRES(mu_);
-  void end_life(ReplicaId replica, TimePoint now) REQUIRES(mu_);
-  void interrupt(RequestId id) REQUIRES(mu_);
+  void end_life(ReplicaId replica, bool by_failure, TimePoint now) REQUIRES(mu_);
+  void interrupt(RequestId id, bool by_failure) REQUIRES(mu_);
   // Places what waits, as far as possible.
   void place_waiting(TimePoint now) REQUIRES(mu_);
   bool place(Flight& flight, bool suspects_wait, TimePoint now) REQUIRES(mu_);

@@ -8,6 +8,7 @@
 
 #include "ember/engine/generator.h"
 #include "ember/engine/model_info.h"
+#include "ember/engine/replica_set.h"
 #include "ember/server/metrics.h"
 #include "ember/text/chat_template.h"
 #include "ember/text/grammar.h"
@@ -28,6 +29,7 @@ struct ServedModel {
   std::shared_ptr<ModelMetrics> metrics;
   std::vector<std::shared_ptr<const EngineMetrics>> engine_metrics;  // of each engine
   std::shared_ptr<Generator> generator;
+  std::shared_ptr<ReplicaSet> replicas;  // the same as `generator`; null: that is one engine
 };
 
 // Of all its engines together: sums, and the mean of kv_cache_usage.

@@ -8,6 +8,7 @@
 #include "admin/access.h"
 #include "admin/admin.h"
 #include "admin/page.h"
+#include "admin/replicas.h"
 #include "admin/status.h"
 #include "api/dialect.h"
 #include "api/error_answer.h"
@@ -62,6 +63,15 @@ HttpServer::Handler of_body(const GenerationServices& services, ModelAnswer mode
     const Result<ModelRef> model = find_model(services.models, exchange.principal(), body.value());
     if (!model.ok()) return answer_error(services, model.error(), exchange);
     answer(services, model_answer(*model.value(), services.limits, body.value()), exchange);
+  };
+}
+
+// An order of the operator's, in JSON, about models.
+HttpServer::Handler ordering(const GenerationServices& services, const ModelRegistry& models,
+                             Result<Json> (*order)(const ModelRegistry&, const Json&)) {
+  return [&services, &models, order](Exchange& exchange) {
+    const Result<Json> body = parse_body(exchange.request().body);
+    answer(services, body.ok() ? order(models, body.value()) : body, exchange);
   };
 }
 
@@ -172,8 +182,9 @@ void add_admin_routes(HttpServer& server, ApiContext& context) {
   });
   add_health_routes(server, context);
   const GenerationServices& services = context.generation;
-  server.route("GET", "/metrics", [&metrics = context.metrics](Exchange& exchange) {
-    exchange.response().set_content(metrics.text(), "text/plain; version=0.0.4; charset=utf-8");
+  server.route("GET", "/metrics", [&context](Exchange& exchange) {
+    exchange.response().set_content(context.metrics.text() + replica_metrics(context.models),
+                                    "text/plain; version=0.0.4; charset=utf-8");
   });
   server.route("GET", "/openapi.json", document(context.status.version, kAdminOpenApi));
   server.route("GET", "/admin/requests", of_path(services, [&context](const std::string&) {
@@ -186,6 +197,12 @@ void add_admin_routes(HttpServer& server, ApiContext& context) {
                of_path(services, [&context](const std::string& id) {
                  return abort_request(context.hub, context.requests, id);
                }));
+  server.route("GET", "/admin/replicas", of_path(services, [&context](const std::string&) {
+                 return list_replicas(context.models);
+               }));
+  server.route("POST", "/admin/replicas/restart",
+               ordering(services, context.models, restart_replica));
+  server.route("POST", "/admin/routing", ordering(services, context.models, set_routing));
   server.route("POST", "/admin/drain", of_path(services, [&context](const std::string&) {
                  return drain(context.status, context.hub);
                }));
