@@ -23,7 +23,7 @@ std::vector<std::string> served_names(const ModelSettings& settings, const Model
 struct ModelEngine {
   std::shared_ptr<Generator> generator;
   std::shared_ptr<ReplicaSet> replicas;  // see ServedModel
-  int max_model_len = 0;  // of one sequence, prompt and answer, in tokens
+  int max_model_len = 0;                 // of one sequence, prompt and answer, in tokens
   std::shared_ptr<ModelMetrics> metrics;
   std::vector<std::shared_ptr<EngineMetrics>> engine_metrics;  // of each engine
 };

@@ -27,7 +27,7 @@ class HostModelTest : public testing::Test {
     ModelFiles files = read_model_files(source, settings.model);
     engine_ = make_engine(settings, files, sink_, {});
     return host_model(source, settings, std::move(files),
-                      {engine_, engine_->max_model_len(), {}, {}});
+                      {engine_, nullptr, engine_->max_model_len(), {}, {}});
   }
 
   NoSink sink_;
@@ -54,8 +54,8 @@ TEST_F(HostModelTest, TheModelsDefaultsAreTheServers) {
   files.defaults.greedy = true;
   files.defaults.stop_strings = {"END"};
   engine_ = make_engine(settings, files, sink_, {});
-  const ModelRef model =
-      host_model(source, settings, std::move(files), {engine_, engine_->max_model_len(), {}, {}});
+  const ModelRef model = host_model(source, settings, std::move(files),
+                                    {engine_, nullptr, engine_->max_model_len(), {}, {}});
   EXPECT_EQ(model->info.temperature, 0.0f) << "though the file gives one";
   EXPECT_EQ(model->info.stop_strings, std::vector<std::string>{"END"});
 }

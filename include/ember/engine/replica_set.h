@@ -121,8 +121,8 @@ class ReplicaSet final : public Generator {
     ReplicaId replica = -1;  // that it is placed on; -1: it waits
     int num_deaths = 0;
     bool interrupted = false;  // by the end of a life: the next replica goes on from there
-    size_t proven_at = 0;  // a suspect is none any more when its output is so long
-    bool alone = false;    // on its replica
+    size_t proven_at = 0;      // a suspect is none any more when its output is so long
+    bool alone = false;        // on its replica
     bool cancelled = false;
     // Since it has been on the replica, and at all:
     bool begun = false, begun_before = false;

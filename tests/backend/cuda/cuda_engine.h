@@ -73,8 +73,9 @@ class Cuda : public testing::Test {
     const size_t kv = static_cast<size_t>(limits.num_blocks) *
                       backend->kv_block_bytes(kv_cache_spec(config, limits));
     Built built;
-    built.plan = plan_memory(*backend, config, limits, s.max_num_seqs,
-                             {.dtype = s.dtype, .kv_cache_bytes = kv});
+    built.plan = plan_memory(*backend, config, 1, limits, s.max_num_seqs,
+                             {.dtype = s.dtype, .kv_cache_bytes = kv})
+                     .front();
     EXPECT_EQ(built.plan.num_blocks, limits.num_blocks);
     const size_t before = fake_cuda::stats().device_bytes;
     backend->reserve(built.plan.total_bytes());

@@ -217,10 +217,12 @@ class HostBench {
                                .max_model_len = kMaxContext + 2 * kSteps,
                                .num_blocks = kMaxSeqs * (kMaxContext / kCudaBlockSize + 8),
                                .block_size = kCudaBlockSize};
-          const MemoryPlan plan = plan_memory(
-              *backend, config, limits, kMaxSeqs,
-              {.kv_cache_bytes = static_cast<size_t>(limits.num_blocks) *
-                                 backend->kv_block_bytes(kv_cache_spec(config, limits))});
+          const MemoryPlan plan =
+              plan_memory(
+                  *backend, config, 1, limits, kMaxSeqs,
+                  {.kv_cache_bytes = static_cast<size_t>(limits.num_blocks) *
+                                     backend->kv_block_bytes(kv_cache_spec(config, limits))})
+                  .front();
           backend->reserve(plan.total_bytes());
           auto decoder = std::make_unique<Decoder>(
               *backend, config, DummyCheckpoint(config, 1, DType::kBF16), LoadOptions{});
