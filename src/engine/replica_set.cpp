@@ -205,7 +205,8 @@ void ReplicaSet::place_waiting(TimePoint now) {
     const auto id = next++;
     Flight& flight = flights_.at(*id);
     bool& may = suspect(flight) ? place_suspects : place_others;
-    if (may && (may = place(flight, suspects_wait, now))) waiting_.erase(id);
+    may = may && place(flight, suspects_wait, now);
+    if (may) waiting_.erase(id);
   }
 }
 
@@ -285,7 +286,8 @@ std::future<std::vector<SequenceTrace>> ReplicaSet::traces() {
     try {
       const std::vector<SequenceTrace> some = part.get();
       all.insert(all.end(), some.begin(), some.end());
-    } catch (const std::future_error&) {  // it ended meanwhile
+    } catch (const std::future_error& e) {  // it ended meanwhile
+      spdlog::debug("a replica has no traces: {}", e.what());
     }
   }
   std::promise<std::vector<SequenceTrace>> promise;

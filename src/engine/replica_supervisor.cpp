@@ -88,13 +88,14 @@ void ReplicaSupervisor::look_after(ReplicaId replica) {
 void ReplicaSupervisor::take_loaded(ReplicaId replica) {
   Member& member = members_[static_cast<size_t>(replica)];
   member.loading = false;
-  std::string why = "an unknown exception";
+  std::string why;
   try {
     const std::shared_ptr<Engine> engine = member.thread->engine();
     return set_.ready(replica, member.life, engine, engine->capacity());
   } catch (const std::exception& e) {
     why = e.what();
   } catch (...) {
+    why = "an unknown exception";
   }
   spdlog::error("replica {} cannot be made: {}", replica, why);
   member.retry_at = Clock::now() + kRetry;

@@ -33,6 +33,7 @@ TEST(Exchange, WhatIsSharedStaysUntilTheNextCallHasReturned) {
           wrong[rank] +=
               *all[r].as<float>() != static_cast<float>(round) + static_cast<float>(r) * 0.25f;
       }
+      exchange.meet();  // `mine` ends here
     });
   threads.clear();
   for (const int count : wrong) EXPECT_EQ(count, 0);
