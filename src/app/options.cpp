@@ -236,8 +236,7 @@ void add_replica_options(CLI::App& app, ReplicaSettings& s) {
   for (const RoutingPolicyName& policy : kRoutingPolicies) policies.emplace_back(policy.name);
   const Group replicas(app, "Replicas");
   replicas.add("--data-parallel-size,--dp", s.data_parallel_size,
-               "engines of the model in this process, not on a GPU: the crash of one is seen by no "
-               "client");
+               "engines of the model in this process, not on a GPU: no client sees that one fails");
   replicas.add("--routing-policy", s.routing_policy, "which replica gets a request")
       ->check(CLI::IsMember(std::move(policies)));
   replicas.add("--max-replays", s.max_replays,

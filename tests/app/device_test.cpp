@@ -36,6 +36,26 @@ TEST(Device, StepsOfTheCpuHaveATimeUnlessToldOtherwise) {
   EXPECT_EQ(target(), Duration::zero());
 }
 
+TEST(Device, RanksAreOfTheCpuOnly) {
+  EngineSettings settings;
+  settings.device.kind = DeviceKind::kCpu;
+  settings.device.cpu_threads = 2;
+  settings.device.tensor_parallel_size = 2;
+  const DecoderConfig config = load_decoder_config(kDemoModel);
+  const std::unique_ptr<RankGroup> ranks = open_ranks(settings, config);
+  ASSERT_EQ(ranks->size(), 2);
+  for (int r = 0; r < 2; ++r)
+    EXPECT_NE(ranks->at(r).backend->describe().find("1 threads"), std::string::npos);
+  settings.device.kind = DeviceKind::kCuda;
+  try {
+    open_ranks(settings, config);
+    FAIL() << "a GPU is one rank";
+  } catch (const StartError& e) {
+    EXPECT_EQ(e.code(), ExitCode::kConfig);
+    EXPECT_NE(std::string(e.what()).find("--tensor-parallel-size 2"), std::string::npos);
+  }
+}
+
 // What it has, whatever it computes.
 class Gpu : public NaiveBackend {
  public:

@@ -35,5 +35,18 @@ TEST(Plan, PrintsJsonWhoseNumbersAddUp) {
             json["num_blocks"].get<int64_t>() * json["block_size"].get<int64_t>());
 }
 
+TEST(Plan, RanksAreAListInJsonAndColumnsInTheTable) {
+  std::ostringstream json_out, table;
+  Settings two = settings(true);
+  two.device.tensor_parallel_size = 2;
+  EXPECT_EQ(plan(two, json_out), ExitCode::kOk);
+  const nlohmann::json ranks = nlohmann::json::parse(json_out.str())["ranks"];
+  ASSERT_EQ(ranks.size(), 2u);
+  EXPECT_EQ(ranks[0]["num_blocks"], ranks[1]["num_blocks"]);
+  two.plan.json = false;
+  EXPECT_EQ(plan(two, table), ExitCode::kOk);
+  EXPECT_NE(table.str().find("rank 1"), std::string::npos) << table.str();
+}
+
 }  // namespace
 }  // namespace ember

@@ -68,7 +68,9 @@ def test_numbers_of_threads(start, expected, threads):
 
 @pytest.mark.parametrize("ranks", [2])
 def test_numbers_of_ranks(start, expected, ranks):
-    check(start("--tensor-parallel-size", ranks, "--max-num-batched-tokens", 64, "--max-num-seqs", 16), expected, 4)
+    other = start("--tensor-parallel-size", ranks, "--max-num-batched-tokens", 64, "--max-num-seqs", 16)
+    assert f"{ranks} ranks like this one share the model" in other.log_path.read_text()
+    check(other, expected, 4)
 
 
 REPEATS = [6136] + [17, 230, 4711, 99, 5, 1203] * 20  # what the model goes on with

@@ -75,6 +75,7 @@ def test_a_crash_is_seen_by_no_client(start, undisturbed, replicas, faults):
 def test_every_policy_answers(start, undisturbed, policy):
     server = start(*FAKE, "--dp", 2, "--routing-policy", policy)
     assert answers(server) == undisturbed
+    assert server.metric("ember_router_choices_total", f'policy="{policy}"') == server.metric("ember_router_choices_total") > 0
 
 
 def test_both_replicas_get_requests(start):
@@ -112,14 +113,15 @@ def test_orders_of_the_operator(start, undisturbed):
 
 def test_a_model_on_the_cpu(server, start):
     fields = {"temperature": 0.9, "seed": 5, "logprobs": 2}
-    other = start("--dp", 2)
-    for i in range(3):
+    other = start("--dp", 2, "--routing-policy", "round-robin")
+    for i in range(4):
         assert whole(other, i, fields) == whole(server, i, fields)
+    for engine in ('engine="0"', 'engine="1"'):
+        assert other.metric("vllm:iteration_tokens_total_sum", engine) > 0
 
 
 def test_a_request_ends_with_its_last_replay(start):
     server = start(*FAKE, "--dp", 2, "--fake-faults", "step=10:throw,step=10:throw", "--max-replays", 0)
-    responses = []
     with ThreadPoolExecutor(4) as pool:
         responses = list(pool.map(lambda i: server.post("/v1/completions", body(i)), range(4)))
     assert {r.status_code for r in responses} == {503}

@@ -41,6 +41,26 @@ TEST(MemoryPlan, TakesWhatAllSequencesCanUseAndNoMore) {
       << memory_table(std::span(&p, 1));
 }
 
+TEST(MemoryPlan, RanksHaveAsManyBlocksAndTheirPartOfTheRest) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.num_threads = 1});
+  const DecoderConfig config = load_decoder_config(kDemo);
+  const MemoryPlan whole = plan({});
+  const std::vector<MemoryPlan> ranks = plan_memory(*backend, config, 2, kLimits, 8, {});
+  ASSERT_EQ(ranks.size(), 2u);
+  EXPECT_EQ(ranks[0].num_blocks, ranks[1].num_blocks);
+  for (const MemoryPlan& rank : ranks) {
+    EXPECT_EQ(2 * rank.kv_block_bytes, whole.kv_block_bytes) << "one of two key-value heads";
+    EXPECT_NEAR(static_cast<double>(rank.weight_bytes), static_cast<double>(whole.weight_bytes) / 2,
+                1e5);
+    EXPECT_NEAR(static_cast<double>(rank.free_bytes), static_cast<double>(whole.free_bytes) / 2,
+                static_cast<double>(whole.free_bytes) / 10)
+        << "they share the host";
+  }
+  EXPECT_GT(ranks[0].activation_bytes, ranks[1].activation_bytes) << "rank 0 has the logits";
+  const std::string table = memory_table(ranks);
+  EXPECT_NE(table.find("rank 0        rank 1"), std::string::npos) << table;
+}
+
 TEST(MemoryPlan, AnExactSizeIsKept) {
   EXPECT_EQ(plan({.kv_cache_bytes = 10u << 20}).num_blocks, (10 << 20) / (2 * 8 * 16 * 2 * 64 * 4));
 }
